@@ -1,0 +1,121 @@
+//! `blindmeter accounts`: one account's band for support, exact figures for the privacy officer.
+
+use super::output;
+use crate::control::client;
+use crate::control::protocol::{Answer, Request};
+use crate::failure::{Code, Failure};
+use crate::publish::support::{AccountView, NodeExport, TotalsReport};
+use clap::Subcommand;
+use std::path::Path;
+
+/// What to ask about accounts.
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Usage band and flags of an account (support role)
+    Show {
+        /// Account name
+        account: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Everything held about an account, or about the node, exact (privacy role)
+    Export {
+        /// Account name
+        #[arg(required_unless_present = "node")]
+        account: Option<String>,
+        /// The node's exact counts instead of an account's
+        #[arg(long, conflicts_with_all = ["account", "open_epoch"])]
+        node: bool,
+        /// With the epoch that is still open
+        #[arg(long)]
+        open_epoch: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Runs one of the commands.
+///
+/// # Errors
+/// What the daemon says.
+pub(super) fn run(command: &Command, socket: &Path) -> Result<(), Failure> {
+    match command {
+        Command::Show { account, json } => show(account, *json, socket),
+        Command::Export { node: true, json, .. } => node(*json, socket),
+        Command::Export { account, open_epoch, json, .. } => {
+            let account = account.as_deref().ok_or_else(|| Failure::new(Code::Usage, "name an account"))?;
+            export(account, *open_epoch, *json, socket)
+        }
+    }
+}
+
+fn show(account: &str, json: bool, socket: &Path) -> Result<(), Failure> {
+    let request = Request::Show { account: account.to_owned() };
+    let Answer::Account(view) = client::ask(socket, &request, &[])? else {
+        return Err(super::unexpected_answer());
+    };
+    if json {
+        return output::json(&view);
+    }
+    output::line(&band(&view))?;
+    output::line("flags: none; this version raises none")
+}
+
+fn band(view: &AccountView) -> String {
+    let low = view.band.at_least_bytes;
+    match view.band.below_bytes {
+        Some(high) if low == 0 => {
+            format!("used in this period: below {}, or not at all", output::bytes(high))
+        }
+        Some(high) => format!("used in this period: {} to {}", output::bytes(low), output::bytes(high)),
+        None => format!("used in this period: {} or more", output::bytes(low)),
+    }
+}
+
+fn export(account: &str, open_epoch: bool, json: bool, socket: &Path) -> Result<(), Failure> {
+    let request = Request::Export { account: account.to_owned(), open_epoch };
+    let Answer::Export(export) = client::ask(socket, &request, &[])? else {
+        return Err(super::unexpected_answer());
+    };
+    if json {
+        return output::json(&export);
+    }
+    let mut rows = vec![HEAD.map(String::from), row("closed epochs of the period", &export.period)];
+    if let Some(open) = &export.open_epoch {
+        rows.push(row("open epoch", open));
+    }
+    output::table(&rows)
+}
+
+fn node(json: bool, socket: &Path) -> Result<(), Failure> {
+    let Answer::Node(node) = client::ask(socket, &Request::ExportNode {}, &[])? else {
+        return Err(super::unexpected_answer());
+    };
+    if json {
+        return output::json(&node);
+    }
+    let NodeExport { attributed, unattributed, not_ip, malformed, lost, .. } = node;
+    output::table(&[
+        HEAD.map(String::from),
+        row("attributed", &attributed),
+        row("unattributed", &unattributed),
+    ])?;
+    output::line(&format!(
+        "\npackets not IP: {}, malformed: {}, lost: {}",
+        not_ip.packets, malformed.packets, lost.packets
+    ))
+}
+
+const HEAD: [&str; 5] = ["", "up bytes", "up packets", "down bytes", "down packets"];
+
+fn row(name: &str, totals: &TotalsReport) -> [String; 5] {
+    [
+        name.to_owned(),
+        totals.up_bytes.to_string(),
+        totals.up_packets.to_string(),
+        totals.down_bytes.to_string(),
+        totals.down_packets.to_string(),
+    ]
+}

@@ -1,0 +1,53 @@
+//! `blindmeter gen`: manual pages and shell completions, for packagers.
+
+use super::Cli;
+use crate::failure::{Code, Failure};
+use clap::{CommandFactory, Subcommand};
+use clap_complete::Shell;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// What to generate.
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Manual pages: one for each command into a folder, or the main one to standard output
+    Man {
+        /// Folder to write to
+        folder: Option<PathBuf>,
+    },
+    /// Completions of one shell, to standard output
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// Generates.
+///
+/// # Errors
+/// When the output cannot be written (74).
+pub(super) fn run(command: &Command) -> Result<(), Failure> {
+    let mut text = Vec::new();
+    match command {
+        Command::Man { folder: Some(folder) } => {
+            let page = clap_mangen::generate_to(Cli::command(), folder);
+            return page.map_err(|error| failed(folder, &error));
+        }
+        Command::Man { folder: None } => {
+            clap_mangen::Man::new(Cli::command())
+                .render(&mut text)
+                .map_err(|error| Failure::output(&error))?;
+        }
+        Command::Completions { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "blindmeter", &mut text);
+        }
+    }
+    match io::stdout().write_all(&text) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::output(&error)),
+        _ => Ok(()),
+    }
+}
+
+fn failed(folder: &Path, error: &io::Error) -> Failure {
+    Failure::new(Code::Io, format!("{}: {error}", folder.display()))
+}

@@ -1,0 +1,191 @@
+//! `blindmeter meter`: capture files to per-account totals, offline.
+//!
+//! The same frame parser, roster and counters as the daemon's; no clock, no epochs, no floors:
+//! who has the capture has everything already.
+
+use super::output::{self, VolumeReport};
+use crate::failure::{Code, Failure};
+use crate::meter::counters::Counters;
+use crate::meter::slot::{Direction, Slot};
+use crate::roster::account::AccountName;
+use crate::roster::{Roster, Source};
+use crate::tap::capture_file::{self, CaptureError, Record};
+use crate::tap::frame::{self, Frame};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use std::fs::File;
+use std::io::{self, BufReader, IsTerminal, Read};
+use std::path::{Path, PathBuf};
+
+#[derive(Serialize)]
+struct Report {
+    schema_version: u32,
+    accounts: Vec<AccountReport>,
+    unattributed: VolumeReport,
+    not_ip: PacketsReport,
+    malformed: PacketsReport,
+    total: PacketsReport,
+}
+
+#[derive(Serialize)]
+struct AccountReport {
+    account: String,
+    up_bytes: u64,
+    up_packets: u64,
+    down_bytes: u64,
+    down_packets: u64,
+}
+
+#[derive(Serialize)]
+struct PacketsReport {
+    packets: u64,
+}
+
+/// Counts the packets of the files and prints the report.
+///
+/// # Errors
+/// A roster that cannot be used (78), a file that cannot be opened (74), or one that broke off
+/// (2); in the last two cases the report of what was read has been printed.
+pub(super) fn run(files: &[PathBuf], roster_file: &Path, json: bool) -> Result<(), Failure> {
+    let roster = load_roster(roster_file)?;
+    let accounts = roster.accounts();
+    let mut tally = Tally { counters: Counters::in_memory(accounts.len()), roster: &roster, packets: 0 };
+    let mut worst = None;
+    for file in files {
+        if let Err(failure) = tally.file(file) {
+            output::complain(&failure.message);
+            if worst != Some(Code::Io) {
+                worst = Some(failure.code);
+            }
+        }
+    }
+    let report = tally.report(accounts);
+    if json {
+        output::json(&report)?
+    } else {
+        text(&report)?
+    }
+    worst.map_or(Ok(()), |code| Err(Failure::new(code, "")))
+}
+
+fn load_roster(path: &Path) -> Result<Roster, Failure> {
+    let config = |why: String| Failure::new(Code::Config, format!("{}: {why}", path.display()));
+    let bytes = std::fs::read(path).map_err(|error| config(error.to_string()))?;
+    let rows = crate::roster::csv::rows(&bytes).map_err(|error| config(error.to_string()))?;
+    let roster = Roster::new(&[], rows.len(), 0);
+    let assignments = rows.into_iter().map(|row| (row.prefix, row.account)).collect();
+    roster.replace(Source::File, assignments).map_err(|error| config(error.to_string()))?;
+    Ok(roster)
+}
+
+struct Tally<'a> {
+    counters: Counters,
+    roster: &'a Roster,
+    packets: u64,
+}
+
+impl Tally<'_> {
+    fn file(&mut self, path: &Path) -> Result<(), Failure> {
+        let failure =
+            |code, why: &dyn std::fmt::Display| Failure::new(code, format!("{}: {why}", path.display()));
+        let table = self.roster.table();
+        let (counters, packets) = (self.counters, &mut self.packets);
+        let each = |record: Record<'_>| {
+            *packets += 1;
+            count(&record, &table, counters);
+        };
+        let result = if path == Path::new("-") {
+            capture_file::read(BufReader::new(io::stdin().lock()), each)
+        } else {
+            let file = File::open(path).map_err(|error| failure(Code::Io, &error))?;
+            let length = file.metadata().map_or(0, |metadata| metadata.len());
+            let bar = progress(length);
+            let input: Box<dyn Read> = Box::new(bar.wrap_read(BufReader::with_capacity(1 << 18, file)));
+            let result = capture_file::read(BufReader::with_capacity(1 << 16, input), each);
+            bar.finish_and_clear();
+            result
+        };
+        result.map_err(|error| match error {
+            CaptureError::Read(_) => failure(Code::Io, &error),
+            _ => failure(Code::Found, &error),
+        })
+    }
+
+    fn report(&self, mut accounts: Vec<(AccountName, Slot)>) -> Report {
+        accounts.sort_unstable();
+        let packets = |slot| PacketsReport { packets: self.counters.read(slot).up.packets };
+        let unattributed = self.counters.read(Slot::UNATTRIBUTED).up;
+        Report {
+            schema_version: 1,
+            accounts: accounts
+                .into_iter()
+                .map(|(account, slot)| {
+                    let totals = self.counters.read(slot);
+                    AccountReport {
+                        account: account.reveal().to_owned(),
+                        up_bytes: totals.up.bytes,
+                        up_packets: totals.up.packets,
+                        down_bytes: totals.down.bytes,
+                        down_packets: totals.down.packets,
+                    }
+                })
+                .collect(),
+            unattributed: VolumeReport { bytes: unattributed.bytes, packets: unattributed.packets },
+            not_ip: packets(Slot::NOT_IP),
+            malformed: packets(Slot::MALFORMED),
+            total: PacketsReport { packets: self.packets },
+        }
+    }
+}
+
+/// A capture does not tell directions: a packet is up for its source and down for its destination.
+fn count(record: &Record<'_>, table: &crate::roster::table::Table, counters: Counters) {
+    match frame::read(record.link, record.captured, record.length) {
+        Frame::Ip(packet) => {
+            let source = table.slot_of(packet.source);
+            let destination = table.slot_of(packet.destination);
+            if source.is_account() {
+                counters.add(source, Direction::Up, packet.bytes, 1);
+            }
+            if destination.is_account() {
+                counters.add(destination, Direction::Down, packet.bytes, 1);
+            }
+            if !source.is_account() && !destination.is_account() {
+                counters.add(Slot::UNATTRIBUTED, Direction::Up, packet.bytes, 1);
+            }
+        }
+        Frame::NotIp => counters.add(Slot::NOT_IP, Direction::Up, 0, 1),
+        Frame::Malformed => counters.add(Slot::MALFORMED, Direction::Up, 0, 1),
+    }
+}
+
+fn progress(length: u64) -> ProgressBar {
+    if !io::stderr().is_terminal() || length < 1 << 24 {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {bytes_per_sec} {eta}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(length).with_style(style)
+}
+
+fn text(report: &Report) -> Result<(), Failure> {
+    let mut rows = vec![["account", "up", "up packets", "down", "down packets"].map(String::from)];
+    for account in &report.accounts {
+        rows.push([
+            account.account.clone(),
+            output::bytes(account.up_bytes),
+            account.up_packets.to_string(),
+            output::bytes(account.down_bytes),
+            account.down_packets.to_string(),
+        ]);
+    }
+    output::table(&rows)?;
+    output::line(&format!(
+        "\n{} packets: {} unattributed ({}), {} not IP, {} malformed",
+        report.total.packets,
+        report.unattributed.packets,
+        output::bytes(report.unattributed.bytes),
+        report.not_ip.packets,
+        report.malformed.packets,
+    ))
+}

@@ -1,0 +1,162 @@
+//! The command line: what there is, and how a command ends. One file for each family of commands.
+
+mod accounts;
+mod demo;
+mod generate;
+mod meter;
+mod output;
+mod roster;
+mod run;
+mod status;
+
+use crate::failure::{Code, Failure};
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Where the configuration is by default.
+const CONFIG: &str = "/etc/blindmeter/blindmeter.toml";
+
+/// Counts each VPN account's total bandwidth, and keeps no addresses, times or traffic.
+#[derive(Parser)]
+#[command(name = "blindmeter", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the daemon
+    Run {
+        /// Configuration file
+        #[arg(long, default_value = CONFIG)]
+        config: PathBuf,
+        /// Print what would be attached and published, and end
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Show the whole product on synthetic accounts and real packets, with no set-up
+    Demo(demo::Options),
+    /// Validate the configuration and every file it names; print what is in force
+    Check {
+        /// Configuration file
+        #[arg(long, default_value = CONFIG)]
+        config: PathBuf,
+    },
+    /// Count capture files (pcap, pcapng), offline
+    Meter {
+        /// Capture files; - reads standard input
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// CSV with the header prefix,account
+        #[arg(long)]
+        roster: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Change or count the running daemon's roster
+    Roster {
+        #[command(subcommand)]
+        command: roster::Command,
+        #[command(flatten)]
+        daemon: Daemon,
+    },
+    /// One account's band, or an exact export
+    Accounts {
+        #[command(subcommand)]
+        command: accounts::Command,
+        #[command(flatten)]
+        daemon: Daemon,
+    },
+    /// The state of the running daemon; 0 whole, 2 degraded, 69 no daemon
+    Status {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        daemon: Daemon,
+    },
+    /// Generate manual pages and shell completions
+    Gen {
+        #[command(subcommand)]
+        command: generate::Command,
+    },
+}
+
+/// Which daemon to speak to.
+#[derive(Args)]
+struct Daemon {
+    /// Configuration file, for the control socket's path
+    #[arg(long, global = true, default_value = CONFIG)]
+    config: PathBuf,
+    /// The control socket itself
+    #[arg(long, global = true, conflicts_with = "config")]
+    socket: Option<PathBuf>,
+}
+
+impl Daemon {
+    fn socket(&self) -> Result<PathBuf, Failure> {
+        if let Some(socket) = &self.socket {
+            return Ok(socket.clone());
+        }
+        let path = self.config.display();
+        let text = std::fs::read_to_string(&self.config).map_err(|error| {
+            Failure::new(Code::Config, format!("{path}: {error}; name --config FILE or --socket PATH"))
+        })?;
+        crate::config::control_socket(&text)
+            .map_err(|error| Failure::new(Code::Config, format!("{path} {error}")))
+    }
+}
+
+/// Parses the command line and runs the command.
+#[must_use]
+pub fn main() -> ExitCode {
+    end_at_a_panic();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors.
+            let code = if error.use_stderr() { Code::Usage as u8 } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    match run(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::complain(&failure.message);
+            failure.into()
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Run { config, dry_run: false } => crate::daemon::run(&config),
+        Command::Run { config, dry_run: true } => run::dry_run(&config),
+        Command::Demo(options) => demo::run(&options),
+        Command::Check { config } => run::check(&config),
+        Command::Meter { files, roster, json } => meter::run(&files, &roster, json),
+        Command::Roster { command, daemon } => roster::run(&command, &daemon.socket()?),
+        Command::Accounts { command, daemon } => accounts::run(&command, &daemon.socket()?),
+        Command::Status { json, daemon } => status::run(json, &daemon.socket()?),
+        Command::Gen { command } => generate::run(&command),
+    }
+}
+
+/// An answer to another question than was asked.
+fn unexpected_answer() -> Failure {
+    Failure::new(Code::Bug, "the daemon answered another question; is it of this version?")
+}
+
+/// A panic says where, never what: its message could hold anything. Then the process ends.
+fn end_at_a_panic() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place =
+            panic.location().map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
+        output::complain(&format!("bug{place}; please report it with this line"));
+        std::process::exit(i32::from(Code::Bug as u8));
+    }));
+}

@@ -1,0 +1,85 @@
+//! What commands print: lines, tables and JSON on standard output, complaints on standard error.
+//!
+//! A reader that went away (`| head`) ends a command quietly.
+#![expect(clippy::print_stderr, reason = "this is where commands speak to the person at the keyboard")]
+
+use crate::failure::Failure;
+use serde::Serialize;
+use std::io::{self, Write};
+
+/// Bytes and packets, as reports have them.
+#[derive(Serialize)]
+pub(super) struct VolumeReport {
+    pub(super) bytes: u64,
+    pub(super) packets: u64,
+}
+
+/// Writes one line.
+pub(super) fn line(text: &str) -> Result<(), Failure> {
+    let mut output = io::stdout().lock();
+    written(writeln!(output, "{text}").and_then(|()| output.flush()))
+}
+
+/// Writes one JSON document on one line.
+pub(super) fn json(report: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string(report).expect("reports have string keys and finite numbers");
+    line(&text)
+}
+
+/// Writes a table: the first column to the left, the others to the right.
+pub(super) fn table<const N: usize>(rows: &[[String; N]]) -> Result<(), Failure> {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    for row in rows {
+        let mut text = format!("{:<w$}", row[0], w = widths[0]);
+        for (field, width) in row.iter().zip(widths).skip(1) {
+            text.push_str(&format!("  {field:>width$}"));
+        }
+        line(text.trim_end())?;
+    }
+    Ok(())
+}
+
+/// A number of bytes for a person: binary units, one decimal.
+pub(super) fn bytes(count: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if count < 1024 {
+        return format!("{count} B");
+    }
+    let power = (count.ilog2() / 10) as usize;
+    let tenths = u128::from(count) * 10 / (1_u128 << (10 * power));
+    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[power - 1])
+}
+
+/// Says one line on standard error.
+pub(super) fn complain(message: &str) {
+    if !message.is_empty() {
+        eprintln!("blindmeter: {message}");
+    }
+}
+
+fn written(result: io::Result<()>) -> Result<(), Failure> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.map_err(|error| Failure::output(&error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bytes;
+
+    #[test]
+    fn bytes_have_one_decimal_and_a_binary_unit() {
+        for (count, text) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (1536, "1.5 KiB"),
+            ((1 << 30) - 1, "1023.9 MiB"),
+            (u64::MAX, "15.9 EiB"),
+        ] {
+            assert_eq!(bytes(count), text);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! `blindmeter roster`: assignments and counts over the control socket.
+
+use super::output;
+use crate::control::client;
+use crate::control::protocol::{Answer, Request};
+use crate::failure::{Code, Failure};
+use clap::Subcommand;
+use std::path::{Path, PathBuf};
+
+/// What to do with the roster.
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Give a prefix to an account; it wins over the roster file
+    Assign {
+        /// Address or prefix
+        prefix: String,
+        /// Account name; a space, comma or percent sign is written %XX
+        account: String,
+    },
+    /// Take back an assignment of the control socket
+    Release {
+        /// Address or prefix
+        prefix: String,
+    },
+    /// Replace all assignments of the control socket by those of a file
+    Sync {
+        /// CSV with the header prefix,account
+        file: PathBuf,
+    },
+    /// Prefixes and accounts by source, conflicts; never addresses
+    Counts {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Runs one of the commands.
+///
+/// # Errors
+/// A file that cannot be read (74), or what the daemon says.
+pub(super) fn run(command: &Command, socket: &Path) -> Result<(), Failure> {
+    match command {
+        Command::Assign { prefix, account } => {
+            let request = Request::Assign { prefix: prefix.clone(), account: account.clone() };
+            client::ask(socket, &request, &[]).map(drop)
+        }
+        Command::Release { prefix } => {
+            client::ask(socket, &Request::Release { prefix: prefix.clone() }, &[]).map(drop)
+        }
+        Command::Sync { file } => sync(file, socket),
+        Command::Counts { json } => counts(*json, socket),
+    }
+}
+
+fn sync(file: &Path, socket: &Path) -> Result<(), Failure> {
+    let named = |why: &dyn std::fmt::Display| format!("{}: {why}", file.display());
+    let text = std::fs::read(file).map_err(|error| Failure::new(Code::Io, named(&error)))?;
+    let request = Request::Sync { bytes: text.len() };
+    // The daemon names the line; only the client knows the file.
+    client::ask(socket, &request, &text).map(drop).map_err(|failure| match failure.code {
+        Code::Config => Failure::new(Code::Config, named(&failure.message)),
+        _ => failure,
+    })
+}
+
+fn counts(json: bool, socket: &Path) -> Result<(), Failure> {
+    let Answer::Counts(report) = client::ask(socket, &Request::Counts {}, &[])? else {
+        return Err(super::unexpected_answer());
+    };
+    if json {
+        return output::json(&report);
+    }
+    let mut rows = vec![["source", "prefixes", "accounts"].map(String::from)];
+    for source in &report.sources {
+        let name = if source.latched { format!("{} *", source.source) } else { source.source.clone() };
+        rows.push([name, source.prefixes.to_string(), source.accounts.to_string()]);
+    }
+    output::table(&rows)?;
+    output::line(&format!("\nconflicts *: {}, skipped lines: {}", report.conflicts, report.skipped_lines))?;
+    output::line("* as of the last close of an epoch, rounded up to 8: it would tell who is connected")
+}

@@ -1,0 +1,38 @@
+//! `blindmeter status`: is everything attached, read and saved; nothing that depends on traffic.
+
+use super::output;
+use crate::control::client;
+use crate::control::protocol::{Answer, Request};
+use crate::failure::{Code, Failure};
+use std::path::Path;
+
+/// Prints the state of the daemon.
+///
+/// # Errors
+/// A degraded daemon (2), none at all (69), or no role (77).
+pub(super) fn run(json: bool, socket: &Path) -> Result<(), Failure> {
+    let Answer::Status(status) = client::ask(socket, &Request::Status {}, &[])? else {
+        return Err(super::unexpected_answer());
+    };
+    if json {
+        output::json(&status)?;
+    } else {
+        let word = |good: bool, yes: &'static str, no: &'static str| if good { yes } else { no };
+        let mut rows = vec![["tap".to_owned(), status.backend.clone()]];
+        for interface in &status.interfaces {
+            let state = word(interface.attached, "attached", "NOT ATTACHED");
+            rows.push([format!("interface {}", interface.interface), state.to_owned()]);
+        }
+        for source in &status.sources {
+            rows.push([format!("roster source {}", source.source), word(source.up, "up", "DOWN").to_owned()]);
+        }
+        rows.push(["conflicting prefixes".to_owned(), status.conflicts.to_string()]);
+        rows.push(["last close".to_owned(), word(status.last_close_ok, "good", "FAILED").to_owned()]);
+        rows.push(["last save".to_owned(), word(status.last_save_ok, "good", "FAILED").to_owned()]);
+        rows.push(["last reload".to_owned(), word(status.reload_ok, "good", "REFUSED").to_owned()]);
+        rows.push(["sandbox".to_owned(), status.sandbox.clone()]);
+        rows.push(["floors".to_owned(), status.profile.clone()]);
+        output::table(&rows)?;
+    }
+    if status.is_whole() { Ok(()) } else { Err(Failure::new(Code::Found, "")) }
+}

@@ -1,0 +1,68 @@
+//! The only place that reads a clock or waits for one. Everything else is handed a [`Reading`].
+//!
+//! Holds no time of any packet, session or user: readings decide when an epoch ends, and waits
+//! bound what strangers may ask of a server.
+#![expect(clippy::disallowed_methods, reason = "this is the one file that reads clocks")]
+
+use nix::time::{ClockId, clock_gettime};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Both clocks at one moment.
+#[derive(Clone, Copy)]
+pub struct Reading {
+    /// Seconds since 1970-01-01 UTC; steps when somebody sets the clock.
+    pub wall_seconds: u64,
+    /// Nanoseconds since boot, suspend included; never steps.
+    pub boot_nanoseconds: u64,
+}
+
+/// A pair of clocks: the system's, or a simulated one.
+pub trait Clock {
+    /// Reads both clocks.
+    fn now(&self) -> Reading;
+}
+
+/// The clocks of the running system.
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    /// A wall clock before 1970 reads as 0.
+    ///
+    /// # Panics
+    /// When the kernel has no boot-time clock; every Linux since 2.6.39 has one.
+    fn now(&self) -> Reading {
+        let wall_seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let boot = clock_gettime(ClockId::CLOCK_BOOTTIME).expect("CLOCK_BOOTTIME exists");
+        let seconds = u64::try_from(boot.tv_sec()).unwrap_or(0);
+        let nanoseconds = u64::try_from(boot.tv_nsec()).unwrap_or(0);
+        Reading { wall_seconds, boot_nanoseconds: seconds * 1_000_000_000 + nanoseconds }
+    }
+}
+
+/// Waits.
+pub async fn pause(duration: Duration) {
+    tokio::time::sleep(duration).await;
+}
+
+/// Waits for a future, but not longer than this; none when it took longer.
+pub async fn within<F: Future>(duration: Duration, future: F) -> Option<F::Output> {
+    tokio::time::timeout(duration, future).await.ok()
+}
+
+/// A running stop-watch, for the demo and for bounded waits.
+#[derive(Clone, Copy)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Starts.
+    #[must_use]
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Time since the start.
+    #[must_use]
+    pub fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
+}

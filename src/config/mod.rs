@@ -1,0 +1,481 @@
+//! The configuration: a text becomes a [`Config`] that is valid by construction, or one line that
+//! names the line, the key and the remedy.
+//!
+//! Holds addresses only as [`Prefix`] (pools) and the daemon's own listeners; errors repeat no
+//! address of a pool.
+#![expect(clippy::disallowed_types, reason = "the listeners' own addresses are configured here")]
+
+mod quantity;
+mod raw;
+
+use crate::meter::policy::{Broken, Policy, Profile};
+use crate::roster::account::AccountName;
+use crate::roster::address::Prefix;
+use crate::roster::table::POOL_ADDRESSES;
+use quantity::{BitsPerSecond, Seconds};
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use toml::Spanned;
+
+/// A configuration in which every value has passed its checks.
+#[derive(Clone, PartialEq)]
+pub struct Config {
+    /// Names or globs of the interfaces to meter.
+    pub interfaces: Vec<Pattern>,
+    /// Which tap to use.
+    pub backend: Backend,
+    /// The node's name.
+    pub node_name: String,
+    /// The account that is exempt from export limits.
+    pub probe_account: Option<AccountName>,
+    /// Address ranges that are handed out densely.
+    pub pools: Vec<Prefix>,
+    /// The roster file.
+    pub roster_file: Option<PathBuf>,
+    /// The control socket.
+    pub control_socket: PathBuf,
+    /// Who may ask the control socket for what.
+    pub roles: Roles,
+    /// Every parameter that touches privacy.
+    pub policy: ComparablePolicy,
+    /// Where `/metrics` is served.
+    pub listen: Vec<SocketAddr>,
+    /// How many accounts there is room for.
+    pub capacity: usize,
+}
+
+/// A policy that reloads compare by its digest.
+#[derive(Clone, Copy)]
+pub struct ComparablePolicy(pub Policy);
+
+impl PartialEq for ComparablePolicy {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.digest() == other.0.digest()
+    }
+}
+
+/// The tap that the configuration asks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    /// The best that the privileges allow.
+    Auto,
+    /// TPACKET_V3.
+    Ring,
+    /// The portable fallback.
+    Pnet,
+}
+
+/// Unix users and groups (`@group`) by role.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Roles {
+    /// May change the roster.
+    pub roster: Vec<String>,
+    /// May see bands and flags.
+    pub support: Vec<String>,
+    /// May export exact totals.
+    pub privacy: Vec<String>,
+}
+
+/// An interface name, or a glob with `*` and `?`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Pattern(String);
+
+impl Pattern {
+    /// The pattern as it is written.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// True when the pattern may match several names.
+    #[must_use]
+    pub fn is_glob(&self) -> bool {
+        self.0.contains(['*', '?'])
+    }
+
+    /// True when the pattern stands for this interface.
+    #[must_use]
+    pub fn matches(&self, name: &str) -> bool {
+        glob_matches(self.0.as_bytes(), name.as_bytes())
+    }
+
+    /// The pattern of this one interface name.
+    #[must_use]
+    pub fn of_name(name: &str) -> Self {
+        Self(name.to_owned())
+    }
+}
+
+fn glob_matches(pattern: &[u8], name: &[u8]) -> bool {
+    match pattern.split_first() {
+        None => name.is_empty(),
+        Some((b'*', rest)) => (0..=name.len()).any(|skip| glob_matches(rest, &name[skip..])),
+        Some((b'?', rest)) => !name.is_empty() && glob_matches(rest, &name[1..]),
+        Some((byte, rest)) => name.first() == Some(byte) && glob_matches(rest, &name[1..]),
+    }
+}
+
+/// What is wrong with a configuration, and on which line.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {what}")]
+pub struct ConfigError {
+    /// The line, from 1.
+    pub line: usize,
+    /// The key, what is wrong with it and what to do.
+    pub what: String,
+}
+
+/// Reads a configuration.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn parse(text: &str) -> Result<Config, ConfigError> {
+    let source = Text(text);
+    let file: raw::File = toml::from_str(text).map_err(|error| {
+        let what = error.message().trim().replace('\n', " ");
+        source.error(error.span().unwrap_or(0..0), what)
+    })?;
+    source.refuse_what_is_not_built(&file)?;
+    let policy = source.policy(&file)?;
+    let capacity = match &file.store.capacity {
+        None => 4096,
+        Some(capacity) if (1..=1 << 24).contains(capacity.as_ref()) => *capacity.as_ref(),
+        Some(capacity) => {
+            return Err(source.at(capacity, "store.capacity: expected 1 to 16777216 accounts"));
+        }
+    };
+    Ok(Config {
+        interfaces: source.interfaces(&file.tap)?,
+        backend: source.backend(file.tap.backend.as_ref())?,
+        node_name: source.node_name(file.node.name.as_ref())?,
+        probe_account: source.probe_account(file.roster.probe_account.as_ref())?,
+        pools: source.pools(&file.roster.pools)?,
+        roster_file: file.roster.file,
+        control_socket: file.control.socket.unwrap_or_else(|| PathBuf::from("/run/blindmeter/control.sock")),
+        roles: roles(file.control.roles),
+        policy: ComparablePolicy(policy),
+        listen: source.listen(file.web.listen.as_deref())?,
+        capacity,
+    })
+}
+
+/// Reads only the control socket's path, for commands that speak to the daemon: they must work
+/// while the rest of the file is being mended.
+///
+/// # Errors
+/// When the text is no TOML.
+pub fn control_socket(text: &str) -> Result<PathBuf, ConfigError> {
+    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+        let what = error.message().trim().replace('\n', " ");
+        Text(text).error(error.span().unwrap_or(0..0), what)
+    })?;
+    let socket = table.get("control").and_then(|control| control.get("socket"));
+    let socket = socket.and_then(toml::Value::as_str).unwrap_or("/run/blindmeter/control.sock");
+    Ok(PathBuf::from(socket))
+}
+
+fn roles(raw: raw::Roles) -> Roles {
+    let or_root = |names: Option<Vec<String>>| names.unwrap_or_else(|| vec!["root".to_owned()]);
+    Roles { roster: or_root(raw.roster), support: or_root(raw.support), privacy: or_root(raw.privacy) }
+}
+
+/// The text of a configuration, for the line numbers of its errors.
+struct Text<'a>(&'a str);
+
+impl Text<'_> {
+    fn error(&self, span: Range<usize>, what: impl Into<String>) -> ConfigError {
+        let before = self.0.as_bytes().get(..span.start).unwrap_or_default();
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        ConfigError { line, what: what.into() }
+    }
+
+    fn at<T>(&self, value: &Spanned<T>, what: impl Into<String>) -> ConfigError {
+        self.error(value.span(), what)
+    }
+
+    /// What the contract names and this version does not have yet is refused, never ignored.
+    fn refuse_what_is_not_built(&self, file: &raw::File) -> Result<(), ConfigError> {
+        match &file.release.mode {
+            Some(mode) if mode.as_ref() == "coarse" => {}
+            Some(mode) if mode.as_ref() == "noisy" => {
+                return Err(self.at(mode, "release.mode: \"noisy\" is not in this version; write \"coarse\""));
+            }
+            Some(mode) => return Err(self.at(mode, "release.mode: expected \"coarse\"")),
+            None => {
+                let what = "release.mode: its default \"noisy\" is not in this version; \
+                            write mode = \"coarse\" under [release]";
+                return Err(self.error(self.table("[release]"), what));
+            }
+        }
+        match &file.store.mode {
+            Some(mode) if mode.as_ref() == "memory" => {}
+            Some(mode) if mode.as_ref() == "sealed" => {
+                return Err(self.at(mode, "store.mode: \"sealed\" is not in this version; write \"memory\""));
+            }
+            Some(mode) => return Err(self.at(mode, "store.mode: expected \"memory\"")),
+            None => {
+                let what = "store.mode: its default \"sealed\" is not in this version; \
+                            write mode = \"memory\" under [store]";
+                return Err(self.error(self.table("[store]"), what));
+            }
+        }
+        let sources = [
+            ("roster.wireguard", &file.roster.wireguard),
+            ("roster.openvpn", &file.roster.openvpn),
+            ("roster.strongswan", &file.roster.strongswan),
+            ("roster.radius", &file.roster.radius),
+        ];
+        for (key, value) in sources {
+            if let Some(value) = value {
+                let what =
+                    format!("{key}: this source is not in this version; use roster.file or `roster assign`");
+                return Err(self.at(value, what));
+            }
+        }
+        if let Some(listen) = &file.support.listen {
+            return Err(self
+                .at(listen, "support.listen: the support page is not in this version; use `accounts show`"));
+        }
+        if let Some(path) = &file.web.config_file
+            && !path.as_ref().is_empty()
+        {
+            let what = "web.config_file: TLS and log-in are not in this version; keep web.listen on loopback";
+            return Err(self.at(path, what));
+        }
+        if let Some(table) = &file.irregularity {
+            return Err(self.at(table, "irregularity: flags are not in this version; remove the table"));
+        }
+        // Accepted and not read: keys of modes that are not in force.
+        let _ = (&file.tap.pin, &file.release.epsilon, &file.release.clamp);
+        let _ = (&file.store.path, &file.store.key_file, &file.store.save_every);
+        Ok(())
+    }
+
+    /// Where a table begins, or the start of the file where it does not stand.
+    fn table(&self, header: &str) -> Range<usize> {
+        let at = self.0.find(header).unwrap_or(0);
+        at..at
+    }
+
+    fn policy(&self, file: &raw::File) -> Result<Policy, ConfigError> {
+        let profile = Profile::BUILT;
+        let seconds = |value: &Option<Spanned<Seconds>>, default: u64| {
+            value.as_ref().map_or(default, |value| value.as_ref().0)
+        };
+        let day = crate::meter::policy::DAY_SECONDS;
+        let policy = Policy {
+            profile,
+            epoch_seconds: seconds(&file.epoch.length, day),
+            crowd: file.release.crowd.as_ref().map_or(20, |crowd| *crowd.as_ref()),
+            link_bits_per_second: file
+                .release
+                .link_capacity
+                .as_ref()
+                .map_or(1_000_000_000, |rate| rate.as_ref().0),
+            refresh_seconds: seconds(&file.support.refresh, 7 * day),
+            period_seconds: seconds(&file.store.period, 28 * day),
+        };
+        policy.checked().map_err(|broken| self.broken(broken, file))
+    }
+
+    fn broken(&self, broken: Broken, file: &raw::File) -> ConfigError {
+        let floors = Profile::BUILT.floors();
+        let span = |value: Option<Range<usize>>| value.unwrap_or(0..0);
+        match broken {
+            Broken::Epoch => self.error(
+                span(file.epoch.length.as_ref().map(Spanned::span)),
+                format!("epoch.length: the floor is {}; it is compiled in", Seconds(floors.epoch_seconds)),
+            ),
+            Broken::Crowd => self.error(
+                span(file.release.crowd.as_ref().map(Spanned::span)),
+                format!("release.crowd: the floor is {}; it is compiled in", floors.crowd),
+            ),
+            Broken::Refresh => self.error(
+                span(file.support.refresh.as_ref().map(Spanned::span)),
+                format!(
+                    "support.refresh: the floor is {}; it is compiled in",
+                    Seconds(floors.refresh_seconds)
+                ),
+            ),
+            Broken::Period => self.error(
+                span(file.store.period.as_ref().map(Spanned::span)),
+                format!(
+                    "store.period: at least an epoch, at most {}; the ceiling is compiled in",
+                    Seconds(floors.period_ceiling_seconds)
+                ),
+            ),
+            Broken::Link => self.error(
+                span(file.release.link_capacity.as_ref().map(Spanned::span)),
+                "release.link_capacity: must be above 0",
+            ),
+        }
+    }
+
+    fn interfaces(&self, tap: &raw::Tap) -> Result<Vec<Pattern>, ConfigError> {
+        let patterns = tap.interfaces.as_ref();
+        if patterns.is_empty() {
+            return Err(self.at(&tap.interfaces, "tap.interfaces: name at least one interface"));
+        }
+        let mut seen = Vec::new();
+        for pattern in patterns {
+            let text = pattern.as_ref();
+            // IFNAMSIZ is 16 with the closing zero; dev_valid_name() refuses the rest.
+            if text.is_empty()
+                || text.len() > 15
+                || !text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/' && byte != b':')
+            {
+                return Err(self.at(pattern, "tap.interfaces: an interface name or glob has 1 to 15 characters, no blank, slash or colon"));
+            }
+            if seen.iter().any(|earlier: &Pattern| earlier.0 == *text) {
+                return Err(self.at(pattern, "tap.interfaces: named twice; keep one"));
+            }
+            seen.push(Pattern(text.clone()));
+        }
+        Ok(seen)
+    }
+
+    fn backend(&self, backend: Option<&Spanned<String>>) -> Result<Backend, ConfigError> {
+        let Some(backend) = backend else { return Ok(Backend::Auto) };
+        match backend.as_ref().as_str() {
+            "auto" => Ok(Backend::Auto),
+            "ring" => Ok(Backend::Ring),
+            "pnet" => Ok(Backend::Pnet),
+            "kernel" => Err(self
+                .at(backend, "tap.backend: \"kernel\" is not in this version; write \"auto\" or \"ring\"")),
+            _ => Err(self.at(backend, "tap.backend: expected \"auto\", \"ring\" or \"pnet\"")),
+        }
+    }
+
+    fn node_name(&self, name: Option<&Spanned<String>>) -> Result<String, ConfigError> {
+        let Some(name) = name else { return Ok("node".to_owned()) };
+        let text = name.as_ref();
+        if text.is_empty() || text.len() > 64 || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(self.at(name, "node.name: 1 to 64 printable ASCII characters without blanks"));
+        }
+        Ok(text.clone())
+    }
+
+    fn probe_account(&self, name: Option<&Spanned<String>>) -> Result<Option<AccountName>, ConfigError> {
+        name.map(|name| {
+            AccountName::parse(name.as_ref())
+                .map_err(|why| self.at(name, format!("roster.probe_account: {why}")))
+        })
+        .transpose()
+    }
+
+    fn pools(&self, pools: &[Spanned<String>]) -> Result<Vec<Prefix>, ConfigError> {
+        let mut parsed: Vec<Prefix> = Vec::new();
+        for pool in pools {
+            let prefix =
+                Prefix::parse(pool.as_ref()).map_err(|why| self.at(pool, format!("roster.pools: {why}")))?;
+            if prefix.size().is_none_or(|size| size > POOL_ADDRESSES) {
+                let what = "roster.pools: a pool holds at most 2^20 addresses (an IPv4 /12, an IPv6 /108); \
+                            split it, or leave it out: addresses outside the pools are looked up in a hash";
+                return Err(self.at(pool, what));
+            }
+            let overlaps = |other: &Prefix| prefix.overlaps(*other);
+            if parsed.iter().any(overlaps) {
+                return Err(self.at(pool, "roster.pools: overlaps a pool before it; keep one"));
+            }
+            parsed.push(prefix);
+        }
+        Ok(parsed)
+    }
+
+    fn listen(&self, listen: Option<&[Spanned<String>]>) -> Result<Vec<SocketAddr>, ConfigError> {
+        let Some(listen) = listen else { return Ok(vec![SocketAddr::from(([127, 0, 0, 1], 9776))]) };
+        listen
+            .iter()
+            .map(|text| {
+                text.as_ref().parse().map_err(|_| {
+                    self.at(
+                        text,
+                        "web.listen: expected ADDRESS:PORT, like \"127.0.0.1:9776\" or \"[::1]:9776\"",
+                    )
+                })
+            })
+            .collect()
+    }
+}
+
+impl Config {
+    /// The configuration in force, as TOML; it holds no secret.
+    #[must_use]
+    pub fn effective(&self) -> String {
+        let policy = &self.policy.0;
+        let list = |items: &mut dyn Iterator<Item = String>| {
+            items.map(|item| format!("\"{item}\"")).collect::<Vec<_>>().join(", ")
+        };
+        let mut text = String::new();
+        let mut put = |line: String| {
+            text.push_str(&line);
+            text.push('\n');
+        };
+        let backend = match self.backend {
+            Backend::Auto => "auto",
+            Backend::Ring => "ring",
+            Backend::Pnet => "pnet",
+        };
+        put("[tap]".into());
+        put(format!("interfaces = [{}]", list(&mut self.interfaces.iter().map(|p| p.0.clone()))));
+        put(format!("backend = \"{backend}\"\n\n[node]\nname = \"{}\"\n\n[roster]", self.node_name));
+        put(format!("# {} pools", self.pools.len()));
+        if let Some(file) = &self.roster_file {
+            put(format!("file = \"{}\"", file.display()));
+        }
+        put(format!("\n[control]\nsocket = \"{}\"", self.control_socket.display()));
+        let roles = &self.roles;
+        put(format!(
+            "[control.roles]\nroster = [{}]\nsupport = [{}]\nprivacy = [{}]",
+            list(&mut roles.roster.iter().cloned()),
+            list(&mut roles.support.iter().cloned()),
+            list(&mut roles.privacy.iter().cloned()),
+        ));
+        put(format!("\n[epoch]\nlength = \"{}\"", Seconds(policy.epoch_seconds)));
+        put(format!(
+            "\n[release]\nmode = \"coarse\"\ncrowd = {}\nlink_capacity = \"{}\"",
+            policy.crowd,
+            BitsPerSecond(policy.link_bits_per_second),
+        ));
+        put(format!("\n[support]\nrefresh = \"{}\"", Seconds(policy.refresh_seconds)));
+        put(format!("\n[web]\nlisten = [{}]", list(&mut self.listen.iter().map(ToString::to_string))));
+        put(format!(
+            "\n[store]\nmode = \"memory\"\ncapacity = {}\nperiod = \"{}\"",
+            self.capacity,
+            Seconds(policy.period_seconds),
+        ));
+        text
+    }
+
+    /// The table whose change a running daemon refuses, if there is one.
+    #[must_use]
+    pub fn restart_needed_for(&self, new: &Self) -> Option<&'static str> {
+        let tap = self.interfaces == new.interfaces && self.backend == new.backend;
+        let sources = self.roster_file.is_some() == new.roster_file.is_some();
+        [
+            (tap, "[tap]"),
+            (self.node_name == new.node_name, "[node]"),
+            (self.policy == new.policy, "[epoch], [release], [store] period or [support] refresh"),
+            (self.capacity == new.capacity, "[store]"),
+            (sources && self.pools == new.pools, "[roster] sources or pools"),
+            (self.control_socket == new.control_socket, "[control] socket"),
+        ]
+        .into_iter()
+        .find(|(same, _)| !same)
+        .map(|(_, table)| table)
+    }
+}
+
+/// Reads and parses a configuration file.
+///
+/// # Errors
+/// One line that names the file.
+pub fn load(files: &impl crate::world::Files, path: &Path) -> Result<Config, String> {
+    let bytes = files.read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let text = String::from_utf8(bytes).map_err(|_| format!("{}: not UTF-8", path.display()))?;
+    parse(&text).map_err(|error| format!("{} {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+//! Each bad configuration with its message.
+
+use super::*;
+
+const GOOD: &str = r#"
+[tap]
+interfaces = ["wg0", "tun*"]
+[node]
+name = "fr-par-3"
+[roster]
+probe_account = "probe"
+pools = ["10.8.0.0/16", "fd42:8::/112"]
+file = "/etc/blindmeter/roster.csv"
+[epoch]
+length = "24h"
+[release]
+mode = "coarse"
+epsilon = 1.0
+clamp = "50GiB"
+crowd = 20
+link_capacity = "1Gbit/s"
+[support]
+refresh = "7d"
+[web]
+listen = ["127.0.0.1:9776"]
+config_file = ""
+[store]
+mode = "memory"
+path = "/nowhere"
+capacity = 4096
+period = "28d"
+"#;
+
+fn error(from: &str, to: &str) -> String {
+    assert!(GOOD.contains(from), "{from} stands in the good configuration");
+    match parse(&GOOD.replacen(from, to, 1)) {
+        Ok(_) => panic!("{to} was accepted"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn the_good_configuration_reads_back_from_its_effective_form() {
+    let config = parse(GOOD).expect("good");
+    let mut again = parse(&config.effective()).expect("the effective form is a configuration");
+    // Pools are addresses, and the probe account is a name: neither is printed.
+    again.pools.clone_from(&config.pools);
+    again.probe_account.clone_from(&config.probe_account);
+    assert!(again == config);
+    assert!(config.restart_needed_for(&again).is_none());
+}
+
+#[cfg(not(feature = "lab"))]
+#[test]
+fn floors_are_compiled_in() {
+    assert_eq!(
+        error("length = \"24h\"", "length = \"59m\""),
+        "line 11: epoch.length: the floor is 1h; it is compiled in"
+    );
+    assert_eq!(
+        error("crowd = 20", "crowd = 9"),
+        "line 16: release.crowd: the floor is 10; it is compiled in"
+    );
+    assert_eq!(
+        error("refresh = \"7d\"", "refresh = \"6d\""),
+        "line 19: support.refresh: the floor is 1w; it is compiled in"
+    );
+    assert!(error("period = \"28d\"", "period = \"36d\"").starts_with("line 27: store.period: "));
+}
+
+#[test]
+fn every_error_names_its_line_and_its_remedy() {
+    for (from, to, expected) in [
+        ("crowd = 20", "crowds = 20", "line 16: unknown field `crowds`"),
+        ("\"24h\"", "\"24\"", "line 11: expected a duration like \"24h\""),
+        ("\"50GiB\"", "\"50G\"", "line 15: expected a size like \"50GiB\""),
+        ("\"1Gbit/s\"", "\"1G\"", "line 17: expected a rate like \"1Gbit/s\""),
+        ("\"1Gbit/s\"", "\"0bit/s\"", "line 17: release.link_capacity: must be above 0"),
+        ("mode = \"coarse\"", "mode = \"noisy\"", "line 13: release.mode: \"noisy\" is not in this version"),
+        ("mode = \"coarse\"\n", "", "line 12: release.mode: its default \"noisy\" is not in this version"),
+        ("mode = \"memory\"", "mode = \"sealed\"", "line 24: store.mode: \"sealed\" is not in this version"),
+        ("[\"wg0\", \"tun*\"]", "[]", "line 3: tap.interfaces: name at least one"),
+        ("\"wg0\"", "\"a name too long\"", "line 3: tap.interfaces: an interface name or glob has 1 to 15"),
+        ("\"tun*\"", "\"wg0\"", "line 3: tap.interfaces: named twice"),
+        ("10.8.0.0/16", "10.8.0.1/16", "line 8: roster.pools: address bits are set past"),
+        ("10.8.0.0/16", "10.0.0.0/8", "line 8: roster.pools: a pool holds at most 2^20 addresses"),
+        ("fd42:8::/112", "10.8.4.0/24", "line 8: roster.pools: overlaps a pool before it"),
+        ("\"probe\"", "\"a b\"", "line 7: roster.probe_account: write a space"),
+        ("127.0.0.1:9776", "localhost", "line 21: web.listen: expected ADDRESS:PORT"),
+        ("config_file = \"\"", "config_file = \"w.yml\"", "line 22: web.config_file: TLS and log-in are not"),
+        ("capacity = 4096", "capacity = 0", "line 26: store.capacity: expected 1 to 16777216"),
+        ("[node]", "[[roster.radius]]\n[node]", "roster.radius: this source is not in this version"),
+        ("[node]", "[irregularity]\n[node]", "irregularity: flags are not in this version"),
+        ("refresh = \"7d\"", "listen = \"x\"", "support.listen: the support page is not in this version"),
+        ("[node]", "backend = \"kernel\"\n[node]", "tap.backend: \"kernel\" is not in this version"),
+    ] {
+        let found = error(from, to);
+        assert!(found.contains(expected), "{found} does not hold {expected}");
+        assert!(!found.contains('\n'));
+    }
+}
+
+#[test]
+fn a_glob_stands_for_what_it_matches() {
+    for (pattern, name, matches) in [
+        ("wg0", "wg0", true),
+        ("wg0", "wg01", false),
+        ("tun*", "tun", true),
+        ("tun*", "tun17", true),
+        ("t?n*", "ton0", true),
+        ("*", "anything", true),
+        ("v*s?", "vpns0", true),
+        ("v*s?", "vpns", false),
+    ] {
+        assert!(Pattern::of_name(pattern).matches(name) == matches, "{pattern} {name}");
+    }
+}
+
+#[test]
+fn a_change_that_needs_a_restart_is_named() {
+    let old = parse(GOOD).expect("good");
+    for (from, to, table) in [
+        ("\"wg0\"", "\"wg1\"", Some("[tap]")),
+        ("fr-par-3", "fr-par-4", Some("[node]")),
+        ("crowd = 20", "crowd = 30", Some("[epoch], [release], [store] period or [support] refresh")),
+        ("capacity = 4096", "capacity = 4097", Some("[store]")),
+        ("file = ", "# file = ", Some("[roster] sources or pools")),
+        ("127.0.0.1:9776", "127.0.0.1:9777", None),
+        ("roster.csv", "other.csv", None),
+    ] {
+        let new = parse(&GOOD.replacen(from, to, 1)).expect("good as well");
+        assert_eq!(old.restart_needed_for(&new), table);
+    }
+}

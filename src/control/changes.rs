@@ -1,0 +1,91 @@
+//! The one writer of the roster: a thread that lets the tap settle before it changes an owner.
+//!
+//! Packets that arrived before a change are charged to the old owner, those after it to the new.
+//! Changes that wait together share one settlement, so that many cost little more than one.
+
+use crate::roster::account::AccountName;
+use crate::roster::address::Prefix;
+use crate::roster::{CapacityExceeded, Roster, Source};
+use crate::tap::Tap;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+
+/// Changes that may wait; senders beyond it wait as well.
+const WAITING: usize = 4096;
+
+/// One thing to do once the tap has settled.
+pub enum Change {
+    /// Give a prefix to an account.
+    Assign(Source, Prefix, AccountName),
+    /// Take back a source's assignment of a prefix.
+    Release(Source, Prefix),
+    /// Replace everything that a source assigns.
+    Replace(Source, Vec<(Prefix, AccountName)>),
+    /// Nothing: whoever asked wants to read settled counters.
+    Settle,
+}
+
+/// What became of a change.
+pub enum Outcome {
+    /// It was made.
+    Done,
+    /// The source had no such assignment.
+    NotAssigned,
+    /// There is no slot left; nothing was changed.
+    Full(CapacityExceeded),
+    /// The tap did not settle in time; nothing was changed.
+    Unsettled,
+}
+
+struct Job {
+    change: Change,
+    done: oneshot::Sender<Outcome>,
+}
+
+/// Where changes are handed in.
+#[derive(Clone)]
+pub struct Changes(mpsc::Sender<Job>);
+
+impl Changes {
+    /// Makes a change, and returns when it is in force.
+    pub async fn make(&self, change: Change) -> Outcome {
+        let (done, outcome) = oneshot::channel();
+        if self.0.send(Job { change, done }).await.is_err() {
+            return Outcome::Unsettled;
+        }
+        outcome.await.unwrap_or(Outcome::Unsettled)
+    }
+}
+
+/// Starts the writer. It owns the tap, and stops it when the last [`Changes`] is dropped.
+///
+/// # Errors
+/// When no thread can be made.
+pub fn start(roster: Arc<Roster>, tap: Tap) -> std::io::Result<(Changes, std::thread::JoinHandle<()>)> {
+    let (sender, jobs) = mpsc::channel(WAITING);
+    let thread =
+        std::thread::Builder::new().name("roster".into()).spawn(move || work(jobs, &roster, &tap))?;
+    Ok((Changes(sender), thread))
+}
+
+fn work(mut jobs: mpsc::Receiver<Job>, roster: &Roster, tap: &Tap) {
+    let mut batch = Vec::new();
+    while jobs.blocking_recv_many(&mut batch, WAITING) != 0 {
+        let settled = tap.settle();
+        for job in batch.drain(..) {
+            let outcome = if settled { apply(roster, job.change) } else { Outcome::Unsettled };
+            // Whoever asked may have gone.
+            let _ = job.done.send(outcome);
+        }
+    }
+}
+
+fn apply(roster: &Roster, change: Change) -> Outcome {
+    let result = match change {
+        Change::Assign(source, prefix, account) => roster.assign(source, prefix, &account),
+        Change::Replace(source, assignments) => roster.replace(source, assignments),
+        Change::Release(source, prefix) if !roster.release(source, prefix) => return Outcome::NotAssigned,
+        Change::Release(..) | Change::Settle => Ok(()),
+    };
+    result.map_or_else(Outcome::Full, |()| Outcome::Done)
+}

@@ -1,0 +1,52 @@
+//! The commands' end of the control socket.
+
+use super::protocol::{Answer, Request};
+use crate::failure::{Code, Failure};
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+/// How long an answer may take; the daemon gives up after two seconds itself.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Asks the daemon one thing; `text` follows the request line.
+///
+/// # Errors
+/// No daemon (69), no permission (77), or what the daemon says.
+pub fn ask(socket: &Path, request: &Request, text: &[u8]) -> Result<Answer, Failure> {
+    let answer = exchange(socket, request, text).map_err(|error| {
+        let path = socket.display();
+        match error.kind() {
+            io::ErrorKind::PermissionDenied => {
+                Failure::new(Code::Permission, format!("{path}: {error}; ask for a role in [control.roles]"))
+            }
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+                let what = format!("{path}: no daemon answers; start it with `blindmeter run`, or name its --config or --socket");
+                Failure::new(Code::Unavailable, what)
+            }
+            _ => Failure::new(Code::Unavailable, format!("{path}: the daemon does not answer: {error}")),
+        }
+    })?;
+    match answer {
+        Answer::Error { code, message } => Err(Failure::new(Code::of_number(code), message)),
+        answer => Ok(answer),
+    }
+}
+
+fn exchange(socket: &Path, request: &Request, text: &[u8]) -> io::Result<Answer> {
+    let mut stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut line = serde_json::to_vec(request).map_err(io::Error::other)?;
+    line.push(b'\n');
+    // A refusal may close the socket before all was written; the answer is there all the same.
+    let written = stream.write_all(&line).and_then(|()| stream.write_all(text));
+    let mut answer = String::new();
+    BufReader::new(&stream).read_line(&mut answer)?;
+    if answer.is_empty() {
+        written?;
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    serde_json::from_str(&answer).map_err(|_| io::ErrorKind::InvalidData.into())
+}

@@ -1,0 +1,10 @@
+//! The control socket: one JSON request a line, one JSON answer a line, roles by the kernel's word.
+//!
+//! Administrators, hooks, support and privacy officers come in here. Account names and addresses
+//! pass through; nothing about a request is logged or counted.
+
+pub mod changes;
+pub mod client;
+pub mod desk;
+pub mod protocol;
+pub mod server;

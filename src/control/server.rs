@@ -1,0 +1,137 @@
+//! The daemon's end of the control socket: bounded connections, lines and waits.
+//!
+//! Asks the kernel who is there before it reads a byte; logs nothing.
+
+use super::desk::{Desk, error};
+use super::protocol::{Answer, LINE_BYTES, Request, SYNC_BYTES};
+use crate::failure::{Code, Failure};
+use crate::guard::peer::{Peer, supplementary_groups};
+use std::io;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::UnixListener as StdListener;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+/// Connections at a time; further ones wait in the kernel's queue.
+const CONNECTIONS: usize = 64;
+
+/// How long a connection may stay silent, and how long one request may take to arrive.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// Pause after accept(2) failed, when descriptors may have run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Binds the socket. What a dead daemon left behind is replaced; a living one is not.
+///
+/// Everybody may connect: who may ask for what is decided by the kernel's word on who it is.
+///
+/// # Errors
+/// A living daemon (69), or a path that cannot be made a socket (74).
+pub fn bind(path: &Path) -> Result<StdListener, Failure> {
+    let failed = |error: io::Error| {
+        let code = if error.kind() == io::ErrorKind::PermissionDenied { Code::Permission } else { Code::Io };
+        Failure::new(code, format!("control.socket {}: {error}", path.display()))
+    };
+    if let Some(folder) = path.parent()
+        && !folder.exists()
+    {
+        std::fs::create_dir(folder).map_err(failed)?;
+    }
+    if std::os::unix::net::UnixStream::connect(path).is_ok() {
+        let what = format!("control.socket {}: another daemon answers here; stop it first", path.display());
+        return Err(Failure::new(Code::Unavailable, what));
+    }
+    if std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket()) {
+        std::fs::remove_file(path).map_err(failed)?;
+    }
+    let listener = StdListener::bind(path).map_err(failed)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666)).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    Ok(listener)
+}
+
+/// Serves until the task is dropped. No error of a connection or of accept(2) ends it.
+pub async fn serve(listener: UnixListener, desk: Arc<Desk>) {
+    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut connections = JoinSet::new();
+    loop {
+        let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                while connections.try_join_next().is_some() {}
+                let desk = Arc::clone(&desk);
+                connections.spawn(async move {
+                    // A connection that fails concerns the one who made it.
+                    let _ = converse(stream, &desk).await;
+                    drop(place);
+                });
+            }
+            Err(_) => crate::clock::pause(ACCEPT_PAUSE).await,
+        }
+    }
+}
+
+async fn converse(stream: UnixStream, desk: &Desk) -> io::Result<()> {
+    let credentials = stream.peer_cred()?;
+    let mut gids = supplementary_groups(&stream)?;
+    gids.push(credentials.gid());
+    let peer = Peer { uid: credentials.uid(), gids };
+    let (input, mut output) = stream.into_split();
+    let mut input = BufReader::new(input);
+    while let Some(line) = crate::clock::within(SILENCE, line(&mut input)).await.transpose()?.flatten() {
+        let answer = match serde_json::from_slice::<Request>(&line) {
+            Err(_) => error(
+                Code::Usage,
+                "the control socket did not understand the request; use the client of the same version"
+                    .into(),
+            ),
+            Ok(request) => match desk.refusal(&request, &peer) {
+                Some(refusal) => {
+                    say(&mut output, &refusal).await?;
+                    return Ok(());
+                }
+                None => answer(desk, request, &mut input).await?,
+            },
+        };
+        say(&mut output, &answer).await?;
+    }
+    Ok(())
+}
+
+async fn answer(desk: &Desk, request: Request, input: &mut BufReader<OwnedReadHalf>) -> io::Result<Answer> {
+    let mut text = Vec::new();
+    if let Request::Sync { bytes } = request {
+        if bytes > SYNC_BYTES {
+            return Ok(error(Code::Usage, format!("a roster of more than {SYNC_BYTES} bytes")));
+        }
+        let wanted = bytes as u64;
+        let read = crate::clock::within(SILENCE, input.take(wanted).read_to_end(&mut text)).await;
+        if read.transpose()? != Some(bytes) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    Ok(desk.answer(request, &text).await)
+}
+
+/// One line; none at the end. A line that is too long is an error.
+async fn line(input: &mut BufReader<OwnedReadHalf>) -> io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    input.take(LINE_BYTES as u64).read_until(b'\n', &mut line).await?;
+    match line.last() {
+        None => Ok(None),
+        Some(b'\n') => Ok(Some(line)),
+        Some(_) => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
+async fn say(output: &mut OwnedWriteHalf, answer: &Answer) -> io::Result<()> {
+    let mut text = serde_json::to_vec(answer).map_err(io::Error::other)?;
+    text.push(b'\n');
+    output.write_all(&text).await
+}

@@ -1,0 +1,296 @@
+//! The daemon: the order of start and stop, reloads, and the tick of the clock. No arithmetic.
+//!
+//! Threads: the main one runs everything asynchronous; one holds the tap, one changes the roster.
+
+use crate::clock::{SystemClock, pause};
+use crate::config::{self, Config};
+use crate::control::changes::{self, Change, Outcome};
+use crate::control::desk::{Access, Desk};
+use crate::control::server;
+use crate::failure::{Code, Failure};
+use crate::log::{Event, say};
+use crate::meter::counters::Counters;
+use crate::meter::policy::{Policy, Profile};
+use crate::meter::release::Release;
+use crate::node::{Node, Tick};
+use crate::publish::exposition::{self, Health};
+use crate::publish::http::{self, Pages};
+use crate::roster::account::AccountName;
+use crate::roster::address::Prefix;
+use crate::roster::csv::Row;
+use crate::roster::{Roster, Source, csv};
+use crate::tap::{Attribution, PatternState, Tap, TapError, TapKind, TapNews};
+use crate::world::{Files, SystemFiles, SystemRandomness};
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+
+/// A meter that runs: the parts that the daemon and the demo share.
+pub struct Engine {
+    /// What requests may reach.
+    pub desk: Arc<Desk>,
+    /// What `/metrics` serves.
+    pub pages: Arc<Pages>,
+    policy: Policy,
+    roster_thread: JoinHandle<()>,
+}
+
+/// Reads the roster file of a configuration; empty where none is configured.
+///
+/// # Errors
+/// One line that names the file and the line in it.
+pub fn read_roster(files: &impl Files, config: &Config) -> Result<Vec<Row>, String> {
+    let Some(path) = &config.roster_file else { return Ok(Vec::new()) };
+    let named = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
+    let bytes = files.read(path).map_err(|error| named(&error))?;
+    csv::rows(&bytes).map_err(|error| named(&error))
+}
+
+/// Says which names of the file look like addresses, by line.
+pub fn warn_of_names(path: &Path, rows: &[Row]) {
+    for row in rows.iter().filter(|row| row.account.looks_like_an_address()) {
+        say(&Event::NameLooksLikeAddress(path, row.line));
+    }
+}
+
+/// Starts tap, roster and node, in the network namespace of the calling thread.
+///
+/// # Errors
+/// More accounts than slots (78), or a tap that cannot start (77, 74).
+pub fn start(config: &Config, kind: TapKind, rows: Vec<Row>) -> Result<Engine, Failure> {
+    let policy = config.policy.0;
+    let seed = getrandom::u64().map_err(|error| Failure::new(Code::Io, error.to_string()))?;
+    let roster = Arc::new(Roster::new(&config.pools, config.capacity, seed));
+    roster
+        .replace(Source::File, assignments(rows))
+        .map_err(|error| Failure::new(Code::Config, error.to_string()))?;
+    let counters = Counters::in_memory(config.capacity);
+    let node = Node::forgetful(policy, counters, SystemClock, SystemRandomness);
+    let mut sources = vec![(Source::Control.word(), true)];
+    if config.roster_file.is_some() {
+        sources.push((Source::File.word(), true));
+    }
+    let health = Health { taps: Vec::new(), sources, store_ok: true, reload_ok: true };
+    let pages =
+        Arc::new(Pages::new(exposition::released(&Release::none()), exposition::status(&health, &policy)));
+    let health = Arc::new(Mutex::new(health));
+    let news = {
+        let (health, pages) = (Arc::clone(&health), Arc::clone(&pages));
+        move |news| hear(news, &health, &pages, &policy)
+    };
+    let attribution = Attribution { table: roster.table(), counters };
+    let tap = Tap::start(kind, &config.interfaces, attribution, news).map_err(tap_failure)?;
+    let (changes, roster_thread) = changes::start(Arc::clone(&roster), tap)
+        .map_err(|error| Failure::new(Code::Io, error.to_string()))?;
+    let desk = Arc::new(Desk {
+        roster,
+        node: Mutex::new(node),
+        changes,
+        access: arc_swap::ArcSwap::from_pointee(Access::default()),
+        health,
+        backend: kind.word(),
+        profile: policy.profile.word(),
+    });
+    Ok(Engine { desk, pages, policy, roster_thread })
+}
+
+/// What a tap that cannot start means for the command.
+#[must_use]
+pub fn tap_failure(error: TapError) -> Failure {
+    let code = match error {
+        TapError::Permission(_) => Code::Permission,
+        TapError::Failed(..) => Code::Io,
+    };
+    Failure::new(code, error.to_string())
+}
+
+fn assignments(rows: Vec<Row>) -> Vec<(Prefix, AccountName)> {
+    rows.into_iter().map(|row| (row.prefix, row.account)).collect()
+}
+
+/// Passes on what the tap says: to the log, and to the status part of the page.
+fn hear(news: TapNews, health: &Mutex<Health>, pages: &Pages, policy: &Policy) {
+    match news {
+        TapNews::States(states) => {
+            let mut health = health.lock().unwrap_or_else(PoisonError::into_inner);
+            health.taps = states
+                .into_iter()
+                .map(|PatternState { pattern, attached }| (pattern.text().to_owned(), attached))
+                .collect();
+            pages.set_status(exposition::status(&health, policy));
+        }
+        TapNews::Awaited(name) => say(&Event::InterfaceAwaited(&name)),
+        TapNews::Attached(name) => say(&Event::InterfaceAttached(&name)),
+        TapNews::Gone(name) => say(&Event::InterfaceGone(&name)),
+        TapNews::LinkType(name, number) => say(&Event::LinkTypeUnsupported(&name, number)),
+        TapNews::Refused(name, error) => say(&Event::InterfaceRefused(&name, &error)),
+    }
+}
+
+impl Engine {
+    /// Closes and publishes epochs as the clock says; never returns.
+    pub async fn keep_time(&self) {
+        // A twentieth of a short epoch, so that a demo or a lab build closes on time as well.
+        let step = Duration::from_secs(self.policy.epoch_seconds) / 20;
+        let step = step.min(Duration::from_secs(1));
+        loop {
+            pause(step).await;
+            let tick = self.desk.node().tick();
+            match tick {
+                Tick::Quiet => {}
+                Tick::Sealed { period_ended } => {
+                    let removed = self.desk.roster.at_close(period_ended);
+                    self.desk.node().forget(&removed);
+                }
+                Tick::Released(release) => self.pages.set_released(exposition::released(&release)),
+            }
+        }
+    }
+
+    /// Lets go of the tap after it has counted what waits, and ends the threads.
+    pub fn stop(self) {
+        // Dropping the last sender of changes ends the roster thread, which drops the tap.
+        drop(self.desk);
+        // A thread that panicked has ended the process already.
+        let _ = self.roster_thread.join();
+    }
+}
+
+/// The running daemon's reloadable rest.
+struct Daemon<'a> {
+    path: &'a Path,
+    config: Config,
+    engine: Engine,
+    web: JoinSet<()>,
+}
+
+/// Runs the daemon until SIGTERM or SIGINT.
+///
+/// # Errors
+/// What stops it from starting, with the exit code that says which.
+pub fn run(path: &Path) -> Result<(), Failure> {
+    let bad = |why: String| Failure::new(Code::Config, why);
+    let config = config::load(&SystemFiles, path).map_err(bad)?;
+    if Profile::BUILT == Profile::Lab {
+        say(&Event::LabBuild);
+    }
+    let rows = read_roster(&SystemFiles, &config).map_err(bad)?;
+    if let Some(file) = &config.roster_file {
+        warn_of_names(file, &rows);
+    }
+    let listeners = http::bind(&config.listen)?;
+    let control = server::bind(&config.control_socket)?;
+    let (kind, why) = crate::tap::choose(config.backend).map_err(tap_failure)?;
+    say(&Event::TapChosen(kind.word(), why));
+    say(&Event::FirstStart);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Code::Io, error.to_string()))?;
+    let socket = config.control_socket.clone();
+    let result = runtime.block_on(async {
+        let engine = start(&config, kind, rows)?;
+        let daemon = Daemon { path, config, engine, web: JoinSet::new() };
+        daemon.serve(listeners, control).await
+    });
+    // The socket is ours: `bind` has made sure that no other daemon answers on it.
+    let _ = std::fs::remove_file(socket);
+    result
+}
+
+impl Daemon<'_> {
+    async fn serve(mut self, listeners: Vec<TcpListener>, control: UnixListener) -> Result<(), Failure> {
+        let io = |error: std::io::Error| Failure::new(Code::Io, error.to_string());
+        let mut hangup = signal(SignalKind::hangup()).map_err(io)?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(io)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(io)?;
+        self.resolve_roles();
+        self.serve_pages(listeners)?;
+        let control = tokio::net::UnixListener::from_std(control).map_err(io)?;
+        say(&Event::Ready);
+        let answering = tokio::spawn(server::serve(control, Arc::clone(&self.engine.desk)));
+        loop {
+            tokio::select! {
+                () = self.engine.keep_time() => {}
+                _ = hangup.recv() => self.reload().await,
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+            }
+        }
+        say(&Event::Stopping);
+        answering.abort();
+        // The task's share of the desk is gone once it has ended.
+        let _ = answering.await;
+        self.web.shutdown().await;
+        self.engine.stop();
+        Ok(())
+    }
+
+    fn serve_pages(&mut self, listeners: Vec<TcpListener>) -> Result<(), Failure> {
+        self.web.abort_all();
+        for listener in listeners {
+            let listener = tokio::net::TcpListener::from_std(listener)
+                .map_err(|error| Failure::new(Code::Io, error.to_string()))?;
+            self.web.spawn(http::serve(listener, http::router(Arc::clone(&self.engine.pages))));
+        }
+        if http::others_can_reach(&self.config.listen) {
+            say(&Event::ListeningWide);
+        }
+        Ok(())
+    }
+
+    fn resolve_roles(&self) {
+        let (access, unknown) = Access::resolve(&self.config.roles);
+        for name in unknown {
+            say(&Event::UnknownRoleMember(&name));
+        }
+        self.engine.desk.access.store(Arc::new(access));
+    }
+
+    /// Reads configuration and roster again; a bad one is refused whole.
+    async fn reload(&mut self) {
+        let result = self.try_reload().await;
+        {
+            let mut health = self.engine.desk.health();
+            health.reload_ok = result.is_ok();
+            self.engine.pages.set_status(exposition::status(&health, &self.engine.policy));
+        }
+        match result {
+            Ok(()) => say(&Event::Reloaded),
+            Err(why) => say(&Event::ReloadRefused(&why)),
+        }
+    }
+
+    async fn try_reload(&mut self) -> Result<(), String> {
+        let new = config::load(&SystemFiles, self.path)?;
+        if let Some(table) = self.config.restart_needed_for(&new) {
+            return Err(format!("{}: a change to {table} needs a restart", self.path.display()));
+        }
+        let rows = read_roster(&SystemFiles, &new)?;
+        let listeners = if new.listen == self.config.listen {
+            None
+        } else {
+            Some(http::bind(&new.listen).map_err(|failure| failure.message)?)
+        };
+        if let Some(file) = &new.roster_file {
+            warn_of_names(file, &rows);
+            let change = Change::Replace(Source::File, assignments(rows));
+            match self.engine.desk.changes.make(change).await {
+                Outcome::Full(why) => return Err(format!("{}: {why}", file.display())),
+                Outcome::Unsettled => return Err("the tap did not settle within two seconds".into()),
+                Outcome::Done | Outcome::NotAssigned => {}
+            }
+        }
+        self.config = new;
+        self.resolve_roles();
+        if let Some(listeners) = listeners {
+            self.serve_pages(listeners).map_err(|failure| failure.message)?;
+        }
+        Ok(())
+    }
+}

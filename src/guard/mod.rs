@@ -1,0 +1,6 @@
+//! The process towards the kernel: who asks, what this process may do, where it runs.
+//!
+//! System calls that concern privileges and namespaces live here; nothing of traffic does.
+
+pub mod capabilities;
+pub mod peer;

@@ -1,0 +1,86 @@
+//! Everything the daemon ever logs: a closed list of events, one line each on standard error.
+//!
+//! No free text, no time stamps, no address, no account, nothing that traffic causes. Whoever
+//! wants a new line adds a variant here, where a reviewer sees it.
+#![expect(clippy::print_stderr, reason = "the log is standard error, which the service manager keeps")]
+
+use std::fmt;
+use std::path::Path;
+
+/// One thing that is worth a line.
+pub enum Event<'a> {
+    /// A build whose floors are lifted.
+    LabBuild,
+    /// Which tap was taken and why.
+    TapChosen(&'static str, &'static str),
+    /// Nothing of an earlier run is known: the running epoch will not be released.
+    FirstStart,
+    /// An interface that is named is not there yet.
+    InterfaceAwaited(&'a str),
+    /// An interface that is named was attached.
+    InterfaceAttached(&'a str),
+    /// An interface that is named is gone.
+    InterfaceGone(&'a str),
+    /// The link type of an interface, or of one that the glob matches, is not supported.
+    LinkTypeUnsupported(&'a str, u16),
+    /// The kernel refused to attach.
+    InterfaceRefused(&'a str, &'a std::io::Error),
+    /// A role names a user or group that does not exist.
+    UnknownRoleMember(&'a str),
+    /// A listener that others can reach has no TLS and no log-in.
+    ListeningWide,
+    /// A name in the roster file looks like an address.
+    NameLooksLikeAddress(&'a Path, usize),
+    /// The last line of a start.
+    Ready,
+    /// The configuration and the roster were read again.
+    Reloaded,
+    /// They were not.
+    ReloadRefused(&'a str),
+    /// The daemon ends.
+    Stopping,
+}
+
+impl fmt::Display for Event<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LabBuild => out.write_str(
+                "LAB BUILD: the privacy floors are lifted; never run this build on a node with users",
+            ),
+            Self::TapChosen(tap, why) => write!(out, "tap: {tap}: {why}"),
+            Self::FirstStart => out.write_str(
+                "store: memory: totals end with this process; the running epoch is not released, \
+                 since an earlier process may have released it",
+            ),
+            Self::InterfaceAwaited(name) => write!(out, "interface {name}: not there yet, waiting for it"),
+            Self::InterfaceAttached(name) => write!(out, "interface {name}: attached"),
+            Self::InterfaceGone(name) => write!(out, "interface {name}: gone, waiting for it"),
+            Self::LinkTypeUnsupported(name, number) => write!(
+                out,
+                "interface {name}: link type {number} is not supported; meter the tunnel device or \
+                 an Ethernet device"
+            ),
+            Self::InterfaceRefused(name, error) => write!(out, "interface {name}: cannot attach: {error}"),
+            Self::UnknownRoleMember(name) => {
+                write!(out, "control.roles: no user or group {name}; create it, or remove it from the list")
+            }
+            Self::ListeningWide => out.write_str(
+                "web.listen: others can reach this address, without TLS or log-in; listen on 127.0.0.1",
+            ),
+            Self::NameLooksLikeAddress(path, line) => write!(
+                out,
+                "{} line {line}: the account name looks like an address; name accounts otherwise",
+                path.display()
+            ),
+            Self::Ready => out.write_str("ready"),
+            Self::Reloaded => out.write_str("reloaded"),
+            Self::ReloadRefused(why) => write!(out, "reload refused, the old configuration stays: {why}"),
+            Self::Stopping => out.write_str("stopping"),
+        }
+    }
+}
+
+/// Writes the line of an event.
+pub fn say(event: &Event<'_>) {
+    eprintln!("blindmeter: {event}");
+}

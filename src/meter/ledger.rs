@@ -1,0 +1,163 @@
+//! The ledger: what each slot counted in the open epoch and in the running period.
+//!
+//! Holds readings of cumulative counters and sums of closed epochs; no history, no times. The
+//! truth of an epoch is "counter now less counter at its opening", so sealing never clears a
+//! counter and loses nothing under concurrent adds.
+
+use super::counters::Counters;
+use super::policy::ACTIVE_BYTES;
+use super::slot::Slot;
+use super::units::{Totals, Volume};
+use alloc::vec::Vec;
+
+/// Two sums per slot: of the period's closed epochs, and the counter when the open epoch began.
+struct Line {
+    period: Totals,
+    mark: Totals,
+}
+
+/// What each slot counted, per open epoch and per period.
+pub struct Ledger {
+    counters: Counters,
+    lines: Vec<Line>,
+}
+
+/// The sums of one closed epoch that a release is made of. It cannot be printed or rendered.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sealed {
+    pub(super) attributed: Totals,
+    pub(super) largest_up_bytes: u64,
+    pub(super) largest_down_bytes: u64,
+    pub(super) active_accounts: u64,
+    pub(super) unattributed: Totals,
+    pub(super) malformed: Totals,
+    pub(super) lost: Totals,
+}
+
+/// What the node counted since the period began: closed epochs and the open one together.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct NodeTotals {
+    /// Sum over all accounts.
+    pub attributed: Totals,
+    /// Packets of addresses that no account owns.
+    pub unattributed: Totals,
+    /// Packets that are not IP.
+    pub not_ip: Totals,
+    /// Packets whose IP header could not be read.
+    pub malformed: Totals,
+    /// Packets that the tap knows it missed.
+    pub lost: Totals,
+}
+
+impl Ledger {
+    /// A ledger that starts from the counters as they stand.
+    #[must_use]
+    pub fn new(counters: Counters) -> Self {
+        let lines = (0..counters.slots())
+            .map(|index| Line { period: Totals::default(), mark: counters.read(slot_at(index)) })
+            .collect();
+        Self { counters, lines }
+    }
+
+    /// Closes the open epoch and begins the next: every byte is in exactly one of the two.
+    pub fn seal(&mut self) -> Sealed {
+        let mut sealed = Sealed::default();
+        for (index, line) in self.lines.iter_mut().enumerate() {
+            let slot = slot_at(index);
+            let reading = self.counters.read(slot);
+            let epoch = reading.since(line.mark);
+            line.mark = reading;
+            line.period = line.period.plus(epoch);
+            match slot {
+                Slot::UNATTRIBUTED => sealed.unattributed = epoch,
+                Slot::NOT_IP => {}
+                Slot::MALFORMED => sealed.malformed = epoch,
+                Slot::LOST => sealed.lost = epoch,
+                _ => {
+                    sealed.attributed = sealed.attributed.plus(epoch);
+                    sealed.largest_up_bytes = sealed.largest_up_bytes.max(epoch.up.bytes);
+                    sealed.largest_down_bytes = sealed.largest_down_bytes.max(epoch.down.bytes);
+                    sealed.active_accounts += u64::from(epoch.bytes() >= ACTIVE_BYTES);
+                }
+            }
+        }
+        sealed
+    }
+
+    /// Forgets the closed epochs of every slot: a new period begins.
+    pub fn begin_period(&mut self) {
+        for line in &mut self.lines {
+            line.period = Totals::default();
+        }
+    }
+
+    /// What a slot counted in the period's closed epochs.
+    #[must_use]
+    pub fn period(&self, slot: Slot) -> Totals {
+        self.lines.get(slot.index()).map_or_else(Totals::default, |line| line.period)
+    }
+
+    /// What a slot counted since the open epoch began.
+    #[must_use]
+    pub fn open_epoch(&self, slot: Slot) -> Totals {
+        self.lines
+            .get(slot.index())
+            .map_or_else(Totals::default, |line| self.counters.read(slot).since(line.mark))
+    }
+
+    /// What the whole node counted since the period began, the open epoch included.
+    #[must_use]
+    pub fn node(&self) -> NodeTotals {
+        let all = |slot: Slot| self.period(slot).plus(self.open_epoch(slot));
+        let attributed = (Slot::FIRST_ACCOUNT.index()..self.lines.len())
+            .map(|index| all(slot_at(index)))
+            .fold(Totals::default(), Totals::plus);
+        NodeTotals {
+            attributed,
+            unattributed: all(Slot::UNATTRIBUTED),
+            not_ip: all(Slot::NOT_IP),
+            malformed: all(Slot::MALFORMED),
+            lost: all(Slot::LOST),
+        }
+    }
+
+    /// How many slots there are, the reserved ones included.
+    #[must_use]
+    pub fn slots(&self) -> usize {
+        self.lines.len()
+    }
+}
+
+impl NodeTotals {
+    /// Everything that the tap saw: bytes of packets that are IP, packets of every kind.
+    #[must_use]
+    pub fn seen(&self) -> Volume {
+        let ip = self.attributed.plus(self.unattributed);
+        Volume { bytes: ip.bytes(), packets: ip.packets() + self.not_ip.packets() + self.malformed.packets() }
+    }
+}
+
+fn slot_at(index: usize) -> Slot {
+    Slot::new(u32::try_from(index).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::slot::Direction;
+    use super::*;
+
+    #[test]
+    fn a_counter_that_passes_two_to_the_64_is_counted_exactly() {
+        let counters = Counters::in_memory(1);
+        let slot = Slot::FIRST_ACCOUNT;
+        counters.add(slot, Direction::Up, u64::MAX - 10, 1);
+        let mut ledger = Ledger::new(counters);
+        counters.add(slot, Direction::Up, 30, 2);
+        assert!(ledger.open_epoch(slot).up == Volume { bytes: 30, packets: 2 });
+        assert!(ledger.seal().attributed.up == Volume { bytes: 30, packets: 2 });
+        assert!(ledger.open_epoch(slot) == Totals::default());
+        assert!(ledger.period(slot).up == Volume { bytes: 30, packets: 2 });
+        ledger.begin_period();
+        assert!(ledger.period(slot) == Totals::default());
+    }
+}

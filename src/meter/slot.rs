@@ -1,0 +1,53 @@
+//! Slots: the dense numbers that stand for accounts inside the core, and the four reserved ones.
+//!
+//! Holds no account and no address: only the roster knows who a slot is.
+
+/// The dense index of an account, or of one of the reserved counts.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slot(u32);
+
+impl Slot {
+    /// Packets whose address no account owns.
+    pub const UNATTRIBUTED: Self = Self(0);
+    /// Packets that the link layer announces as something other than IP.
+    pub const NOT_IP: Self = Self(1);
+    /// Packets whose IP header could not be read.
+    pub const MALFORMED: Self = Self(2);
+    /// Packets that the tap knows it missed.
+    pub const LOST: Self = Self(3);
+    /// The first slot that belongs to an account; those below are reserved.
+    pub const FIRST_ACCOUNT: Self = Self(4);
+
+    /// The slot of this index.
+    #[must_use]
+    pub const fn new(index: u32) -> Self {
+        Self(index)
+    }
+
+    /// The index, for arrays.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// The index, for tables that hold slots as 32-bit words.
+    #[must_use]
+    pub const fn word(self) -> u32 {
+        self.0
+    }
+
+    /// True for a slot that an account may own.
+    #[must_use]
+    pub const fn is_account(self) -> bool {
+        self.0 >= Self::FIRST_ACCOUNT.0
+    }
+}
+
+/// Which way a packet went, seen from the account.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// From the account into the VPN.
+    Up,
+    /// From the VPN to the account.
+    Down,
+}

@@ -1,0 +1,220 @@
+//! The two parts of `/metrics` as text. Pure: a [`Release`] or a [`Health`] in, text out.
+//!
+//! Gauges only, no sample time stamps, no process collector, no account labels; the set of series
+//! is that of the configuration and stays for the life of the process.
+//!
+//! # Source
+//! Prometheus text exposition format 0.0.4.
+
+use crate::meter::policy::Policy;
+use crate::meter::release::{KINDS, Release};
+use prometheus::{Encoder, IntGaugeVec, Opts, Registry, TextEncoder};
+
+/// The content type of `/metrics`.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// What the status part says. Traffic changes none of it.
+#[derive(Clone)]
+pub struct Health {
+    /// Interface patterns and whether they are attached.
+    pub taps: Vec<(String, bool)>,
+    /// Roster sources and whether they are up.
+    pub sources: Vec<(&'static str, bool)>,
+    /// Whether the last save succeeded.
+    pub store_ok: bool,
+    /// Whether the last reload was accepted.
+    pub reload_ok: bool,
+}
+
+/// The released part: every `blindmeter_epoch*` series.
+#[must_use]
+pub fn released(release: &Release) -> String {
+    let page = Page::new();
+    page.plain(
+        "epoch",
+        "Ordinal of the last released epoch; 0 before the first.",
+        unsigned(release.ordinal()),
+    );
+    page.labelled(
+        "epoch_bytes",
+        "Bytes attributed to accounts in the epoch, as released; up is from the account into the VPN.",
+        &["direction"],
+        &[(&["up"], release.up_bytes()), (&["down"], release.down_bytes())],
+    );
+    page.labelled(
+        "epoch_unattributed_bytes",
+        "Bytes of addresses that no account owns, rounded up to a power of two.",
+        &["direction"],
+        &[
+            (&["up"], unsigned(release.unattributed_up_bytes())),
+            (&["down"], unsigned(release.unattributed_down_bytes())),
+        ],
+    );
+    page.plain(
+        "epoch_suppressed",
+        "1 when the epoch was held back: too few accounts, or one account made too much of it.",
+        release.suppressed().into(),
+    );
+    let kinds: Vec<[&str; 1]> = KINDS.iter().map(|kind| [*kind]).collect();
+    let rows: Vec<(&[&str], i64)> = kinds.iter().map(|kind| (kind.as_slice(), 0)).collect();
+    page.labelled(
+        "epoch_irregular_accounts",
+        "Accounts raised in the epoch, in multiples of 8; this version raises none.",
+        &["kind"],
+        &rows,
+    );
+    page.plain("epoch_mass_event", "1 when so many accounts were irregular that no list was made.", 0);
+    page.plain("epoch_interrupted", "1 when the node itself looks interrupted.", 0);
+    page.plain(
+        "epoch_lost_packets",
+        "Packets that the tap knows it missed, rounded up to a power of two from 1024.",
+        unsigned(release.lost_packets()),
+    );
+    page.plain(
+        "epoch_malformed_packets",
+        "Packets whose IP header could not be read, rounded up to a power of two from 1024.",
+        unsigned(release.malformed_packets()),
+    );
+    page.plain(
+        "epoch_failed_attempts",
+        "Failed log-ins reported by hooks, rounded up to a power of two from 64.",
+        0,
+    );
+    page.text()
+}
+
+/// The status part: everything that is not of an epoch.
+#[must_use]
+pub fn status(health: &Health, policy: &Policy) -> String {
+    let page = Page::new();
+    page.labelled(
+        "info",
+        "1; policy is a digest of every privacy parameter in force.",
+        &["version", "revision", "profile", "mode", "policy"],
+        &[(
+            &[
+                env!("CARGO_PKG_VERSION"),
+                option_env!("BLINDMETER_REVISION").unwrap_or("unknown"),
+                policy.profile.word(),
+                "coarse",
+                &policy.digest(),
+            ],
+            1,
+        )],
+    );
+    let rows: Vec<([&str; 1], i64)> =
+        health.taps.iter().map(|(name, attached)| ([name.as_str()], (*attached).into())).collect();
+    page.labelled(
+        "tap_attached",
+        "1 when the interface is attached; of a glob, unless something that matches failed to attach.",
+        &["interface"],
+        &rows.iter().map(|(labels, value)| (labels.as_slice(), *value)).collect::<Vec<_>>(),
+    );
+    let rows: Vec<([&str; 1], i64)> =
+        health.sources.iter().map(|(source, up)| ([*source], (*up).into())).collect();
+    page.labelled(
+        "roster_source_up",
+        "1 when the source was read.",
+        &["source"],
+        &rows.iter().map(|(labels, value)| (labels.as_slice(), *value)).collect::<Vec<_>>(),
+    );
+    page.plain(
+        "store_ok",
+        "1 when the last save succeeded; always 1 in memory mode.",
+        health.store_ok.into(),
+    );
+    page.plain("config_reload_ok", "1 when the last reload was accepted.", health.reload_ok.into());
+    page.text()
+}
+
+fn unsigned(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// A registry of its own for one rendering, so that nothing else can slip in.
+struct Page(Registry);
+
+impl Page {
+    fn new() -> Self {
+        Self(Registry::new())
+    }
+
+    fn plain(&self, name: &str, help: &str, value: i64) {
+        self.labelled(name, help, &[], &[(&[], value)]);
+    }
+
+    fn labelled(&self, name: &str, help: &str, labels: &[&str], rows: &[(&[&str], i64)]) {
+        let options = Opts::new(format!("blindmeter_{name}"), help);
+        let gauge =
+            IntGaugeVec::new(options, labels).expect("names and labels are valid, they are listed here");
+        for (values, value) in rows {
+            gauge.with_label_values(values).set(*value);
+        }
+        self.0.register(Box::new(gauge)).expect("each name is registered once");
+    }
+
+    fn text(&self) -> String {
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.0.gather(), &mut text).expect("writing to memory does not fail");
+        String::from_utf8(text).expect("the exposition format is UTF-8")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::meter::policy::{DAY_SECONDS, Profile};
+
+    /// The whole page before the first release, series by series.
+    #[test]
+    fn the_page_before_the_first_release_is_the_golden_one() {
+        let policy = Policy {
+            profile: Profile::Standard,
+            epoch_seconds: DAY_SECONDS,
+            crowd: 20,
+            link_bits_per_second: 1_000_000_000,
+            refresh_seconds: 7 * DAY_SECONDS,
+            period_seconds: 28 * DAY_SECONDS,
+        };
+        let health = Health {
+            taps: vec![("wg0".into(), true), ("tun*".into(), true)],
+            sources: vec![("control", true), ("file", true)],
+            store_ok: true,
+            reload_ok: true,
+        };
+        let page = released(&Release::none()) + &status(&health, &policy);
+        let samples: Vec<&str> = page.lines().filter(|line| !line.starts_with('#')).collect();
+        let digest = policy.digest();
+        let version = env!("CARGO_PKG_VERSION");
+        let revision = option_env!("BLINDMETER_REVISION").unwrap_or("unknown");
+        let expected = format!(
+            r#"blindmeter_epoch 0
+blindmeter_epoch_bytes{{direction="down"}} 0
+blindmeter_epoch_bytes{{direction="up"}} 0
+blindmeter_epoch_failed_attempts 0
+blindmeter_epoch_interrupted 0
+blindmeter_epoch_irregular_accounts{{kind="heavy"}} 0
+blindmeter_epoch_irregular_accounts{{kind="pktflood"}} 0
+blindmeter_epoch_irregular_accounts{{kind="stall"}} 0
+blindmeter_epoch_irregular_accounts{{kind="surge"}} 0
+blindmeter_epoch_irregular_accounts{{kind="updrift"}} 0
+blindmeter_epoch_irregular_accounts{{kind="upload"}} 0
+blindmeter_epoch_lost_packets 0
+blindmeter_epoch_malformed_packets 0
+blindmeter_epoch_mass_event 0
+blindmeter_epoch_suppressed 0
+blindmeter_epoch_unattributed_bytes{{direction="down"}} 0
+blindmeter_epoch_unattributed_bytes{{direction="up"}} 0
+blindmeter_config_reload_ok 1
+blindmeter_info{{mode="coarse",policy="{digest}",profile="standard",revision="{revision}",version="{version}"}} 1
+blindmeter_roster_source_up{{source="control"}} 1
+blindmeter_roster_source_up{{source="file"}} 1
+blindmeter_store_ok 1
+blindmeter_tap_attached{{interface="tun*"}} 1
+blindmeter_tap_attached{{interface="wg0"}} 1"#
+        );
+        assert_eq!(samples, expected.lines().collect::<Vec<_>>());
+        assert!(!page.contains("_created") && page.len() < 4096);
+        assert!(page.lines().filter(|line| line.starts_with("# TYPE")).all(|line| line.ends_with(" gauge")));
+    }
+}

@@ -1,0 +1,151 @@
+//! The HTTP side: three pages out of memory, and bounds on everything a stranger may ask for.
+//!
+//! Sees no packet, no account and no peer: the address of a connection is dropped as it is
+//! accepted. Responses have no `Date`, no validator and no compression, so that a page changes
+//! when its buffer is exchanged and at no other time.
+#![expect(clippy::disallowed_types, reason = "the listeners' own addresses are bound here")]
+
+use crate::failure::{Code, Failure};
+use arc_swap::ArcSwap;
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use std::collections::VecDeque;
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{AbortHandle, JoinSet};
+
+/// Connections at a time. Beyond it the oldest is closed, so that slow ones cannot shut a scraper
+/// out.
+const CONNECTIONS: usize = 256;
+
+/// How long a request's headers may take, and how long a connection may idle between requests:
+/// above Prometheus's default scrape interval of a minute.
+const HEADER_TIME: Duration = Duration::from_secs(75);
+
+/// The most that the headers of a request may hold, in bytes; hyper's least is 8 KiB.
+const HEADER_BYTES: usize = 16 * 1024;
+
+/// Header lines of a request.
+const HEADERS: usize = 64;
+
+/// Pause after accept(2) failed, when descriptors may have run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// The two parts of `/metrics`. Each is exchanged whole, never changed.
+pub struct Pages {
+    released: ArcSwap<String>,
+    status: ArcSwap<String>,
+}
+
+impl Pages {
+    /// Pages with these two parts.
+    #[must_use]
+    pub fn new(released: String, status: String) -> Self {
+        Self { released: ArcSwap::from_pointee(released), status: ArcSwap::from_pointee(status) }
+    }
+
+    /// Exchanges the part that an epoch's release changes.
+    pub fn set_released(&self, text: String) {
+        self.released.store(Arc::new(text));
+    }
+
+    /// Exchanges the part that the state of the daemon changes.
+    pub fn set_status(&self, text: String) {
+        self.status.store(Arc::new(text));
+    }
+
+    /// The whole of `/metrics`.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        let (released, status) = (self.released.load(), self.status.load());
+        [released.as_str(), status.as_str()].concat()
+    }
+}
+
+/// Binds every address, ready for [`serve`].
+///
+/// # Errors
+/// A port that is taken (69), or an address that cannot be bound (74, 77).
+pub fn bind(addresses: &[SocketAddr]) -> Result<Vec<StdListener>, Failure> {
+    let failed = |address: &SocketAddr, error: &io::Error| {
+        let (code, remedy) = match error.kind() {
+            io::ErrorKind::AddrInUse => (Code::Unavailable, "choose another port, or stop what holds it"),
+            io::ErrorKind::PermissionDenied => (Code::Permission, "choose a port from 1024 on"),
+            _ => (Code::Io, "choose an address of this host"),
+        };
+        Failure::new(code, format!("web.listen {address}: {error}; {remedy}"))
+    };
+    let bind = |address: &SocketAddr| {
+        let listener = StdListener::bind(address).and_then(|listener| {
+            listener.set_nonblocking(true)?;
+            Ok(listener)
+        });
+        listener.map_err(|error| failed(address, &error))
+    };
+    addresses.iter().map(bind).collect()
+}
+
+/// True when one of the addresses is not loopback.
+#[must_use]
+pub fn others_can_reach(addresses: &[SocketAddr]) -> bool {
+    addresses.iter().any(|address| !address.ip().is_loopback())
+}
+
+/// The routes over these pages.
+pub fn router(pages: Arc<Pages>) -> Router {
+    let text = |body: &'static str| {
+        move || async move { ([(CONTENT_TYPE, "text/plain; charset=utf-8"), (CACHE_CONTROL, "no-store")], body) }
+    };
+    let metrics = move || async move {
+        let headers = [(CONTENT_TYPE, super::exposition::CONTENT_TYPE), (CACHE_CONTROL, "no-store")];
+        (headers, Bytes::from(pages.metrics())).into_response()
+    };
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/-/healthy", get(text("healthy\n")))
+        .route("/-/ready", get(text("ready\n")))
+        .route("/", get(text("blindmeter\n\n/metrics    released totals and the state of the daemon\n/-/healthy  answers while the process lives\n/-/ready    answers once it meters\n")))
+}
+
+/// Serves until the task is dropped. No error of a connection or of accept(2) ends it.
+pub async fn serve(listener: TcpListener, router: Router) {
+    let mut connections: JoinSet<()> = JoinSet::new();
+    let mut handles: VecDeque<AbortHandle> = VecDeque::new();
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            crate::clock::pause(ACCEPT_PAUSE).await;
+            continue;
+        };
+        while connections.try_join_next().is_some() {}
+        handles.retain(|handle| !handle.is_finished());
+        if handles.len() >= CONNECTIONS
+            && let Some(oldest) = handles.pop_front()
+        {
+            oldest.abort();
+        }
+        handles.push_back(connections.spawn(connection(stream, router.clone())));
+    }
+}
+
+async fn connection(stream: TcpStream, router: Router) {
+    let service = TowerToHyperService::new(router);
+    // A connection that fails concerns the one who made it.
+    let _ = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIME)
+        .max_buf_size(HEADER_BYTES)
+        .max_headers(HEADERS)
+        .auto_date_header(false)
+        .half_close(false)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}

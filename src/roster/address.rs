@@ -1,0 +1,160 @@
+//! Tunnel addresses and prefixes. They cannot be printed, formatted or serialised.
+//!
+//! The types below have no `Debug`, `Display` or serde impl on purpose
+//! (`tests/compile_fail/` holds it): errors about an address say what is wrong, never which it is.
+#![expect(clippy::disallowed_types, reason = "the roster parses addresses; it keeps none of these types")]
+
+use std::net::IpAddr;
+
+/// The address of a packet's source or destination inside the tunnel.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TunnelAddress {
+    /// IPv4, host order.
+    V4(u32),
+    /// IPv6, host order.
+    V6(u128),
+}
+
+/// An address with a prefix length; bits past the length are zero.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Prefix {
+    address: TunnelAddress,
+    length: u8,
+}
+
+/// Why a text is not a prefix. Carries nothing of the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PrefixError {
+    /// Neither an IPv4 nor an IPv6 address.
+    #[error("not an address or prefix; write it like 192.0.2.7, 192.0.2.0/24 or 2001:db8::/64")]
+    NotAnAddress,
+    /// The length is no number, or longer than the address.
+    #[error("the prefix length must be a number from 0 to {0}")]
+    Length(u8),
+    /// Bits are set past the prefix length.
+    #[error("address bits are set past the prefix length; write the first address of the range")]
+    HostBits,
+}
+
+impl TunnelAddress {
+    /// Bits of the family: 32 or 128.
+    #[must_use]
+    pub const fn width(self) -> u8 {
+        match self {
+            Self::V4(_) => 32,
+            Self::V6(_) => 128,
+        }
+    }
+
+    /// The address as the low bits of one word.
+    #[must_use]
+    pub const fn bits(self) -> u128 {
+        match self {
+            Self::V4(bits) => bits as u128,
+            Self::V6(bits) => bits,
+        }
+    }
+}
+
+impl Prefix {
+    /// Reads `ADDRESS` or `ADDRESS/LENGTH`; a bare address is a host.
+    ///
+    /// # Errors
+    /// When the text is no address, the length does not fit, or host bits are set.
+    pub fn parse(text: &str) -> Result<Self, PrefixError> {
+        let (address, length) = match text.split_once('/') {
+            Some((address, length)) => (address, Some(length)),
+            None => (text, None),
+        };
+        let address = match address.parse() {
+            Ok(IpAddr::V4(v4)) => TunnelAddress::V4(v4.to_bits()),
+            Ok(IpAddr::V6(v6)) => TunnelAddress::V6(v6.to_bits()),
+            Err(_) => return Err(PrefixError::NotAnAddress),
+        };
+        let width = address.width();
+        let length = match length {
+            None => width,
+            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits
+                .parse::<u8>()
+                .ok()
+                .filter(|length| *length <= width)
+                .ok_or(PrefixError::Length(width))?,
+            Some(_) => return Err(PrefixError::Length(width)),
+        };
+        if address.bits() & !mask(width, length) != 0 {
+            return Err(PrefixError::HostBits);
+        }
+        Ok(Self { address, length })
+    }
+
+    /// The first address.
+    #[must_use]
+    pub const fn address(self) -> TunnelAddress {
+        self.address
+    }
+
+    /// The prefix length in bits.
+    #[must_use]
+    pub const fn length(self) -> u8 {
+        self.length
+    }
+
+    /// True when the prefix is one address.
+    #[must_use]
+    pub const fn is_host(self) -> bool {
+        self.length == self.address.width()
+    }
+
+    /// True when one of the two holds the other.
+    #[must_use]
+    pub fn overlaps(self, other: Self) -> bool {
+        let width = self.address.width();
+        let shorter = mask(width, self.length.min(other.length));
+        width == other.address.width() && self.address.bits() & shorter == other.address.bits() & shorter
+    }
+
+    /// How many addresses the prefix holds; none when it is 2^128.
+    #[must_use]
+    pub fn size(self) -> Option<u128> {
+        1_u128.checked_shl(u32::from(self.address.width() - self.length))
+    }
+}
+
+/// The network bits of a prefix of this length, in the low `width` bits.
+#[must_use]
+pub const fn mask(width: u8, length: u8) -> u128 {
+    let all = if width == 128 { u128::MAX } else { (1 << width) - 1 };
+    let host_bits = width - length;
+    if host_bits == 128 { 0 } else { all & (u128::MAX << host_bits) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bare_address_is_a_host() {
+        assert!(Prefix::parse("10.8.0.6").is_ok_and(Prefix::is_host));
+        assert!(Prefix::parse("fd42::6").is_ok_and(Prefix::is_host));
+        assert!(Prefix::parse("::/0").is_ok_and(|prefix| prefix.size().is_none()));
+        assert!(Prefix::parse("0.0.0.0/0").is_ok_and(|prefix| prefix.size() == Some(1 << 32)));
+    }
+
+    #[test]
+    fn a_wrong_prefix_says_what_is_wrong_and_not_which_it_is() {
+        for (text, error) in [
+            ("", PrefixError::NotAnAddress),
+            ("10.8.0", PrefixError::NotAnAddress),
+            ("alice", PrefixError::NotAnAddress),
+            ("fe80::1%eth0", PrefixError::NotAnAddress),
+            ("10.8.0.0/33", PrefixError::Length(32)),
+            ("10.8.0.0/+8", PrefixError::Length(32)),
+            ("10.8.0.0/", PrefixError::Length(32)),
+            ("fd42::/129", PrefixError::Length(128)),
+            ("10.8.0.1/24", PrefixError::HostBits),
+        ] {
+            assert_eq!(Prefix::parse(text).err(), Some(error));
+            assert!(text.is_empty() || !error.to_string().contains(text));
+        }
+    }
+}

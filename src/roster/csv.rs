@@ -1,0 +1,153 @@
+//! The roster file: CSV with the header `prefix,account`. Text in, rows or a line-numbered error
+//! out; no error repeats a word of the file.
+
+use super::account::{AccountName, NameError};
+use super::address::{Prefix, PrefixError};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+/// One assignment of the file.
+pub struct Row {
+    /// The prefix.
+    pub prefix: Prefix,
+    /// Its owner.
+    pub account: AccountName,
+    /// The line it stands on, from 1.
+    pub line: usize,
+}
+
+/// What is wrong with a roster text, and where.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CsvError {
+    /// The first line that is no comment is not the header.
+    #[error("line {line}: the first line must be the header prefix,account")]
+    Header {
+        /// The line, from 1.
+        line: usize,
+    },
+    /// No header at all.
+    #[error("line 1: the file is empty; it starts with the header prefix,account")]
+    Empty,
+    /// A line without exactly one comma.
+    #[error("line {line}: expected prefix,account")]
+    Fields {
+        /// The line, from 1.
+        line: usize,
+    },
+    /// The prefix cannot be read.
+    #[error("line {line}: {why}")]
+    Prefix {
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong.
+        why: PrefixError,
+    },
+    /// The account name cannot be read.
+    #[error("line {line}: {why}")]
+    Name {
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong.
+        why: NameError,
+    },
+    /// Two lines give one prefix to two accounts.
+    #[error("line {first} and line {second}: the same prefix for two accounts; keep one of them")]
+    Duplicate {
+        /// The earlier line.
+        first: usize,
+        /// The later line.
+        second: usize,
+    },
+    /// The text is not UTF-8.
+    #[error("line {line}: a byte that is not UTF-8; percent-encode it in the account name")]
+    Encoding {
+        /// The line, from 1.
+        line: usize,
+    },
+}
+
+/// Reads a roster text. Lines may be blank or begin with `#`; fields may have blanks around them.
+///
+/// # Errors
+/// The first line that is wrong, or the first pair that contradicts itself.
+pub fn rows(bytes: &[u8]) -> Result<Vec<Row>, CsvError> {
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let before = &bytes[..error.valid_up_to()];
+        let line = before.split(|byte| *byte == b'\n').count();
+        CsvError::Encoding { line }
+    })?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut lines = text
+        .lines()
+        .enumerate()
+        .map(|(index, line)| (index + 1, line.trim()))
+        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    let (line, header) = lines.next().ok_or(CsvError::Empty)?;
+    if fields(header) != Some(("prefix", "account")) {
+        return Err(CsvError::Header { line });
+    }
+    let rows = lines.map(|(line, text)| row(line, text)).collect::<Result<Vec<_>, _>>()?;
+    refuse_contradictions(&rows)?;
+    Ok(rows)
+}
+
+fn fields(line: &str) -> Option<(&str, &str)> {
+    let (prefix, account) = line.split_once(',')?;
+    if account.contains(',') { None } else { Some((prefix.trim(), account.trim())) }
+}
+
+fn row(line: usize, text: &str) -> Result<Row, CsvError> {
+    let (prefix, account) = fields(text).ok_or(CsvError::Fields { line })?;
+    let prefix = Prefix::parse(prefix).map_err(|why| CsvError::Prefix { line, why })?;
+    let account = AccountName::parse(account).map_err(|why| CsvError::Name { line, why })?;
+    Ok(Row { prefix, account, line })
+}
+
+fn refuse_contradictions(rows: &[Row]) -> Result<(), CsvError> {
+    let mut seen: HashMap<Prefix, &Row> = HashMap::with_capacity(rows.len());
+    for row in rows {
+        match seen.entry(row.prefix) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(row);
+            }
+            Entry::Occupied(first) if first.get().account != row.account => {
+                return Err(CsvError::Duplicate { first: first.get().line, second: row.line });
+            }
+            Entry::Occupied(_) => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> Option<CsvError> {
+        rows(text.as_bytes()).err()
+    }
+
+    #[test]
+    fn comments_blanks_and_repetitions_are_accepted() {
+        let text = "\u{feff}# mine\r\nprefix,account\r\n\r\n 10.8.0.2 , alice \r\n10.8.0.2,alice\n# end";
+        let rows = rows(text.as_bytes()).ok().expect("the text is good");
+        assert_eq!(rows.iter().map(|row| row.line).collect::<Vec<_>>(), [4, 5]);
+    }
+
+    #[test]
+    fn an_error_names_the_line_and_repeats_nothing_of_it() {
+        use CsvError::{Duplicate, Empty, Fields, Header, Name};
+        assert_eq!(error(""), Some(Empty));
+        assert_eq!(error("# a\n10.8.0.2,alice"), Some(Header { line: 2 }));
+        assert_eq!(error("prefix,account\n10.8.0.2"), Some(Fields { line: 2 }));
+        assert_eq!(error("prefix,account\n10.8.0.2,a,b"), Some(Fields { line: 2 }));
+        let name = error("prefix,account\n10.8.0.2,secret name");
+        assert_eq!(name, Some(Name { line: 2, why: NameError::Byte }));
+        let prefix = error("prefix,account\n\n10.8.0.300,alice");
+        assert!(matches!(prefix, Some(CsvError::Prefix { line: 3, .. })));
+        assert!(!prefix.expect("an error").to_string().contains("300"));
+        let duplicate = error("prefix,account\n10.8.0.2,alice\nfd::2,alice\n10.8.0.2/32,bob");
+        assert_eq!(duplicate, Some(Duplicate { first: 2, second: 4 }));
+        assert_eq!(rows(b"prefix,account\n\xff").err(), Some(CsvError::Encoding { line: 2 }));
+    }
+}

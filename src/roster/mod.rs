@@ -1,0 +1,314 @@
+//! The roster: which account owns which address, from several sources. The only holder of
+//! addresses in the program.
+//!
+//! Flow: a source hands in assignments -> precedence decides -> [`table::Table`] answers the taps
+//! with a slot. Nothing here counts, and nothing here prints. Changes are made under one lock;
+//! the taps read the table without it. Before a change the caller lets the taps settle, so that
+//! packets that arrived before it are charged to the old owner.
+
+pub mod account;
+pub mod address;
+pub mod csv;
+pub mod table;
+
+use crate::meter::slot::Slot;
+use account::AccountName;
+use address::Prefix;
+use dashmap::DashMap;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, MutexGuard};
+use table::Table;
+
+/// Where an assignment comes from; the first of the list wins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The control socket: administrators and the VPN servers' hooks.
+    Control,
+    /// The roster file.
+    File,
+}
+
+impl Source {
+    /// Every source, in order of precedence.
+    pub const ALL: [Self; 2] = [Self::Control, Self::File];
+
+    /// The word that stands for it in metrics and reports.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Control => "control",
+            Self::File => "file",
+        }
+    }
+
+    /// True when what the source holds tells who is connected.
+    #[must_use]
+    pub const fn follows_connections(self) -> bool {
+        matches!(self, Self::Control)
+    }
+}
+
+/// More accounts than there are slots.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("more than {capacity} accounts; raise [store] capacity and restart")]
+pub struct CapacityExceeded {
+    /// The number of accounts there is room for.
+    pub capacity: usize,
+}
+
+/// Numbers about the roster; never addresses.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Prefixes and accounts of each source, in the order of [`Source::ALL`].
+    pub sources: [SourceCounts; 2],
+    /// Prefixes that two sources give to different accounts.
+    pub conflicts: u64,
+}
+
+/// Numbers about one source.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct SourceCounts {
+    /// Prefixes that the source assigns.
+    pub prefixes: u64,
+    /// Accounts that own at least one of them.
+    pub accounts: u64,
+}
+
+/// Who owns what. One per process.
+pub struct Roster {
+    table: Arc<Table>,
+    /// The account directory: read by support and exports while assignments go on.
+    directory: DashMap<AccountName, Slot>,
+    book: Mutex<Book>,
+}
+
+/// What only the writer needs.
+struct Book {
+    capacity: usize,
+    /// The slot that each source names, by precedence.
+    claims: HashMap<Prefix, [Option<Slot>; 2]>,
+    next: Slot,
+    /// Slots of removed accounts: free after one more close, when no late packet can add to them.
+    resting: Vec<Slot>,
+    free: Vec<Slot>,
+    latched: Counts,
+}
+
+impl Roster {
+    /// A roster without accounts, over these pools and with room for `capacity` accounts.
+    #[must_use]
+    pub fn new(pools: &[Prefix], capacity: usize, seed: u64) -> Self {
+        Self {
+            table: Arc::new(Table::new(pools, seed)),
+            directory: DashMap::new(),
+            book: Mutex::new(Book {
+                capacity,
+                claims: HashMap::new(),
+                next: Slot::FIRST_ACCOUNT,
+                resting: Vec::new(),
+                free: Vec::new(),
+                latched: Counts::default(),
+            }),
+        }
+    }
+
+    /// The look-up for the taps.
+    #[must_use]
+    pub fn table(&self) -> Arc<Table> {
+        Arc::clone(&self.table)
+    }
+
+    /// The slot of an account that the roster names, or named since the period began.
+    #[must_use]
+    pub fn slot_of(&self, account: &AccountName) -> Option<Slot> {
+        self.directory.get(account).map(|slot| *slot)
+    }
+
+    /// Every account and its slot, in no order.
+    #[must_use]
+    pub fn accounts(&self) -> Vec<(AccountName, Slot)> {
+        self.directory.iter().map(|entry| (entry.key().clone(), *entry.value())).collect()
+    }
+
+    /// Makes an account the owner of a prefix, as far as this source is concerned.
+    ///
+    /// # Errors
+    /// When the account is new and there is no slot left; nothing has changed then.
+    pub fn assign(
+        &self,
+        source: Source,
+        prefix: Prefix,
+        account: &AccountName,
+    ) -> Result<(), CapacityExceeded> {
+        let mut book = self.book();
+        self.require_room(&book, [account])?;
+        let slot = self.slot_for(&mut book, account);
+        self.claim(&mut book, source, prefix, Some(slot));
+        Ok(())
+    }
+
+    /// Takes back this source's assignment of a prefix; false when it had none.
+    pub fn release(&self, source: Source, prefix: Prefix) -> bool {
+        let mut book = self.book();
+        let had = book.claims.get(&prefix).is_some_and(|slots| slots[source as usize].is_some());
+        if had {
+            self.claim(&mut book, source, prefix, None);
+        }
+        had
+    }
+
+    /// Replaces everything that a source assigns.
+    ///
+    /// New accounts get slots in the order of their first address, so that a pool's counters lie
+    /// as its addresses do.
+    ///
+    /// # Errors
+    /// When there are not enough slots; nothing has changed then.
+    pub fn replace(
+        &self,
+        source: Source,
+        mut assignments: Vec<(Prefix, AccountName)>,
+    ) -> Result<(), CapacityExceeded> {
+        let mut book = self.book();
+        self.require_room(&book, assignments.iter().map(|(_, account)| account))?;
+        assignments.sort_unstable_by_key(|(prefix, _)| *prefix);
+        let kept: std::collections::HashSet<Prefix> = assignments.iter().map(|(prefix, _)| *prefix).collect();
+        let gone: Vec<Prefix> = book
+            .claims
+            .iter()
+            .filter(|(prefix, slots)| slots[source as usize].is_some() && !kept.contains(prefix))
+            .map(|(prefix, _)| *prefix)
+            .collect();
+        for (prefix, account) in &assignments {
+            let slot = self.slot_for(&mut book, account);
+            self.claim(&mut book, source, *prefix, Some(slot));
+        }
+        for prefix in gone {
+            self.claim(&mut book, source, prefix, None);
+        }
+        Ok(())
+    }
+
+    /// At the close of an epoch: latches the counts, lets rested slots go, and, when the period
+    /// ended, removes the accounts that no source names. Returns the slots of those.
+    pub fn at_close(&self, period_ended: bool) -> Vec<Slot> {
+        let mut book = self.book();
+        book.latched = counted(&book.claims);
+        let rested = std::mem::take(&mut book.resting);
+        book.free.extend(rested);
+        if !period_ended {
+            return Vec::new();
+        }
+        let named: std::collections::HashSet<Slot> =
+            book.claims.values().flatten().flatten().copied().collect();
+        let mut removed = Vec::new();
+        self.directory.retain(|_, slot| {
+            let keep = named.contains(slot);
+            if !keep {
+                removed.push(*slot);
+            }
+            keep
+        });
+        book.resting.clone_from(&removed);
+        removed
+    }
+
+    /// Numbers for `roster counts`: of sources that follow connections, as latched at the last
+    /// close and rounded up to 8; of the others, as they are.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let book = self.book();
+        let mut counts = counted(&book.claims);
+        let eights = |count: u64| count.div_ceil(8) * 8;
+        for (at, source) in Source::ALL.into_iter().enumerate() {
+            if source.follows_connections() {
+                let latched = book.latched.sources[at];
+                counts.sources[at] =
+                    SourceCounts { prefixes: eights(latched.prefixes), accounts: eights(latched.accounts) };
+            }
+        }
+        counts.conflicts = eights(book.latched.conflicts);
+        counts
+    }
+
+    /// A poisoned lock is taken over: every change leaves the book whole at each step.
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn require_room<'a>(
+        &self,
+        book: &Book,
+        accounts: impl IntoIterator<Item = &'a AccountName>,
+    ) -> Result<(), CapacityExceeded> {
+        let new: std::collections::HashSet<&AccountName> =
+            accounts.into_iter().filter(|account| !self.directory.contains_key(*account)).collect();
+        let fresh = book.capacity - (book.next.index() - Slot::FIRST_ACCOUNT.index());
+        if new.len() > fresh + book.free.len() {
+            return Err(CapacityExceeded { capacity: book.capacity });
+        }
+        Ok(())
+    }
+
+    /// The slot of an account, a new one where it has none. The caller has checked for room.
+    fn slot_for(&self, book: &mut Book, account: &AccountName) -> Slot {
+        if let Some(slot) = self.slot_of(account) {
+            return slot;
+        }
+        let slot = book.free.pop().unwrap_or_else(|| {
+            let slot = book.next;
+            book.next = Slot::new(slot.word() + 1);
+            slot
+        });
+        self.directory.insert(account.clone(), slot);
+        slot
+    }
+
+    fn claim(&self, book: &mut Book, source: Source, prefix: Prefix, slot: Option<Slot>) {
+        let owner = |slots: &[Option<Slot>; 2]| slots.iter().flatten().next().copied();
+        match book.claims.entry(prefix) {
+            Entry::Vacant(vacant) => {
+                let mut slots = [None; 2];
+                slots[source as usize] = slot;
+                self.table.set(prefix, owner(&slots).unwrap_or_default());
+                vacant.insert(slots);
+            }
+            Entry::Occupied(mut occupied) => {
+                let slots = occupied.get_mut();
+                let before = owner(slots);
+                slots[source as usize] = slot;
+                let after = owner(slots);
+                if before != after {
+                    self.table.set(prefix, after.unwrap_or_default());
+                }
+                if after.is_none() {
+                    occupied.remove();
+                }
+            }
+        }
+    }
+}
+
+fn counted(claims: &HashMap<Prefix, [Option<Slot>; 2]>) -> Counts {
+    let mut counts = Counts::default();
+    let mut accounts: [std::collections::HashSet<Slot>; 2] = Default::default();
+    for slots in claims.values() {
+        for (at, slot) in slots.iter().enumerate() {
+            if let Some(slot) = slot {
+                counts.sources[at].prefixes += 1;
+                accounts[at].insert(*slot);
+            }
+        }
+        let mut owners = slots.iter().flatten();
+        let first = owners.next();
+        counts.conflicts += u64::from(owners.any(|owner| Some(owner) != first));
+    }
+    for (source, accounts) in counts.sources.iter_mut().zip(accounts) {
+        source.accounts = accounts.len() as u64;
+    }
+    counts
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,256 @@
+//! Whose address is it: the look-up that every packet takes.
+//!
+//! Pools are dense arrays from address offset to slot. Everything else is a longest-prefix match
+//! over open-addressed tables of atomics, probed once for each prefix length in use, longest
+//! first. Reading takes no lock and allocates nothing; writing is the roster's, under its lock.
+//! A pool holds single addresses, so a pool's answer is always the longest match.
+
+use super::address::{Prefix, TunnelAddress, mask};
+use crate::meter::slot::Slot;
+use arc_swap::ArcSwap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+/// A pool holds at most this many addresses: 4 MiB of slots.
+pub const POOL_ADDRESSES: u128 = 1 << 20;
+
+/// An address range handed out densely.
+struct Pool {
+    first: TunnelAddress,
+    slots: Box<[AtomicU32]>,
+}
+
+/// From an address to the slot of its owner.
+pub struct Table {
+    pools: Box<[Pool]>,
+    v4: ArcSwap<Prefixes>,
+    v6: ArcSwap<Prefixes>,
+}
+
+/// The prefixes of one family. Entries are never moved or reused: a key that was released keeps
+/// its place with an empty slot until the table grows into a new one.
+struct Prefixes {
+    entries: Box<[Entry]>,
+    /// One bit for each prefix length that an entry has.
+    lengths: [AtomicU64; 3],
+    used: AtomicU32,
+    seed: u64,
+}
+
+/// Key in `high` and `low`; `owner` is the prefix length plus one, then the slot; 0 is vacant.
+#[derive(Default)]
+struct Entry {
+    high: AtomicU64,
+    low: AtomicU64,
+    owner: AtomicU64,
+}
+
+impl Table {
+    /// An empty table over these pools, each of at most [`POOL_ADDRESSES`].
+    ///
+    /// # Panics
+    /// When a pool is larger; the configuration has refused it before.
+    #[must_use]
+    pub fn new(pools: &[Prefix], seed: u64) -> Self {
+        let pools = pools
+            .iter()
+            .map(|pool| {
+                let size = pool.size().filter(|size| *size <= POOL_ADDRESSES);
+                let size = size.and_then(|size| usize::try_from(size).ok());
+                let size = size.expect("the configuration refused larger pools");
+                Pool { first: pool.address(), slots: (0..size).map(|_| AtomicU32::new(0)).collect() }
+            })
+            .collect();
+        let empty = || ArcSwap::from_pointee(Prefixes::new(64, seed));
+        Self { pools, v4: empty(), v6: empty() }
+    }
+
+    /// The slot of the account that owns this address, or [`Slot::UNATTRIBUTED`].
+    #[inline]
+    #[must_use]
+    pub fn slot_of(&self, address: TunnelAddress) -> Slot {
+        if let Some(cell) = self.pool_cell(address) {
+            // Acquire: pairs with the Release of `set`, so that what the roster did before an
+            // assignment is seen by whoever counts under it.
+            let slot = cell.load(Ordering::Acquire);
+            if slot != 0 {
+                return Slot::new(slot);
+            }
+        }
+        self.family(address).load().longest(address)
+    }
+
+    /// Makes the slot the owner of the prefix; [`Slot::UNATTRIBUTED`] for nobody.
+    ///
+    /// The caller holds the roster's lock: there is one writer at a time.
+    pub(super) fn set(&self, prefix: Prefix, slot: Slot) {
+        if prefix.is_host()
+            && let Some(cell) = self.pool_cell(prefix.address())
+        {
+            // Release: pairs with the Acquire of `slot_of`.
+            cell.store(slot.word(), Ordering::Release);
+            return;
+        }
+        let family = self.family(prefix.address());
+        let table = family.load();
+        if table.set(prefix, slot) {
+            return;
+        }
+        let larger = table.grown();
+        assert!(larger.set(prefix, slot), "a table that was grown has room");
+        family.store(Arc::new(larger));
+    }
+
+    fn family(&self, address: TunnelAddress) -> &ArcSwap<Prefixes> {
+        match address {
+            TunnelAddress::V4(_) => &self.v4,
+            TunnelAddress::V6(_) => &self.v6,
+        }
+    }
+
+    fn pool_cell(&self, address: TunnelAddress) -> Option<&AtomicU32> {
+        self.pools.iter().find_map(|pool| {
+            let offset = match (address, pool.first) {
+                (TunnelAddress::V4(bits), TunnelAddress::V4(first)) => u64::from(bits.checked_sub(first)?),
+                (TunnelAddress::V6(bits), TunnelAddress::V6(first)) => {
+                    u64::try_from(bits.checked_sub(first)?).ok()?
+                }
+                _ => return None,
+            };
+            pool.slots.get(usize::try_from(offset).ok()?)
+        })
+    }
+}
+
+impl Prefixes {
+    fn new(capacity: usize, seed: u64) -> Self {
+        Self {
+            entries: (0..capacity).map(|_| Entry::default()).collect(),
+            lengths: [AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0)],
+            used: AtomicU32::new(0),
+            seed,
+        }
+    }
+
+    /// The owner of the longest prefix that holds the address.
+    fn longest(&self, address: TunnelAddress) -> Slot {
+        let (bits, width) = (address.bits(), address.width());
+        for word in (0..3_u8).rev() {
+            // Acquire: pairs with the Release in `set`; an entry is in place before its length shows.
+            let mut lengths = self.lengths[usize::from(word)].load(Ordering::Acquire);
+            while lengths != 0 {
+                let bit = 63 - u8::try_from(lengths.leading_zeros()).unwrap_or(63);
+                lengths &= !(1 << bit);
+                let length = word * 64 + bit;
+                let key = bits & mask(width, length);
+                if let Some(entry) = self.find(key, length) {
+                    // Acquire: see `slot_of`.
+                    let slot = slot_of_owner(entry.owner.load(Ordering::Acquire));
+                    if slot != Slot::UNATTRIBUTED {
+                        return slot;
+                    }
+                }
+            }
+        }
+        Slot::UNATTRIBUTED
+    }
+
+    /// Sets the owner; false when there is no room for a new key.
+    fn set(&self, prefix: Prefix, slot: Slot) -> bool {
+        let (key, length) = (prefix.address().bits(), prefix.length());
+        let owner = (u64::from(length) + 1) << 32 | u64::from(slot.word());
+        if let Some(entry) = self.find(key, length) {
+            // Release: pairs with the Acquire in `longest`.
+            entry.owner.store(owner, Ordering::Release);
+            return true;
+        }
+        if slot == Slot::UNATTRIBUTED {
+            return true;
+        }
+        // Relaxed: written by the one writer only.
+        let used = self.used.load(Ordering::Relaxed);
+        if (used as usize + 1) * 4 > self.entries.len() * 3 {
+            return false;
+        }
+        let vacant = self.probe(key, length).find(|entry| entry.owner.load(Ordering::Relaxed) == 0);
+        let Some(entry) = vacant else { return false };
+        let (high, low) = halves(key);
+        entry.high.store(high, Ordering::Relaxed);
+        entry.low.store(low, Ordering::Relaxed);
+        // Release: the key is in place before the entry stops being vacant; pairs with `find`.
+        entry.owner.store(owner, Ordering::Release);
+        self.used.store(used + 1, Ordering::Relaxed);
+        // Release: pairs with the Acquire in `longest`.
+        self.lengths[usize::from(length / 64)].fetch_or(1 << (length % 64), Ordering::Release);
+        true
+    }
+
+    /// A copy without the released keys, with room for as many again.
+    fn grown(&self) -> Self {
+        let live = |entry: &&Entry| {
+            // Relaxed: only the one writer grows a table, and it reads what it wrote itself.
+            slot_of_owner(entry.owner.load(Ordering::Relaxed)) != Slot::UNATTRIBUTED
+        };
+        let count = self.entries.iter().filter(live).count();
+        let larger = Self::new(((count + 1) * 2).next_power_of_two().max(64), self.seed);
+        for entry in self.entries.iter().filter(live) {
+            let owner = entry.owner.load(Ordering::Relaxed);
+            let length = u8::try_from((owner >> 32) - 1).unwrap_or(0);
+            let key = u128::from(entry.high.load(Ordering::Relaxed)) << 64
+                | u128::from(entry.low.load(Ordering::Relaxed));
+            larger.insert_grown(key, length, owner);
+        }
+        larger
+    }
+
+    fn insert_grown(&self, key: u128, length: u8, owner: u64) {
+        // Relaxed throughout: the table is not shared yet; the ArcSwap publishes it.
+        let vacant = self.probe(key, length).find(|entry| entry.owner.load(Ordering::Relaxed) == 0);
+        let entry = vacant.expect("a grown table is at most half full");
+        let (high, low) = halves(key);
+        entry.high.store(high, Ordering::Relaxed);
+        entry.low.store(low, Ordering::Relaxed);
+        entry.owner.store(owner, Ordering::Relaxed);
+        self.used.fetch_add(1, Ordering::Relaxed);
+        self.lengths[usize::from(length / 64)].fetch_or(1 << (length % 64), Ordering::Relaxed);
+    }
+
+    fn find(&self, key: u128, length: u8) -> Option<&Entry> {
+        let (high, low) = halves(key);
+        for entry in self.probe(key, length) {
+            // Acquire: pairs with the Release in `set`; the key is read after it.
+            let owner = entry.owner.load(Ordering::Acquire);
+            if owner == 0 {
+                return None;
+            }
+            if owner >> 32 == u64::from(length) + 1
+                && entry.high.load(Ordering::Relaxed) == high
+                && entry.low.load(Ordering::Relaxed) == low
+            {
+                return Some(entry);
+            }
+        }
+        None
+    }
+
+    /// The places where a key may stand, in order. Each place once, so a full table ends.
+    fn probe(&self, key: u128, length: u8) -> impl Iterator<Item = &Entry> {
+        let (high, low) = halves(key);
+        let mixed = (low ^ self.seed ^ u64::from(length)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            ^ high.rotate_left(32).wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
+        let mixed = (mixed ^ (mixed >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
+        let start = usize::try_from(mixed >> 20).unwrap_or(0);
+        let last = self.entries.len() - 1;
+        (0..self.entries.len()).map(move |step| &self.entries[(start + step) & last])
+    }
+}
+
+fn slot_of_owner(owner: u64) -> Slot {
+    // The low half is the slot by construction.
+    Slot::new(u32::try_from(owner & u64::from(u32::MAX)).unwrap_or(0))
+}
+
+fn halves(key: u128) -> (u64, u64) {
+    let low = u64::try_from(key & u128::from(u64::MAX)).unwrap_or(0);
+    (u64::try_from(key >> 64).unwrap_or(0), low)
+}

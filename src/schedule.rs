@@ -1,0 +1,128 @@
+//! When an epoch ends: clock rules L09 and L10, as a pure function of clock readings.
+//!
+//! Holds the wall index of the open epoch and boot-clock marks; reads no clock itself. It knows
+//! nothing of traffic, so no traffic can move a close.
+//!
+//! - The epoch index is floor(wall / length). An index is released at most once; the running
+//!   index of a start that cannot prove it unreleased is barred.
+//! - A close needs the wall clock past a boundary *and* 0.9 epoch of boot clock since the last
+//!   close or the start; else the part merges into the next epoch.
+//! - A wall clock that stays below the last used index for 0.9 epoch of boot clock was once far
+//!   ahead: from then on the next release takes the last index plus one.
+
+use crate::clock::Reading;
+
+/// Decides the ordinals of releases from clock readings.
+pub struct Schedule {
+    length_seconds: u64,
+    /// Wall index seen last.
+    open: u64,
+    /// Highest ordinal that was released or is barred.
+    last: u64,
+    /// Boot clock at the last close, or at the start.
+    closed_at: u64,
+    /// Boot clock when the wall index fell below `last`, while it stays there.
+    below_since: Option<u64>,
+}
+
+impl Schedule {
+    /// A start that cannot prove the running index unreleased: it is barred.
+    #[must_use]
+    pub fn unproven(length_seconds: u64, now: Reading) -> Self {
+        let open = now.wall_seconds / length_seconds;
+        Self { length_seconds, open, last: open, closed_at: now.boot_nanoseconds, below_since: None }
+    }
+
+    /// The highest ordinal that is used or barred.
+    #[must_use]
+    pub fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Whether an epoch ends at this reading, and under which ordinal it is to be released.
+    pub fn observe(&mut self, now: Reading) -> Option<u64> {
+        let index = now.wall_seconds / self.length_seconds;
+        let boundary = index > self.open;
+        self.open = index;
+        let wait = self.length_seconds.saturating_mul(900_000_000);
+        let waited = |since: u64| now.boot_nanoseconds.saturating_sub(since) >= wait;
+
+        // An index beside the last one is the ordinary course (the barred index itself, or the
+        // one after a release); only a lower one tells of a clock that was ahead.
+        let below = index < self.last;
+        let stuck_below = match self.below_since {
+            Some(since) if below => waited(since),
+            _ => {
+                self.below_since = below.then_some(now.boot_nanoseconds);
+                false
+            }
+        };
+        if !boundary || !waited(self.closed_at) {
+            return None;
+        }
+        let candidate = index - 1;
+        let ordinal = if candidate > self.last {
+            candidate
+        } else if stuck_below {
+            self.last.checked_add(1)?
+        } else {
+            return None;
+        };
+        self.last = ordinal;
+        self.closed_at = now.boot_nanoseconds;
+        Some(ordinal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: u64 = 86_400;
+
+    fn at(wall_seconds: u64, boot_seconds: u64) -> Reading {
+        Reading { wall_seconds, boot_nanoseconds: boot_seconds * 1_000_000_000 }
+    }
+
+    #[test]
+    fn the_running_index_of_an_unproven_start_is_skipped() {
+        let mut schedule = Schedule::unproven(DAY, at(10 * DAY + 5, 0));
+        assert_eq!(schedule.observe(at(11 * DAY, DAY - 5)), None);
+        assert_eq!(schedule.observe(at(12 * DAY - 1, 2 * DAY - 6)), None);
+        assert_eq!(schedule.observe(at(12 * DAY, 2 * DAY - 5)), Some(11));
+        assert_eq!(schedule.observe(at(13 * DAY, 3 * DAY - 5)), Some(12));
+    }
+
+    #[test]
+    fn a_jump_over_a_boundary_does_not_close_early() {
+        let mut schedule = Schedule::unproven(DAY, at(10 * DAY, 0));
+        assert_eq!(schedule.observe(at(12 * DAY, DAY)), Some(11));
+        // Two hours later somebody sets the clock a day ahead: the part merges into the next.
+        assert_eq!(schedule.observe(at(13 * DAY, DAY + 7200)), None);
+        assert_eq!(schedule.observe(at(14 * DAY, 2 * DAY)), Some(13));
+    }
+
+    #[test]
+    fn a_step_back_releases_no_index_twice() {
+        let mut schedule = Schedule::unproven(DAY, at(10 * DAY, 0));
+        assert_eq!(schedule.observe(at(12 * DAY, 2 * DAY)), Some(11));
+        assert_eq!(schedule.observe(at(11 * DAY + 9, 2 * DAY + 9)), None);
+        assert_eq!(schedule.observe(at(12 * DAY, 3 * DAY)), None);
+        assert_eq!(schedule.observe(at(13 * DAY, 4 * DAY)), Some(12));
+    }
+
+    #[test]
+    fn a_clock_that_was_far_ahead_does_not_mute_the_node() {
+        let mut schedule = Schedule::unproven(DAY, at(4000 * DAY, 0));
+        assert_eq!(schedule.observe(at(10 * DAY + 60, 60)), None);
+        assert_eq!(schedule.observe(at(11 * DAY, DAY)), Some(4001));
+        assert_eq!(schedule.observe(at(12 * DAY, 2 * DAY)), Some(4002));
+    }
+
+    #[test]
+    fn a_suspend_over_several_epochs_closes_once() {
+        let mut schedule = Schedule::unproven(DAY, at(10 * DAY, 0));
+        assert_eq!(schedule.observe(at(15 * DAY + 3, 5 * DAY + 3)), Some(14));
+        assert_eq!(schedule.observe(at(15 * DAY + 4, 5 * DAY + 4)), None);
+    }
+}

@@ -1,0 +1,481 @@
+//! The one tap thread: follows interfaces, drains their sockets, and settles on request.
+//!
+//! To settle is to count everything that had arrived when the request came. The roster settles
+//! the tap before it gives an address to another account, and exports settle it before they read.
+//! Holds no packet and no address.
+
+use super::links::{self, LinkEntry, LinkEvents};
+use super::pnet::Pnet;
+use super::ring::Ring;
+use super::{Attribution, Hardware, TapKind};
+use crate::config::{Backend, Pattern};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Why a tap cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum TapError {
+    /// The process may not open packet sockets.
+    #[error(
+        "no permission to open a packet socket: the {0} tap needs CAP_NET_RAW; run as root, or \
+         grant it with AmbientCapabilities=CAP_NET_RAW in the unit"
+    )]
+    Permission(&'static str),
+    /// Something else failed.
+    #[error("cannot start the {0} tap: {1}")]
+    Failed(&'static str, io::Error),
+}
+
+/// Takes the best tap that the privileges and the kernel allow, and says why.
+///
+/// # Errors
+/// When packet sockets may not be opened, or the tap that was asked for does not work here.
+pub fn choose(backend: Backend) -> Result<(TapKind, &'static str), TapError> {
+    let permitted = |kind: TapKind| match super::socket::open() {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Err(TapError::Permission(kind.word()))
+        }
+        Err(error) => Err(TapError::Failed(kind.word(), error)),
+        Ok(_) => Ok(()),
+    };
+    match backend {
+        Backend::Pnet => {
+            permitted(TapKind::Pnet)?;
+            Ok((TapKind::Pnet, "as configured; it copies whole packets, the ring does not"))
+        }
+        Backend::Ring => {
+            permitted(TapKind::Ring)?;
+            Ring::probe().map_err(|error| TapError::Failed(TapKind::Ring.word(), error))?;
+            Ok((TapKind::Ring, "as configured"))
+        }
+        Backend::Auto => {
+            permitted(TapKind::Ring)?;
+            if Ring::probe().is_ok() {
+                Ok((
+                    TapKind::Ring,
+                    "the best of this version; CAP_NET_RAW is there, the kernel has packet rings",
+                ))
+            } else {
+                Ok((TapKind::Pnet, "this kernel refuses packet rings with segment sizes"))
+            }
+        }
+    }
+}
+
+/// The interfaces there are that match, with the number of their link type and whether it can be
+/// metered; for `run --dry-run`.
+///
+/// # Errors
+/// When the kernel does not list the interfaces.
+pub fn survey(patterns: &[Pattern]) -> io::Result<Vec<(String, u16, bool)>> {
+    let wanted = |name: &str| patterns.iter().any(|pattern| pattern.matches(name));
+    let links = links::list()?.into_iter().filter(|link| wanted(&link.name));
+    Ok(links.map(|link| (link.name, link.hardware, Hardware::of_number(link.hardware).is_some())).collect())
+}
+
+/// How one pattern of the configuration stands.
+#[derive(Clone, PartialEq)]
+pub struct PatternState {
+    /// The pattern.
+    pub pattern: Pattern,
+    /// A name: attached. A glob: nothing that matches failed to attach.
+    pub attached: bool,
+}
+
+/// What the tap tells the daemon; never caused by traffic.
+pub enum TapNews {
+    /// The states of the patterns, after a change.
+    States(Vec<PatternState>),
+    /// An interface that is named literally is not there yet.
+    Awaited(String),
+    /// An interface that is named literally was attached.
+    Attached(String),
+    /// An interface that is named literally is gone.
+    Gone(String),
+    /// The link type of an interface, or of one that the glob matches, is not supported.
+    LinkType(String, u16),
+    /// The kernel refused to attach to an interface, or to one that the glob matches.
+    Refused(String, io::Error),
+}
+
+/// How long a settlement may take at the most; a ring hands over its blocks within milliseconds.
+const SETTLE_AT_MOST: Duration = Duration::from_secs(2);
+
+/// Poll timeout in milliseconds while something is waited for.
+const WAIT_MILLISECONDS: u16 = 4;
+
+/// Rounds of the loop that a vanished interface's last block is waited for.
+const RETIRE_ROUNDS: usize = 50;
+
+/// A running tap.
+pub struct Tap {
+    commands: Sender<Command>,
+    wake: Arc<EventFd>,
+    thread: Option<JoinHandle<()>>,
+}
+
+enum Command {
+    Settle(SyncSender<()>),
+    Stop,
+}
+
+impl Tap {
+    /// Starts the tap thread in the network namespace of the calling thread, and returns after
+    /// every interface that is there was tried once.
+    ///
+    /// # Errors
+    /// When the process may not open packet sockets, or the kernel lacks what is needed.
+    pub fn start(
+        kind: TapKind,
+        patterns: &[Pattern],
+        attribution: Attribution,
+        news: impl Fn(TapNews) + Send + 'static,
+    ) -> Result<Self, TapError> {
+        let failed = |error: io::Error| match error.kind() {
+            io::ErrorKind::PermissionDenied => TapError::Permission(kind.word()),
+            _ => TapError::Failed(kind.word(), error),
+        };
+        super::socket::open().map_err(failed)?;
+        let events = LinkEvents::open().map_err(failed)?;
+        let wake = EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK);
+        let wake = Arc::new(wake.map_err(|errno| failed(errno.into()))?);
+        let (commands, received) = channel();
+        let states = patterns
+            .iter()
+            .map(|pattern| PatternState { pattern: pattern.clone(), attached: pattern.is_glob() })
+            .collect();
+        let mut worker = Worker {
+            kind,
+            states,
+            said: vec![Said::Nothing; patterns.len()],
+            events,
+            attachments: Vec::new(),
+            retiring: Vec::new(),
+            settling: Vec::new(),
+            attribution,
+            news: Box::new(news),
+            wake: Arc::clone(&wake),
+        };
+        let (started, ready) = sync_channel(1);
+        let thread = std::thread::Builder::new()
+            .name("tap".into())
+            .spawn(move || {
+                worker.reconcile(&[], true);
+                // The starter waits for exactly this message.
+                let _ = started.send(());
+                worker.run(&received);
+            })
+            .map_err(failed)?;
+        ready.recv().map_err(|_| failed(io::ErrorKind::BrokenPipe.into()))?;
+        Ok(Self { commands, wake, thread: Some(thread) })
+    }
+
+    /// Waits until everything that has arrived so far is counted, losses included.
+    ///
+    /// Returns false when the tap did not settle in time.
+    #[must_use]
+    pub fn settle(&self) -> bool {
+        let (done, settled) = sync_channel(1);
+        self.send(Command::Settle(done)) && settled.recv_timeout(SETTLE_AT_MOST).is_ok()
+    }
+
+    fn send(&self, command: Command) -> bool {
+        self.commands.send(command).is_ok() && self.wake.write(1).is_ok()
+    }
+}
+
+impl Drop for Tap {
+    fn drop(&mut self) {
+        self.send(Command::Stop);
+        if let Some(thread) = self.thread.take() {
+            // A tap thread that panicked has ended the process already.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Worker {
+    kind: TapKind,
+    states: Vec<PatternState>,
+    said: Vec<Said>,
+    events: LinkEvents,
+    attachments: Vec<Attachment>,
+    retiring: Vec<(Attachment, usize)>,
+    settling: Vec<Settlement>,
+    attribution: Attribution,
+    news: Box<dyn Fn(TapNews) + Send>,
+    wake: Arc<EventFd>,
+}
+
+/// What was said of a pattern last, so that it is said once.
+#[derive(Clone, Copy, PartialEq)]
+enum Said {
+    Nothing,
+    Awaited,
+    Attached,
+    Failed,
+}
+
+struct Attachment {
+    index: u32,
+    name: String,
+    source: Source,
+}
+
+enum Source {
+    Ring(Ring),
+    Pnet(Pnet),
+}
+
+#[derive(Clone, Copy)]
+enum Marker {
+    Ring(usize),
+    Pnet([usize; 2]),
+}
+
+struct Settlement {
+    /// Interface index and how far its source must have been read.
+    markers: Vec<(u32, Marker)>,
+    done: SyncSender<()>,
+}
+
+impl Source {
+    fn open(kind: TapKind, link: &LinkEntry, hardware: Hardware, one_of_many: bool) -> io::Result<Self> {
+        match kind {
+            TapKind::Ring => Ring::open(link.index, hardware, one_of_many).map(Self::Ring),
+            TapKind::Pnet => Pnet::open(link.index, hardware).map(Self::Pnet),
+        }
+    }
+
+    fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let (first, second) = match self {
+            Self::Ring(ring) => (ring.fd(), None),
+            Self::Pnet(pnet) => {
+                let [up, down] = pnet.fds();
+                (up, Some(down))
+            }
+        };
+        std::iter::once(first).chain(second)
+    }
+
+    fn drain(&mut self, attribution: &Attribution) {
+        match self {
+            Self::Ring(ring) => ring.drain(attribution),
+            Self::Pnet(pnet) => pnet.drain(attribution),
+        }
+    }
+
+    fn marker(&self) -> Option<Marker> {
+        match self {
+            Self::Ring(ring) => ring.marker().map(Marker::Ring),
+            Self::Pnet(pnet) => pnet.marker().map(Marker::Pnet),
+        }
+    }
+
+    fn is_past(&self, marker: Marker) -> bool {
+        match (self, marker) {
+            (Self::Ring(ring), Marker::Ring(marker)) => ring.is_past(marker),
+            (Self::Pnet(pnet), Marker::Pnet(marker)) => pnet.is_past(marker),
+            // The interface was attached anew: what the marker stood for was counted at its end.
+            _ => true,
+        }
+    }
+
+    fn is_bound(&self) -> bool {
+        match self {
+            Self::Ring(ring) => ring.is_bound(),
+            Self::Pnet(pnet) => pnet.is_bound(),
+        }
+    }
+}
+
+impl Worker {
+    fn run(&mut self, commands: &Receiver<Command>) {
+        loop {
+            let (links_changed, sources_ready) = self.wait();
+            if links_changed {
+                let gone = self.events.gone();
+                self.reconcile(&gone, false);
+            }
+            if sources_ready || !self.settling.is_empty() {
+                for attachment in &mut self.attachments {
+                    attachment.source.drain(&self.attribution);
+                }
+            }
+            self.retire();
+            let _ = self.wake.read();
+            while let Ok(command) = commands.try_recv() {
+                match command {
+                    Command::Settle(done) => self.begin_settlement(done),
+                    Command::Stop => return self.finish(),
+                }
+            }
+            self.end_settlements();
+        }
+    }
+
+    /// Waits for link events, packets or commands; says which of the first two came.
+    fn wait(&self) -> (bool, bool) {
+        let mut fds = vec![
+            PollFd::new(self.wake.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.events.fd(), PollFlags::POLLIN),
+        ];
+        for attachment in &self.attachments {
+            fds.extend(attachment.source.fds().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
+        }
+        let idle = self.settling.is_empty() && self.retiring.is_empty();
+        let timeout = if idle { PollTimeout::NONE } else { PollTimeout::from(WAIT_MILLISECONDS) };
+        if poll(&mut fds, timeout).is_err() {
+            return (false, false);
+        }
+        let ready = |fd: &PollFd<'_>| fd.revents().is_some_and(|events| !events.is_empty());
+        let broken = |fd: &PollFd<'_>| fd.revents().is_some_and(|events| events.contains(PollFlags::POLLERR));
+        let sources = &fds[2..];
+        (ready(&fds[1]) || sources.iter().any(broken), sources.iter().any(ready))
+    }
+
+    /// Brings what is attached in line with the interfaces there are.
+    fn reconcile(&mut self, gone: &[u32], first: bool) {
+        // A list that cannot be had now will be asked for at the next event.
+        let Ok(links) = links::list() else { return };
+        let before = self.states.clone();
+        for attachment in std::mem::take(&mut self.attachments) {
+            let link = links.iter().find(|link| link.index == attachment.index);
+            let keep = link.filter(|link| {
+                !gone.contains(&link.index) && attachment.source.is_bound() && self.wants(&link.name)
+            });
+            match keep {
+                Some(link) => {
+                    let name = link.name.clone();
+                    self.attachments.push(Attachment { name, ..attachment });
+                }
+                None => self.retiring.push((attachment, RETIRE_ROUNDS)),
+            }
+        }
+        let mut failed: Vec<String> = Vec::new();
+        for link in &links {
+            let attached = self.attachments.iter().any(|attachment| attachment.index == link.index);
+            if !attached && self.wants(&link.name) && !self.attach(link) {
+                failed.push(link.name.clone());
+            }
+        }
+        for at in 0..self.states.len() {
+            self.judge(at, &failed);
+        }
+        if first || before != self.states {
+            (self.news)(TapNews::States(self.states.clone()));
+        }
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        self.states.iter().any(|state| state.pattern.matches(name))
+    }
+
+    /// True when the interface was attached.
+    fn attach(&mut self, link: &LinkEntry) -> bool {
+        let patterns = || self.states.iter().map(|state| &state.pattern);
+        let named = patterns().any(|pattern| !pattern.is_glob() && pattern.matches(&link.name));
+        let pattern = patterns().position(|pattern| pattern.matches(&link.name)).unwrap_or(0);
+        let opened = match Hardware::of_number(link.hardware) {
+            Some(hardware) => Source::open(self.kind, link, hardware, !named),
+            None => {
+                self.say_once(pattern, |text| TapNews::LinkType(text, link.hardware));
+                return false;
+            }
+        };
+        match opened {
+            Ok(source) => {
+                self.attachments.push(Attachment { index: link.index, name: link.name.clone(), source });
+                true
+            }
+            // It vanished meanwhile; the next event tells.
+            Err(error) if error.raw_os_error() == Some(libc::ENODEV) => true,
+            Err(error) => {
+                self.say_once(pattern, |text| TapNews::Refused(text, error));
+                false
+            }
+        }
+    }
+
+    fn say_once(&mut self, pattern: usize, news: impl FnOnce(String) -> TapNews) {
+        if self.said[pattern] != Said::Failed {
+            self.said[pattern] = Said::Failed;
+            (self.news)(news(self.states[pattern].pattern.text().to_owned()));
+        }
+    }
+
+    fn judge(&mut self, at: usize, failed: &[String]) {
+        let pattern = self.states[at].pattern.clone();
+        if pattern.is_glob() {
+            self.states[at].attached = !failed.iter().any(|name| pattern.matches(name));
+            if self.states[at].attached {
+                self.said[at] = Said::Nothing;
+            }
+            return;
+        }
+        let name = || pattern.text().to_owned();
+        let attached = self.attachments.iter().any(|attachment| pattern.matches(&attachment.name));
+        self.states[at].attached = attached;
+        let (said, news) = match (attached, self.said[at]) {
+            (true, Said::Attached) | (false, Said::Awaited | Said::Failed) => return,
+            (true, _) => (Said::Attached, TapNews::Attached(name())),
+            (false, Said::Nothing) => (Said::Awaited, TapNews::Awaited(name())),
+            (false, Said::Attached) => (Said::Awaited, TapNews::Gone(name())),
+        };
+        self.said[at] = said;
+        (self.news)(news);
+    }
+
+    /// Counts what vanished interfaces left behind, and lets go of them.
+    fn retire(&mut self) {
+        for (attachment, rounds) in &mut self.retiring {
+            attachment.source.drain(&self.attribution);
+            *rounds = if attachment.source.marker().is_none() { 0 } else { *rounds - 1 };
+        }
+        self.retiring.retain(|(_, rounds)| *rounds > 0);
+    }
+
+    fn begin_settlement(&mut self, done: SyncSender<()>) {
+        let sources = self.attachments.iter_mut().chain(self.retiring.iter_mut().map(|(gone, _)| gone));
+        let mut markers = Vec::new();
+        for attachment in sources {
+            attachment.source.drain(&self.attribution);
+            markers.extend(attachment.source.marker().map(|marker| (attachment.index, marker)));
+        }
+        self.settling.push(Settlement { markers, done });
+    }
+
+    fn end_settlements(&mut self) {
+        for settlement in &mut self.settling {
+            settlement.markers.retain(|(index, marker)| {
+                let attached = self.attachments.iter();
+                let mut sources = attached.chain(self.retiring.iter().map(|(gone, _)| gone));
+                sources.any(|it| it.index == *index && !it.source.is_past(*marker))
+            });
+        }
+        self.settling.retain(|settlement| {
+            let settled = settlement.markers.is_empty();
+            if settled {
+                // Whoever asked may have given up waiting.
+                let _ = settlement.done.send(());
+            }
+            !settled
+        });
+    }
+
+    /// Counts what waits before the sockets are closed.
+    fn finish(&mut self) {
+        let attachments = std::mem::take(&mut self.attachments);
+        self.retiring.extend(attachments.into_iter().map(|it| (it, RETIRE_ROUNDS)));
+        while !self.retiring.is_empty() {
+            self.retire();
+            std::thread::sleep(Duration::from_millis(u64::from(WAIT_MILLISECONDS)));
+        }
+    }
+}

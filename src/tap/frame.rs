@@ -1,0 +1,352 @@
+//! From the bytes of a frame to addresses and a length: pure functions, no I/O, no counting.
+//!
+//! Reads the fixed header of IP and nothing after it, but for super-packets, whose segments need
+//! the length of the transport header. A header's own length fields are never trusted: the length
+//! is the frame's on the wire less its link layer.
+//!
+//! # Source
+//! Link types: the tcpdump group's list (LINKTYPE_*); IPv4: RFC 791 section 3.1; IPv6: RFC 8200
+//! section 3; VLAN tags: IEEE 802.1Q, 802.1ad; PPP: RFC 1661 section 2 and RFC 1662 section 3.
+
+use crate::roster::address::TunnelAddress;
+use etherparse::{IpNumber, LaxIpSlice};
+
+/// How the frames of an interface or a capture begin.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Link {
+    /// Ethernet, with up to four VLAN tags.
+    Ethernet,
+    /// The IP header at once, of either version.
+    RawIp,
+    /// The IPv4 header at once.
+    RawV4,
+    /// The IPv6 header at once.
+    RawV6,
+    /// A 4-byte protocol family in either byte order (BSD null).
+    Null,
+    /// A 4-byte protocol family, big-endian (OpenBSD loop).
+    Loop,
+    /// Linux cooked capture, version 1.
+    CookedV1,
+    /// Linux cooked capture, version 2.
+    CookedV2,
+    /// PPP, with or without address and control bytes, protocol of one or two bytes.
+    Ppp,
+}
+
+impl Link {
+    /// The link of a capture file's link type (its low 16 bits).
+    #[must_use]
+    pub const fn of_capture(link_type: u16) -> Option<Self> {
+        Some(match link_type {
+            1 => Self::Ethernet,
+            12 | 14 | 101 => Self::RawIp,
+            228 => Self::RawV4,
+            229 => Self::RawV6,
+            0 => Self::Null,
+            108 => Self::Loop,
+            113 => Self::CookedV1,
+            276 => Self::CookedV2,
+            9 => Self::Ppp,
+            _ => return None,
+        })
+    }
+}
+
+/// What a frame holds.
+pub enum Frame {
+    /// An IP packet.
+    Ip(IpPacket),
+    /// The link layer announces another protocol.
+    NotIp,
+    /// The IP header, or the link header before it, cannot be read.
+    Malformed,
+}
+
+/// The ends of an IP packet and its length.
+pub struct IpPacket {
+    /// The source address of the outermost header.
+    pub source: TunnelAddress,
+    /// The destination address of the outermost header.
+    pub destination: TunnelAddress,
+    /// Length on the wire above the link layer, in bytes.
+    pub bytes: u64,
+    /// Where the IP header begins in the captured bytes.
+    pub offset: usize,
+}
+
+/// Which IP version the link layer announces.
+#[derive(Clone, Copy)]
+enum Announced {
+    Either,
+    V4,
+    V6,
+}
+
+/// The protocol under the link header, and the header's length.
+enum Above {
+    Ip(Announced, usize),
+    Other,
+    Cut,
+}
+
+const ETHERTYPE_V4: u16 = 0x0800;
+const ETHERTYPE_V6: u16 = 0x86dd;
+const VLAN_TAGS_AT_MOST: usize = 4;
+
+/// Reads one frame: `captured` is what there is of it, `length` its length on the wire.
+#[must_use]
+pub fn read(link: Link, captured: &[u8], length: u64) -> Frame {
+    match above(link, captured) {
+        Above::Other => Frame::NotIp,
+        Above::Cut => Frame::Malformed,
+        Above::Ip(announced, offset) => {
+            let bytes = length.saturating_sub(offset as u64);
+            match addresses(&captured[offset..], announced) {
+                Some((source, destination)) => Frame::Ip(IpPacket { source, destination, bytes, offset }),
+                None => Frame::Malformed,
+            }
+        }
+    }
+}
+
+fn above(link: Link, captured: &[u8]) -> Above {
+    match link {
+        Link::Ethernet => above_ethernet(captured),
+        Link::RawIp => Above::Ip(Announced::Either, 0),
+        Link::RawV4 => Above::Ip(Announced::V4, 0),
+        Link::RawV6 => Above::Ip(Announced::V6, 0),
+        Link::Null | Link::Loop => above_family(link, captured),
+        Link::CookedV1 => above_cooked(captured, 14, 16),
+        Link::CookedV2 => above_cooked(captured, 0, 20),
+        Link::Ppp => above_ppp(captured),
+    }
+}
+
+fn above_ethernet(captured: &[u8]) -> Above {
+    let mut at = 12;
+    for _ in 0..=VLAN_TAGS_AT_MOST {
+        match big_endian_16(captured, at) {
+            None => return Above::Cut,
+            Some(ETHERTYPE_V4) => return Above::Ip(Announced::V4, at + 2),
+            Some(ETHERTYPE_V6) => return Above::Ip(Announced::V6, at + 2),
+            Some(0x8100 | 0x88a8 | 0x9100) => at += 4,
+            Some(_) => return Above::Other,
+        }
+    }
+    Above::Other
+}
+
+fn above_family(link: Link, captured: &[u8]) -> Above {
+    let Some(field) = captured.first_chunk::<4>() else { return Above::Cut };
+    let version = |family: u32| match family {
+        2 => Some(Announced::V4),
+        10 | 24 | 28 | 30 => Some(Announced::V6),
+        _ => None,
+    };
+    let big_endian = version(u32::from_be_bytes(*field));
+    let announced = match link {
+        Link::Null => version(u32::from_le_bytes(*field)).or(big_endian),
+        _ => big_endian,
+    };
+    announced.map_or(Above::Other, |announced| Above::Ip(announced, 4))
+}
+
+fn above_cooked(captured: &[u8], protocol_at: usize, header: usize) -> Above {
+    if captured.len() < header {
+        return Above::Cut;
+    }
+    match big_endian_16(captured, protocol_at) {
+        Some(ETHERTYPE_V4) => Above::Ip(Announced::V4, header),
+        Some(ETHERTYPE_V6) => Above::Ip(Announced::V6, header),
+        _ => Above::Other,
+    }
+}
+
+fn above_ppp(captured: &[u8]) -> Above {
+    let at = if captured.starts_with(&[0xff, 0x03]) { 2 } else { 0 };
+    let Some(&first) = captured.get(at) else { return Above::Cut };
+    // RFC 1661, section 2: an odd first byte is the whole protocol field, compressed.
+    let (protocol, header) = if first % 2 == 1 {
+        (u16::from(first), at + 1)
+    } else {
+        let Some(protocol) = big_endian_16(captured, at) else { return Above::Cut };
+        (protocol, at + 2)
+    };
+    match protocol {
+        0x21 => Above::Ip(Announced::V4, header),
+        0x57 => Above::Ip(Announced::V6, header),
+        _ => Above::Other,
+    }
+}
+
+/// Source and destination, where the fixed header is there whole and of the announced version.
+#[inline]
+fn addresses(ip: &[u8], announced: Announced) -> Option<(TunnelAddress, TunnelAddress)> {
+    let first = *ip.first()?;
+    match (first >> 4, announced) {
+        (4, Announced::Either | Announced::V4) => {
+            let header = ip.first_chunk::<20>()?;
+            if first & 15 < 5 {
+                return None;
+            }
+            let word =
+                |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+            Some((TunnelAddress::V4(word(12)), TunnelAddress::V4(word(16))))
+        }
+        (6, Announced::Either | Announced::V6) => {
+            let header = ip.first_chunk::<40>()?;
+            let (source, destination) = header[8..].split_first_chunk::<16>()?;
+            let destination = destination.first_chunk::<16>()?;
+            let address = |bytes: &[u8; 16]| TunnelAddress::V6(u128::from_be_bytes(*bytes));
+            Some((address(source), address(destination)))
+        }
+        _ => None,
+    }
+}
+
+fn big_endian_16(bytes: &[u8], at: usize) -> Option<u16> {
+    bytes.get(at..)?.first_chunk().map(|pair| u16::from_be_bytes(*pair))
+}
+
+/// What the kernel says of a super-packet.
+#[derive(Clone, Copy)]
+pub struct Gso {
+    /// True for TCP, false for UDP.
+    pub tcp: bool,
+    /// Payload bytes of each segment but the last.
+    pub segment_bytes: u16,
+}
+
+/// Bytes and packets that a super-packet stands for on the wire, each with its own headers.
+///
+/// `ip` begins at the IP header; `length` is the super-packet's above the link layer. Where the
+/// transport header was not captured, the headers that repeat cannot be known: the bytes are then
+/// those of the super-packet.
+///
+/// # Source
+/// include/uapi/linux/virtio_net.h, net/ipv4/tcp_offload.c and udp_offload.c of Linux.
+#[must_use]
+pub fn segments(ip: &[u8], length: u64, gso: Gso) -> (u64, u64) {
+    let segment = u64::from(gso.segment_bytes);
+    if segment == 0 {
+        return (length, 1);
+    }
+    let headers = headers_of_super_packet(ip, gso.tcp).unwrap_or(0);
+    let packets = length.saturating_sub(headers).div_ceil(segment).max(1);
+    (length + (packets - 1) * headers, packets)
+}
+
+fn headers_of_super_packet(ip: &[u8], tcp: bool) -> Option<u64> {
+    let (slice, _) = LaxIpSlice::from_slice(ip).ok()?;
+    let payload = slice.payload();
+    let transport = payload.payload;
+    let offset = transport.as_ptr().addr().checked_sub(ip.as_ptr().addr())?;
+    let header = match payload.ip_number {
+        IpNumber::TCP if tcp => usize::from(transport.get(12)? >> 4) * 4,
+        IpNumber::UDP if !tcp => 8,
+        _ => return None,
+    };
+    Some((offset + header) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn v4(header_words: u8) -> Vec<u8> {
+        let mut ip = vec![0; 20];
+        ip[0] = 0x40 | header_words;
+        ip[12..16].copy_from_slice(&[10, 8, 0, 2]);
+        ip[16..20].copy_from_slice(&[10, 8, 0, 3]);
+        ip
+    }
+
+    fn is_ip(frame: &Frame, bytes: u64) -> bool {
+        matches!(frame, Frame::Ip(packet) if packet.bytes == bytes
+            && packet.source == TunnelAddress::V4(0x0a08_0002)
+            && packet.destination == TunnelAddress::V4(0x0a08_0003))
+    }
+
+    #[test]
+    fn up_to_four_vlan_tags_belong_to_the_link_layer() {
+        for tags in 0..=5 {
+            let mut frame = vec![0; 12];
+            for tag in 0..tags {
+                frame.extend([[0x81, 0], [0x88, 0xa8], [0x91, 0]][tag % 3]);
+                frame.extend([0, 7]);
+            }
+            frame.extend([8, 0]);
+            frame.extend(v4(5));
+            let seen = read(Link::Ethernet, &frame, 1500);
+            if tags <= 4 {
+                assert!(is_ip(&seen, 1500 - 14 - 4 * tags as u64));
+            } else {
+                assert!(matches!(seen, Frame::NotIp));
+            }
+        }
+    }
+
+    #[test]
+    fn a_header_that_is_cut_or_of_another_version_is_malformed() {
+        assert!(is_ip(&read(Link::RawIp, &v4(5), 77), 77));
+        assert!(is_ip(&read(Link::RawV4, &v4(15), 77), 77));
+        assert!(matches!(read(Link::RawIp, &v4(4), 77), Frame::Malformed));
+        assert!(matches!(read(Link::RawIp, &v4(5)[..19], 77), Frame::Malformed));
+        assert!(matches!(read(Link::RawV6, &v4(5), 77), Frame::Malformed));
+        assert!(matches!(read(Link::RawIp, &[], 77), Frame::Malformed));
+        assert!(matches!(read(Link::RawIp, &[0x60; 39], 77), Frame::Malformed));
+        assert!(matches!(read(Link::Ethernet, &[8; 13], 77), Frame::Malformed));
+    }
+
+    #[test]
+    fn a_super_packet_counts_as_its_segments_each_with_its_headers() {
+        let mut ip = v4(5);
+        ip[9] = 6;
+        ip.extend([0; 20]);
+        ip[32] = 8 << 4;
+        let gso = Gso { tcp: true, segment_bytes: 1448 };
+        // 52 bytes of headers, 3 segments: 1448 + 1448 + 4.
+        assert_eq!(segments(&ip, 52 + 2900, gso), (3 * 52 + 2900, 3));
+        assert_eq!(segments(&ip, 52, gso), (52, 1));
+        let mut ip = v4(6);
+        ip[9] = 17;
+        ip.extend([0; 12]);
+        let gso = Gso { tcp: false, segment_bytes: 1000 };
+        assert_eq!(segments(&ip, 32 + 2000, gso), (2 * 32 + 2000, 2));
+        // UDP announced, TCP found: the headers are unknown.
+        assert_eq!(segments(&ip, 2000, Gso { tcp: true, segment_bytes: 1000 }), (2000, 2));
+    }
+
+    #[test]
+    fn extension_headers_belong_to_every_segment() {
+        let mut ip = vec![0; 40];
+        ip[0] = 0x60;
+        ip[6] = 60;
+        ip.extend([6, 0, 1, 4, 0, 0, 0, 0]);
+        ip.extend([0; 20]);
+        ip[48 + 12] = 5 << 4;
+        let gso = Gso { tcp: true, segment_bytes: 100 };
+        assert_eq!(segments(&ip, 68 + 250, gso), (3 * 68 + 250, 3));
+    }
+
+    proptest::proptest! {
+        /// Random bytes of every link type: no panic, and never more bytes than the frame has.
+        #[test]
+        fn any_bytes_are_read_without_harm(
+            bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..120),
+            length in 0_u64..70_000,
+            segment_bytes in 0_u16..2000,
+        ) {
+            for link_type in [0, 1, 9, 12, 108, 113, 228, 229, 276] {
+                let link = Link::of_capture(link_type).expect("a supported type");
+                if let Frame::Ip(packet) = read(link, &bytes, length) {
+                    proptest::prop_assert!(packet.bytes <= length);
+                    let gso = Gso { tcp: length % 2 == 0, segment_bytes };
+                    let (wire, packets) = segments(&bytes[packet.offset..], packet.bytes, gso);
+                    proptest::prop_assert!(wire >= packet.bytes && packets >= 1);
+                }
+            }
+        }
+    }
+}

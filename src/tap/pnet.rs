@@ -1,0 +1,173 @@
+//! The pnet tap: the portable fallback, two sockets per interface through pnet's datalink module.
+//!
+//! pnet hides the direction of a packet, so one socket ignores what goes out and the other, by a
+//! classic filter, sees nothing else. pnet copies whole packets to learn their length; its buffer
+//! is cleared after each. Exact below its capacity; above it the kernel counts what it dropped.
+//! Needs CAP_NET_RAW.
+#![expect(unsafe_code, reason = "pnet lends its buffer for reading only, and it has to be cleared")]
+
+use super::ring::gso_of;
+use super::socket::{self, Instruction};
+use super::{Attribution, Hardware};
+use crate::meter::slot::Direction;
+use pnet_datalink::{Channel, ChannelType, Config, DataLinkReceiver, NetworkInterface};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
+use std::time::Duration;
+
+/// The longest IP packet, an Ethernet header with tags and struct virtio_net_hdr.
+const PACKET_BYTES: usize = 65_600;
+
+/// The receive buffer asked for: the kernel charges at least 768 bytes a packet.
+const RECEIVE_BYTES: i32 = 32 << 20;
+
+/// The least that the kernel charges to the receive buffer for a packet; bounds how many can wait.
+const LEAST_CHARGE: usize = 512;
+
+/// Packets read in a row before the other sockets get their turn.
+const BURST: usize = 4096;
+
+/// Bytes of struct virtio_net_hdr, which stands before the frame.
+const VNET_HEADER: usize = 10;
+
+/// `ret` all of it for packets that go out, `ret` nothing for others (SKF_AD_PKTTYPE).
+const OUTGOING_ONLY: [Instruction; 4] =
+    [(0x28, 0, 0, 0xffff_f004), (0x15, 0, 1, 4), (0x06, 0, 0, 0x0004_0000), (0x06, 0, 0, 0)];
+
+/// One interface's two sockets.
+pub(super) struct Pnet {
+    sides: [Side; 2],
+    hardware: Hardware,
+}
+
+struct Side {
+    direction: Direction,
+    socket: OwnedFd,
+    receiver: Box<dyn DataLinkReceiver>,
+    /// Packets read since the start.
+    read: usize,
+    /// The most that can wait in the receive buffer.
+    waiting_at_most: usize,
+    /// True when the last read found nothing.
+    empty: bool,
+}
+
+impl Pnet {
+    /// Opens both sockets on the interface of this index.
+    pub(super) fn open(index: u32, hardware: Hardware) -> io::Result<Self> {
+        let down = Side::open(index, Direction::Down)?;
+        let up = Side::open(index, Direction::Up)?;
+        Ok(Self { sides: [up, down], hardware })
+    }
+
+    pub(super) fn fds(&self) -> [BorrowedFd<'_>; 2] {
+        [self.sides[0].socket.as_fd(), self.sides[1].socket.as_fd()]
+    }
+
+    /// Counts what waits, up to a burst on each side, and the drops that the kernel reports.
+    pub(super) fn drain(&mut self, attribution: &Attribution) {
+        for side in &mut self.sides {
+            side.drain(self.hardware, attribution);
+            attribution.lost(socket::take_drops(&side.socket));
+        }
+    }
+
+    /// How many packets each side must have read for everything that waits to be counted; none
+    /// when nothing waits.
+    pub(super) fn marker(&self) -> Option<[usize; 2]> {
+        if self.sides.iter().all(|side| side.empty) {
+            return None;
+        }
+        Some([0, 1].map(|at| self.sides[at].read + self.sides[at].waiting_at_most))
+    }
+
+    /// True when both sides have read that far, or have nothing waiting.
+    pub(super) fn is_past(&self, marker: [usize; 2]) -> bool {
+        self.sides.iter().zip(marker).all(|(side, marker)| side.empty || side.read >= marker)
+    }
+
+    pub(super) fn is_bound(&self) -> bool {
+        self.sides.iter().all(|side| {
+            socket::take_error(&side.socket);
+            socket::is_bound(&side.socket)
+        })
+    }
+}
+
+impl Side {
+    fn open(index: u32, direction: Direction) -> io::Result<Self> {
+        let socket = socket::open()?;
+        socket::set(&socket, libc::SOL_PACKET, libc::PACKET_VNET_HDR, &1_i32)?;
+        match direction {
+            Direction::Up => {
+                socket::set(&socket, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, &1_i32)?;
+            }
+            Direction::Down => socket::attach_filter(&socket, &OUTGOING_ONLY)?,
+        }
+        let waiting_at_most = socket::grow_receive_buffer(&socket, RECEIVE_BYTES) / LEAST_CHARGE;
+        let lent = socket.try_clone()?;
+        let interface = NetworkInterface {
+            name: String::new(),
+            description: String::new(),
+            index,
+            mac: None,
+            ips: Vec::new(),
+            flags: 0,
+        };
+        let config = Config {
+            // pnet owns this descriptor from here on, and closes it when it fails.
+            socket_fd: Some(lent.into_raw_fd()),
+            read_buffer_size: PACKET_BYTES,
+            write_buffer_size: 0,
+            read_timeout: Some(Duration::ZERO),
+            channel_type: ChannelType::Layer2,
+            promiscuous: false,
+            ..Config::default()
+        };
+        let Channel::Ethernet(_, receiver) = pnet_datalink::channel(&interface, config)? else {
+            return Err(io::ErrorKind::Unsupported.into());
+        };
+        Ok(Self { direction, socket, receiver, read: 0, waiting_at_most, empty: true })
+    }
+
+    fn drain(&mut self, hardware: Hardware, attribution: &Attribution) {
+        for _ in 0..BURST {
+            match self.receiver.next() {
+                Ok(packet) => {
+                    let (address, length) = (packet.as_ptr().addr(), packet.len());
+                    count(packet, hardware, self.direction, attribution);
+                    self.read += 1;
+                    clear(address, length);
+                }
+                // The kernel could not describe this super-packet; it was taken off the queue.
+                Err(error) if error.raw_os_error() == Some(libc::EINVAL) => attribution.lost(1),
+                Err(_) => {
+                    self.empty = true;
+                    return;
+                }
+            }
+        }
+        self.empty = false;
+    }
+}
+
+fn count(packet: &[u8], hardware: Hardware, direction: Direction, attribution: &Attribution) {
+    // A packet that fills the buffer may be longer than it (BIG TCP): its length is not known.
+    if packet.len() < VNET_HEADER || packet.len() == PACKET_BYTES {
+        attribution.lost(1);
+        return;
+    }
+    let (vnet, captured) = packet.split_at(VNET_HEADER);
+    attribution.count(hardware.link(), captured, captured.len() as u64, direction, gso_of(vnet));
+}
+
+/// Clears the part of pnet's buffer that held a packet.
+fn clear(address: usize, length: usize) {
+    let buffer: *mut u8 = std::ptr::with_exposed_provenance_mut(address);
+    // SAFETY: the bytes are those of the receiver's own heap buffer, which it owns mutably and
+    // which recvfrom(2) has just written; the slice it lent was last used before this call, and
+    // the receiver does not run meanwhile.
+    unsafe { std::slice::from_raw_parts_mut(buffer, length) }.fill(0);
+    // The bytes are not read again by us: keep the compiler from dropping the store.
+    std::sync::atomic::compiler_fence(std::sync::atomic::Ordering::SeqCst);
+}

@@ -1,0 +1,288 @@
+//! The ring tap: a TPACKET_V3 ring on a raw packet socket, one per interface.
+//!
+//! The kernel copies headers only: a classic filter returns the link header, the IP header and, of
+//! TCP, the bytes up to the data offset. Records are parsed in place and cleared; nothing of a
+//! packet is kept. Needs CAP_NET_RAW.
+//!
+//! # Source
+//! Documentation/networking/packet_mmap.rst; net/packet/af_packet.c (`tpacket_rcv`,
+//! `prb_retire_rx_blk_timer_expired`).
+#![expect(unsafe_code, reason = "the ring is memory shared with the kernel")]
+
+use super::frame::{Gso, Link};
+use super::socket::{self, Instruction};
+use super::{Attribution, Hardware};
+use crate::meter::slot::Direction;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Bytes of a block: about 1,500 packets.
+const BLOCK_BYTES: u32 = 1 << 18;
+
+/// Blocks of an interface that is named: 32 MiB, a tenth of a second at two million packets a
+/// second.
+const BLOCKS: u32 = 128;
+
+/// Blocks of an interface that a glob matched, of which there may be hundreds: 2 MiB.
+const BLOCKS_OF_MANY: u32 = 8;
+
+/// Milliseconds after which the kernel hands over a block that is not full. Bounds how long a
+/// hand-over of an address waits; an idle interface wakes nobody.
+const RETIRE_MILLISECONDS: u32 = 8;
+
+/// Offsets in a block: status, number of packets, first packet (struct tpacket_hdr_v1).
+const STATUS: usize = 8;
+const PACKETS: usize = 12;
+const FIRST: usize = 16;
+
+/// Bytes of struct tpacket3_hdr; struct sockaddr_ll follows it.
+const RECORD_HEADER: usize = 48;
+const PACKET_TYPE: usize = RECORD_HEADER + 10;
+
+/// Bytes of struct virtio_net_hdr, which stands before the frame.
+const VNET_HEADER: usize = 10;
+
+/// One interface's ring.
+pub(super) struct Ring {
+    socket: OwnedFd,
+    memory: NonNull<u8>,
+    blocks: usize,
+    /// Blocks walked since the start; the next one is this modulo `blocks`.
+    walked: usize,
+    link: Link,
+}
+
+// SAFETY: the mapping belongs to this value alone; it may move to another thread with it.
+unsafe impl Send for Ring {}
+
+impl Ring {
+    /// Opens a ring on the interface of this index.
+    pub(super) fn open(index: u32, hardware: Hardware, one_of_many: bool) -> io::Result<Self> {
+        let ring = Self::unbound(hardware, if one_of_many { BLOCKS_OF_MANY } else { BLOCKS })?;
+        socket::bind(&ring.socket, index)?;
+        Ok(ring)
+    }
+
+    /// Whether this kernel gives a ring that tells segment sizes.
+    pub(super) fn probe() -> io::Result<()> {
+        Self::unbound(Hardware::Ip, 1).map(drop)
+    }
+
+    /// A ring that receives nothing yet.
+    fn unbound(hardware: Hardware, blocks: u32) -> io::Result<Self> {
+        let socket = socket::open()?;
+        socket::set(&socket, libc::SOL_PACKET, libc::PACKET_VERSION, &libc::tpacket_versions::TPACKET_V3)?;
+        socket::set(&socket, libc::SOL_PACKET, libc::PACKET_VNET_HDR, &1_i32)?;
+        socket::attach_filter(&socket, &headers_only(hardware))?;
+        let frame_bytes = 2048;
+        let request = libc::tpacket_req3 {
+            tp_block_size: BLOCK_BYTES,
+            tp_block_nr: blocks,
+            tp_frame_size: frame_bytes,
+            tp_frame_nr: BLOCK_BYTES / frame_bytes * blocks,
+            tp_retire_blk_tov: RETIRE_MILLISECONDS,
+            tp_sizeof_priv: 0,
+            tp_feature_req_word: 0,
+        };
+        socket::set(&socket, libc::SOL_PACKET, libc::PACKET_RX_RING, &request)?;
+        let length = BLOCK_BYTES as usize * blocks as usize;
+        // SAFETY: a fresh shared mapping of the ring that the kernel made for this socket.
+        let memory = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                length,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_SHARED,
+                socket.as_raw_fd(),
+                0,
+            )
+        };
+        let memory = NonNull::new(memory.cast()).filter(|_| memory != libc::MAP_FAILED);
+        let memory = memory.ok_or_else(io::Error::last_os_error)?;
+        Ok(Self { socket, memory, blocks: blocks as usize, walked: 0, link: hardware.link() })
+    }
+
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    /// Counts every block that the kernel has handed over, and the drops it reports.
+    pub(super) fn drain(&mut self, attribution: &Attribution) {
+        while self.status().load(Ordering::Acquire) & libc::TP_STATUS_USER != 0 {
+            // Acquire above: pairs with the kernel's write barrier before it sets TP_STATUS_USER
+            // (prb_close_block), so the block's records are seen whole.
+            self.walk(attribution);
+            self.walked += 1;
+        }
+        attribution.lost(socket::take_drops(&self.socket));
+    }
+
+    /// Which block must have been walked for everything that has arrived to be counted; none when
+    /// it is counted already.
+    pub(super) fn marker(&self) -> Option<usize> {
+        // Relaxed: an estimate; a packet that the kernel writes at this moment is in flight.
+        let waiting = self.word(PACKETS).load(Ordering::Relaxed) != 0;
+        waiting.then_some(self.walked)
+    }
+
+    /// True when the block of this marker was walked.
+    pub(super) fn is_past(&self, marker: usize) -> bool {
+        self.walked > marker
+    }
+
+    pub(super) fn is_bound(&self) -> bool {
+        socket::take_error(&self.socket);
+        socket::is_bound(&self.socket)
+    }
+
+    fn walk(&self, attribution: &Attribution) {
+        let packets = self.word(PACKETS).load(Ordering::Relaxed);
+        let mut at = self.word(FIRST).load(Ordering::Relaxed) as usize;
+        for _ in 0..packets {
+            let next = self.record(at, attribution);
+            if next == 0 {
+                break;
+            }
+            at += next;
+        }
+        // Relaxed, then Release: the emptied count is seen before the block is the kernel's again;
+        // pairs with the kernel's read of the status (prb_dispatch_next_block). `marker` must not
+        // take the old count of a reopened block for waiting packets.
+        self.word(PACKETS).store(0, Ordering::Relaxed);
+        self.status().store(libc::TP_STATUS_KERNEL, Ordering::Release);
+    }
+
+    /// Counts one record, clears it, and returns the distance to the next; 0 after the last, or
+    /// when a record does not lie inside its block.
+    fn record(&self, at: usize, attribution: &Attribution) -> usize {
+        let Some(header) = self.bytes(at, RECORD_HEADER + 20) else { return 0 };
+        let word = |offset: usize| {
+            u32::from_ne_bytes([header[offset], header[offset + 1], header[offset + 2], header[offset + 3]])
+        };
+        let next = word(0) as usize;
+        let captured_bytes = word(12) as usize;
+        let length = word(16);
+        let frame_at = usize::from(u16::from_ne_bytes([header[24], header[25]]));
+        let outgoing = header[PACKET_TYPE] == libc::PACKET_OUTGOING;
+        let vnet_at = at + frame_at.saturating_sub(VNET_HEADER);
+        let Some(frame) = self.bytes(vnet_at, VNET_HEADER + captured_bytes) else { return 0 };
+        let (vnet, captured) = frame.split_at(VNET_HEADER);
+        let direction = if outgoing { Direction::Down } else { Direction::Up };
+        attribution.count(self.link, captured, u64::from(length), direction, gso_of(vnet));
+        self.clear(vnet_at, VNET_HEADER + captured_bytes);
+        next
+    }
+
+    /// Bytes of the current block; none when they do not lie inside it.
+    fn bytes(&self, at: usize, length: usize) -> Option<&[u8]> {
+        let end = at.checked_add(length)?;
+        if end > BLOCK_BYTES as usize {
+            return None;
+        }
+        // SAFETY: the range lies inside the current block, which is the process's until its
+        // status is given back; the slice does not outlive `walk`.
+        Some(unsafe { std::slice::from_raw_parts(self.block().add(at), length) })
+    }
+
+    fn clear(&self, at: usize, length: usize) {
+        // SAFETY: `bytes` has checked the range, and no slice of it is alive any more.
+        unsafe { self.block().add(at).write_bytes(0, length) };
+    }
+
+    fn block(&self) -> *mut u8 {
+        let offset = self.walked % self.blocks * BLOCK_BYTES as usize;
+        // SAFETY: the offset lies inside the mapping.
+        unsafe { self.memory.as_ptr().add(offset) }
+    }
+
+    fn word(&self, offset: usize) -> &AtomicU32 {
+        // SAFETY: the first words of a block are 4-byte aligned and live as long as the mapping;
+        // both sides access them atomically.
+        unsafe { AtomicU32::from_ptr(self.block().add(offset).cast()) }
+    }
+
+    fn status(&self) -> &AtomicU32 {
+        self.word(STATUS)
+    }
+}
+
+impl Drop for Ring {
+    fn drop(&mut self) {
+        // SAFETY: the mapping of `open`, unmapped once; no reference into it is alive.
+        unsafe { libc::munmap(self.memory.as_ptr().cast(), self.blocks * BLOCK_BYTES as usize) };
+    }
+}
+
+/// What struct virtio_net_hdr says of a super-packet; its `hdr_len` is a hint and not read.
+pub(super) fn gso_of(vnet: &[u8]) -> Option<Gso> {
+    // The high bit says that the transport uses ECN.
+    let tcp = match vnet[1] & 0x7f {
+        1 | 4 => true,
+        5 => false,
+        _ => return None,
+    };
+    Some(Gso { tcp, segment_bytes: u16::from_ne_bytes([vnet[4], vnet[5]]) })
+}
+
+/// The filter that says how much of a packet is copied: headers, never payload.
+///
+/// Loads are from the start of the frame: they reach into paged data, which loads relative to the
+/// network header do not. A load past the end would drop the packet unseen, so short ones are
+/// taken whole first.
+fn headers_only(hardware: Hardware) -> Vec<Instruction> {
+    const LD_LEN: u16 = 0x80;
+    const LD_HALF: u16 = 0x28;
+    const LD_BYTE: u16 = 0x30;
+    const LDX_IHL: u16 = 0xb1;
+    const AND: u16 = 0x54;
+    const ADD: u16 = 0x04;
+    const TXA: u16 = 0x87;
+    const JEQ: u16 = 0x15;
+    const JGE: u16 = 0x35;
+    const JSET: u16 = 0x45;
+    const RET: u16 = 0x06;
+    const RET_A: u16 = 0x16;
+    let link = hardware.header_bytes();
+    let (version_at, mask, v4, v6) = match hardware {
+        Hardware::Ethernet => ((LD_HALF, 12), 0xffff, 0x0800, 0x86dd),
+        Hardware::Ip => ((LD_BYTE, 0), 0xf0, 0x40, 0x60),
+    };
+    // Extension headers, and tagged frames whose inner protocol is not known here.
+    let generous = link + 40 + 88;
+    vec![
+        (LD_LEN, 0, 0, 0),
+        (JGE, 1, 0, link + 20),
+        (RET, 0, 0, link + 20),
+        (version_at.0, 0, 0, version_at.1),
+        (AND, 0, 0, mask),
+        (JEQ, 2, 0, v4),  // to the IPv4 part
+        (JEQ, 12, 0, v6), // to the IPv6 part
+        (RET, 0, 0, link + 16 + 60),
+        // IPv4: the header; of the first fragment of TCP also the data offset.
+        (LDX_IHL, 0, 0, link),
+        (LD_BYTE, 0, 0, link + 9),
+        (JEQ, 0, 5, 6),
+        (LD_HALF, 0, 0, link + 6),
+        (JSET, 3, 0, 0x1fff),
+        (TXA, 0, 0, 0),
+        (ADD, 0, 0, link + 14),
+        (RET_A, 0, 0, 0),
+        (TXA, 0, 0, 0),
+        (ADD, 0, 0, link + 8),
+        (RET_A, 0, 0, 0),
+        // IPv6: the header; of TCP also the data offset; extension headers as far as is likely.
+        (LD_BYTE, 0, 0, link + 6),
+        (JEQ, 0, 1, 6),
+        (RET, 0, 0, link + 54),
+        (JEQ, 0, 1, 17),
+        (RET, 0, 0, link + 48),
+        (JEQ, 4, 0, 0),
+        (JEQ, 3, 0, 43),
+        (JEQ, 2, 0, 60),
+        (JEQ, 1, 0, 51),
+        (RET, 0, 0, link + 40),
+        (RET, 0, 0, generous),
+    ]
+}
