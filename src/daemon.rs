@@ -36,6 +36,8 @@ pub struct Engine {
     pub desk: Arc<Desk>,
     /// What `/metrics` serves.
     pub pages: Arc<Pages>,
+    /// From a packet to a counter, for whoever has packets and no tap.
+    pub attribution: Attribution,
     policy: Policy,
     roster_thread: JoinHandle<()>,
 }
@@ -58,11 +60,12 @@ pub fn warn_of_names(path: &Path, rows: &[Row]) {
     }
 }
 
-/// Starts tap, roster and node, in the network namespace of the calling thread.
+/// Starts tap, roster and node, in the network namespace of the calling thread. Without a tap,
+/// packets are handed to [`Engine::attribution`].
 ///
 /// # Errors
 /// More accounts than slots (78), or a tap that cannot start (77, 74).
-pub fn start(config: &Config, kind: TapKind, rows: Vec<Row>) -> Result<Engine, Failure> {
+pub fn start(config: &Config, kind: Option<TapKind>, rows: Vec<Row>) -> Result<Engine, Failure> {
     let policy = config.policy.0;
     let seed = getrandom::u64().map_err(|error| Failure::new(Code::Io, error.to_string()))?;
     let roster = Arc::new(Roster::new(&config.pools, config.capacity, seed));
@@ -84,7 +87,8 @@ pub fn start(config: &Config, kind: TapKind, rows: Vec<Row>) -> Result<Engine, F
         move |news| hear(news, &health, &pages, &policy)
     };
     let attribution = Attribution { table: roster.table(), counters };
-    let tap = Tap::start(kind, &config.interfaces, attribution, news).map_err(tap_failure)?;
+    let tap = kind.map(|kind| Tap::start(kind, &config.interfaces, attribution.clone(), news));
+    let tap = tap.transpose().map_err(tap_failure)?;
     let (changes, roster_thread) = changes::start(Arc::clone(&roster), tap)
         .map_err(|error| Failure::new(Code::Io, error.to_string()))?;
     let desk = Arc::new(Desk {
@@ -93,10 +97,10 @@ pub fn start(config: &Config, kind: TapKind, rows: Vec<Row>) -> Result<Engine, F
         changes,
         access: arc_swap::ArcSwap::from_pointee(Access::default()),
         health,
-        backend: kind.word(),
+        backend: kind.map_or("in-process", TapKind::word),
         profile: policy.profile.word(),
     });
-    Ok(Engine { desk, pages, policy, roster_thread })
+    Ok(Engine { desk, pages, attribution, policy, roster_thread })
 }
 
 /// What a tap that cannot start means for the command.
@@ -194,7 +198,7 @@ pub fn run(path: &Path) -> Result<(), Failure> {
         .map_err(|error| Failure::new(Code::Io, error.to_string()))?;
     let socket = config.control_socket.clone();
     let result = runtime.block_on(async {
-        let engine = start(&config, kind, rows)?;
+        let engine = start(&config, Some(kind), rows)?;
         let daemon = Daemon { path, config, engine, web: JoinSet::new() };
         daemon.serve(listeners, control).await
     });

@@ -20,6 +20,12 @@ pub(super) fn line(text: &str) -> Result<(), Failure> {
     written(writeln!(output, "{text}").and_then(|()| output.flush()))
 }
 
+/// Writes text as it is, for a terminal.
+pub(super) fn raw(text: &str) -> Result<(), Failure> {
+    let mut output = io::stdout().lock();
+    written(output.write_all(text.as_bytes()).and_then(|()| output.flush()))
+}
+
 /// Writes one JSON document on one line.
 pub(super) fn json(report: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string(report).expect("reports have string keys and finite numbers");
@@ -40,6 +46,12 @@ pub(super) fn table<const N: usize>(rows: &[[String; N]]) -> Result<(), Failure>
     Ok(())
 }
 
+/// Writes names and words in two columns.
+pub(super) fn pairs(rows: &[[String; 2]]) -> Result<(), Failure> {
+    let width = rows.iter().map(|row| row[0].chars().count()).max().unwrap_or(0);
+    rows.iter().try_for_each(|[name, word]| line(&format!("{name:<width$}  {word}")))
+}
+
 /// A number of bytes for a person: binary units, one decimal.
 pub(super) fn bytes(count: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
@@ -56,6 +68,11 @@ pub(super) fn complain(message: &str) {
     if !message.is_empty() {
         eprintln!("blindmeter: {message}");
     }
+}
+
+/// Says one line on standard error that is no complaint.
+pub(super) fn note(message: &str) {
+    eprintln!("{message}");
 }
 
 fn written(result: io::Result<()>) -> Result<(), Failure> {

@@ -32,7 +32,7 @@ pub(super) fn run(json: bool, socket: &Path) -> Result<(), Failure> {
         rows.push(["last reload".to_owned(), word(status.reload_ok, "good", "REFUSED").to_owned()]);
         rows.push(["sandbox".to_owned(), status.sandbox.clone()]);
         rows.push(["floors".to_owned(), status.profile.clone()]);
-        output::table(&rows)?;
+        output::pairs(&rows)?;
     }
     if status.is_whole() { Ok(()) } else { Err(Failure::new(Code::Found, "")) }
 }

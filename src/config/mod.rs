@@ -420,7 +420,7 @@ impl Config {
         put("[tap]".into());
         put(format!("interfaces = [{}]", list(&mut self.interfaces.iter().map(|p| p.0.clone()))));
         put(format!("backend = \"{backend}\"\n\n[node]\nname = \"{}\"\n\n[roster]", self.node_name));
-        put(format!("# {} pools", self.pools.len()));
+        put(format!("# pools = {} in force; they are addresses, and not printed", self.pools.len()));
         if let Some(file) = &self.roster_file {
             put(format!("file = \"{}\"", file.display()));
         }

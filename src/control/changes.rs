@@ -57,21 +57,25 @@ impl Changes {
     }
 }
 
-/// Starts the writer. It owns the tap, and stops it when the last [`Changes`] is dropped.
+/// Starts the writer. It owns the tap, and stops it when the last [`Changes`] is dropped. Without a
+/// tap (the demo in-process) there is nothing to settle.
 ///
 /// # Errors
 /// When no thread can be made.
-pub fn start(roster: Arc<Roster>, tap: Tap) -> std::io::Result<(Changes, std::thread::JoinHandle<()>)> {
+pub fn start(
+    roster: Arc<Roster>,
+    tap: Option<Tap>,
+) -> std::io::Result<(Changes, std::thread::JoinHandle<()>)> {
     let (sender, jobs) = mpsc::channel(WAITING);
     let thread =
-        std::thread::Builder::new().name("roster".into()).spawn(move || work(jobs, &roster, &tap))?;
+        std::thread::Builder::new().name("roster".into()).spawn(move || work(jobs, &roster, tap.as_ref()))?;
     Ok((Changes(sender), thread))
 }
 
-fn work(mut jobs: mpsc::Receiver<Job>, roster: &Roster, tap: &Tap) {
+fn work(mut jobs: mpsc::Receiver<Job>, roster: &Roster, tap: Option<&Tap>) {
     let mut batch = Vec::new();
     while jobs.blocking_recv_many(&mut batch, WAITING) != 0 {
-        let settled = tap.settle();
+        let settled = tap.is_none_or(Tap::settle);
         for job in batch.drain(..) {
             let outcome = if settled { apply(roster, job.change) } else { Outcome::Unsettled };
             // Whoever asked may have gone.

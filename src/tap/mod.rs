@@ -79,6 +79,14 @@ impl Hardware {
     }
 }
 
+/// A socket that sends whole frames on one interface and receives nothing; for the demo.
+///
+/// # Errors
+/// Those of packet(7).
+pub fn sender(index: u32) -> std::io::Result<std::fs::File> {
+    socket::sender(index)
+}
+
 /// From a packet to a counter: whose is it, how long was it.
 #[derive(Clone)]
 pub struct Attribution {

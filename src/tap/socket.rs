@@ -6,6 +6,7 @@
 //! packet(7); include/uapi/linux/if_packet.h and filter.h; net/packet/af_packet.c.
 #![expect(unsafe_code, reason = "packet sockets have no safe wrapper that reaches all options used here")]
 
+use std::fs::File;
 use std::io;
 use std::mem::{size_of, size_of_val};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -61,10 +62,23 @@ pub(super) fn attach_filter(fd: &impl AsRawFd, program: &[Instruction]) -> io::R
 
 /// Binds to one interface; packets of every protocol arrive from here on.
 pub(super) fn bind(fd: &impl AsRawFd, index: u32) -> io::Result<()> {
+    bind_to(fd, index, u16::try_from(libc::ETH_P_ALL).map_err(io::Error::other)?)
+}
+
+/// A blocking socket that sends whole frames on one interface and receives nothing.
+pub(super) fn sender(index: u32) -> io::Result<File> {
+    let socket = open()?;
+    bind_to(&socket, index, 0)?;
+    // SAFETY: no memory is passed; the only flag that was set is taken back.
+    checked(unsafe { libc::fcntl(socket.as_raw_fd(), libc::F_SETFL, 0) })?;
+    Ok(File::from(socket))
+}
+
+fn bind_to(fd: &impl AsRawFd, index: u32, protocol: u16) -> io::Result<()> {
     // SAFETY: sockaddr_ll is plain old data, for which zeros are valid.
     let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
     address.sll_family = u16::try_from(libc::AF_PACKET).map_err(io::Error::other)?;
-    address.sll_protocol = u16::try_from(libc::ETH_P_ALL).map_err(io::Error::other)?.to_be();
+    address.sll_protocol = protocol.to_be();
     address.sll_ifindex = i32::try_from(index).map_err(|_| io::ErrorKind::InvalidInput)?;
     // SAFETY: the pointer and length describe `address`, which outlives the call.
     let result = unsafe {

@@ -1,9 +1,251 @@
-//! demo
-use crate::failure::Failure;
+//! `blindmeter demo`: the whole product with no set-up, on real packets in a private namespace.
+//!
+//! Its epochs of three seconds and its floors cannot be selected by any configuration; its
+//! accounts are synthetic. The listener is bound before the namespace is entered, so that a
+//! browser reaches it.
+#![expect(clippy::disallowed_types, reason = "the demo's own listener has an address")]
+
+mod screen;
+mod stage;
+mod traffic;
+
+use super::output::{self, VolumeReport};
+use crate::clock::{Stopwatch, pause};
+use crate::config::{Backend, ComparablePolicy, Config, Pattern, Roles};
+use crate::control::changes::Change;
+use crate::daemon::{self, Engine};
+use crate::failure::{Code, Failure};
+use crate::guard::playground::{self, DEVICE, Playground};
+use crate::meter::policy::{DAY_SECONDS, Policy, Profile};
+use crate::meter::release::Release;
+use crate::publish::http;
+use crate::roster::address::Prefix;
 use clap::Args;
-/// o
+use screen::Look;
+use serde::Serialize;
+use stage::Outlet;
+use std::io::IsTerminal;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use traffic::{Crowd, Sent};
+
+/// Length of a demo's epoch.
+const EPOCH_SECONDS: u64 = 3;
+
+/// How often the table is drawn.
+const FRAME: Duration = Duration::from_millis(250);
+
+/// How to run the demo.
 #[derive(Args)]
-pub(super) struct Options {}
-pub(super) fn run(_options: &Options) -> Result<(), Failure> {
-    Ok(())
+pub(super) struct Options {
+    /// Seconds to run; 0 runs until Ctrl-C
+    #[arg(long, default_value_t = 20)]
+    seconds: u64,
+    /// Synthetic accounts, 12 to 60000
+    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(12..=60_000))]
+    accounts: u32,
+    /// Where /metrics is served; by default port 9776 of loopback, or a free one if it is taken
+    #[arg(long)]
+    listen: Option<SocketAddr>,
+    /// Print one closing report as JSON, and no table
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Report {
+    schema_version: u32,
+    seconds: u64,
+    epochs_released: usize,
+    backend: String,
+    sent: VolumeReport,
+    counted: VolumeReport,
+    accounts: u32,
+    flagged: [(); 0],
+    metrics_url: String,
+}
+
+/// Runs the demo.
+///
+/// # Errors
+/// A port that is taken (69), packets that could not be sent (74), or a count that does not equal
+/// what was sent (70).
+pub(super) fn run(options: &Options) -> Result<(), Failure> {
+    let listener = listener(options.listen)?;
+    let address = listener.local_addr().map_err(|error| Failure::new(Code::Io, error.to_string()))?;
+    let metrics_url = format!("http://{address}/metrics");
+    let playground = match playground::enter() {
+        Ok(playground) => Some(playground),
+        Err(why) => {
+            output::complain(&format!("{why}: the same packets go to the tap in-process"));
+            None
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Code::Io, error.to_string()))?;
+    runtime.block_on(perform(options, listener, playground, metrics_url))
+}
+
+async fn perform(
+    options: &Options,
+    listener: TcpListener,
+    playground: Option<Playground>,
+    metrics_url: String,
+) -> Result<(), Failure> {
+    let io = |error: std::io::Error| Failure::new(Code::Io, error.to_string());
+    let crowd = Crowd::new(options.accounts);
+    let config = config(options.accounts);
+    let kind = playground.as_ref().map(|_| crate::tap::choose(Backend::Auto)).transpose();
+    let kind = kind.map_err(daemon::tap_failure)?.map(|(kind, _)| kind);
+    let engine = daemon::start(&config, kind, crowd.roster())?;
+    let listener = tokio::net::TcpListener::from_std(listener).map_err(io)?;
+    let serving = tokio::spawn(http::serve(listener, http::router(Arc::clone(&engine.pages))));
+    let mut outlet = match playground {
+        Some(playground) => Outlet::open(playground).map_err(io)?,
+        None => Outlet::in_process(&engine),
+    };
+    let sent = Arc::new(Sent::new(&crowd));
+    let generator = {
+        let sent = Arc::clone(&sent);
+        let generate = move || crowd.send(&mut outlet, &sent);
+        std::thread::Builder::new().name("accounts".into()).spawn(generate).map_err(io)?
+    };
+    let (releases, seconds) = watch(options, &engine, &sent, &metrics_url).await?;
+    sent.stop();
+    let generated = generator.join().map_err(|_| Failure::new(Code::Bug, "the generator ended early"))?;
+    generated.map_err(io)?;
+    let _ = engine.desk.changes.make(Change::Settle).await;
+    let totals = engine.desk.node().node_totals();
+    let counted = totals.attributed.plus(totals.unattributed);
+    let report = Report {
+        schema_version: 1,
+        seconds,
+        epochs_released: releases,
+        backend: engine.desk.backend.to_owned(),
+        sent: VolumeReport {
+            bytes: sent.bytes.load(Ordering::Relaxed),
+            packets: sent.packets.load(Ordering::Relaxed),
+        },
+        counted: VolumeReport { bytes: counted.bytes(), packets: counted.packets() },
+        accounts: options.accounts,
+        flagged: [],
+        metrics_url,
+    };
+    serving.abort();
+    // The task's share of the pages is gone once it has ended.
+    let _ = serving.await;
+    engine.stop();
+    conclude(&report, options.json)
+}
+
+fn conclude(report: &Report, json: bool) -> Result<(), Failure> {
+    let exact = report.sent.bytes == report.counted.bytes && report.sent.packets == report.counted.packets;
+    if json {
+        output::json(report)?;
+    } else {
+        let row = |name: &str, volume: &VolumeReport| {
+            [name.to_owned(), volume.packets.to_string(), volume.bytes.to_string()]
+        };
+        output::line("")?;
+        output::table(&[
+            ["", "packets", "bytes"].map(String::from),
+            row("sent", &report.sent),
+            row("counted", &report.counted),
+        ])?;
+        let epochs = report.epochs_released;
+        output::line(&format!(
+            "{} after {} seconds; {epochs} epochs released",
+            if exact { "exact" } else { "NOT EXACT" },
+            report.seconds
+        ))?;
+    }
+    if exact { Ok(()) } else { Err(Failure::new(Code::Bug, "counted is not what was sent")) }
+}
+
+/// Shows the demo until its time is over; returns how many epochs were released, and the seconds.
+async fn watch(
+    options: &Options,
+    engine: &Engine,
+    sent: &Sent,
+    metrics_url: &str,
+) -> Result<(usize, u64), Failure> {
+    let stopwatch = Stopwatch::start();
+    let live = !options.json && std::io::stdout().is_terminal();
+    if live {
+        output::raw("\x1b[2J")?;
+    } else {
+        output::note(&format!("metrics: {metrics_url}"));
+    }
+    let mut releases: Vec<Release> = Vec::new();
+    let look = |second: u64, releases: &[Release], once: bool| {
+        let rows = sent.seconds.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let backend = engine.desk.backend;
+        let look = Look { second, metrics_url, backend, releases, sent: &rows };
+        if once { screen::print(&look) } else { screen::draw(&look) }
+    };
+    let show = async {
+        loop {
+            pause(FRAME).await;
+            let released = engine.desk.node().released();
+            if released.ordinal() != releases.last().map_or(0, Release::ordinal) {
+                releases.push(released);
+            }
+            let second = stopwatch.elapsed().as_secs();
+            if live {
+                look(second, &releases, false)?;
+            }
+            if options.seconds != 0 && second >= options.seconds {
+                return Ok(());
+            }
+        }
+    };
+    tokio::select! {
+        ended = show => ended?,
+        () = engine.keep_time() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    let second = stopwatch.elapsed().as_secs();
+    if !live && !options.json {
+        look(second, &releases, true)?;
+    }
+    Ok((releases.len(), second))
+}
+
+fn listener(asked: Option<SocketAddr>) -> Result<TcpListener, Failure> {
+    let usual = SocketAddr::from(([127, 0, 0, 1], 9776));
+    let bound = match asked {
+        Some(address) => http::bind(&[address]),
+        None => http::bind(&[usual]).or_else(|_| http::bind(&[SocketAddr::from(([127, 0, 0, 1], 0))])),
+    }?;
+    bound.into_iter().next().ok_or_else(|| Failure::new(Code::Bug, "no listener"))
+}
+
+fn config(accounts: u32) -> Config {
+    let pool = |text: &str| Prefix::parse(text).expect("the demo's pools are good");
+    let policy = Policy {
+        profile: Profile::Demo,
+        epoch_seconds: EPOCH_SECONDS,
+        crowd: 10,
+        link_bits_per_second: 1_000_000_000,
+        refresh_seconds: 7 * DAY_SECONDS,
+        period_seconds: 28 * DAY_SECONDS,
+    };
+    Config {
+        interfaces: vec![Pattern::of_name(DEVICE)],
+        backend: Backend::Auto,
+        node_name: "demo".to_owned(),
+        probe_account: None,
+        pools: vec![pool("10.66.0.0/16"), pool("fd66::/112")],
+        roster_file: None,
+        // The demo answers no control socket.
+        control_socket: std::path::PathBuf::new(),
+        roles: Roles { roster: Vec::new(), support: Vec::new(), privacy: Vec::new() },
+        policy: ComparablePolicy(policy),
+        listen: Vec::new(),
+        capacity: accounts as usize,
+    }
 }

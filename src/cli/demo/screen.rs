@@ -1,0 +1,127 @@
+//! What the demo shows: on the left all that blindmeter publishes, on the right what a live
+//! per-account exporter would have told a scraper about the same seconds.
+
+use super::super::output;
+use crate::failure::Failure;
+use crate::meter::release::Release;
+use std::fmt::Write;
+
+/// Rows of the live table.
+const ROWS: usize = 16;
+
+/// Seconds of the right-hand side.
+const SECONDS: usize = 24;
+
+/// Width of the left-hand side, in characters.
+const LEFT: usize = 50;
+
+/// One look at the demo.
+pub(super) struct Look<'a> {
+    /// Seconds since the start.
+    pub(super) second: u64,
+    /// The address of the metrics page.
+    pub(super) metrics_url: &'a str,
+    /// The tap in use.
+    pub(super) backend: &'a str,
+    /// What was released so far.
+    pub(super) releases: &'a [Release],
+    /// What the demo sent, by account and second.
+    pub(super) sent: &'a [(String, Vec<u64>)],
+}
+
+/// Draws the table anew at the top of the terminal.
+pub(super) fn draw(look: &Look<'_>) -> Result<(), Failure> {
+    // Home, then each line erased to its end, then what is below: no flicker.
+    let lines = lines(look).join("\x1b[K\n");
+    output::raw(&format!("\x1b[H{lines}\x1b[K\n\x1b[J"))
+}
+
+/// Prints the table once, for a terminal that is none.
+pub(super) fn print(look: &Look<'_>) -> Result<(), Failure> {
+    lines(look).iter().try_for_each(|line| output::line(line))
+}
+
+fn lines(look: &Look<'_>) -> Vec<String> {
+    let left = left(look);
+    let right = right(look);
+    let mut lines = vec![
+        format!(
+            "blindmeter demo, second {}: real packets, tap {}, synthetic accounts, epochs of 3 seconds",
+            look.second, look.backend
+        ),
+        String::new(),
+    ];
+    for row in 0..left.len().max(right.len()) {
+        let text = left.get(row).map_or("", String::as_str);
+        let beside = right.get(row).map_or("", String::as_str);
+        lines.push(format!("{text:<LEFT$}| {beside}").trim_end().to_owned());
+    }
+    lines
+}
+
+fn left(look: &Look<'_>) -> Vec<String> {
+    let mut lines = vec![
+        "WHAT BLINDMETER PUBLISHES".to_owned(),
+        "one line an epoch, the same for every scrape".to_owned(),
+        String::new(),
+        format!("{:<11}{:>12}{:>12}  {}", "epoch", "up", "down", "crowd"),
+    ];
+    let shown = look.releases.len().saturating_sub(7);
+    for release in &look.releases[shown..] {
+        let crowd = if release.suppressed() { "held back" } else { "enough" };
+        let total = |bytes: i64| output::bytes(u64::try_from(bytes).unwrap_or(0));
+        lines.push(format!(
+            "{:<11}{:>12}{:>12}  {crowd}",
+            release.ordinal(),
+            total(release.up_bytes()),
+            total(release.down_bytes()),
+        ));
+    }
+    if look.releases.is_empty() {
+        lines.push("(nothing yet: the epoch that runs at a".to_owned());
+        lines.push(" start is never released)".to_owned());
+    }
+    lines.push(String::new());
+    lines.push(look.metrics_url.to_owned());
+    lines
+}
+
+fn right(look: &Look<'_>) -> Vec<String> {
+    let mut lines = vec![
+        "WHAT A LIVE PER-ACCOUNT EXPORTER WOULD TELL".to_owned(),
+        "every second, to every scraper: a connection log".to_owned(),
+        String::new(),
+        format!("{:<12}{:<SECONDS$}  {}", "account", "the last seconds", "what it shows"),
+    ];
+    let peak = look.sent.iter().flat_map(|(_, seconds)| seconds).copied().max().unwrap_or(0).max(1);
+    for (name, seconds) in look.sent.iter().take(ROWS) {
+        // The running second is not over.
+        let seconds = &seconds[..seconds.len().saturating_sub(1)];
+        let from = seconds.len().saturating_sub(SECONDS);
+        let bars: String = seconds[from..].iter().map(|bytes| bar(*bytes, peak)).collect();
+        lines.push(format!("{name:<12}{bars:<SECONDS$}  {}", reading(seconds)));
+    }
+    if let more @ 1.. = look.sent.len().saturating_sub(ROWS) {
+        lines.push(format!("and {more} more"));
+    }
+    lines
+}
+
+fn bar(bytes: u64, peak: u64) -> char {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    if bytes == 0 { '·' } else { BARS[usize::try_from((bytes * 8).div_ceil(peak) - 1).unwrap_or(0).min(7)] }
+}
+
+/// What anyone who reads such a series learns.
+fn reading(seconds: &[u64]) -> String {
+    let now = seconds.last().is_some_and(|bytes| *bytes > 0);
+    let changes = seconds.windows(2).filter(|pair| (pair[0] == 0) != (pair[1] == 0)).count();
+    let same = seconds.iter().rev().take_while(|bytes| (**bytes > 0) == now).count();
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = write!(text, "{} for {same} s", if now { "online" } else { "offline" });
+    if changes > 0 {
+        let _ = write!(text, ", {changes} log-{}", if changes == 1 { "in or -out" } else { "ins and -outs" });
+    }
+    text
+}

@@ -1,0 +1,93 @@
+//! Where the demo's packets go: into a device of a private namespace, or straight to the tap.
+
+use crate::daemon::Engine;
+use crate::guard::playground::{Device, Playground};
+use crate::meter::slot::Direction;
+use crate::tap::frame::Link;
+use crate::tap::{self, Attribution};
+use std::fs::File;
+use std::io::{self, Read, Write};
+
+/// Longest packet that comes out of the TUN; it is read only to keep the queue empty.
+const PACKET_BYTES: usize = 2048;
+
+/// The way of a packet to whatever counts it.
+pub(super) enum Outlet {
+    /// A TUN: `up` is written to it, `down` is sent on the device.
+    Tun {
+        /// The clients' end.
+        up: File,
+        /// The node's end.
+        down: File,
+    },
+    /// A veth pair: a frame is sent on either end.
+    Veth {
+        /// The clients' end.
+        up: File,
+        /// The node's end.
+        down: File,
+        /// The frame being built, Ethernet header first.
+        frame: Vec<u8>,
+    },
+    /// No device: the packet is handed to the tap's own code.
+    InProcess(Attribution),
+}
+
+impl Outlet {
+    /// Opens the way into a playground's device, and keeps a TUN's queue empty from then on.
+    ///
+    /// # Errors
+    /// When a socket cannot be opened.
+    pub(super) fn open(playground: Playground) -> io::Result<Self> {
+        let down = tap::sender(playground.index)?;
+        match playground.device {
+            Device::Tun(up) => {
+                let mut out = up.try_clone()?;
+                // Ends with the process: it holds nothing but what it just read.
+                std::thread::Builder::new().name("clients".into()).spawn(move || {
+                    let mut packet = [0; PACKET_BYTES];
+                    while out.read(&mut packet).is_ok() {}
+                })?;
+                Ok(Self::Tun { up, down })
+            }
+            Device::Veth { clients } => Ok(Self::Veth { up: tap::sender(clients)?, down, frame: Vec::new() }),
+        }
+    }
+
+    /// The way straight to the engine's own code.
+    pub(super) fn in_process(engine: &Engine) -> Self {
+        Self::InProcess(engine.attribution.clone())
+    }
+
+    /// Sends one IP packet.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub(super) fn send(&mut self, packet: &[u8], direction: Direction) -> io::Result<()> {
+        match self {
+            Self::Tun { up, down } => {
+                let file = if direction == Direction::Up { up } else { down };
+                whole(file.write(packet)?, packet.len())
+            }
+            Self::Veth { up, down, frame } => {
+                let file = if direction == Direction::Up { up } else { down };
+                let ethertype = if packet[0] >> 4 == 4 { [0x08, 0x00] } else { [0x86, 0xdd] };
+                frame.clear();
+                // Locally administered addresses that no device has: the frame ends there.
+                frame.extend([2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1]);
+                frame.extend(ethertype);
+                frame.extend(packet);
+                whole(file.write(frame)?, frame.len())
+            }
+            Self::InProcess(attribution) => {
+                let length = packet.len() as u64;
+                attribution.count(Link::RawIp, packet, length, direction, None);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn whole(written: usize, length: usize) -> io::Result<()> {
+    if written == length { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
+}
