@@ -158,7 +158,7 @@ fn conclude(report: &Report, json: bool) -> Result<(), Failure> {
         ])?;
         let epochs = report.epochs_released;
         output::line(&format!(
-            "{} after {} seconds; {epochs} epochs released",
+            "{} after {} seconds; epochs released: {epochs}",
             if exact { "exact" } else { "NOT EXACT" },
             report.seconds
         ))?;

@@ -4,16 +4,15 @@
 use super::super::output;
 use crate::failure::Failure;
 use crate::meter::release::Release;
-use std::fmt::Write;
 
 /// Rows of the live table.
 const ROWS: usize = 16;
 
 /// Seconds of the right-hand side.
-const SECONDS: usize = 24;
+const SECONDS: usize = 17;
 
-/// Width of the left-hand side, in characters.
-const LEFT: usize = 50;
+/// Width of the left-hand side, in characters; both sides together fit a terminal of 80.
+const LEFT: usize = 42;
 
 /// One look at the demo.
 pub(super) struct Look<'a> {
@@ -46,7 +45,7 @@ fn lines(look: &Look<'_>) -> Vec<String> {
     let right = right(look);
     let mut lines = vec![
         format!(
-            "blindmeter demo, second {}: real packets, tap {}, synthetic accounts, epochs of 3 seconds",
+            "blindmeter demo, second {}: real packets, {} tap, made-up accounts, 3 s epochs",
             look.second, look.backend
         ),
         String::new(),
@@ -62,16 +61,16 @@ fn lines(look: &Look<'_>) -> Vec<String> {
 fn left(look: &Look<'_>) -> Vec<String> {
     let mut lines = vec![
         "WHAT BLINDMETER PUBLISHES".to_owned(),
-        "one line an epoch, the same for every scrape".to_owned(),
+        "one line an epoch, alike for every scrape".to_owned(),
         String::new(),
-        format!("{:<11}{:>12}{:>12}  {}", "epoch", "up", "down", "crowd"),
+        format!("{:<10}{:>9}{:>11}  {}", "epoch", "up", "down", "crowd"),
     ];
     let shown = look.releases.len().saturating_sub(7);
     for release in &look.releases[shown..] {
         let crowd = if release.suppressed() { "held back" } else { "enough" };
         let total = |bytes: i64| output::bytes(u64::try_from(bytes).unwrap_or(0));
         lines.push(format!(
-            "{:<11}{:>12}{:>12}  {crowd}",
+            "{:<10}{:>9}{:>11}  {crowd}",
             release.ordinal(),
             total(release.up_bytes()),
             total(release.down_bytes()),
@@ -88,10 +87,10 @@ fn left(look: &Look<'_>) -> Vec<String> {
 
 fn right(look: &Look<'_>) -> Vec<String> {
     let mut lines = vec![
-        "WHAT A LIVE PER-ACCOUNT EXPORTER WOULD TELL".to_owned(),
-        "every second, to every scraper: a connection log".to_owned(),
+        "WHAT A LIVE EXPORTER WOULD TELL".to_owned(),
+        "each second: a connection log".to_owned(),
         String::new(),
-        format!("{:<12}{:<SECONDS$}  {}", "account", "the last seconds", "what it shows"),
+        format!("{:<11}{:<SECONDS$} {}", "account", "the last seconds", ""),
     ];
     let peak = look.sent.iter().flat_map(|(_, seconds)| seconds).copied().max().unwrap_or(0).max(1);
     for (name, seconds) in look.sent.iter().take(ROWS) {
@@ -99,7 +98,7 @@ fn right(look: &Look<'_>) -> Vec<String> {
         let seconds = &seconds[..seconds.len().saturating_sub(1)];
         let from = seconds.len().saturating_sub(SECONDS);
         let bars: String = seconds[from..].iter().map(|bytes| bar(*bytes, peak)).collect();
-        lines.push(format!("{name:<12}{bars:<SECONDS$}  {}", reading(seconds)));
+        lines.push(format!("{name:<11}{bars:<SECONDS$} {}", reading(seconds)));
     }
     if let more @ 1.. = look.sent.len().saturating_sub(ROWS) {
         lines.push(format!("and {more} more"));
@@ -115,13 +114,6 @@ fn bar(bytes: u64, peak: u64) -> char {
 /// What anyone who reads such a series learns.
 fn reading(seconds: &[u64]) -> String {
     let now = seconds.last().is_some_and(|bytes| *bytes > 0);
-    let changes = seconds.windows(2).filter(|pair| (pair[0] == 0) != (pair[1] == 0)).count();
     let same = seconds.iter().rev().take_while(|bytes| (**bytes > 0) == now).count();
-    let mut text = String::new();
-    // Writing to a String cannot fail.
-    let _ = write!(text, "{} for {same} s", if now { "online" } else { "offline" });
-    if changes > 0 {
-        let _ = write!(text, ", {changes} log-{}", if changes == 1 { "in or -out" } else { "ins and -outs" });
-    }
-    text
+    format!("{} {same} s", if now { "on" } else { "off" })
 }

@@ -1,0 +1,129 @@
+//! The demo, as a newcomer runs it: counted equals sent, epochs are released, the page is good.
+//!
+//! As root, and as an ordinary user, who may not open /dev/net/tun on most machines.
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "the test connects to the demo's port and bounds its waits"
+)]
+
+use serde_json::Value;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+fn demo(port: u16, seconds: u64) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_blindmeter"));
+    command
+        .args(["demo", "--json", "--seconds", &seconds.to_string(), "--listen"])
+        .arg(format!("127.0.0.1:{port}"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn metrics(port: u16) -> Option<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ok()?;
+    let mut response = String::new();
+    stream.read_to_string(&mut response).ok()?;
+    response.split_once("\r\n\r\n").map(|(_, body)| body.to_owned())
+}
+
+fn report(output: &Output) -> Value {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "the demo failed: {errors}");
+    serde_json::from_slice(&output.stdout).expect("one JSON document")
+}
+
+fn assert_exact(report: &Value, backend: &str) {
+    assert_eq!(report["schema_version"], 1);
+    assert_eq!(report["backend"], backend);
+    assert_eq!(report["sent"], report["counted"]);
+    assert!(report["sent"]["packets"].as_u64().is_some_and(|packets| packets > 10_000));
+}
+
+#[test]
+fn twenty_seconds_are_counted_exactly_and_three_epochs_released() {
+    let port = 19_776;
+    let child = demo(port, 20).spawn().expect("the demo starts");
+    let start = Instant::now();
+    let page = loop {
+        if let Some(page) = metrics(port) {
+            break page;
+        }
+        assert!(start.elapsed() < Duration::from_secs(10), "the demo serves /metrics");
+        thread::sleep(Duration::from_millis(50));
+    };
+    assert!(page.contains("profile=\"demo\""));
+    thread::sleep(Duration::from_secs(14));
+    let later = metrics(port).expect("still served");
+    let epoch = |page: &str| {
+        let line = page.lines().find_map(|line| line.strip_prefix("blindmeter_epoch "));
+        line.and_then(|value| value.parse::<u64>().ok()).expect("an ordinal")
+    };
+    assert!(epoch(&page) == 0 && epoch(&later) > 0, "an epoch was released meanwhile");
+    assert!(later.contains("blindmeter_epoch_suppressed 0"), "the demo's crowd is large enough");
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("promtool is there: apt-get install prometheus");
+    promtool.stdin.take().expect("piped").write_all(later.as_bytes()).expect("promtool reads");
+    let checked = promtool.wait_with_output().expect("promtool ends");
+    let complaints = String::from_utf8_lossy(&checked.stderr).into_owned();
+    assert!(checked.status.success() && complaints.is_empty(), "promtool: {complaints}");
+
+    let report = report(&child.wait_with_output().expect("the demo ends"));
+    assert_exact(&report, "ring");
+    assert!(report["epochs_released"].as_u64().is_some_and(|epochs| epochs >= 3));
+    assert_eq!(report["accounts"], 40);
+}
+
+#[test]
+fn an_ordinary_user_sees_the_same() {
+    // The binary may lie where that user may not look.
+    let folder = tempfile::tempdir().expect("a folder");
+    let binary = folder.path().join("blindmeter");
+    std::fs::copy(env!("CARGO_BIN_EXE_blindmeter"), &binary).expect("a copy");
+    let open = |path: &std::path::Path| {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(path, mode).expect("its mode is set");
+    };
+    open(folder.path());
+    open(&binary);
+    let output = Command::new(&binary)
+        .args(["demo", "--json", "--seconds", "5", "--listen", "127.0.0.1:19777"])
+        .current_dir("/")
+        // std drops root's supplementary groups when it sets the user.
+        .uid(65534)
+        .gid(65534)
+        .output()
+        .expect("the demo runs");
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    let report = report(&output);
+    // Where user namespaces are forbidden the demo says so and counts in-process.
+    if errors.contains("in-process") {
+        assert_exact(&report, "in-process");
+    } else {
+        assert_exact(&report, "ring");
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_said_and_nothing_starts() {
+    let held = std::net::TcpListener::bind("127.0.0.1:19778").expect("a port");
+    let output = demo(19_778, 1).output().expect("it runs");
+    drop(held);
+    assert_eq!(output.status.code(), Some(69));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(errors.contains("web.listen 127.0.0.1:19778") && errors.lines().count() == 1, "{errors}");
+    assert!(output.stdout.is_empty());
+}
