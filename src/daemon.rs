@@ -78,7 +78,7 @@ pub fn start(config: &Config, kind: Option<TapKind>, rows: Vec<Row>) -> Result<E
     if config.roster_file.is_some() {
         sources.push((Source::File.word(), true));
     }
-    let health = Health { taps: Vec::new(), sources, store_ok: true, reload_ok: true };
+    let health = Health { taps: Vec::new(), sources, close_ok: true, store_ok: true, reload_ok: true };
     let pages =
         Arc::new(Pages::new(exposition::released(&Release::none()), exposition::status(&health, &policy)));
     let health = Arc::new(Mutex::new(health));
@@ -148,18 +148,20 @@ impl Engine {
             match tick {
                 Tick::Quiet => {}
                 Tick::Sealed { period_ended } => {
+                    self.desk.health().close_ok = true;
                     let removed = self.desk.roster.at_close(period_ended);
                     self.desk.node().forget(&removed);
                 }
+                Tick::Refused => self.desk.health().close_ok = false,
                 Tick::Released(release) => self.pages.set_released(exposition::released(&release)),
             }
         }
     }
 
     /// Lets go of the tap after it has counted what waits, and ends the threads.
-    pub fn stop(self) {
-        // Dropping the last sender of changes ends the roster thread, which drops the tap.
-        drop(self.desk);
+    pub async fn stop(self) {
+        // Settled or not, the thread ends: there is nothing more to count after it.
+        let _ = self.desk.changes.make(Change::Stop).await;
         // A thread that panicked has ended the process already.
         let _ = self.roster_thread.join();
     }
@@ -228,10 +230,8 @@ impl Daemon<'_> {
         }
         say(&Event::Stopping);
         answering.abort();
-        // The task's share of the desk is gone once it has ended.
-        let _ = answering.await;
         self.web.shutdown().await;
-        self.engine.stop();
+        self.engine.stop().await;
         Ok(())
     }
 

@@ -25,6 +25,8 @@ pub enum Tick {
         /// True when the totals of the period were set to zero.
         period_ended: bool,
     },
+    /// The epoch could not be closed: its ordinal was used. A bug, since the schedule forbids it.
+    Refused,
     /// The sealed epoch is to be published.
     Released(Release),
 }
@@ -73,7 +75,7 @@ impl<C: Clock, R: Randomness> Node<C, R> {
         }
         let Some(ordinal) = self.schedule.observe(now) else { return Tick::Quiet };
         if self.epochs.seal(ordinal, &mut self.ledger, &mut self.randomness).is_err() {
-            return Tick::Quiet;
+            return Tick::Refused;
         }
         self.publish_at = Some(now.boot_nanoseconds.saturating_add(self.epochs.policy().delay_nanoseconds()));
         Tick::Sealed { period_ended: self.roll(now) }

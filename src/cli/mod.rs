@@ -43,6 +43,9 @@ enum Command {
         /// Configuration file
         #[arg(long, default_value = CONFIG)]
         config: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Count capture files (pcap, pcapng), offline
     Meter {
@@ -137,7 +140,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Run { config, dry_run: false } => crate::daemon::run(&config),
         Command::Run { config, dry_run: true } => run::dry_run(&config),
         Command::Demo(options) => demo::run(&options),
-        Command::Check { config } => run::check(&config),
+        Command::Check { config, json } => run::check(&config, json),
         Command::Meter { files, roster, json } => meter::run(&files, &roster, json),
         Command::Roster { command, daemon } => roster::run(&command, &daemon.socket()?),
         Command::Accounts { command, daemon } => accounts::run(&command, &daemon.socket()?),

@@ -6,55 +6,79 @@ use crate::daemon;
 use crate::failure::{Code, Failure};
 use crate::meter::release::Release;
 use crate::publish::exposition::{self, Health};
+use crate::roster::csv::Row;
 use crate::world::SystemFiles;
+use serde::Serialize;
+use std::collections::HashSet;
 use std::path::Path;
+
+#[derive(Serialize)]
+struct Report {
+    schema_version: u32,
+    effective: String,
+    accounts: usize,
+    capacity: usize,
+    prefixes: usize,
+    rounding_step_bytes: u64,
+    policy: String,
+    profile: &'static str,
+}
 
 /// Validates a configuration and the files it names, and prints what is in force.
 ///
 /// # Errors
 /// The first thing that is wrong (78).
-pub(super) fn check(path: &Path) -> Result<(), Failure> {
+pub(super) fn check(path: &Path, json: bool) -> Result<(), Failure> {
     let (config, rows) = load(path)?;
-    output::line(&config.effective())?;
     let policy = &config.policy.0;
-    let step = policy.rounding_step();
+    let report = Report {
+        schema_version: 1,
+        effective: config.effective(),
+        accounts: accounts(&config, &rows)?,
+        capacity: config.capacity,
+        prefixes: rows.len(),
+        rounding_step_bytes: policy.rounding_step(),
+        policy: policy.digest(),
+        profile: policy.profile.word(),
+    };
+    if json {
+        return output::json(&report);
+    }
+    output::line(&report.effective)?;
     output::line(&format!(
-        "# roster: {} of {} accounts, {rows} prefixes",
-        accounts(&config)?,
-        config.capacity
+        "# roster file: {} accounts of {}, {} prefixes",
+        report.accounts, report.capacity, report.prefixes
     ))?;
     output::line(&format!(
-        "# release: each total is rounded to {} ({step} bytes): off by {} at most, in each direction and epoch",
-        output::bytes(step),
-        output::bytes(step / 2),
+        "# release: each total is rounded to {} ({} bytes): off by {} at most, in each direction and epoch",
+        output::bytes(report.rounding_step_bytes),
+        report.rounding_step_bytes,
+        output::bytes(report.rounding_step_bytes / 2),
     ))?;
-    output::line(&format!("# policy digest: {}, profile {}", policy.digest(), policy.profile.word()))?;
+    output::line(&format!("# policy digest: {}, profile {}", report.policy, report.profile))?;
     output::line(&format!("{}: good", path.display()))
 }
 
-fn load(path: &Path) -> Result<(Config, usize), Failure> {
+fn load(path: &Path) -> Result<(Config, Vec<Row>), Failure> {
     let bad = |why: String| Failure::new(Code::Config, why);
     let config = config::load(&SystemFiles, path).map_err(bad)?;
     let rows = daemon::read_roster(&SystemFiles, &config).map_err(bad)?;
     if let Some(file) = &config.roster_file {
         daemon::warn_of_names(file, &rows);
     }
-    Ok((config, rows.len()))
+    Ok((config, rows))
 }
 
 /// The number of accounts in the roster file, which must fit.
-fn accounts(config: &Config) -> Result<usize, Failure> {
-    let bad = |why: String| Failure::new(Code::Config, why);
-    let rows = daemon::read_roster(&SystemFiles, config).map_err(bad)?;
-    let mut names: Vec<_> = rows.into_iter().map(|row| row.account).collect();
-    names.sort_unstable();
-    names.dedup();
+fn accounts(config: &Config, rows: &[Row]) -> Result<usize, Failure> {
+    let names: HashSet<_> = rows.iter().map(|row| &row.account).collect();
     if names.len() > config.capacity {
-        return Err(bad(format!(
+        let what = format!(
             "store.capacity: {} accounts in the roster file, room for {}; raise it",
             names.len(),
             config.capacity
-        )));
+        );
+        return Err(Failure::new(Code::Config, what));
     }
     Ok(names.len())
 }
@@ -87,6 +111,7 @@ pub(super) fn dry_run(path: &Path) -> Result<(), Failure> {
     let health = Health {
         taps: config.interfaces.iter().map(|pattern| (pattern.text().to_owned(), true)).collect(),
         sources,
+        close_ok: true,
         store_ok: true,
         reload_ok: true,
     };

@@ -23,6 +23,8 @@ pub enum Change {
     Replace(Source, Vec<(Prefix, AccountName)>),
     /// Nothing: whoever asked wants to read settled counters.
     Settle,
+    /// Count what waits, let go of the tap, and end the thread.
+    Stop,
 }
 
 /// What became of a change.
@@ -57,7 +59,7 @@ impl Changes {
     }
 }
 
-/// Starts the writer. It owns the tap, and stops it when the last [`Changes`] is dropped. Without a
+/// Starts the writer. It owns the tap, and lets go of it at [`Change::Stop`]. Without a
 /// tap (the demo in-process) there is nothing to settle.
 ///
 /// # Errors
@@ -74,9 +76,11 @@ pub fn start(
 
 fn work(mut jobs: mpsc::Receiver<Job>, roster: &Roster, tap: Option<&Tap>) {
     let mut batch = Vec::new();
-    while jobs.blocking_recv_many(&mut batch, WAITING) != 0 {
+    let mut stopping = false;
+    while !stopping && jobs.blocking_recv_many(&mut batch, WAITING) != 0 {
         let settled = tap.is_none_or(Tap::settle);
         for job in batch.drain(..) {
+            stopping |= matches!(job.change, Change::Stop);
             let outcome = if settled { apply(roster, job.change) } else { Outcome::Unsettled };
             // Whoever asked may have gone.
             let _ = job.done.send(outcome);
@@ -89,7 +93,7 @@ fn apply(roster: &Roster, change: Change) -> Outcome {
         Change::Assign(source, prefix, account) => roster.assign(source, prefix, &account),
         Change::Replace(source, assignments) => roster.replace(source, assignments),
         Change::Release(source, prefix) if !roster.release(source, prefix) => return Outcome::NotAssigned,
-        Change::Release(..) | Change::Settle => Ok(()),
+        Change::Release(..) | Change::Settle | Change::Stop => Ok(()),
     };
     result.map_or_else(Outcome::Full, |()| Outcome::Done)
 }

@@ -192,7 +192,7 @@ impl Desk {
             backend: self.backend.to_owned(),
             interfaces: health.taps.into_iter().map(interface).collect(),
             sources: health.sources.into_iter().map(source).collect(),
-            last_close_ok: true,
+            last_close_ok: health.close_ok,
             last_save_ok: health.store_ok,
             reload_ok: health.reload_ok,
             conflicts: self.roster.counts().conflicts,

@@ -20,6 +20,8 @@ pub struct Health {
     pub taps: Vec<(String, bool)>,
     /// Roster sources and whether they are up.
     pub sources: Vec<(&'static str, bool)>,
+    /// Whether the last close succeeded; for `status`, not on the page.
+    pub close_ok: bool,
     /// Whether the last save succeeded.
     pub store_ok: bool,
     /// Whether the last reload was accepted.
@@ -179,6 +181,7 @@ mod tests {
         let health = Health {
             taps: vec![("wg0".into(), true), ("tun*".into(), true)],
             sources: vec![("control", true), ("file", true)],
+            close_ok: true,
             store_ok: true,
             reload_ok: true,
         };

@@ -136,9 +136,7 @@ async fn perform(
         metrics_url,
     };
     serving.abort();
-    // The task's share of the pages is gone once it has ended.
-    let _ = serving.await;
-    engine.stop();
+    engine.stop().await;
     conclude(&report, options.json)
 }
 
