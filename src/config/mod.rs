@@ -5,6 +5,7 @@
 //! address of a pool.
 #![expect(clippy::disallowed_types, reason = "the listeners' own addresses are configured here")]
 
+mod effective;
 mod quantity;
 mod raw;
 
@@ -12,7 +13,7 @@ use crate::meter::policy::{Broken, Policy, Profile};
 use crate::roster::account::AccountName;
 use crate::roster::address::Prefix;
 use crate::roster::table::POOL_ADDRESSES;
-use quantity::{BitsPerSecond, Seconds};
+use quantity::Seconds;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -259,22 +260,21 @@ impl Text<'_> {
     }
 
     fn policy(&self, file: &raw::File) -> Result<Policy, ConfigError> {
-        let profile = Profile::BUILT;
+        let default = Policy::DEFAULT;
         let seconds = |value: &Option<Spanned<Seconds>>, default: u64| {
             value.as_ref().map_or(default, |value| value.as_ref().0)
         };
-        let day = crate::meter::policy::DAY_SECONDS;
+        let release = &file.release;
         let policy = Policy {
-            profile,
-            epoch_seconds: seconds(&file.epoch.length, day),
-            crowd: file.release.crowd.as_ref().map_or(20, |crowd| *crowd.as_ref()),
-            link_bits_per_second: file
-                .release
+            epoch_seconds: seconds(&file.epoch.length, default.epoch_seconds),
+            crowd: release.crowd.as_ref().map_or(default.crowd, |crowd| *crowd.as_ref()),
+            link_bits_per_second: release
                 .link_capacity
                 .as_ref()
-                .map_or(1_000_000_000, |rate| rate.as_ref().0),
-            refresh_seconds: seconds(&file.support.refresh, 7 * day),
-            period_seconds: seconds(&file.store.period, 28 * day),
+                .map_or(default.link_bits_per_second, |rate| rate.as_ref().0),
+            refresh_seconds: seconds(&file.support.refresh, default.refresh_seconds),
+            period_seconds: seconds(&file.store.period, default.period_seconds),
+            ..default
         };
         policy.checked().map_err(|broken| self.broken(broken, file))
     }
@@ -396,74 +396,6 @@ impl Text<'_> {
                 })
             })
             .collect()
-    }
-}
-
-impl Config {
-    /// The configuration in force, as TOML; it holds no secret.
-    #[must_use]
-    pub fn effective(&self) -> String {
-        let policy = &self.policy.0;
-        let list = |items: &mut dyn Iterator<Item = String>| {
-            items.map(|item| format!("\"{item}\"")).collect::<Vec<_>>().join(", ")
-        };
-        let mut text = String::new();
-        let mut put = |line: String| {
-            text.push_str(&line);
-            text.push('\n');
-        };
-        let backend = match self.backend {
-            Backend::Auto => "auto",
-            Backend::Ring => "ring",
-            Backend::Pnet => "pnet",
-        };
-        put("[tap]".into());
-        put(format!("interfaces = [{}]", list(&mut self.interfaces.iter().map(|p| p.0.clone()))));
-        put(format!("backend = \"{backend}\"\n\n[node]\nname = \"{}\"\n\n[roster]", self.node_name));
-        put(format!("# pools = {} in force; they are addresses, and not printed", self.pools.len()));
-        if let Some(file) = &self.roster_file {
-            put(format!("file = \"{}\"", file.display()));
-        }
-        put(format!("\n[control]\nsocket = \"{}\"", self.control_socket.display()));
-        let roles = &self.roles;
-        put(format!(
-            "[control.roles]\nroster = [{}]\nsupport = [{}]\nprivacy = [{}]",
-            list(&mut roles.roster.iter().cloned()),
-            list(&mut roles.support.iter().cloned()),
-            list(&mut roles.privacy.iter().cloned()),
-        ));
-        put(format!("\n[epoch]\nlength = \"{}\"", Seconds(policy.epoch_seconds)));
-        put(format!(
-            "\n[release]\nmode = \"coarse\"\ncrowd = {}\nlink_capacity = \"{}\"",
-            policy.crowd,
-            BitsPerSecond(policy.link_bits_per_second),
-        ));
-        put(format!("\n[support]\nrefresh = \"{}\"", Seconds(policy.refresh_seconds)));
-        put(format!("\n[web]\nlisten = [{}]", list(&mut self.listen.iter().map(ToString::to_string))));
-        put(format!(
-            "\n[store]\nmode = \"memory\"\ncapacity = {}\nperiod = \"{}\"",
-            self.capacity,
-            Seconds(policy.period_seconds),
-        ));
-        text
-    }
-
-    /// The table whose change a running daemon refuses, if there is one.
-    #[must_use]
-    pub fn restart_needed_for(&self, new: &Self) -> Option<&'static str> {
-        let tap = self.interfaces == new.interfaces && self.backend == new.backend;
-        let sources = self.roster_file.is_some() == new.roster_file.is_some();
-        [
-            (tap, "[tap]"),
-            (self.node_name == new.node_name, "[node]"),
-            (self.policy == new.policy, "[epoch], [release], [store] period or [support] refresh"),
-            (self.capacity == new.capacity, "[store]"),
-            (sources && self.pools == new.pools, "[roster] sources or pools"),
-            (self.control_socket == new.control_socket, "[control] socket"),
-        ]
-        .into_iter()
-        .find(|(same, _)| !same)
-        .map(|(_, table)| table)
     }
 }
 

@@ -112,6 +112,16 @@ pub enum Broken {
 }
 
 impl Policy {
+    /// The policy of a configuration that says nothing else.
+    pub const DEFAULT: Self = Self {
+        profile: Profile::BUILT,
+        epoch_seconds: DAY_SECONDS,
+        crowd: 20,
+        link_bits_per_second: 1_000_000_000,
+        refresh_seconds: 7 * DAY_SECONDS,
+        period_seconds: 28 * DAY_SECONDS,
+    };
+
     /// Checks every floor and ceiling.
     ///
     /// # Errors
@@ -188,14 +198,7 @@ impl Policy {
 mod tests {
     use super::*;
 
-    const STANDARD: Policy = Policy {
-        profile: Profile::Standard,
-        epoch_seconds: DAY_SECONDS,
-        crowd: 20,
-        link_bits_per_second: 1_000_000_000,
-        refresh_seconds: 7 * DAY_SECONDS,
-        period_seconds: 28 * DAY_SECONDS,
-    };
+    const STANDARD: Policy = Policy { profile: Profile::Standard, ..Policy::DEFAULT };
 
     #[test]
     fn a_policy_below_a_floor_is_refused() {
@@ -222,7 +225,7 @@ mod tests {
         let digest = STANDARD.digest();
         assert_eq!(digest.len(), 16);
         for other in [
-            Policy { profile: Profile::Lab, ..STANDARD },
+            Policy { profile: Profile::Demo, ..STANDARD },
             Policy { epoch_seconds: 3600, ..STANDARD },
             Policy { crowd: 21, ..STANDARD },
             Policy { link_bits_per_second: 2, ..STANDARD },

@@ -130,7 +130,6 @@ fn coarse_count(count: u64, from: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::policy::{DAY_SECONDS, Profile};
     use super::super::units::{Totals, Volume};
     use super::*;
 
@@ -146,14 +145,7 @@ mod tests {
         }
     }
 
-    const POLICY: Policy = Policy {
-        profile: Profile::Standard,
-        epoch_seconds: DAY_SECONDS,
-        crowd: 20,
-        link_bits_per_second: 1_000_000_000,
-        refresh_seconds: 7 * DAY_SECONDS,
-        period_seconds: 28 * DAY_SECONDS,
-    };
+    const POLICY: Policy = Policy::DEFAULT;
 
     fn sealed(active_accounts: u64, up: u64, largest_up: u64) -> Sealed {
         Sealed {

@@ -165,19 +165,12 @@ impl Page {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::meter::policy::{DAY_SECONDS, Profile};
+    use crate::meter::policy::Profile;
 
     /// The whole page before the first release, series by series.
     #[test]
     fn the_page_before_the_first_release_is_the_golden_one() {
-        let policy = Policy {
-            profile: Profile::Standard,
-            epoch_seconds: DAY_SECONDS,
-            crowd: 20,
-            link_bits_per_second: 1_000_000_000,
-            refresh_seconds: 7 * DAY_SECONDS,
-            period_seconds: 28 * DAY_SECONDS,
-        };
+        let policy = Policy { profile: Profile::Standard, ..Policy::DEFAULT };
         let health = Health {
             taps: vec![("wg0".into(), true), ("tun*".into(), true)],
             sources: vec![("control", true), ("file", true)],

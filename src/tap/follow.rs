@@ -4,80 +4,19 @@
 //! the tap before it gives an address to another account, and exports settle it before they read.
 //! Holds no packet and no address.
 
+use super::choice::TapError;
 use super::links::{self, LinkEntry, LinkEvents};
-use super::pnet::Pnet;
-use super::ring::Ring;
+use super::source::{Marker, Source};
 use super::{Attribution, Hardware, TapKind};
-use crate::config::{Backend, Pattern};
+use crate::config::Pattern;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
-
-/// Why a tap cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum TapError {
-    /// The process may not open packet sockets.
-    #[error(
-        "no permission to open a packet socket: the {0} tap needs CAP_NET_RAW; run as root, or \
-         grant it with AmbientCapabilities=CAP_NET_RAW in the unit"
-    )]
-    Permission(&'static str),
-    /// Something else failed.
-    #[error("cannot start the {0} tap: {1}")]
-    Failed(&'static str, io::Error),
-}
-
-/// Takes the best tap that the privileges and the kernel allow, and says why.
-///
-/// # Errors
-/// When packet sockets may not be opened, or the tap that was asked for does not work here.
-pub fn choose(backend: Backend) -> Result<(TapKind, &'static str), TapError> {
-    let permitted = |kind: TapKind| match super::socket::open() {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            Err(TapError::Permission(kind.word()))
-        }
-        Err(error) => Err(TapError::Failed(kind.word(), error)),
-        Ok(_) => Ok(()),
-    };
-    match backend {
-        Backend::Pnet => {
-            permitted(TapKind::Pnet)?;
-            Ok((TapKind::Pnet, "as configured; it copies whole packets, the ring does not"))
-        }
-        Backend::Ring => {
-            permitted(TapKind::Ring)?;
-            Ring::probe().map_err(|error| TapError::Failed(TapKind::Ring.word(), error))?;
-            Ok((TapKind::Ring, "as configured"))
-        }
-        Backend::Auto => {
-            permitted(TapKind::Ring)?;
-            if Ring::probe().is_ok() {
-                Ok((
-                    TapKind::Ring,
-                    "the best of this version; CAP_NET_RAW is there, the kernel has packet rings",
-                ))
-            } else {
-                Ok((TapKind::Pnet, "this kernel refuses packet rings with segment sizes"))
-            }
-        }
-    }
-}
-
-/// The interfaces there are that match, with the number of their link type and whether it can be
-/// metered; for `run --dry-run`.
-///
-/// # Errors
-/// When the kernel does not list the interfaces.
-pub fn survey(patterns: &[Pattern]) -> io::Result<Vec<(String, u16, bool)>> {
-    let wanted = |name: &str| patterns.iter().any(|pattern| pattern.matches(name));
-    let links = links::list()?.into_iter().filter(|link| wanted(&link.name));
-    Ok(links.map(|link| (link.name, link.hardware, Hardware::of_number(link.hardware).is_some())).collect())
-}
 
 /// How one pattern of the configuration stands.
 #[derive(Clone, PartialEq)]
@@ -228,71 +167,10 @@ struct Attachment {
     source: Source,
 }
 
-enum Source {
-    Ring(Ring),
-    Pnet(Pnet),
-}
-
-#[derive(Clone, Copy)]
-enum Marker {
-    Ring(usize),
-    Pnet([usize; 2]),
-}
-
 struct Settlement {
     /// Interface index and how far its source must have been read.
     markers: Vec<(u32, Marker)>,
     done: SyncSender<()>,
-}
-
-impl Source {
-    fn open(kind: TapKind, link: &LinkEntry, hardware: Hardware, one_of_many: bool) -> io::Result<Self> {
-        match kind {
-            TapKind::Ring => Ring::open(link.index, hardware, one_of_many).map(Self::Ring),
-            TapKind::Pnet => Pnet::open(link.index, hardware).map(Self::Pnet),
-        }
-    }
-
-    fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        let (first, second) = match self {
-            Self::Ring(ring) => (ring.fd(), None),
-            Self::Pnet(pnet) => {
-                let [up, down] = pnet.fds();
-                (up, Some(down))
-            }
-        };
-        std::iter::once(first).chain(second)
-    }
-
-    fn drain(&mut self, attribution: &Attribution) {
-        match self {
-            Self::Ring(ring) => ring.drain(attribution),
-            Self::Pnet(pnet) => pnet.drain(attribution),
-        }
-    }
-
-    fn marker(&self) -> Option<Marker> {
-        match self {
-            Self::Ring(ring) => ring.marker().map(Marker::Ring),
-            Self::Pnet(pnet) => pnet.marker().map(Marker::Pnet),
-        }
-    }
-
-    fn is_past(&self, marker: Marker) -> bool {
-        match (self, marker) {
-            (Self::Ring(ring), Marker::Ring(marker)) => ring.is_past(marker),
-            (Self::Pnet(pnet), Marker::Pnet(marker)) => pnet.is_past(marker),
-            // The interface was attached anew: what the marker stood for was counted at its end.
-            _ => true,
-        }
-    }
-
-    fn is_bound(&self) -> bool {
-        match self {
-            Self::Ring(ring) => ring.is_bound(),
-            Self::Pnet(pnet) => pnet.is_bound(),
-        }
-    }
 }
 
 impl Worker {

@@ -6,14 +6,17 @@
 //! Holds no account name; addresses pass through [`Attribution::count`] and are not kept.
 
 pub mod capture_file;
+mod choice;
 mod follow;
 pub mod frame;
 mod links;
 mod pnet;
 mod ring;
 mod socket;
+mod source;
 
-pub use follow::{PatternState, Tap, TapError, TapNews, choose, survey};
+pub use choice::{TapError, choose, survey};
+pub use follow::{PatternState, Tap, TapNews};
 
 use crate::meter::counters::Counters;
 use crate::meter::slot::{Direction, Slot};

@@ -16,7 +16,7 @@ use crate::control::changes::Change;
 use crate::daemon::{self, Engine};
 use crate::failure::{Code, Failure};
 use crate::guard::playground::{self, DEVICE, Playground};
-use crate::meter::policy::{DAY_SECONDS, Policy, Profile};
+use crate::meter::policy::{Policy, Profile};
 use crate::meter::release::Release;
 use crate::publish::http;
 use crate::roster::address::Prefix;
@@ -224,14 +224,8 @@ fn listener(asked: Option<SocketAddr>) -> Result<TcpListener, Failure> {
 
 fn config(accounts: u32) -> Config {
     let pool = |text: &str| Prefix::parse(text).expect("the demo's pools are good");
-    let policy = Policy {
-        profile: Profile::Demo,
-        epoch_seconds: EPOCH_SECONDS,
-        crowd: 10,
-        link_bits_per_second: 1_000_000_000,
-        refresh_seconds: 7 * DAY_SECONDS,
-        period_seconds: 28 * DAY_SECONDS,
-    };
+    let policy =
+        Policy { profile: Profile::Demo, epoch_seconds: EPOCH_SECONDS, crowd: 10, ..Policy::DEFAULT };
     Config {
         interfaces: vec![Pattern::of_name(DEVICE)],
         backend: Backend::Auto,

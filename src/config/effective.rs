@@ -1,0 +1,74 @@
+//! A configuration as text again, and what of it a running daemon cannot change.
+//!
+//! Prints no address of a pool and no account.
+
+use super::quantity::{BitsPerSecond, Seconds};
+use super::{Backend, Config};
+
+impl Config {
+    /// The configuration in force, as TOML; it holds no secret.
+    #[must_use]
+    pub fn effective(&self) -> String {
+        let policy = &self.policy.0;
+        let list = |items: &mut dyn Iterator<Item = String>| {
+            items.map(|item| format!("\"{item}\"")).collect::<Vec<_>>().join(", ")
+        };
+        let mut text = String::new();
+        let mut put = |line: String| {
+            text.push_str(&line);
+            text.push('\n');
+        };
+        let backend = match self.backend {
+            Backend::Auto => "auto",
+            Backend::Ring => "ring",
+            Backend::Pnet => "pnet",
+        };
+        put("[tap]".into());
+        put(format!("interfaces = [{}]", list(&mut self.interfaces.iter().map(|p| p.0.clone()))));
+        put(format!("backend = \"{backend}\"\n\n[node]\nname = \"{}\"\n\n[roster]", self.node_name));
+        put(format!("# pools = {} in force; they are addresses, and not printed", self.pools.len()));
+        if let Some(file) = &self.roster_file {
+            put(format!("file = \"{}\"", file.display()));
+        }
+        put(format!("\n[control]\nsocket = \"{}\"", self.control_socket.display()));
+        let roles = &self.roles;
+        put(format!(
+            "[control.roles]\nroster = [{}]\nsupport = [{}]\nprivacy = [{}]",
+            list(&mut roles.roster.iter().cloned()),
+            list(&mut roles.support.iter().cloned()),
+            list(&mut roles.privacy.iter().cloned()),
+        ));
+        put(format!("\n[epoch]\nlength = \"{}\"", Seconds(policy.epoch_seconds)));
+        put(format!(
+            "\n[release]\nmode = \"coarse\"\ncrowd = {}\nlink_capacity = \"{}\"",
+            policy.crowd,
+            BitsPerSecond(policy.link_bits_per_second),
+        ));
+        put(format!("\n[support]\nrefresh = \"{}\"", Seconds(policy.refresh_seconds)));
+        put(format!("\n[web]\nlisten = [{}]", list(&mut self.listen.iter().map(ToString::to_string))));
+        put(format!(
+            "\n[store]\nmode = \"memory\"\ncapacity = {}\nperiod = \"{}\"",
+            self.capacity,
+            Seconds(policy.period_seconds),
+        ));
+        text
+    }
+
+    /// The table whose change a running daemon refuses, if there is one.
+    #[must_use]
+    pub fn restart_needed_for(&self, new: &Self) -> Option<&'static str> {
+        let tap = self.interfaces == new.interfaces && self.backend == new.backend;
+        let sources = self.roster_file.is_some() == new.roster_file.is_some();
+        [
+            (tap, "[tap]"),
+            (self.node_name == new.node_name, "[node]"),
+            (self.policy == new.policy, "[epoch], [release], [store] period or [support] refresh"),
+            (self.capacity == new.capacity, "[store]"),
+            (sources && self.pools == new.pools, "[roster] sources or pools"),
+            (self.control_socket == new.control_socket, "[control] socket"),
+        ]
+        .into_iter()
+        .find(|(same, _)| !same)
+        .map(|(_, table)| table)
+    }
+}

@@ -1,0 +1,76 @@
+//! What is attached to one interface, whichever tap it is: the seam between the thread and the taps.
+
+use super::links::LinkEntry;
+use super::pnet::Pnet;
+use super::ring::Ring;
+use super::{Attribution, Hardware, TapKind};
+use std::io;
+use std::os::fd::BorrowedFd;
+
+/// A tap on one interface.
+pub(super) enum Source {
+    Ring(Ring),
+    Pnet(Pnet),
+}
+
+/// How far a source must be read for what has arrived to be counted.
+#[derive(Clone, Copy)]
+pub(super) enum Marker {
+    Ring(usize),
+    Pnet([usize; 2]),
+}
+
+impl Source {
+    pub(super) fn open(
+        kind: TapKind,
+        link: &LinkEntry,
+        hardware: Hardware,
+        one_of_many: bool,
+    ) -> io::Result<Self> {
+        match kind {
+            TapKind::Ring => Ring::open(link.index, hardware, one_of_many).map(Self::Ring),
+            TapKind::Pnet => Pnet::open(link.index, hardware).map(Self::Pnet),
+        }
+    }
+
+    pub(super) fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let (first, second) = match self {
+            Self::Ring(ring) => (ring.fd(), None),
+            Self::Pnet(pnet) => {
+                let [up, down] = pnet.fds();
+                (up, Some(down))
+            }
+        };
+        std::iter::once(first).chain(second)
+    }
+
+    pub(super) fn drain(&mut self, attribution: &Attribution) {
+        match self {
+            Self::Ring(ring) => ring.drain(attribution),
+            Self::Pnet(pnet) => pnet.drain(attribution),
+        }
+    }
+
+    pub(super) fn marker(&self) -> Option<Marker> {
+        match self {
+            Self::Ring(ring) => ring.marker().map(Marker::Ring),
+            Self::Pnet(pnet) => pnet.marker().map(Marker::Pnet),
+        }
+    }
+
+    pub(super) fn is_past(&self, marker: Marker) -> bool {
+        match (self, marker) {
+            (Self::Ring(ring), Marker::Ring(marker)) => ring.is_past(marker),
+            (Self::Pnet(pnet), Marker::Pnet(marker)) => pnet.is_past(marker),
+            // The interface was attached anew: what the marker stood for was counted at its end.
+            _ => true,
+        }
+    }
+
+    pub(super) fn is_bound(&self) -> bool {
+        match self {
+            Self::Ring(ring) => ring.is_bound(),
+            Self::Pnet(pnet) => pnet.is_bound(),
+        }
+    }
+}
