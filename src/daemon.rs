@@ -49,7 +49,9 @@ pub struct Engine {
 pub fn read_roster(files: &impl Files, config: &Config) -> Result<Vec<Row>, String> {
     let Some(path) = &config.roster_file else { return Ok(Vec::new()) };
     let named = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
-    let bytes = files.read(path).map_err(|error| named(&error))?;
+    let bytes = files
+        .read(path)
+        .map_err(|error| format!("roster.file {}: cannot be read: {error}", path.display()))?;
     csv::rows(&bytes).map_err(|error| named(&error))
 }
 

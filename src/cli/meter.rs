@@ -70,7 +70,7 @@ pub(super) fn run(files: &[PathBuf], roster_file: &Path, json: bool) -> Result<(
 
 fn load_roster(path: &Path) -> Result<Roster, Failure> {
     let config = |why: String| Failure::new(Code::Config, format!("{}: {why}", path.display()));
-    let bytes = std::fs::read(path).map_err(|error| config(error.to_string()))?;
+    let bytes = std::fs::read(path).map_err(|error| config(format!("cannot be read: {error}")))?;
     let rows = crate::roster::csv::rows(&bytes).map_err(|error| config(error.to_string()))?;
     let roster = Roster::new(&[], rows.len(), 0);
     let assignments = rows.into_iter().map(|row| (row.prefix, row.account)).collect();

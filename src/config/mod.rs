@@ -404,7 +404,9 @@ impl Text<'_> {
 /// # Errors
 /// One line that names the file.
 pub fn load(files: &impl crate::world::Files, path: &Path) -> Result<Config, String> {
-    let bytes = files.read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let bytes = files
+        .read(path)
+        .map_err(|error| format!("{}: cannot be read: {error}; name --config FILE", path.display()))?;
     let text = String::from_utf8(bytes).map_err(|_| format!("{}: not UTF-8", path.display()))?;
     parse(&text).map_err(|error| format!("{} {error}", path.display()))
 }

@@ -140,12 +140,15 @@ impl<R: Read> Stream<R> {
                     self.hand_out(interface.link_type, captured, self.word(&body.kept, 16), each)?;
                 }
                 SIMPLE_PACKET => {
-                    let fits = body.length >= 4;
-                    let interface = interfaces.first().filter(|_| fits);
-                    let Some(interface) = interface else { return Err(self.broken_off()) };
+                    let Some(interface) = interfaces.first().filter(|_| body.length >= 4) else {
+                        return Err(self.broken_off());
+                    };
                     let length = self.word(&body.kept, 0);
                     let snap = if interface.snap_length == 0 { u32::MAX } else { interface.snap_length };
-                    let captured = (length.min(snap) as usize).min(body.length - 4);
+                    let captured = length.min(snap) as usize;
+                    if captured > body.length - 4 {
+                        return Err(self.broken_off());
+                    }
                     let captured = &body.kept[4..4 + captured.min(KEPT_BYTES)];
                     self.hand_out(interface.link_type, captured, length, each)?;
                 }

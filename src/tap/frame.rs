@@ -166,6 +166,10 @@ fn above_cooked(captured: &[u8], protocol_at: usize, header: usize) -> Above {
 fn above_ppp(captured: &[u8]) -> Above {
     let at = if captured.starts_with(&[0xff, 0x03]) { 2 } else { 0 };
     let Some(&first) = captured.get(at) else { return Above::Cut };
+    // 0xff is no protocol: a lone one is the address byte, and the rest was not captured.
+    if captured == [0xff] {
+        return Above::Cut;
+    }
     // RFC 1661, section 2: an odd first byte is the whole protocol field, compressed.
     let (protocol, header) = if first % 2 == 1 {
         (u16::from(first), at + 1)
