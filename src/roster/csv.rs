@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn comments_blanks_and_repetitions_are_accepted() {
         let text = "\u{feff}# mine\r\nprefix,account\r\n\r\n 10.8.0.2 , alice \r\n10.8.0.2,alice\n# end";
-        let rows = rows(text.as_bytes()).ok().expect("the text is good");
+        let Ok(rows) = rows(text.as_bytes()) else { panic!("the text is good") };
         assert_eq!(rows.iter().map(|row| row.line).collect::<Vec<_>>(), [4, 5]);
     }
 

@@ -233,7 +233,11 @@ impl Worker {
                     let name = link.name.clone();
                     self.attachments.push(Attachment { name, ..attachment });
                 }
-                None => self.retiring.push((attachment, RETIRE_ROUNDS)),
+                None => {
+                    // It may still exist under another name, or be attached anew at once.
+                    attachment.source.shut();
+                    self.retiring.push((attachment, RETIRE_ROUNDS));
+                }
             }
         }
         let mut failed: Vec<String> = Vec::new();

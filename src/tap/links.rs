@@ -26,6 +26,7 @@ const DONE: u16 = 3;
 const ERROR: u16 = 2;
 const REQUEST_DUMP: u16 = 0x301;
 const GROUP_LINK: u32 = 1;
+const FAMILY_UNSPECIFIED: u8 = 0;
 const ATTRIBUTE_NAME: u16 = 3;
 
 /// A message header and struct ifinfomsg.
@@ -67,7 +68,9 @@ impl LinkEvents {
             match self.socket.recv(&mut self.buffer, 0) {
                 Ok(_) => {
                     each_message(&self.buffer, |kind, body| {
+                        // A device that leaves a bridge is told of in that family; it still exists.
                         if kind == DELETED_LINK
+                            && body.first() == Some(&FAMILY_UNSPECIFIED)
                             && let Some(entry) = entry(body)
                         {
                             gone.push(entry.index);

@@ -18,11 +18,9 @@ use std::time::Duration;
 /// The longest IP packet, an Ethernet header with tags and struct virtio_net_hdr.
 const PACKET_BYTES: usize = 65_600;
 
-/// The receive buffer asked for: the kernel charges at least 768 bytes a packet.
-const RECEIVE_BYTES: i32 = 32 << 20;
-
-/// The least that the kernel charges to the receive buffer for a packet; bounds how many can wait.
-const LEAST_CHARGE: usize = 512;
+/// The receive buffer asked for: the kernel charges at least 768 bytes a packet. What it holds has to be
+/// read before an address may change hands.
+const RECEIVE_BYTES: i32 = 8 << 20;
 
 /// Packets read in a row before the other sockets get their turn.
 const BURST: usize = 4096;
@@ -46,10 +44,8 @@ struct Side {
     receiver: Box<dyn DataLinkReceiver>,
     /// Packets read since the start.
     read: usize,
-    /// The most that can wait in the receive buffer.
-    waiting_at_most: usize,
-    /// True when the last read found nothing.
-    empty: bool,
+    /// Packets that the kernel had queued since the start, when it was last asked.
+    queued: usize,
 }
 
 impl Pnet {
@@ -68,22 +64,28 @@ impl Pnet {
     pub(super) fn drain(&mut self, attribution: &Attribution) {
         for side in &mut self.sides {
             side.drain(self.hardware, attribution);
-            attribution.lost(socket::take_drops(&side.socket));
+            let (queued, dropped) = socket::take_statistics(&side.socket);
+            side.queued += queued;
+            attribution.lost(dropped);
         }
     }
 
     /// How many packets each side must have read for everything that waits to be counted; none
     /// when nothing waits.
     pub(super) fn marker(&self) -> Option<[usize; 2]> {
-        if self.sides.iter().all(|side| side.empty) {
-            return None;
-        }
-        Some([0, 1].map(|at| self.sides[at].read + self.sides[at].waiting_at_most))
+        let waiting = self.sides.iter().any(|side| side.read < side.queued);
+        waiting.then(|| [0, 1].map(|at| self.sides[at].queued))
     }
 
     /// True when both sides have read that far, or have nothing waiting.
     pub(super) fn is_past(&self, marker: [usize; 2]) -> bool {
-        self.sides.iter().zip(marker).all(|(side, marker)| side.empty || side.read >= marker)
+        self.sides.iter().zip(marker).all(|(side, marker)| side.read >= marker)
+    }
+
+    pub(super) fn shut(&self) {
+        for side in &self.sides {
+            socket::shut(&side.socket);
+        }
     }
 
     pub(super) fn is_bound(&self) -> bool {
@@ -104,7 +106,7 @@ impl Side {
             }
             Direction::Down => socket::attach_filter(&socket, &OUTGOING_ONLY)?,
         }
-        let waiting_at_most = socket::grow_receive_buffer(&socket, RECEIVE_BYTES) / LEAST_CHARGE;
+        socket::grow_receive_buffer(&socket, RECEIVE_BYTES);
         let lent = socket.try_clone()?;
         let interface = NetworkInterface {
             name: String::new(),
@@ -127,7 +129,7 @@ impl Side {
         let Channel::Ethernet(_, receiver) = pnet_datalink::channel(&interface, config)? else {
             return Err(io::ErrorKind::Unsupported.into());
         };
-        Ok(Self { direction, socket, receiver, read: 0, waiting_at_most, empty: true })
+        Ok(Self { direction, socket, receiver, read: 0, queued: 0 })
     }
 
     fn drain(&mut self, hardware: Hardware, attribution: &Attribution) {
@@ -140,14 +142,17 @@ impl Side {
                     clear(address, length);
                 }
                 // The kernel could not describe this super-packet; it was taken off the queue.
-                Err(error) if error.raw_os_error() == Some(libc::EINVAL) => attribution.lost(1),
-                Err(_) => {
-                    self.empty = true;
+                Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+                    attribution.lost(1);
+                    self.read += 1;
+                }
+                Err(error) if matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock) => {
                     return;
                 }
+                // The interface went down; the error is taken by being told, and packets wait behind it.
+                Err(_) => {}
             }
         }
-        self.empty = false;
     }
 }
 

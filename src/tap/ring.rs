@@ -132,6 +132,10 @@ impl Ring {
         self.walked > marker
     }
 
+    pub(super) fn shut(&self) {
+        socket::shut(&self.socket);
+    }
+
     pub(super) fn is_bound(&self) -> bool {
         socket::take_error(&self.socket);
         socket::is_bound(&self.socket)
@@ -259,7 +263,7 @@ fn headers_only(hardware: Hardware) -> Vec<Instruction> {
         (AND, 0, 0, mask),
         (JEQ, 2, 0, v4),  // to the IPv4 part
         (JEQ, 12, 0, v6), // to the IPv6 part
-        (RET, 0, 0, link + 16 + 60),
+        (RET, 0, 0, link + 16 + 80),
         // IPv4: the header; of the first fragment of TCP also the data offset.
         (LDX_IHL, 0, 0, link),
         (LD_BYTE, 0, 0, link + 9),

@@ -60,6 +60,12 @@ pub(super) fn attach_filter(fd: &impl AsRawFd, program: &[Instruction]) -> io::R
     set(fd, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
 }
 
+/// Lets nothing more in; what has arrived stays to be read.
+pub(super) fn shut(fd: &impl AsRawFd) {
+    // A socket that cannot be shut is closed a moment later.
+    let _ = attach_filter(fd, &[(0x06, 0, 0, 0)]);
+}
+
 /// Binds to one interface; packets of every protocol arrive from here on.
 pub(super) fn bind(fd: &impl AsRawFd, index: u32) -> io::Result<()> {
     bind_to(fd, index, u16::try_from(libc::ETH_P_ALL).map_err(io::Error::other)?)
@@ -87,14 +93,19 @@ fn bind_to(fd: &impl AsRawFd, index: u32, protocol: u16) -> io::Result<()> {
     checked(result)
 }
 
+/// Packets that the kernel queued and dropped on this socket since the last call.
+pub(super) fn take_statistics(fd: &impl AsRawFd) -> (usize, u64) {
+    let mut statistics = [0_u32; 2];
+    match get(fd, libc::SOL_PACKET, libc::PACKET_STATISTICS, &mut statistics) {
+        // The kernel adds the drops to the packets.
+        Ok(()) => (statistics[0].wrapping_sub(statistics[1]) as usize, u64::from(statistics[1])),
+        Err(_) => (0, 0),
+    }
+}
+
 /// Packets that the kernel dropped on this socket since the last call.
 pub(super) fn take_drops(fd: &impl AsRawFd) -> u64 {
-    // The ring's statistics have one word more than the plain ones; the first two agree.
-    let mut statistics = [0_u32; 3];
-    match get(fd, libc::SOL_PACKET, libc::PACKET_STATISTICS, &mut statistics) {
-        Ok(()) => u64::from(statistics[1]),
-        Err(_) => 0,
-    }
+    take_statistics(fd).1
 }
 
 /// Takes the socket's pending error, so that poll does not report it again.

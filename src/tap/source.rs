@@ -67,6 +67,14 @@ impl Source {
         }
     }
 
+    /// Lets nothing more in; what has arrived stays to be read.
+    pub(super) fn shut(&self) {
+        match self {
+            Self::Ring(ring) => ring.shut(),
+            Self::Pnet(pnet) => pnet.shut(),
+        }
+    }
+
     pub(super) fn is_bound(&self) -> bool {
         match self {
             Self::Ring(ring) => ring.is_bound(),

@@ -1,0 +1,125 @@
+//! A TUN device whose far end is the test: a write is a packet arriving (ingress), and a thread drains
+//! what the namespace sends out (egress), so that the device never drops for want of a reader.
+
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use super::Namespace;
+
+/// Bytes of `struct virtio_net_hdr`, which precedes each packet on a device with offloads.
+pub(crate) const VNET_HEADER: usize = 10;
+/// Above the largest super-packet with its vnet header.
+const LARGEST_READ: usize = 70_000;
+
+pub(crate) struct Tun {
+    file: Arc<File>,
+    name: String,
+    came_out: Arc<AtomicU64>,
+    stop: Arc<AtomicBool>,
+    drain: Option<thread::JoinHandle<()>>,
+}
+
+impl Tun {
+    /// Makes the device and brings it up, without a queueing discipline.
+    pub(crate) fn open(namespace: &Namespace, name: &str) -> Self {
+        Self::make(namespace, name, 0)
+    }
+
+    /// Makes the device with a vnet header before each packet and every segmentation offload on.
+    pub(crate) fn open_with_offloads(namespace: &Namespace, name: &str) -> Self {
+        Self::make(namespace, name, libc::IFF_VNET_HDR)
+    }
+
+    fn make(namespace: &Namespace, name: &str, extra_flags: libc::c_int) -> Self {
+        let owned = name.to_owned();
+        let file = namespace.run(move || attach(&owned, extra_flags));
+        namespace.command(&format!("ip link set {name} txqueuelen 20000"));
+        // What a queueing discipline drops is never shown to a tap, and would not be an error of it.
+        namespace.command(&format!("tc qdisc replace dev {name} root noqueue"));
+        namespace.command(&format!("ip link set {name} up"));
+        let file = Arc::new(file);
+        let came_out = Arc::new(AtomicU64::new(0));
+        let stop = Arc::new(AtomicBool::new(false));
+        let drain = {
+            let (file, came_out, stop) = (Arc::clone(&file), Arc::clone(&came_out), Arc::clone(&stop));
+            thread::spawn(move || drain(&file, &came_out, &stop))
+        };
+        Self { file, name: name.to_owned(), came_out, stop, drain: Some(drain) }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Lets one packet arrive from the tunnel.
+    pub(crate) fn inject(&self, packet: &[u8]) {
+        let written = (&*self.file).write(packet).expect("the TUN device takes a packet");
+        assert_eq!(written, packet.len(), "the TUN device takes a whole packet");
+    }
+
+    /// Packets that left the namespace through the device so far.
+    pub(crate) fn came_out(&self) -> u64 {
+        // Relaxed: a count read for a later comparison orders nothing.
+        self.came_out.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Tun {
+    fn drop(&mut self) {
+        // Relaxed: the drain only needs to see the flag eventually.
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(drain) = self.drain.take() {
+            // A panic of the drain shows as packets that did not come out.
+            let _ = drain.join();
+        }
+    }
+}
+
+fn attach(name: &str, extra_flags: libc::c_int) -> File {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open("/dev/net/tun")
+        .expect("live tests need /dev/net/tun");
+    // SAFETY: ifreq is plain data for which all zeroes is a valid value.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    assert!(name.len() < libc::IFNAMSIZ, "an interface name fits");
+    for (slot, byte) in request.ifr_name.iter_mut().zip(name.bytes()) {
+        *slot = libc::c_char::try_from(byte).expect("interface names are ASCII");
+    }
+    let flags = libc::IFF_TUN | libc::IFF_NO_PI | extra_flags;
+    request.ifr_ifru.ifru_flags = i16::try_from(flags).expect("TUN flags fit a short");
+    // SAFETY: the descriptor is open and the request outlives the call.
+    let made = unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETIFF, &raw mut request) };
+    assert_eq!(made, 0, "TUNSETIFF {name}: {}", std::io::Error::last_os_error());
+    if extra_flags & libc::IFF_VNET_HDR != 0 {
+        let offloads =
+            libc::TUN_F_CSUM | libc::TUN_F_TSO4 | libc::TUN_F_TSO6 | libc::TUN_F_USO4 | libc::TUN_F_USO6;
+        // SAFETY: TUNSETOFFLOAD takes its argument by value.
+        let set =
+            unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETOFFLOAD, libc::c_ulong::from(offloads)) };
+        assert_eq!(set, 0, "TUNSETOFFLOAD {name}: {}", std::io::Error::last_os_error());
+    }
+    file
+}
+
+fn drain(file: &File, came_out: &AtomicU64, stop: &AtomicBool) {
+    let mut buffer = vec![0; LARGEST_READ];
+    // Relaxed: see `Drop`.
+    while !stop.load(Ordering::Relaxed) {
+        match (&*file).read(&mut buffer) {
+            // Relaxed: a plain count.
+            Ok(_) => _ = came_out.fetch_add(1, Ordering::Relaxed),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(Duration::from_millis(1)),
+            // A device that is down or gone gives EIO and EBADFD until it is back or dropped.
+            Err(_) => thread::sleep(Duration::from_millis(5)),
+        }
+    }
+}
