@@ -14,21 +14,19 @@ use crate::meter::policy::{Policy, Profile};
 use crate::meter::release::Release;
 use crate::node::{Node, Tick};
 use crate::publish::exposition::{self, Health};
-use crate::publish::http::{self, Pages};
+use crate::publish::http::{self, Listeners, Pages, Prepared};
 use crate::roster::account::AccountName;
 use crate::roster::address::Prefix;
 use crate::roster::csv::Row;
 use crate::roster::{Roster, Source, csv};
 use crate::tap::{Attribution, PatternState, Tap, TapError, TapKind, TapNews};
 use crate::world::{Files, SystemFiles, SystemRandomness};
-use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::JoinSet;
 
 /// A meter that runs: the parts that the daemon and the demo share.
 pub struct Engine {
@@ -174,7 +172,7 @@ struct Daemon<'a> {
     path: &'a Path,
     config: Config,
     engine: Engine,
-    web: JoinSet<()>,
+    web: Listeners,
 }
 
 /// Runs the daemon until SIGTERM or SIGINT.
@@ -191,7 +189,8 @@ pub fn run(path: &Path) -> Result<(), Failure> {
     if let Some(file) = &config.roster_file {
         warn_of_names(file, &rows);
     }
-    let listeners = http::bind(&config.listen)?;
+    let web = Listeners::default();
+    let listeners = web.prepare(&config.listen)?;
     let control = server::bind(&config.control_socket)?;
     let (kind, why) = crate::tap::choose(config.backend).map_err(tap_failure)?;
     say(&Event::TapChosen(kind.word(), why));
@@ -203,8 +202,9 @@ pub fn run(path: &Path) -> Result<(), Failure> {
     let socket = config.control_socket.clone();
     let result = runtime.block_on(async {
         let engine = start(&config, Some(kind), rows)?;
-        let daemon = Daemon { path, config, engine, web: JoinSet::new() };
-        daemon.serve(listeners, control).await
+        let mut daemon = Daemon { path, config, engine, web };
+        daemon.adopt(listeners).map_err(|error| Failure::new(Code::Io, error.to_string()))?;
+        daemon.serve(control).await
     });
     // The socket is ours: `bind` has made sure that no other daemon answers on it.
     let _ = std::fs::remove_file(socket);
@@ -212,13 +212,12 @@ pub fn run(path: &Path) -> Result<(), Failure> {
 }
 
 impl Daemon<'_> {
-    async fn serve(mut self, listeners: Vec<TcpListener>, control: UnixListener) -> Result<(), Failure> {
+    async fn serve(mut self, control: UnixListener) -> Result<(), Failure> {
         let io = |error: std::io::Error| Failure::new(Code::Io, error.to_string());
         let mut hangup = signal(SignalKind::hangup()).map_err(io)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(io)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(io)?;
         self.resolve_roles();
-        self.serve_pages(listeners)?;
         let control = tokio::net::UnixListener::from_std(control).map_err(io)?;
         say(&Event::Ready);
         let answering = tokio::spawn(server::serve(control, Arc::clone(&self.engine.desk)));
@@ -232,18 +231,14 @@ impl Daemon<'_> {
         }
         say(&Event::Stopping);
         answering.abort();
-        self.web.shutdown().await;
         self.engine.stop().await;
         Ok(())
     }
 
-    fn serve_pages(&mut self, listeners: Vec<TcpListener>) -> Result<(), Failure> {
-        self.web.abort_all();
-        for listener in listeners {
-            let listener = tokio::net::TcpListener::from_std(listener)
-                .map_err(|error| Failure::new(Code::Io, error.to_string()))?;
-            self.web.spawn(http::serve(listener, http::router(Arc::clone(&self.engine.pages))));
-        }
+    /// Serves these listeners, and lets go of those that are not configured any more.
+    fn adopt(&mut self, prepared: Prepared) -> std::io::Result<()> {
+        let router = http::router(Arc::clone(&self.engine.pages));
+        self.web.adopt(prepared, &self.config.listen, &router)?;
         if http::others_can_reach(&self.config.listen) {
             say(&Event::ListeningWide);
         }
@@ -278,11 +273,7 @@ impl Daemon<'_> {
             return Err(format!("{}: a change to {table} needs a restart", self.path.display()));
         }
         let rows = read_roster(&SystemFiles, &new)?;
-        let listeners = if new.listen == self.config.listen {
-            None
-        } else {
-            Some(http::bind(&new.listen).map_err(|failure| failure.message)?)
-        };
+        let listeners = self.web.prepare(&new.listen).map_err(|failure| failure.message)?;
         if let Some(file) = &new.roster_file {
             warn_of_names(file, &rows);
             let change = Change::Replace(Source::File, assignments(rows));
@@ -294,9 +285,6 @@ impl Daemon<'_> {
         }
         self.config = new;
         self.resolve_roles();
-        if let Some(listeners) = listeners {
-            self.serve_pages(listeners).map_err(|failure| failure.message)?;
-        }
-        Ok(())
+        self.adopt(listeners).map_err(|error| error.to_string())
     }
 }

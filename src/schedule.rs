@@ -23,6 +23,8 @@ pub struct Schedule {
     closed_at: u64,
     /// Boot clock when the wall index fell below `last`, while it stays there.
     below_since: Option<u64>,
+    /// The wall index was below `last` for long enough: the clock was ahead once.
+    was_ahead: bool,
 }
 
 impl Schedule {
@@ -30,7 +32,14 @@ impl Schedule {
     #[must_use]
     pub fn unproven(length_seconds: u64, now: Reading) -> Self {
         let open = now.wall_seconds / length_seconds;
-        Self { length_seconds, open, last: open, closed_at: now.boot_nanoseconds, below_since: None }
+        Self {
+            length_seconds,
+            open,
+            last: open,
+            closed_at: now.boot_nanoseconds,
+            below_since: None,
+            was_ahead: false,
+        }
     }
 
     /// The highest ordinal that is used or barred.
@@ -48,14 +57,13 @@ impl Schedule {
         let waited = |since: u64| now.boot_nanoseconds.saturating_sub(since) >= wait;
 
         // An index beside the last one is the ordinary course (the barred index itself, or the
-        // one after a release); only a lower one tells of a clock that was ahead.
-        let below = index < self.last;
-        let stuck_below = match self.below_since {
-            Some(since) if below => waited(since),
-            _ => {
-                self.below_since = below.then_some(now.boot_nanoseconds);
-                false
-            }
+        // one after a release); only a lower one tells of a clock that was ahead. Judged before
+        // this reading may end the stay below: it lasted until now.
+        self.was_ahead |= self.below_since.is_some_and(waited);
+        self.below_since = match self.below_since {
+            _ if index >= self.last => None,
+            None => Some(now.boot_nanoseconds),
+            since => since,
         };
         if !boundary || !waited(self.closed_at) {
             return None;
@@ -63,12 +71,13 @@ impl Schedule {
         let candidate = index - 1;
         let ordinal = if candidate > self.last {
             candidate
-        } else if stuck_below {
+        } else if self.was_ahead {
             self.last.checked_add(1)?
         } else {
             return None;
         };
         self.last = ordinal;
+        self.was_ahead = false;
         self.closed_at = now.boot_nanoseconds;
         Some(ordinal)
     }
@@ -117,6 +126,16 @@ mod tests {
         assert_eq!(schedule.observe(at(10 * DAY + 60, 60)), None);
         assert_eq!(schedule.observe(at(11 * DAY, DAY)), Some(4001));
         assert_eq!(schedule.observe(at(12 * DAY, 2 * DAY)), Some(4002));
+    }
+
+    #[test]
+    fn a_clock_that_was_two_days_ahead_is_noticed_before_it_is_caught_up_with() {
+        let mut schedule = Schedule::unproven(DAY, at(10 * DAY, 0));
+        assert_eq!(schedule.observe(at(12 * DAY, 2 * DAY)), Some(11));
+        // Set back by more than two days: below the last index for a day, then level with it.
+        assert_eq!(schedule.observe(at(9 * DAY + DAY / 2, 2 * DAY + 1)), None);
+        assert_eq!(schedule.observe(at(10 * DAY, 2 * DAY + DAY / 2)), None);
+        assert_eq!(schedule.observe(at(11 * DAY, 3 * DAY + DAY / 2)), Some(12));
     }
 
     #[test]

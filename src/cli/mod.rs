@@ -19,7 +19,7 @@ const CONFIG: &str = "/etc/blindmeter/blindmeter.toml";
 
 /// Counts each VPN account's total bandwidth, and keeps no addresses, times or traffic.
 #[derive(Parser)]
-#[command(name = "blindmeter", version, arg_required_else_help = true)]
+#[command(name = "blindmeter", version)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -120,10 +120,13 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version are no errors.
-            let code = if error.use_stderr() { Code::Usage as u8 } else { 0 };
-            let _ = error.print();
-            return ExitCode::from(code);
+            if !error.use_stderr() {
+                // Help and version are no errors.
+                let _ = error.print();
+                return ExitCode::SUCCESS;
+            }
+            output::complain(&misspelt(&error));
+            return ExitCode::from(Code::Usage as u8);
         }
     };
     match run(cli.command) {
@@ -147,6 +150,20 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Status { json, daemon } => status::run(json, &daemon.socket()?),
         Command::Gen { command } => generate::run(&command),
     }
+}
+
+/// What is wrong with a command line, on one line. Names options, never what was given for them:
+/// it may be an address or an account.
+fn misspelt(error: &clap::Error) -> String {
+    use clap::error::{ContextKind, ContextValue, ErrorKind};
+    let what = error.kind().as_str().unwrap_or("the command line is wrong");
+    let named = match (error.kind(), error.get(ContextKind::InvalidArg)) {
+        (ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand, _) => String::new(),
+        (_, Some(ContextValue::String(name))) => format!(": {name}"),
+        (_, Some(ContextValue::Strings(names))) => format!(": {}", names.join(" ")),
+        _ => String::new(),
+    };
+    format!("{what}{named}; see `blindmeter --help`")
 }
 
 /// An answer to another question than was asked.

@@ -1,7 +1,6 @@
 //! What commands print: lines, tables and JSON on standard output, complaints on standard error.
 //!
 //! A reader that went away (`| head`) ends a command quietly.
-#![expect(clippy::print_stderr, reason = "this is where commands speak to the person at the keyboard")]
 
 use crate::failure::Failure;
 use serde::Serialize;
@@ -63,16 +62,16 @@ pub(super) fn bytes(count: u64) -> String {
     format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[power - 1])
 }
 
-/// Says one line on standard error.
+/// Says one line on standard error. One that cannot be said is no reason to end otherwise.
 pub(super) fn complain(message: &str) {
     if !message.is_empty() {
-        eprintln!("blindmeter: {message}");
+        let _ = writeln!(io::stderr(), "blindmeter: {message}");
     }
 }
 
 /// Says one line on standard error that is no complaint.
 pub(super) fn note(message: &str) {
-    eprintln!("{message}");
+    let _ = writeln!(io::stderr(), "{message}");
 }
 
 fn written(result: io::Result<()>) -> Result<(), Failure> {

@@ -133,10 +133,8 @@ pub struct ConfigError {
 /// The first thing that is wrong.
 pub fn parse(text: &str) -> Result<Config, ConfigError> {
     let source = Text(text);
-    let file: raw::File = toml::from_str(text).map_err(|error| {
-        let what = error.message().trim().replace('\n', " ");
-        source.error(error.span().unwrap_or(0..0), what)
-    })?;
+    let file: raw::File = toml::from_str(text)
+        .map_err(|error| source.error(error.span().unwrap_or(0..0), discreet(error.message())))?;
     source.refuse_what_is_not_built(&file)?;
     let policy = source.policy(&file)?;
     let capacity = match &file.store.capacity {
@@ -168,8 +166,7 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
 /// When the text is no TOML.
 pub fn control_socket(text: &str) -> Result<PathBuf, ConfigError> {
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-        let what = error.message().trim().replace('\n', " ");
-        Text(text).error(error.span().unwrap_or(0..0), what)
+        Text(text).error(error.span().unwrap_or(0..0), discreet(error.message()))
     })?;
     let socket = table.get("control").and_then(|control| control.get("socket"));
     let socket = socket.and_then(toml::Value::as_str).unwrap_or("/run/blindmeter/control.sock");
@@ -179,6 +176,15 @@ pub fn control_socket(text: &str) -> Result<PathBuf, ConfigError> {
 fn roles(raw: raw::Roles) -> Roles {
     let or_root = |names: Option<Vec<String>>| names.unwrap_or_else(|| vec!["root".to_owned()]);
     Roles { roster: or_root(raw.roster), support: or_root(raw.support), privacy: or_root(raw.privacy) }
+}
+
+/// A parser's message on one line, without the value that it quotes: it may be an address.
+fn discreet(message: &str) -> String {
+    let line = message.trim().replace('\n', " ");
+    match (line.find("string \""), line.rfind("\", expected")) {
+        (Some(start), Some(end)) if start < end => format!("{}a string{}", &line[..start], &line[end + 1..]),
+        _ => line,
+    }
 }
 
 /// The text of a configuration, for the line numbers of its errors.

@@ -95,6 +95,11 @@ impl Desk {
         Some(error(Code::Permission, message))
     }
 
+    /// True of a peer without any role, who will be refused whatever it asks.
+    pub fn is_stranger(&self, peer: &Peer) -> bool {
+        self.access.load().missing_for_status(peer).is_some()
+    }
+
     /// Answers a request whose role was checked; `text` is what followed a `sync`.
     pub async fn answer(&self, request: Request, text: &[u8]) -> Answer {
         match request {

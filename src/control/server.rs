@@ -18,8 +18,14 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-/// Connections at a time; further ones wait in the kernel's queue.
+/// Connections of those who have a role; a further one is closed.
 const CONNECTIONS: usize = 64;
+
+/// Connections of those who have none: they may hold up each other, and nobody else.
+const STRANGERS: usize = 16;
+
+/// How long a stranger's request may take to arrive, to be refused by the name of its role.
+const STRANGERS_SILENCE: Duration = Duration::from_secs(1);
 
 /// How long a connection may stay silent, and how long one request may take to arrive.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -58,44 +64,56 @@ pub fn bind(path: &Path) -> Result<StdListener, Failure> {
 
 /// Serves until the task is dropped. No error of a connection or of accept(2) ends it.
 pub async fn serve(listener: UnixListener, desk: Arc<Desk>) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let rooms = Rooms {
+        members: Arc::new(Semaphore::new(CONNECTIONS)),
+        strangers: Arc::new(Semaphore::new(STRANGERS)),
+    };
     let mut connections = JoinSet::new();
     loop {
-        let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                while connections.try_join_next().is_some() {}
-                let desk = Arc::clone(&desk);
-                connections.spawn(async move {
-                    // A connection that fails concerns the one who made it.
-                    let _ = converse(stream, &desk).await;
-                    drop(place);
-                });
-            }
-            Err(_) => crate::clock::pause(ACCEPT_PAUSE).await,
-        }
+        let Ok((stream, _)) = listener.accept().await else {
+            crate::clock::pause(ACCEPT_PAUSE).await;
+            continue;
+        };
+        while connections.try_join_next().is_some() {}
+        let Ok(peer) = identify(&stream) else { continue };
+        let stranger = desk.is_stranger(&peer);
+        let room = if stranger { &rooms.strangers } else { &rooms.members };
+        let Ok(place) = Arc::clone(room).try_acquire_owned() else { continue };
+        let desk = Arc::clone(&desk);
+        let silence = if stranger { STRANGERS_SILENCE } else { SILENCE };
+        connections.spawn(async move {
+            // A connection that fails concerns the one who made it.
+            let _ = converse(stream, &peer, silence, &desk).await;
+            drop(place);
+        });
     }
 }
 
-async fn converse(stream: UnixStream, desk: &Desk) -> io::Result<()> {
+/// Room for connections, apart by whether the peer has a role.
+struct Rooms {
+    members: Arc<Semaphore>,
+    strangers: Arc<Semaphore>,
+}
+
+fn identify(stream: &UnixStream) -> io::Result<Peer> {
     let credentials = stream.peer_cred()?;
-    let mut gids = supplementary_groups(&stream)?;
+    let mut gids = supplementary_groups(stream)?;
     gids.push(credentials.gid());
-    let peer = Peer { uid: credentials.uid(), gids };
+    Ok(Peer { uid: credentials.uid(), gids })
+}
+
+async fn converse(stream: UnixStream, peer: &Peer, silence: Duration, desk: &Desk) -> io::Result<()> {
     let (input, mut output) = stream.into_split();
     let mut input = BufReader::new(input);
-    while let Some(line) = crate::clock::within(SILENCE, line(&mut input)).await.transpose()?.flatten() {
+    while let Some(line) = crate::clock::within(silence, line(&mut input)).await.transpose()?.flatten() {
         let answer = match serde_json::from_slice::<Request>(&line) {
             Err(_) => error(
                 Code::Usage,
                 "the control socket did not understand the request; use the client of the same version"
                     .into(),
             ),
-            Ok(request) => match desk.refusal(&request, &peer) {
-                Some(refusal) => {
-                    say(&mut output, &refusal).await?;
-                    return Ok(());
-                }
+            Ok(request) => match desk.refusal(&request, peer) {
+                Some(refusal) => return say(&mut output, &refusal).await,
                 None => answer(desk, request, &mut input).await?,
             },
         };

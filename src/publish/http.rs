@@ -21,7 +21,7 @@ use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 
 /// Connections at a time. Beyond it the oldest is closed, so that slow ones cannot shut a scraper
 /// out.
@@ -114,6 +114,46 @@ pub fn router(pages: Arc<Pages>) -> Router {
         .route("/-/healthy", get(text("healthy\n")))
         .route("/-/ready", get(text("ready\n")))
         .route("/", get(text("blindmeter\n\n/metrics    released totals and the state of the daemon\n/-/healthy  answers while the process lives\n/-/ready    answers once it meters\n")))
+}
+
+/// Listeners that are bound and not served yet.
+pub type Prepared = Vec<(SocketAddr, StdListener)>;
+
+/// The listeners that are being served, by address.
+#[derive(Default)]
+pub struct Listeners {
+    serving: Vec<(SocketAddr, JoinHandle<()>)>,
+}
+
+impl Listeners {
+    /// Binds those of the addresses that are not being served yet.
+    ///
+    /// # Errors
+    /// Those of [`bind`]; nothing has changed then.
+    pub fn prepare(&self, addresses: &[SocketAddr]) -> Result<Prepared, Failure> {
+        let new = |address: &&SocketAddr| !self.serving.iter().any(|(served, _)| served == *address);
+        let new: Vec<SocketAddr> = addresses.iter().filter(new).copied().collect();
+        Ok(new.iter().copied().zip(bind(&new)?).collect())
+    }
+
+    /// Serves the prepared ones, and lets go of those that are not among the addresses any more.
+    ///
+    /// # Errors
+    /// When the runtime cannot take a listener.
+    pub fn adopt(&mut self, prepared: Prepared, addresses: &[SocketAddr], router: &Router) -> io::Result<()> {
+        for (address, listener) in prepared {
+            let task = tokio::spawn(serve(TcpListener::from_std(listener)?, router.clone()));
+            self.serving.push((address, task));
+        }
+        self.serving.retain(|(address, task)| {
+            let keep = addresses.contains(address);
+            if !keep {
+                task.abort();
+            }
+            keep
+        });
+        Ok(())
+    }
 }
 
 /// Serves until the task is dropped. No error of a connection or of accept(2) ends it.
