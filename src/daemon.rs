@@ -189,10 +189,10 @@ pub fn run(path: &Path) -> Result<(), Failure> {
     if let Some(file) = &config.roster_file {
         warn_of_names(file, &rows);
     }
+    let (kind, why) = crate::tap::choose(config.backend).map_err(tap_failure)?;
     let web = Listeners::default();
     let listeners = web.prepare(&config.listen)?;
     let control = server::bind(&config.control_socket)?;
-    let (kind, why) = crate::tap::choose(config.backend).map_err(tap_failure)?;
     say(&Event::TapChosen(kind.word(), why));
     say(&Event::FirstStart);
     let runtime = tokio::runtime::Builder::new_current_thread()

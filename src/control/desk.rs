@@ -35,6 +35,7 @@ impl Access {
         unknown.extend(more);
         let (privacy, more) = Members::resolve(&roles.privacy);
         unknown.extend(more);
+        unknown.sort_unstable();
         unknown.dedup();
         (Self { roster, support, privacy }, unknown)
     }

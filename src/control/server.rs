@@ -18,8 +18,12 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-/// Connections of those who have a role; a further one is closed.
+/// Connections of those who have a role that are answered at a time; further ones wait.
 const CONNECTIONS: usize = 64;
+
+/// Connections of those who have a role, answered or waiting: a restart of a large VPN server runs
+/// its hooks all at once. Below the usual limit of 1,024 descriptors; a further one is closed.
+const MEMBERS: usize = 768;
 
 /// Connections of those who have none: they may hold up each other, and nobody else.
 const STRANGERS: usize = 16;
@@ -64,10 +68,9 @@ pub fn bind(path: &Path) -> Result<StdListener, Failure> {
 
 /// Serves until the task is dropped. No error of a connection or of accept(2) ends it.
 pub async fn serve(listener: UnixListener, desk: Arc<Desk>) {
-    let rooms = Rooms {
-        members: Arc::new(Semaphore::new(CONNECTIONS)),
-        strangers: Arc::new(Semaphore::new(STRANGERS)),
-    };
+    let counter = Arc::new(Semaphore::new(CONNECTIONS));
+    let rooms =
+        Rooms { members: Arc::new(Semaphore::new(MEMBERS)), strangers: Arc::new(Semaphore::new(STRANGERS)) };
     let mut connections = JoinSet::new();
     loop {
         let Ok((stream, _)) = listener.accept().await else {
@@ -79,12 +82,14 @@ pub async fn serve(listener: UnixListener, desk: Arc<Desk>) {
         let stranger = desk.is_stranger(&peer);
         let room = if stranger { &rooms.strangers } else { &rooms.members };
         let Ok(place) = Arc::clone(room).try_acquire_owned() else { continue };
-        let desk = Arc::clone(&desk);
+        let (desk, counter) = (Arc::clone(&desk), Arc::clone(&counter));
         let silence = if stranger { STRANGERS_SILENCE } else { SILENCE };
         connections.spawn(async move {
+            // A stranger needs no turn: it is refused without anything being done.
+            let turn = if stranger { None } else { counter.acquire_owned().await.ok() };
             // A connection that fails concerns the one who made it.
             let _ = converse(stream, &peer, silence, &desk).await;
-            drop(place);
+            drop((turn, place));
         });
     }
 }
@@ -106,6 +111,10 @@ async fn converse(stream: UnixStream, peer: &Peer, silence: Duration, desk: &Des
     let (input, mut output) = stream.into_split();
     let mut input = BufReader::new(input);
     while let Some(line) = crate::clock::within(silence, line(&mut input)).await.transpose()?.flatten() {
+        if line.last() != Some(&b'\n') {
+            let what = format!("a request has at most {LINE_BYTES} bytes");
+            return say(&mut output, &error(Code::Usage, what)).await;
+        }
         let answer = match serde_json::from_slice::<Request>(&line) {
             Err(_) => error(
                 Code::Usage,
@@ -137,15 +146,11 @@ async fn answer(desk: &Desk, request: Request, input: &mut BufReader<OwnedReadHa
     Ok(desk.answer(request, &text).await)
 }
 
-/// One line; none at the end. A line that is too long is an error.
+/// One line; none at the end. One that is too long, or breaks off, has no line feed.
 async fn line(input: &mut BufReader<OwnedReadHalf>) -> io::Result<Option<Vec<u8>>> {
     let mut line = Vec::new();
     input.take(LINE_BYTES as u64).read_until(b'\n', &mut line).await?;
-    match line.last() {
-        None => Ok(None),
-        Some(b'\n') => Ok(Some(line)),
-        Some(_) => Err(io::ErrorKind::InvalidData.into()),
-    }
+    Ok((!line.is_empty()).then_some(line))
 }
 
 async fn say(output: &mut OwnedWriteHalf, answer: &Answer) -> io::Result<()> {

@@ -1,0 +1,260 @@
+//! Whatever is wrong with what the program is given, it says so in one line that names the place and
+//! repeats no address and no account, and ends with the exit code of the contract.
+
+mod daemon;
+mod netns;
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+
+use daemon::command::{NOBODY, bounded, ended, identity, repeats_nothing};
+use daemon::{PROGRAM, Site, free_port, http};
+use netns::Namespace;
+use nix::sys::signal::Signal;
+
+/// What stands in the good configuration, what to write instead, on which line of that the mistake
+/// is, and what the message holds.
+type Mistake = (&'static str, &'static str, usize, &'static [&'static str]);
+
+const MISTAKES: [Mistake; 38] = [
+    ("crowd = 20", "crowds = 20", 0, &["`crowds`"]),
+    ("[web]", "[webs]", 0, &["`webs`"]),
+    ("[web]", "[extra]\n[web]", 0, &["`extra`"]),
+    ("backend = \"auto\"", "backend = \"auto\"\nfast = true", 1, &["`fast`"]),
+    ("roster = [\"root\"]", "operators = [\"root\"]", 0, &["`operators`"]),
+    ("[tap]", "[tap", 0, &["table"]),
+    ("[node]", "[tap]", 0, &["duplicate"]),
+    ("name = \"black-box\"", "name = black-box", 0, &["quoted"]),
+    ("crowd = 20", "crowd = \"20\"", 0, &["string"]),
+    ("crowd = 20", "crowd = -1", 0, &["-1"]),
+    ("\"24h\"", "\"24x\"", 0, &["duration like \"24h\""]),
+    ("\"24h\"", "\"1.5h\"", 0, &["duration like \"24h\""]),
+    ("\"24h\"", "24", 0, &["integer"]),
+    ("\"7d\"", "\"-7d\"", 0, &["duration like \"24h\""]),
+    ("\"28d\"", "\"99999999999999999999d\"", 0, &["duration like \"24h\""]),
+    ("crowd = 20", "crowd = 20\nclamp = \"50GIB\"", 1, &["size like \"50GiB\""]),
+    ("crowd = 20", "crowd = 20\nclamp = \"GiB\"", 1, &["size like \"50GiB\""]),
+    ("\"1Gbit/s\"", "\"1Gbit\"", 0, &["rate like \"1Gbit/s\""]),
+    ("\"1Gbit/s\"", "\"0Gbit/s\"", 0, &["release.link_capacity", "above 0"]),
+    ("capacity = 64", "capacity = 0", 0, &["store.capacity", "1 to 16777216"]),
+    ("\"28d\"", "\"36d\"", 0, &["store.period", "5w", "compiled in"]),
+    ("\"coarse\"", "\"noisy\"", 0, &["release.mode", "\"noisy\"", "write \"coarse\""]),
+    ("mode = \"coarse\"\n", "", 0, &["release.mode", "mode = \"coarse\" under [release]"]),
+    ("\"coarse\"", "\"exact\"", 0, &["release.mode", "\"coarse\""]),
+    ("\"memory\"", "\"sealed\"", 0, &["store.mode", "\"sealed\"", "write \"memory\""]),
+    ("mode = \"memory\"\n", "", 0, &["store.mode", "mode = \"memory\" under [store]"]),
+    ("\"auto\"", "\"kernel\"", 0, &["tap.backend", "\"kernel\""]),
+    ("\"auto\"", "\"best\"", 0, &["tap.backend", "\"pnet\""]),
+    ("[control]", "[[roster.wireguard]]\ninterface = \"wg0\"\n[control]", 0, &["roster.wireguard"]),
+    ("[web]", "listen = \"127.0.0.1:9777\"\n[web]", 0, &["support.listen", "accounts show"]),
+    ("[\"bm-none*\"]", "[]", 0, &["tap.interfaces", "at least one"]),
+    ("[\"bm-none*\"]", "[\"a\", \"b\", \"a\"]", 0, &["tap.interfaces", "twice"]),
+    ("\"bm-none*\"", "\"sixteen-letters-\"", 0, &["tap.interfaces", "15"]),
+    ("\"black-box\"", "\"black box\"", 0, &["node.name"]),
+    ("\"canary-probe\"", "\"canary probe\"", 0, &["roster.probe_account", "%XX"]),
+    ("\"10.77.0.0/16\"", "\"10.77.0.1/16\"", 0, &["roster.pools", "first address"]),
+    ("\"fd77:77::/112\"", "\"10.77.5.0/24\"", 0, &["roster.pools", "overlaps"]),
+    ("\"fd77:77::/112\"", "\"fd77:77::/96\"", 0, &["roster.pools", "2^20"]),
+];
+
+/// A roster text and what the message holds besides the file.
+type BadRoster = (&'static [u8], &'static [&'static str]);
+
+const BAD_ROSTERS: [BadRoster; 13] = [
+    (b"", &["line 1", "prefix,account"]),
+    (b"# canary\n10.77.0.1,canary\n", &["line 2", "header"]),
+    (b"prefix,account\n10.77.0.1,canary-a\n# note\n10.77.0.1/32,canary-b\n", &["line 2 and line 4"]),
+    (b"prefix,account\n10.77.0.1,a\nfd77::1,canary-a\nfd77:0:0::1,canary-b\n", &["line 3 and line 4"]),
+    (b"prefix,account\n10.77.0.1\n", &["line 2", "expected prefix,account"]),
+    (b"prefix,account\n10.77.0.1,canary,two\n", &["line 2", "expected prefix,account"]),
+    (b"prefix,account\n\n10.77.0.256,canary\n", &["line 3", "not an address"]),
+    (b"prefix,account\n10.77.0.1/33,canary\n", &["line 2", "0 to 32"]),
+    (b"prefix,account\n10.77.0.1/24,canary\n", &["line 2", "past the prefix length"]),
+    (b"prefix,account\n10.77.0.1,canary two\n", &["line 2", "%XX"]),
+    (b"prefix,account\n10.77.0.1,canary%zz\n", &["line 2", "%XX"]),
+    (b"prefix,account\n10.77.0.1,\n", &["line 2", "1 to 128 bytes"]),
+    (b"prefix,account\n10.77.0.1,canary\xff\n", &["line 2", "UTF-8"]),
+];
+
+#[test]
+fn a_mistake_in_the_configuration_is_named_with_its_line() {
+    let site = Site::new();
+    let good = site.config();
+    for (from, to, offset, texts) in MISTAKES {
+        let line = site.configure(from, to) + offset;
+        // What does not stand there is missed where its table begins.
+        let line = if to.is_empty() { line - 1 } else { line };
+        let place = format!("{} line {line}:", site.name("blindmeter.toml"));
+        for command in [&["check"][..], &["run"], &["run", "--dry-run"]] {
+            site.command(command).failed(78, &[&[place.as_str()], texts].concat());
+        }
+        site.write("blindmeter.toml", &good);
+    }
+}
+
+/// A pool written as a text instead of a list is the mistake that comes to mind.
+#[test]
+fn a_value_of_the_wrong_type_is_not_repeated() {
+    let site = Site::new();
+    let line = site.configure("[\"10.77.0.0/16\", \"fd77:77::/112\"]", "\"10.77.0.0/16\"");
+    site.command(&["check"]).failed(78, &[&format!("line {line}:")]);
+}
+
+#[test]
+#[cfg(not(feature = "lab"))]
+fn a_floor_that_is_violated_is_named() {
+    let site = Site::new();
+    let good = site.config();
+    for (from, to, key, floor) in [
+        ("\"24h\"", "\"59m\"", "epoch.length", "1h"),
+        ("crowd = 20", "crowd = 9", "release.crowd", "10"),
+        ("\"7d\"", "\"6d\"", "support.refresh", "1w"),
+    ] {
+        let place = format!("line {}: {key}: the floor is {floor}", site.configure(from, to));
+        for command in ["check", "run"] {
+            site.command(&[command]).failed(78, &[&place, "compiled in"]);
+        }
+        site.write("blindmeter.toml", &good);
+    }
+}
+
+#[test]
+fn a_bad_roster_is_named_with_its_lines() {
+    let site = Site::new();
+    let roster = site.name("roster.csv");
+    let long = format!("prefix,account\n10.77.0.1,canary{}\n", "y".repeat(123));
+    let rosters = BAD_ROSTERS.into_iter().chain([(long.as_bytes(), &["line 2", "1 to 128 bytes"][..])]);
+    for (text, texts) in rosters {
+        site.write("roster.csv", text);
+        let texts = [&[roster.as_str()], texts].concat();
+        site.command(&["check"]).failed(78, &texts);
+        site.command(&["run"]).failed(78, &texts);
+        let mut meter = bounded();
+        meter.args([PROGRAM, "meter", "-", "--roster", &roster]);
+        ended(meter).failed(78, &texts);
+    }
+}
+
+#[test]
+fn a_configuration_that_cannot_be_used_is_named() {
+    let site = Site::new();
+    let config = site.name("blindmeter.toml");
+    site.configure("capacity = 64", "capacity = 1");
+    site.command(&["check"]).failed(78, &["store.capacity", "2 accounts", "room for 1"]);
+    site.command(&["run"]).failed(78, &["1 accounts", "[store] capacity"]);
+    site.write("blindmeter.toml", b"[tap]\n# \xff\n");
+    site.command(&["check"]).failed(78, &[&config, "UTF-8"]);
+    fs::remove_file(site.path("blindmeter.toml")).expect("the file is ours");
+    for words in [&["check"][..], &["run"], &["status"], &["roster", "counts"]] {
+        site.command(words).failed(78, &[&config, "No such file"]);
+    }
+}
+
+#[test]
+fn a_roster_file_that_cannot_be_read_is_named() {
+    let site = Site::new();
+    let (config, roster) = (site.name("blindmeter.toml"), site.name("roster.csv"));
+    let mut meter = bounded();
+    meter.args([PROGRAM, "meter", "/nonexistent.pcap", "--roster", &roster]);
+    ended(meter).failed(74, &["/nonexistent.pcap", "No such file"]);
+
+    fs::set_permissions(&roster, PermissionsExt::from_mode(0o600)).expect("it is ours");
+    let mut check = bounded();
+    check.args(identity(NOBODY)).arg(site.program_for_everybody()).args(["check", "--config", &config]);
+    ended(check).failed(78, &[&roster, "Permission denied"]);
+    fs::remove_file(&roster).expect("it is ours");
+    site.command(&["run"]).failed(78, &[&roster, "No such file"]);
+    fs::create_dir(&roster).expect("the folder is ours");
+    site.command(&["check"]).failed(78, &[&roster, "directory"]);
+}
+
+#[test]
+fn a_missing_privilege_is_named() {
+    let site = Site::new();
+    let mut folder = site.path("open");
+    fs::create_dir(&folder).expect("the folder is ours");
+    fs::set_permissions(&folder, PermissionsExt::from_mode(0o777)).expect("it is ours");
+    folder.push("control.sock");
+    site.configure(&format!("\"{}\"", site.name("control.sock")), format!("\"{}\"", folder.display()));
+    let nobody = [identity(NOBODY), vec!["--bounding-set=-all".to_owned()]].concat();
+    let root_without = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"].map(str::to_owned).to_vec();
+    let good = site.config();
+    for backend in ["auto", "ring", "pnet"] {
+        site.write("blindmeter.toml", good.replace("\"auto\"", &format!("\"{backend}\"")));
+        for person in [&nobody, &root_without] {
+            let mut run = bounded();
+            run.args(person).arg(site.program_for_everybody());
+            run.args(["run", "--config", &site.name("blindmeter.toml")]);
+            ended(run).failed(77, &["CAP_NET_RAW", "run as root"]);
+        }
+    }
+}
+
+#[test]
+fn a_taken_port_and_a_living_daemon_are_named() {
+    let site = Site::new();
+    let holder = TcpListener::bind(("127.0.0.1", site.port)).expect("the port is free");
+    let address = format!("127.0.0.1:{}", site.port);
+    site.command(&["run"]).failed(69, &["web.listen", &address, "another port"]);
+    drop(holder);
+
+    let daemon = site.start();
+    let good = site.config();
+    site.configure(&address, format!("127.0.0.1:{}", free_port()));
+    site.command(&["run"]).failed(69, &["control.socket", &site.name("control.sock"), "another daemon"]);
+    site.write("blindmeter.toml", good);
+    site.command(&["status"]).succeeded();
+    assert!(daemon.metric("blindmeter_store_ok") == "1", "the first daemon goes on");
+}
+
+#[test]
+fn an_interface_that_is_not_there_is_waited_for_and_said_once() {
+    let namespace = Namespace::new();
+    let site = Site::new();
+    site.configure("\"bm-none*\"", "\"bm-none0\"");
+    let mut command = site.daemon_command(&[]);
+    let mut daemon = site.adopt(namespace.run(move || command.spawn()).expect("setpriv is there"));
+    daemon.await_answer();
+    for _ in 0..3 {
+        daemon.reload();
+        namespace.command("ip link add bm-other0 type veth peer name bm-other1");
+        namespace.command("ip link del bm-other0");
+    }
+    // An export waits for the tap, which has read the news of the links by then.
+    site.command(&["accounts", "export", "--node"]).succeeded();
+    let waiting = daemon.said().lines().filter(|line| line.contains("bm-none0")).count();
+    assert_eq!(waiting, 1, "said once: {}", daemon.said());
+    daemon.await_said("interface bm-none0: not there yet, waiting for it", 1);
+    let outcome = site.command(&["status"]);
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(2), ""));
+    let outcome = site.command(&["status", "--json"]);
+    assert_eq!(outcome.code, Some(2));
+    let status: serde_json::Value = serde_json::from_str(&outcome.stdout).expect("JSON");
+    assert_eq!(status["schema_version"], 1);
+    assert_eq!(status["interfaces"], serde_json::json!([{"interface": "bm-none0", "attached": false}]));
+    let port = site.port;
+    let page = namespace.run(move || http::get(port, "/metrics")).body;
+    assert!(page.contains("blindmeter_tap_attached{interface=\"bm-none0\"} 0"), "{page}");
+    daemon.signal(Signal::SIGTERM);
+    assert_eq!(daemon.await_end(), Some(0));
+}
+
+#[test]
+fn check_prints_what_is_in_force_and_no_account_and_no_pool() {
+    let site = Site::new();
+    let output = site.command(&["check"]).succeeded();
+    repeats_nothing(&output);
+    for line in ["name = \"black-box\"", "crowd = 20", "2 accounts", "2 prefixes", "policy digest"] {
+        assert!(output.contains(line), "{line:?} is in force: {output}");
+    }
+    repeats_nothing(&site.command(&["run", "--dry-run"]).succeeded());
+
+    site.write("roster.csv", "prefix,account\n10.77.0.1,canary\n10.77.0.2,10.77.0.2\n");
+    let outcome = site.command(&["check"]);
+    assert_eq!(outcome.code, Some(0), "a name that looks like an address is a warning");
+    let place = format!("{} line 3: ", site.name("roster.csv"));
+    assert!(outcome.stderr.contains(&place) && outcome.stderr.lines().count() == 1, "{}", outcome.stderr);
+    repeats_nothing(&outcome.stdout);
+    repeats_nothing(&outcome.stderr);
+}

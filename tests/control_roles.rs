@@ -1,0 +1,299 @@
+//! Who may ask the control socket for what, what assignments and synchronisations do, and that nothing
+//! which is sent to the socket harms the daemon.
+
+mod daemon;
+mod netns;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use daemon::command::{NOBODY, Person, identity, repeats_nothing};
+use daemon::{PATIENCE, Site};
+use netns::Namespace;
+use netns::frames::{Address, datagram};
+use netns::tun::Tun;
+use nix::sys::signal::Signal;
+
+/// Users and groups that every Debian has: games (5, group 60), daemon (1, group 1).
+const GAMES: Person = Person { user: 5, group: 65_534, more_groups: &[] };
+const GROUP_DAEMON: Person = Person { user: 65_534, group: 1, more_groups: &[] };
+const MORE_GROUP_GAMES: Person = Person { user: 65_534, group: 65_534, more_groups: &[60] };
+/// More groups than the first guess of whoever asks the kernel for them; only the last one counts.
+const MANY_GROUPS: Person = Person {
+    user: 65_534,
+    group: 65_534,
+    more_groups: &{
+        let (mut groups, mut at, mut group) = ([2_000_000; 90], 0, 2_000_000);
+        while at < groups.len() {
+            groups[at] = group;
+            (at, group) = (at + 1, group + 1);
+        }
+        groups[89] = 60;
+        groups
+    },
+};
+const ROOT: Person = Person { user: 0, group: 0, more_groups: &[] };
+
+/// Every request, with the role it needs.
+fn requests(site: &Site) -> Vec<(Vec<String>, &'static str)> {
+    let sync = format!("roster sync {}", site.name("roster.csv"));
+    [
+        ("roster assign 10.77.0.9 canary-nine", "roster"),
+        ("roster release 10.77.0.9", "roster"),
+        (sync.as_str(), "roster"),
+        ("roster counts", "roster"),
+        ("accounts show canary-one", "support"),
+        ("accounts export canary-one", "privacy"),
+        ("accounts export canary-one --open-epoch", "privacy"),
+        ("accounts export --node", "privacy"),
+        ("status", "any"),
+    ]
+    .map(|(line, role)| (line.split(' ').map(str::to_owned).collect(), role))
+    .to_vec()
+}
+
+#[test]
+fn a_role_comes_by_user_by_group_and_by_supplementary_group() {
+    let site = Site::new();
+    site.configure("roster = [\"root\"]", "roster = [\"games\"]");
+    site.configure("support = [\"root\"]", "support = [\"@daemon\"]");
+    site.configure("privacy = [\"root\"]", "privacy = [\"@games\"]");
+    let _daemon = site.start();
+    let people = [
+        (GAMES, &["roster"][..]),
+        (GROUP_DAEMON, &["support"]),
+        (MORE_GROUP_GAMES, &["privacy"]),
+        (MANY_GROUPS, &["privacy"]),
+        (Person { group: 1, ..GAMES }, &["roster", "support"]),
+        (NOBODY, &[]),
+        // Root is in no list here; only the state of its own daemon is open to it.
+        (ROOT, &[]),
+    ];
+    for (person, roles) in people {
+        for (words, role) in requests(&site) {
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let outcome = site.command_as(person, &words);
+            let said = format!("user {} group {} {words:?}", person.user, person.group);
+            if roles.contains(&role) || (role == "any" && (!roles.is_empty() || person.user == 0)) {
+                assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""), "{said}");
+            } else {
+                let named = if role == "any" { "roster, support or privacy" } else { role };
+                assert_eq!(outcome.stdout, "", "{said}: nothing is told");
+                outcome.failed(77, &[&format!("needs the role {named}:"), "[control.roles]"]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_refusal_comes_through_whatever_the_size_of_the_request() {
+    let site = Site::new();
+    let _daemon = site.start();
+    let lines: String =
+        (0..200_000).map(|n| format!("10.77.{}.{},canary-{n}\n", n / 256 % 256, n % 256)).collect();
+    site.write("large.csv", format!("prefix,account\n{lines}"));
+    let large = site.name("large.csv");
+    site.command_as(NOBODY, &["roster", "sync", &large]).failed(77, &["needs the role roster:"]);
+    site.command(&["roster", "sync", &large]).failed(78, &[&large, "line 2 and line 65538"]);
+}
+
+#[test]
+fn an_unknown_name_in_a_role_is_a_warning_and_names_are_resolved_again_at_a_reload() {
+    let site = Site::new();
+    let (before, after) =
+        ("support = [\"root\"]", "support = [\"no-such-user\", \"@no-such-group\", \"root\"]");
+    site.configure(before, after);
+    let daemon = site.start();
+    let said = daemon.said();
+    for name in ["no-such-user", "@no-such-group"] {
+        let warnings =
+            said.lines().filter(|line| line.contains(&format!("no user or group {name};"))).count();
+        assert_eq!(warnings, 1, "one warning of {name}: {said}");
+    }
+    assert!(
+        said.trim_end().ends_with("ready"),
+        "status answers only after the last line of the start: {said}"
+    );
+    site.command(&["accounts", "show", "canary-one"]).succeeded();
+    let show = ["accounts", "show", "canary-one"];
+    site.command_as(NOBODY, &show).failed(77, &["needs the role support:"]);
+    site.configure("\"no-such-user\"", "\"nobody\"");
+    daemon.reload();
+    site.command_as(NOBODY, &show).succeeded();
+    site.configure("\"nobody\"", "\"no-such-user\"");
+    daemon.reload();
+    site.command_as(NOBODY, &show).failed(77, &["needs the role support:"]);
+}
+
+/// A daemon on a TUN device, and packets of the test that show who owns an address.
+struct Owners<'a> {
+    site: &'a Site,
+    tun: Tun,
+}
+
+const ACCOUNTS: [&str; 5] = ["file-one", "file-two", "control-one", "control-two", "control-three"];
+
+impl Owners<'_> {
+    /// Sends one packet from 10.77.0.`host`; gives the account it was charged to.
+    fn of(&self, host: u32) -> Option<&'static str> {
+        let before = ACCOUNTS.map(|account| self.sent_by(account));
+        self.tun.inject(&datagram(Address::v4(0x0a4d_0000 + host), Address::v4(0x0900_0001), 100));
+        let after = ACCOUNTS.map(|account| self.sent_by(account));
+        let charged: Vec<_> = ACCOUNTS.into_iter().zip(after.iter().zip(before)).collect();
+        assert!(charged.iter().map(|(_, (after, before))| *after - before).sum::<u64>() <= 100);
+        charged.into_iter().find(|(_, (after, before))| *after - before == 100).map(|(account, _)| account)
+    }
+
+    fn sent_by(&self, account: &str) -> u64 {
+        let text = self.site.command(&["accounts", "export", account, "--open-epoch", "--json"]).succeeded();
+        let export: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        ["period", "open_epoch"].iter().filter_map(|part| export[part]["up_bytes"].as_u64()).sum()
+    }
+}
+
+#[test]
+fn the_control_socket_wins_over_the_file_and_each_changes_only_its_own() {
+    let namespace = Namespace::new();
+    let site = Site::new();
+    let tun = Tun::open(&namespace, "tun0");
+    site.configure("bm-none*", "tun0");
+    site.write("roster.csv", "prefix,account\n10.77.0.1,file-one\n10.77.0.2,file-two\n");
+    let mut command = site.daemon_command(&[]);
+    let mut daemon = site.adopt(namespace.run(move || command.spawn()).expect("setpriv is there"));
+    daemon.await_answer();
+    let owners = Owners { site: &site, tun };
+    let does = |words: &[&str]| assert_eq!(site.command(words).succeeded(), "", "{words:?} is quiet");
+    assert_eq!([1, 2, 3].map(|host| owners.of(host)), [Some("file-one"), Some("file-two"), None]);
+
+    does(&["roster", "assign", "10.77.0.1", "control-one"]);
+    does(&["roster", "assign", "10.77.0.3/32", "control-three"]);
+    let (one, three) = (Some("control-one"), Some("control-three"));
+    assert_eq!([1, 2, 3].map(|host| owners.of(host)), [one, Some("file-two"), three]);
+
+    site.write("sync.csv", "prefix,account\n10.77.0.2,control-two\n10.77.0.2/32,canary\n");
+    let sync = ["roster", "sync", &site.name("sync.csv")];
+    site.command(&sync).failed(78, &[&site.name("sync.csv"), "line 2 and line 3"]);
+    assert_eq!([1, 2, 3].map(|host| owners.of(host)), [one, Some("file-two"), three], "nothing was changed");
+
+    site.write("sync.csv", "prefix,account\n10.77.0.2,control-two\n");
+    does(&sync);
+    let two = Some("control-two");
+    assert_eq!([1, 2, 3].map(|host| owners.of(host)), [Some("file-one"), two, None], "the file shows again");
+
+    site.write("roster.csv", "prefix,account\n10.77.0.1,file-two\n10.77.0.4,file-one\n");
+    assert!(daemon.reload().ends_with("reloaded"));
+    let owned = [1, 2, 3, 4].map(|host| owners.of(host));
+    assert_eq!(owned, [Some("file-two"), two, None, Some("file-one")], "SIGHUP leaves the socket's alone");
+
+    let counts = site.command(&["roster", "counts", "--json"]).succeeded();
+    let counts: serde_json::Value = serde_json::from_str(&counts).expect("JSON");
+    let sources = serde_json::json!([
+        {"source": "control", "prefixes": 0, "accounts": 0, "latched": true},
+        {"source": "file", "prefixes": 2, "accounts": 2, "latched": false},
+    ]);
+    assert_eq!(counts["sources"], sources, "before the first close the socket's figures are 0");
+
+    does(&["roster", "release", "10.77.0.2"]);
+    assert_eq!(owners.of(2), None, "neither names it any more");
+    site.command(&["roster", "release", "10.77.0.2"]).failed(2, &["nothing was changed"]);
+    site.command(&["roster", "release", "10.77.0.1"]).failed(2, &["nothing was changed"]);
+    assert_eq!(owners.of(1), Some("file-two"), "the file's is not the socket's to release");
+}
+
+#[test]
+fn nothing_that_is_sent_to_the_control_socket_harms_the_daemon() {
+    let site = Site::new();
+    let mut daemon = site.start();
+    let megabyte = vec![b'a'; 1 << 20];
+    let nested = [&[b'['; 4000][..], b"\n"].concat();
+    let requests: [&[u8]; 16] = [
+        b"",
+        b"\n\n\n",
+        b"\x00\xff\xfe\x80\n\x00\n",
+        b"GET /metrics HTTP/1.1\r\nHost: node\r\n\r\n",
+        &megabyte,
+        &nested,
+        b"{\"op\":\"stat",
+        b"{\"op\":\"status\"",
+        b"{\"op\":\"status\",\"more\":1}\n",
+        b"{\"op\":\"frob\"}\n",
+        b"[1]\n\"status\"\nnull\n7\n",
+        b"{\"op\":\"assign\",\"prefix\":7,\"account\":null}\n",
+        b"{\"op\":\"sync\",\"bytes\":18446744073709551615}\n",
+        b"{\"op\":\"sync\",\"bytes\":-1}\n{\"op\":\"sync\",\"bytes\":1e99}\n",
+        b"{\"op\":\"sync\",\"bytes\":104857600}\nprefix,account\n10.77.0.9,canary\n",
+        b"{\"op\":\"sync\",\"bytes\":9}\n\xff\xff\xff\xff\xff\xff\xff\xff\xff{\"op\":\"status\"}\n",
+    ];
+    for request in requests {
+        for closes in [true, false] {
+            let mut stream = UnixStream::connect(site.path("control.sock")).expect("everybody may connect");
+            stream.set_read_timeout(Some(PATIENCE)).expect("a time above zero");
+            stream.set_write_timeout(Some(PATIENCE)).expect("a time above zero");
+            // The daemon may close on what it does not take.
+            let taken = stream.write_all(request);
+            assert!(request.len() < megabyte.len() || taken.is_err(), "a line without end is not read to it");
+            if closes {
+                let _ = stream.shutdown(std::net::Shutdown::Write);
+                let mut answer = String::new();
+                let _ = stream.read_to_string(&mut answer);
+                repeats_nothing(&answer);
+                for line in answer.lines() {
+                    serde_json::from_str::<serde_json::Value>(line).expect("each answer is JSON on a line");
+                }
+            }
+        }
+    }
+    site.command(&["status"]).succeeded();
+    let counts = site.command(&["roster", "counts", "--json"]).succeeded();
+    assert!(counts.contains("\"source\":\"file\",\"prefixes\":2"), "{counts}");
+    std::thread::sleep(Duration::from_millis(50));
+    let said = daemon.said();
+    assert!(said.trim_end().ends_with("ready"), "nothing of it is logged: {said}");
+    daemon.signal(Signal::SIGTERM);
+    assert_eq!(daemon.await_end(), Some(0));
+}
+
+/// When a VPN server starts anew, all of its clients come at once, and each has its hook.
+#[test]
+fn a_burst_of_assignments_waits_its_turn_and_loses_none() {
+    let site = Site::new();
+    let _daemon = site.start();
+    let hooks: Vec<UnixStream> = (0..200)
+        .map(|host| {
+            let mut stream = UnixStream::connect(site.path("control.sock")).expect("there is room to wait");
+            stream.set_read_timeout(Some(PATIENCE)).expect("a time above zero");
+            let prefix = format!("10.77.1.{host}");
+            let request = format!("{{\"op\":\"assign\",\"prefix\":\"{prefix}\",\"account\":\"canary\"}}\n");
+            stream.write_all(request.as_bytes()).expect("the kernel takes it");
+            stream
+        })
+        .collect();
+    let answered = hooks.into_iter().filter(|stream| {
+        let mut answer = String::new();
+        BufReader::new(stream).read_line(&mut answer).is_ok_and(|_| answer == "{\"done\":{}}\n")
+    });
+    assert_eq!(answered.count(), 200, "assignments that were made");
+}
+
+/// Makes 150 connections, says so, and holds them until its standard input ends.
+const HOLDER: &str = "for (1..150) { socket(my $s, AF_UNIX, SOCK_STREAM, 0); \
+                      connect($s, pack_sockaddr_un($ARGV[0])) or die; push @s, $s } \
+                      $| = 1; print qq(held\n); <STDIN>;";
+
+#[test]
+fn silent_connections_of_a_stranger_shut_nobody_out() {
+    let site = Site::new();
+    let _daemon = site.start();
+    // It ends with its standard input, which ends with this test.
+    let mut holder = Command::new("setpriv");
+    holder.args(&identity(NOBODY)[1..]).args(["perl", "-MSocket", "-e", HOLDER, &site.name("control.sock")]);
+    let mut holder = holder.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("setpriv can be run");
+    let mut said = [0; 5];
+    holder.stdout.take().expect("a pipe").read_exact(&mut said).expect("perl-base is installed");
+    let outcome = site.command(&["status"]);
+    drop(holder.stdin.take());
+    holder.wait().expect("the holder is our child");
+    assert_eq!(outcome.code, Some(0), "status while a stranger is silent: {}", outcome.stderr);
+}

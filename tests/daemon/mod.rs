@@ -1,0 +1,262 @@
+//! The program as an operator meets it: a folder with configuration and roster, the daemon on it,
+//! and commands run as this or that user. The contract is interfaces.md; nothing else of the program
+//! is known here.
+#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(clippy::disallowed_methods, reason = "the tests bound their waits by the real clock")]
+
+pub(crate) mod command;
+pub(crate) mod http;
+
+use std::fmt::Display;
+use std::fs::{self, File, Permissions};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio, id};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, geteuid};
+use tempfile::TempDir;
+
+use command::{Outcome, Person, bounded, ended, identity};
+
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_blindmeter");
+/// Longest wait for anything.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+/// A folder with the files of one daemon, readable by everybody.
+pub(crate) struct Site {
+    directory: TempDir,
+    pub(crate) port: u16,
+}
+
+/// A running daemon; it is killed when it is dropped, or when the test's thread ends.
+pub(crate) struct Daemon<'a> {
+    site: &'a Site,
+    child: Child,
+    stderr: PathBuf,
+}
+
+impl Site {
+    /// A folder with a good configuration and a roster of two canaries.
+    pub(crate) fn new() -> Self {
+        assert!(geteuid().is_root(), "these tests run daemons and other users: run them as root (tests/run)");
+        let directory = TempDir::with_prefix("blindmeter-black-").expect("a temporary directory");
+        let site = Self { directory, port: free_port() };
+        fs::set_permissions(site.directory.path(), Permissions::from_mode(0o755)).expect("our own directory");
+        let text = format!(
+            r#"[tap]
+interfaces = ["bm-none*"]
+backend = "auto"
+[node]
+name = "black-box"
+[roster]
+probe_account = "canary-probe"
+pools = ["10.77.0.0/16", "fd77:77::/112"]
+file = "{roster}"
+[control]
+socket = "{socket}"
+[control.roles]
+roster = ["root"]
+support = ["root"]
+privacy = ["root"]
+[epoch]
+length = "24h"
+[release]
+mode = "coarse"
+crowd = 20
+link_capacity = "1Gbit/s"
+[support]
+refresh = "7d"
+[web]
+listen = ["127.0.0.1:{port}"]
+[store]
+mode = "memory"
+capacity = 64
+period = "28d"
+"#,
+            roster = site.path("roster.csv").display(),
+            socket = site.path("control.sock").display(),
+            port = site.port,
+        );
+        site.write("blindmeter.toml", text);
+        site.write("roster.csv", "prefix,account\n10.77.0.1,canary-one\nfd77:77::2,canary-two\n");
+        site
+    }
+
+    pub(crate) fn path(&self, file: &str) -> PathBuf {
+        self.directory.path().join(file)
+    }
+
+    /// The path of a file as text.
+    pub(crate) fn name(&self, file: &str) -> String {
+        self.path(file).display().to_string()
+    }
+
+    pub(crate) fn write(&self, file: &str, text: impl AsRef<[u8]>) {
+        fs::write(self.path(file), text).expect("the folder is ours");
+        fs::set_permissions(self.path(file), Permissions::from_mode(0o644)).expect("the file is ours");
+    }
+
+    pub(crate) fn config(&self) -> String {
+        fs::read_to_string(self.path("blindmeter.toml")).expect("the configuration is there")
+    }
+
+    /// Replaces a text that stands in the configuration once; gives the line where it stands.
+    pub(crate) fn configure(&self, from: &str, to: impl Display) -> usize {
+        let text = self.config();
+        assert_eq!(text.matches(from).count(), 1, "{from:?} stands in the configuration once");
+        let before = text.split(from).next().unwrap_or_default();
+        self.write("blindmeter.toml", text.replace(from, &to.to_string()));
+        before.lines().count() + usize::from(before.ends_with('\n') || before.is_empty())
+    }
+
+    /// A copy of the program that every user may run, wherever the build put the original.
+    pub(crate) fn program_for_everybody(&self) -> PathBuf {
+        let copy = self.path("blindmeter");
+        if !copy.exists() {
+            fs::copy(PROGRAM, &copy).expect("the program can be copied");
+            fs::set_permissions(&copy, Permissions::from_mode(0o755)).expect("the copy is ours");
+        }
+        copy
+    }
+
+    /// Runs a command of the program as ourselves on this configuration.
+    pub(crate) fn command(&self, words: &[&str]) -> Outcome {
+        let mut command = bounded();
+        command.arg(PROGRAM).args(words).arg("--config").arg(self.path("blindmeter.toml"));
+        ended(command)
+    }
+
+    /// Runs a command as somebody else, through the control socket.
+    pub(crate) fn command_as(&self, person: Person, words: &[&str]) -> Outcome {
+        let mut command = bounded();
+        command.args(identity(person)).arg(self.program_for_everybody()).args(words);
+        command.arg("--socket").arg(self.path("control.sock"));
+        ended(command)
+    }
+
+    /// Starts the daemon and waits until it answers.
+    pub(crate) fn start(&self) -> Daemon<'_> {
+        self.start_under(&[])
+    }
+
+    /// The same behind a wrapper such as `prlimit`.
+    pub(crate) fn start_under(&self, wrapper: &[&str]) -> Daemon<'_> {
+        let mut command = self.daemon_command(wrapper);
+        let mut daemon = self.adopt(command.spawn().expect("tests need setpriv and prlimit of util-linux"));
+        daemon.await_answer();
+        daemon
+    }
+
+    /// The daemon's command line; it dies with the thread that starts it.
+    pub(crate) fn daemon_command(&self, wrapper: &[&str]) -> Command {
+        let words: Vec<&str> = [&["setpriv", "--pdeathsig", "KILL"], wrapper, &[PROGRAM, "run"]].concat();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).arg("--config").arg(self.path("blindmeter.toml"));
+        let said = File::create(self.path("stderr")).expect("a file for the log");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said);
+        command
+    }
+
+    pub(crate) fn adopt(&self, child: Child) -> Daemon<'_> {
+        Daemon { site: self, child, stderr: self.path("stderr") }
+    }
+}
+
+impl Daemon<'_> {
+    pub(crate) fn await_answer(&mut self) {
+        wait_for("the daemon answers", || {
+            let end = self.child.try_wait().expect("the daemon is our child");
+            assert!(end.is_none(), "the daemon ended: {}", self.said());
+            let outcome = self.site.command(&["status"]);
+            matches!(outcome.code, Some(0 | 2)).then_some(())
+        });
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Everything it has logged so far.
+    pub(crate) fn said(&self) -> String {
+        fs::read_to_string(&self.stderr).unwrap_or_default()
+    }
+
+    /// Waits until it has logged this text so often; gives the last line that holds it.
+    pub(crate) fn await_said(&self, text: &str, times: usize) -> String {
+        wait_for(&format!("the log says {text:?} {times} times"), || {
+            let said = self.said();
+            let lines: Vec<&str> = said.lines().filter(|line| line.contains(text)).collect();
+            (lines.len() >= times).then(|| lines.last().map(|line| (*line).to_owned()))?
+        })
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let id = i32::try_from(self.child.id()).expect("process ids fit an int");
+        kill(Pid::from_raw(id), signal).expect("the child is not reaped yet");
+    }
+
+    /// Sends SIGHUP and waits for the line that says what came of it.
+    pub(crate) fn reload(&self) -> String {
+        let count = || self.said().lines().filter(|line| line.contains("reload")).count();
+        let before = count();
+        self.signal(Signal::SIGHUP);
+        self.await_said("reload", before + 1)
+    }
+
+    /// What `/metrics` serves.
+    pub(crate) fn metrics(&self) -> String {
+        let answer = http::get(self.site.port, "/metrics");
+        assert_eq!(answer.status, 200, "/metrics is served");
+        answer.body
+    }
+
+    /// The value of one series.
+    pub(crate) fn metric(&self, series: &str) -> String {
+        let page = self.metrics();
+        let value = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        value.unwrap_or_else(|| panic!("no series {series}")).to_owned()
+    }
+
+    /// Waits until it has ended; gives its exit code, none when a signal ended it.
+    pub(crate) fn await_end(&mut self) -> Option<i32> {
+        let child = &mut self.child;
+        wait_for("the daemon ends", || child.try_wait().expect("the daemon is our child")).code()
+    }
+}
+
+impl Drop for Daemon<'_> {
+    fn drop(&mut self) {
+        // Where it has ended already, both calls only say so.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A port nobody listens on, below the range that the kernel gives to clients.
+pub(crate) fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(id() % 500).expect("below 500") * 20;
+    loop {
+        // Relaxed: only each caller's own number matters.
+        let port = 20_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// Waits until `done` answers with something; panics with `what` when patience ends.
+pub(crate) fn wait_for<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(value) = done() {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "waited {} s until {what}", PATIENCE.as_secs());
+        thread::sleep(Duration::from_millis(10));
+    }
+}
