@@ -1,0 +1,18 @@
+//! A release is not changed after it was made, and the gate that makes it is the core's own.
+
+use blindmeter::meter::ledger::Sealed;
+use blindmeter::meter::noise::Randomness;
+use blindmeter::meter::policy::Policy;
+use blindmeter::meter::release::Release;
+
+fn change(release: &mut Release) {
+    release.ordinal = 7;
+    release.up_bytes += 1;
+    release.suppressed = false;
+}
+
+fn go_around_the_epochs(sealed: &Sealed, policy: &Policy, randomness: &mut impl Randomness) -> Release {
+    Release::coarse(7, sealed, policy, randomness)
+}
+
+fn main() {}

@@ -1,0 +1,197 @@
+//! When the traffic of an epoch happened shows nowhere: the light form of the leakage harness.
+//!
+//! Two worlds run side by side on equal clocks and equal randomness. In each epoch every account
+//! moves the same bytes and packets in both, but at other times and in other pieces. Every surface
+//! that the node has is compared at every look, byte by byte.
+
+use crate::world::{Clocks, EPOCH, NOON, POLICY, SimulatedNode, SplitMix, TICK, cases, start};
+use blindmeter::meter::counters::Counters;
+use blindmeter::meter::slot::{Direction, Slot};
+use blindmeter::node::Tick;
+use blindmeter::publish::exposition::{self, Health};
+use blindmeter::publish::support::{AccountExport, AccountView};
+use proptest::prelude::*;
+
+/// Slots: the reserved ones, and enough accounts for a crowd.
+const ACCOUNTS: usize = 40;
+
+/// What one slot moves in one direction in one epoch.
+#[derive(Clone, Copy, Debug)]
+struct Flow {
+    epoch: u64,
+    slot: u32,
+    up: bool,
+    bytes: u64,
+    packets: u64,
+}
+
+/// A piece of a flow at its time, in seconds since the worlds began.
+#[derive(Clone, Copy)]
+struct Piece {
+    at: u64,
+    flow: Flow,
+}
+
+/// Cuts the flows into pieces and puts each somewhere inside its epoch.
+fn pieces(flows: &[Flow], seed: u64) -> Vec<Piece> {
+    let mut randomness = SplitMix(seed);
+    let mut pieces = Vec::new();
+    for flow in flows {
+        let mut rest = *flow;
+        while rest.bytes > 0 || rest.packets > 0 {
+            let last = randomness.below(3) == 0;
+            let bytes = if last { rest.bytes } else { randomness.below(rest.bytes + 1) };
+            let packets = if last { rest.packets } else { randomness.below(rest.packets + 1) };
+            // The worlds begin at noon; a close comes with the first look after midnight.
+            let midnight = EPOCH - NOON % EPOCH + flow.epoch * EPOCH;
+            let at = midnight + 2 * TICK + randomness.below(EPOCH - 4 * TICK);
+            pieces.push(Piece { at, flow: Flow { bytes, packets, ..*flow } });
+            rest = Flow { bytes: rest.bytes - bytes, packets: rest.packets - packets, ..rest };
+        }
+    }
+    pieces.sort_unstable_by_key(|piece| piece.at);
+    pieces
+}
+
+/// One of the two worlds.
+struct World {
+    clocks: Clocks,
+    node: SimulatedNode,
+    counters: Counters,
+    pieces: Vec<Piece>,
+    released: String,
+}
+
+impl World {
+    fn new(flows: &[Flow], seed: u64, order: u64) -> Self {
+        let clocks = Clocks::new();
+        let (node, counters) = start(&clocks, ACCOUNTS, seed);
+        let released = exposition::released(&node.released());
+        let mut pieces = pieces(flows, order);
+        pieces.reverse();
+        Self { clocks, node, counters, pieces, released }
+    }
+
+    /// Lives through one look at the clock.
+    fn live(&mut self, now: u64) {
+        self.clocks.pass(TICK);
+        while let Some(Piece { flow, .. }) = self.pieces.pop_if(|piece| piece.at <= now) {
+            let direction = if flow.up { Direction::Up } else { Direction::Down };
+            self.counters.add(Slot::new(flow.slot), direction, flow.bytes, flow.packets);
+        }
+        if let Tick::Released(release) = self.node.tick() {
+            self.released = exposition::released(&release);
+        }
+    }
+
+    /// Everything that the node shows to anybody before the open epoch is closed: both parts of the
+    /// page, what support sees of each account, and each account's export without the open epoch.
+    fn surfaces(&self, health: &Health) -> Vec<String> {
+        let mut surfaces = vec![self.released.clone(), exposition::status(health, &POLICY)];
+        for at in 0..ACCOUNTS {
+            let slot = Slot::new(u32::try_from(Slot::FIRST_ACCOUNT.index() + at).expect("few slots"));
+            let (period, _) = self.node.totals(slot);
+            let view = AccountView::new("somebody", self.node.band(slot));
+            surfaces.push(serde_json::to_string(&view).expect("a report is JSON"));
+            let export = AccountExport::new("somebody", period, None);
+            surfaces.push(serde_json::to_string(&export).expect("a report is JSON"));
+        }
+        surfaces
+    }
+
+    fn open_bytes(&self) -> u64 {
+        let node = self.node.node_totals();
+        node.attributed.bytes().wrapping_add(node.unattributed.bytes())
+    }
+}
+
+/// What two worlds showed.
+#[derive(Default)]
+struct Comparison {
+    /// Looks at which a surface differed, in seconds since the worlds began.
+    differing: Vec<u64>,
+    /// Looks at which the counters differed: the traffic had indeed moved.
+    moved: usize,
+    /// Different pages of the first world, the empty one included.
+    pages: Vec<String>,
+}
+
+fn compare(flows: &[Flow], seed: u64, orders: [u64; 2], epochs: u64) -> Comparison {
+    let health = Health {
+        taps: vec![("wg0".into(), true)],
+        sources: vec![("control", true)],
+        close_ok: true,
+        store_ok: true,
+        reload_ok: true,
+    };
+    let [mut one, mut other] = orders.map(|order| World::new(flows, seed, order));
+    let mut comparison = Comparison::default();
+    for look in 1..=(epochs + 1) * EPOCH / TICK {
+        one.live(look * TICK);
+        other.live(look * TICK);
+        // Every tenth look is compared whole; between them the page, which is what is scraped.
+        let same = one.released == other.released
+            && (look % 10 != 0 || one.surfaces(&health) == other.surfaces(&health));
+        if !same {
+            comparison.differing.push(look * TICK);
+        }
+        comparison.moved += usize::from(one.open_bytes() != other.open_bytes());
+        if comparison.pages.last() != Some(&one.released) {
+            comparison.pages.push(one.released.clone());
+        }
+    }
+    comparison
+}
+
+fn any_flow(epochs: u64) -> impl Strategy<Value = Flow> {
+    let slots = u32::try_from(Slot::FIRST_ACCOUNT.index() + ACCOUNTS).expect("few slots");
+    (0..epochs, 0..slots, any::<bool>(), 0_u32..34, any::<u64>(), 0_u64..5000).prop_map(
+        |(epoch, slot, up, power, word, packets)| Flow {
+            epoch,
+            slot,
+            up,
+            bytes: word % (1 << power),
+            packets,
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(cases(48))]
+
+    /// Moving traffic in time inside its epochs changes no byte of any surface at any time.
+    #[test]
+    fn when_inside_an_epoch_shows_nowhere(
+        seed: u64,
+        orders: [u64; 2],
+        flows in prop::collection::vec(any_flow(3), 0..300),
+    ) {
+        let differing = compare(&flows, seed, orders, 3).differing;
+        prop_assert!(differing.is_empty(), "the worlds differ after {differing:?} seconds");
+    }
+}
+
+/// The control: with a crowd that is released, the worlds do move different bytes at most looks, and
+/// the pages do change from epoch to epoch; and a byte more in an epoch shows at its release.
+#[test]
+fn the_two_worlds_are_not_the_same_by_chance() {
+    let crowd = |bytes: u64| -> Vec<Flow> {
+        let accounts = 0..u32::try_from(ACCOUNTS).expect("few accounts");
+        let flow = |epoch, at| Flow {
+            epoch,
+            slot: Slot::FIRST_ACCOUNT.word() + at,
+            up: at % 2 == 0,
+            bytes: bytes * (epoch + 1),
+            packets: 1000,
+        };
+        (0..3).flat_map(|epoch| accounts.clone().map(move |at| flow(epoch, at))).collect()
+    };
+    let comparison = compare(&crowd(64 << 20), 1, [2, 3], 3);
+    assert!(comparison.differing.is_empty());
+    assert!(comparison.moved > 200, "{} looks with different counters", comparison.moved);
+    assert_eq!(comparison.pages.len(), 4);
+    assert!(comparison.pages[1..].iter().all(|page| page.contains("blindmeter_epoch_suppressed 0")));
+    let richer = compare(&crowd(96 << 20), 1, [2, 3], 3);
+    assert!(richer.pages[0] == comparison.pages[0]);
+    assert!((1..4).all(|at| richer.pages[at] != comparison.pages[at]));
+}

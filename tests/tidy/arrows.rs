@@ -1,0 +1,228 @@
+//! Which module may name which: the one table of arrows, and what a file names of the crate.
+//!
+//! A row is a module and all it may name of the crate outside itself. The longest row that fits a
+//! file holds, so that a file can be bound more tightly than its folder.
+
+use crate::source::{Finding, Source, Token, tree};
+
+/// What may name everything: the daemon puts the parts together, and the commands speak to them.
+const ALL: &[&str] = &["*"];
+
+/// The arrows. An arrow that no file uses any more is taken out.
+const ARROWS: [(&str, &[&str]); 23] = [
+    ("lib", &[]),
+    ("main", &["cli"]),
+    ("cli", ALL),
+    ("daemon", ALL),
+    // The blind core depends on nothing.
+    ("meter", &[]),
+    // Leaves: each is one side of the outside world.
+    ("clock", &[]),
+    ("failure", &[]),
+    ("guard", &[]),
+    ("log", &[]),
+    ("world", &["meter::noise"]),
+    // The state machine: clocks and slots, no names.
+    ("schedule", &["clock::Reading"]),
+    ("node", &["clock", "meter", "schedule", "world::SystemRandomness"]),
+    // packet -> tap -> roster -> meter
+    ("tap", &["config::Backend", "config::Pattern", "meter::counters", "meter::slot", "roster::table"]),
+    ("tap/frame", &["roster::address"]),
+    ("tap/capture_file", &[]),
+    ("roster", &["meter::slot"]),
+    (
+        "config",
+        &["meter::policy", "roster::account", "roster::address", "roster::table::POOL_ADDRESSES", "world"],
+    ),
+    // Of traffic, /metrics sees a release; support sees a band and the totals of an export.
+    ("publish", &[]),
+    ("publish/exposition", &["meter::policy", "meter::release"]),
+    ("publish/http", &["clock", "failure"]),
+    ("publish/support", &["meter::band", "meter::ledger::NodeTotals", "meter::units"]),
+    // The control socket joins the roster and the node; it reads no counter.
+    ("control", &["clock", "config::Roles", "failure", "guard", "node", "publish", "roster", "tap::Tap"]),
+    // Nothing else is a module of this crate; a new one gets its row here.
+    ("", &[]),
+];
+
+/// What this file names of the crate and may not.
+pub(crate) fn forbidden(source: &Source) -> Vec<Finding> {
+    let module = module_of(&source.path);
+    let Some((row, allowed)) = row_of(&module).filter(|(row, _)| !row.is_empty()) else {
+        return vec![source.finding(1, format!("module {module} has no row in tests/tidy/arrows.rs"))];
+    };
+    let own = row.split('/').next().unwrap_or_default();
+    let named = named(source).into_iter();
+    let wrong = named.filter(|(_, path)| path.split("::").next() != Some(own) && !is_allowed(path, allowed));
+    wrong.map(|(line, path)| source.finding(line, format!("{module} may not name crate::{path}"))).collect()
+}
+
+/// `src/tap/mod.rs` is `tap`, `src/tap/frame.rs` is `tap/frame`.
+fn module_of(path: &str) -> String {
+    let path = path.trim_start_matches("src/").trim_end_matches(".rs");
+    path.trim_end_matches("/mod").to_owned()
+}
+
+fn row_of(module: &str) -> Option<&'static (&'static str, &'static [&'static str])> {
+    let fits =
+        |row: &str| module == row || module.strip_prefix(row).is_some_and(|rest| rest.starts_with('/'));
+    ARROWS.iter().filter(|(row, _)| fits(row)).max_by_key(|(row, _)| row.len())
+}
+
+fn is_allowed(path: &str, allowed: &[&str]) -> bool {
+    let under =
+        |place: &str| path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"));
+    allowed.iter().any(|place| *place == "*" || under(place))
+}
+
+/// Every path of the crate that a file names, with its line: after `crate`, after the crate's own
+/// name, and after as many `super` as lead out of the file's folder.
+fn named(source: &Source) -> Vec<(usize, String)> {
+    let module = module_of(&source.path);
+    let file_depth = if module == "lib" || module == "main" { 0 } else { module.split('/').count() };
+    let tokens = source.tokens();
+    let (mut braces, mut inline) = (0_usize, Vec::new());
+    let mut found = Vec::new();
+    for at in 0..tokens.len() {
+        let text = |offset: usize| tokens.get(at + offset).map_or("", |token| token.text);
+        match text(0) {
+            "{" => braces += 1,
+            "}" => {
+                braces = braces.saturating_sub(1);
+                inline.retain(|depth| *depth <= braces);
+            }
+            "mod" if text(2) == "{" => inline.push(braces + 1),
+            "crate" | "blindmeter" if follows_path(&tokens, at) => {
+                paths(&tokens[at + 3..], "", tokens[at].line, &mut found);
+            }
+            "super" if at < 3 || tokens[at - 3].text != "super" => {
+                let mut end = at;
+                let mut ups = 0;
+                while tokens.get(end).is_some_and(|token| token.text == "super") && follows_path(&tokens, end)
+                {
+                    (end, ups) = (end + 3, ups + 1);
+                }
+                if ups >= file_depth + inline.len() {
+                    paths(&tokens[end..], "", tokens[at].line, &mut found);
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+fn follows_path(tokens: &[Token<'_>], at: usize) -> bool {
+    [1, 2].iter().all(|offset| tokens.get(at + offset).is_some_and(|token| token.text == ":"))
+}
+
+/// Reads a path, or a tree of them in braces; returns how many tokens it had.
+fn paths(tokens: &[Token<'_>], before: &str, line: usize, found: &mut Vec<(usize, String)>) -> usize {
+    let join = |name: &str| if before.is_empty() { name.to_owned() } else { format!("{before}::{name}") };
+    match tokens.first().map(|token| token.text) {
+        Some("{") => {
+            let mut at = 1;
+            while let Some(token) = tokens.get(at).filter(|token| token.text != "}") {
+                at += if token.text == "," { 1 } else { paths(&tokens[at..], before, token.line, found) };
+            }
+            at + 1
+        }
+        Some(name) => {
+            if name != "self" && follows_path(tokens, 0) {
+                return 3 + paths(&tokens[3..], &join(name), line, found);
+            }
+            found.push((line, if name == "self" { before.to_owned() } else { join(name) }));
+            // `name as other` ends where the name does.
+            if tokens.get(1).is_some_and(|token| token.text == "as") { 3 } else { 1 }
+        }
+        None => 1,
+    }
+}
+
+#[test]
+fn an_arrow_that_is_not_in_the_table_is_found() {
+    for (path, text) in [
+        ("src/meter/ledger.rs", "use crate::clock::Reading;"),
+        ("src/meter/ledger.rs", "use super::super::roster::Roster;"),
+        ("src/meter/ledger.rs", "mod tests { use super::super::super::log::say; }"),
+        ("src/tap/ring.rs", "use crate::publish::http::Pages;"),
+        ("src/tap/frame.rs", "use crate::roster::{address::Prefix, account::AccountName};"),
+        ("src/tap/mod.rs", "fn f() { super::publish::exposition::status(); }"),
+        ("src/publish/exposition.rs", "use crate::tap::Tap;"),
+        ("src/publish/exposition.rs", "use crate::meter::{release::Release, ledger::Ledger as Book};"),
+        ("src/publish/http.rs", "use crate::meter::counters::Counters;"),
+        ("src/roster/mod.rs", "use crate::*;"),
+        ("src/node.rs", "use super::roster::Roster;"),
+        ("src/control/desk.rs", "use blindmeter::meter::counters::Counters;"),
+        ("src/main.rs", "fn main() { blindmeter::daemon::run(); }"),
+        ("src/cache/mod.rs", ""),
+    ] {
+        assert_eq!(forbidden(&Source::new(path, text)).len(), 1, "{path}: {text}");
+    }
+}
+
+#[test]
+fn an_arrow_of_the_table_is_let_through() {
+    for (path, text) in [
+        ("src/meter/ledger.rs", "use super::slot::Slot; mod tests { use super::super::units::Totals; }"),
+        ("src/tap/ring.rs", "//! crate::publish\nuse crate::meter::slot::Slot; use crate::tap::Tap;"),
+        ("src/roster/table.rs", "impl A { fn f() {} } mod tests { use super::*; }"),
+        (
+            "src/publish/exposition.rs",
+            "use crate::meter::{release::{self, Release as R, KINDS}, policy::Policy};",
+        ),
+        ("src/cli/demo/mod.rs", "use crate::publish::http::Pages; use super::output;"),
+    ] {
+        assert!(forbidden(&Source::new(path, text)).is_empty(), "{path}: {text}");
+    }
+}
+
+/// Everything that a module reaches over any number of arrows, itself left out.
+fn reached_from(module: &str) -> Vec<&'static str> {
+    let mut reached: Vec<&str> = Vec::new();
+    let mut waiting = vec![module];
+    while let Some(module) = waiting.pop() {
+        for (row, allowed) in ARROWS.iter().filter(|(row, _)| row.split('/').next() == Some(module)) {
+            assert!(*allowed != ALL || module == "cli" || module == "daemon", "{row} may name everything");
+            let modules = allowed.iter().filter_map(|path| path.split("::").next());
+            for next in modules.filter(|next| *next != "*") {
+                if !reached.contains(&next) {
+                    reached.push(next);
+                    waiting.push(next);
+                }
+            }
+        }
+    }
+    reached
+}
+
+#[test]
+fn the_table_has_no_way_round() {
+    for (row, allowed) in ARROWS.iter().filter(|(_, allowed)| *allowed != ALL) {
+        let module = row.split('/').next().unwrap_or_default();
+        assert!(!reached_from(module).contains(&module), "{row} reaches itself");
+        assert!(
+            module == "main" || allowed.iter().all(|path| !["cli", "daemon", "lib"].contains(path)),
+            "{row}"
+        );
+    }
+    assert!(reached_from("meter").is_empty());
+    assert!(!reached_from("tap").contains(&"publish") && !reached_from("publish").contains(&"tap"));
+    assert!(!reached_from("node").contains(&"roster") && !reached_from("publish").contains(&"roster"));
+}
+
+#[test]
+fn every_arrow_of_the_table_is_used() {
+    let named: Vec<(String, String)> = tree(&["src"])
+        .iter()
+        .flat_map(|source| named(source).into_iter().map(|(_, path)| (module_of(&source.path), path)))
+        .collect();
+    for (row, allowed) in ARROWS.iter().filter(|(_, allowed)| *allowed != ALL) {
+        for arrow in *allowed {
+            let used = |(module, path): &(String, String)| {
+                row_of(module).is_some_and(|(found, _)| found == row) && is_allowed(path, &[arrow])
+            };
+            assert!(named.iter().any(used), "{row} does not name {arrow}: take it out of the table");
+        }
+    }
+}
