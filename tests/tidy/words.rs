@@ -34,7 +34,11 @@ const PLACES: [(&[&str], &[&str], &str); 7] = [
         &["src/tap/", "src/guard/"],
         "unsafe code is for the kernel's interfaces, in tap/ and guard/",
     ),
-    (&["stdout", "stderr"], &["src/cli/", "src/log.rs"], "commands print through cli/output.rs, the daemon through log.rs"),
+    (
+        &["stdout", "stderr"],
+        &["src/cli/", "src/log.rs"],
+        "commands print through cli/output.rs, the daemon through log.rs",
+    ),
 ];
 
 /// Macros that print, and the files that may call them.
