@@ -49,8 +49,12 @@ const SETTLE_AT_MOST: Duration = Duration::from_secs(2);
 /// Poll timeout in milliseconds while something is waited for.
 const WAIT_MILLISECONDS: u16 = 4;
 
-/// Rounds of the loop that a vanished interface's last block is waited for.
-const RETIRE_ROUNDS: usize = 50;
+/// Rounds of the loop that a vanished interface's last block is waited for. A round may be as short
+/// as a tenth of a millisecond where hundreds of interfaces are busy; a block is handed over in 8 ms.
+const RETIRE_ROUNDS: usize = 2000;
+
+/// The same at the end, where every round waits.
+const FINISH_ROUNDS: usize = 50;
 
 /// A running tap.
 pub struct Tap {
@@ -94,6 +98,7 @@ impl Tap {
             states,
             said: vec![Said::Nothing; patterns.len()],
             events,
+            serials: 0,
             attachments: Vec::new(),
             retiring: Vec::new(),
             settling: Vec::new(),
@@ -144,6 +149,8 @@ struct Worker {
     states: Vec<PatternState>,
     said: Vec<Said>,
     events: LinkEvents,
+    /// Attachments made so far.
+    serials: u64,
     attachments: Vec<Attachment>,
     retiring: Vec<(Attachment, usize)>,
     settling: Vec<Settlement>,
@@ -162,14 +169,16 @@ enum Said {
 }
 
 struct Attachment {
+    /// Tells attachments apart that have the same index one after the other.
+    serial: u64,
     index: u32,
     name: String,
     source: Source,
 }
 
 struct Settlement {
-    /// Interface index and how far its source must have been read.
-    markers: Vec<(u32, Marker)>,
+    /// Serial of an attachment and how far its source must have been read.
+    markers: Vec<(u64, Marker)>,
     done: SyncSender<()>,
 }
 
@@ -273,7 +282,9 @@ impl Worker {
         };
         match opened {
             Ok(source) => {
-                self.attachments.push(Attachment { index: link.index, name: link.name.clone(), source });
+                self.serials += 1;
+                let (serial, name) = (self.serials, link.name.clone());
+                self.attachments.push(Attachment { serial, index: link.index, name, source });
                 true
             }
             // It vanished meanwhile; the next event tells.
@@ -328,17 +339,17 @@ impl Worker {
         let mut markers = Vec::new();
         for attachment in sources {
             attachment.source.drain(&self.attribution);
-            markers.extend(attachment.source.marker().map(|marker| (attachment.index, marker)));
+            markers.extend(attachment.source.marker().map(|marker| (attachment.serial, marker)));
         }
         self.settling.push(Settlement { markers, done });
     }
 
     fn end_settlements(&mut self) {
         for settlement in &mut self.settling {
-            settlement.markers.retain(|(index, marker)| {
+            settlement.markers.retain(|(serial, marker)| {
                 let attached = self.attachments.iter();
                 let mut sources = attached.chain(self.retiring.iter().map(|(gone, _)| gone));
-                sources.any(|it| it.index == *index && !it.source.is_past(*marker))
+                sources.any(|it| it.serial == *serial && !it.source.is_past(*marker))
             });
         }
         self.settling.retain(|settlement| {
@@ -353,8 +364,11 @@ impl Worker {
 
     /// Counts what waits before the sockets are closed.
     fn finish(&mut self) {
-        let attachments = std::mem::take(&mut self.attachments);
-        self.retiring.extend(attachments.into_iter().map(|it| (it, RETIRE_ROUNDS)));
+        for attachment in std::mem::take(&mut self.attachments) {
+            // What arrives from here on is after the end.
+            attachment.source.shut();
+            self.retiring.push((attachment, FINISH_ROUNDS));
+        }
         while !self.retiring.is_empty() {
             self.retire();
             std::thread::sleep(Duration::from_millis(u64::from(WAIT_MILLISECONDS)));

@@ -1,8 +1,8 @@
 //! The ring tap: a TPACKET_V3 ring on a raw packet socket, one per interface.
 //!
 //! The kernel copies headers only: a classic filter returns the link header, the IP header and, of
-//! TCP, the bytes up to the data offset. Records are parsed in place and cleared; nothing of a
-//! packet is kept. Needs CAP_NET_RAW.
+//! TCP, the bytes up to the data offset. Records are parsed in place and cleared, times of arrival
+//! included; nothing of a packet is kept. Needs CAP_NET_RAW.
 //!
 //! # Source
 //! Documentation/networking/packet_mmap.rst; net/packet/af_packet.c (`tpacket_rcv`,
@@ -32,10 +32,13 @@ const BLOCKS_OF_MANY: u32 = 8;
 /// hand-over of an address waits; an idle interface wakes nobody.
 const RETIRE_MILLISECONDS: u32 = 8;
 
-/// Offsets in a block: status, number of packets, first packet (struct tpacket_hdr_v1).
+/// Offsets in a block: status, number of packets, first packet, and the times of the first and the
+/// last packet (struct tpacket_hdr_v1).
 const STATUS: usize = 8;
 const PACKETS: usize = 12;
 const FIRST: usize = 16;
+const TIMES: usize = 32;
+const TIMES_BYTES: usize = 16;
 
 /// Bytes of struct tpacket3_hdr; struct sockaddr_ll follows it.
 const RECORD_HEADER: usize = 48;
@@ -151,6 +154,7 @@ impl Ring {
             }
             at += next;
         }
+        self.clear(TIMES, TIMES_BYTES);
         // Relaxed, then Release: the emptied count is seen before the block is the kernel's again;
         // pairs with the kernel's read of the status (prb_dispatch_next_block). `marker` must not
         // take the old count of a reopened block for waiting packets.
@@ -175,7 +179,8 @@ impl Ring {
         let (vnet, captured) = frame.split_at(VNET_HEADER);
         let direction = if outgoing { Direction::Down } else { Direction::Up };
         attribution.count(self.link, captured, u64::from(length), direction, gso_of(vnet));
-        self.clear(vnet_at, VNET_HEADER + captured_bytes);
+        // The record's header holds the time of arrival: it goes with the rest.
+        self.clear(at, vnet_at - at + VNET_HEADER + captured_bytes);
         next
     }
 
@@ -191,7 +196,8 @@ impl Ring {
     }
 
     fn clear(&self, at: usize, length: usize) {
-        // SAFETY: `bytes` has checked the range, and no slice of it is alive any more.
+        // SAFETY: `bytes` has checked the range, or it is one of the block's own header; no slice of
+        // it is alive any more.
         unsafe { self.block().add(at).write_bytes(0, length) };
     }
 
