@@ -1,7 +1,7 @@
 //! What a packet costs in user space: parse, look-up and count, beside an empty loop over the same
 //! frames. Criterion's figures first, then one table of ratios measured side by side.
 //!
-//! `cargo bench` runs both (three minutes); `cargo bench -- --quick` is a shorter look.
+//! `cargo bench` runs both; `cargo bench -- --quick` is a shorter look.
 #![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a bench measures time and prints it")]
 #![expect(unsafe_code, reason = "a global allocator is unsafe by its trait")]
 

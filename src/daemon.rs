@@ -149,8 +149,8 @@ impl Engine {
                 Tick::Quiet => {}
                 Tick::Sealed { period_ended } => {
                     self.desk.health().close_ok = true;
-                    let removed = self.desk.roster.at_close(period_ended);
-                    self.desk.node().forget(&removed);
+                    let free = self.desk.roster.at_close(period_ended);
+                    self.desk.node().forget(&free);
                 }
                 Tick::Refused => self.desk.health().close_ok = false,
                 Tick::Released(release) => self.pages.set_released(exposition::released(&release)),

@@ -40,7 +40,11 @@ pub struct Node<C, R> {
     schedule: Schedule,
     bands: Vec<Band>,
     refresh_index: u64,
+    /// Boot clock at the last refresh, or at the start.
+    refreshed_at: u64,
     period_index: u64,
+    /// Boot clock when the period began, or at the start.
+    period_began_at: u64,
     publish_at: Option<u64>,
 }
 
@@ -55,6 +59,8 @@ impl<C: Clock, R: Randomness> Node<C, R> {
             epochs: Epochs::new(policy, schedule.last()),
             refresh_index: now.wall_seconds / policy.refresh_seconds,
             period_index: now.wall_seconds / policy.period_seconds,
+            refreshed_at: now.boot_nanoseconds,
+            period_began_at: now.boot_nanoseconds,
             publish_at: None,
             clock,
             randomness,
@@ -82,27 +88,44 @@ impl<C: Clock, R: Randomness> Node<C, R> {
     }
 
     /// After a close: refreshes every band at once, then begins a new period, where one is due.
+    ///
+    /// A refresh needs a new index and 0.9 refresh of boot clock since the last one or the start;
+    /// else it is left to the next index. A clock that is stepped makes no daily bands.
+    /// A period ends when its index rises. A step back does not end it, but no period outlives its
+    /// length in boot clock: what is held is held for that long at the most.
     fn roll(&mut self, now: Reading) -> bool {
-        let refresh_index = now.wall_seconds / self.epochs.policy().refresh_seconds;
+        let policy = *self.epochs.policy();
+        let elapsed = |since: u64| now.boot_nanoseconds.saturating_sub(since);
+        let refresh_index = now.wall_seconds / policy.refresh_seconds;
         if refresh_index != self.refresh_index {
             self.refresh_index = refresh_index;
-            for (index, band) in self.bands.iter_mut().enumerate() {
-                let slot = Slot::new(u32::try_from(index).unwrap_or(u32::MAX));
-                *band = Band::of(self.ledger.period(slot).bytes());
+            if elapsed(self.refreshed_at) >= policy.refresh_seconds.saturating_mul(900_000_000) {
+                self.refreshed_at = now.boot_nanoseconds;
+                self.refresh();
             }
         }
-        let period_index = now.wall_seconds / self.epochs.policy().period_seconds;
-        let ended = period_index != self.period_index;
+        let period_index = now.wall_seconds / policy.period_seconds;
+        let length = policy.period_seconds.saturating_mul(1_000_000_000);
+        let ended = period_index > self.period_index || elapsed(self.period_began_at) >= length;
         if ended {
             self.period_index = period_index;
+            self.period_began_at = now.boot_nanoseconds;
             self.ledger.begin_period();
         }
         ended
     }
 
-    /// Forgets the bands of slots whose accounts were removed at a close.
+    fn refresh(&mut self) {
+        for (index, band) in self.bands.iter_mut().enumerate() {
+            let slot = Slot::new(u32::try_from(index).unwrap_or(u32::MAX));
+            *band = Band::of(self.ledger.period(slot).bytes());
+        }
+    }
+
+    /// Forgets what is held of slots that are free for other accounts from this close on.
     pub fn forget(&mut self, slots: &[Slot]) {
         for slot in slots {
+            self.ledger.forget(*slot);
             if let Some(band) = self.bands.get_mut(slot.index()) {
                 *band = Band::default();
             }
@@ -132,3 +155,107 @@ impl<C: Clock, R: Randomness> Node<C, R> {
 
 /// A node over the system's clocks and randomness.
 pub type SystemNode = Node<crate::clock::SystemClock, crate::world::SystemRandomness>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::meter::policy::DAY_SECONDS;
+    use crate::meter::slot::Direction;
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    const SLOT: Slot = Slot::FIRST_ACCOUNT;
+    const GIB: u64 = 1 << 30;
+
+    #[derive(Clone)]
+    struct SetClock(Rc<Cell<Reading>>);
+    impl Clock for SetClock {
+        fn now(&self) -> Reading {
+            self.0.get()
+        }
+    }
+
+    /// A node whose clock is at the beginning of a period, and is stepped by hand.
+    struct Stepped {
+        node: Node<SetClock, crate::world::SystemRandomness>,
+        clock: SetClock,
+        counters: Counters,
+    }
+
+    impl Stepped {
+        fn new() -> Self {
+            let wall_seconds = 28 * DAY_SECONDS * 700;
+            let clock = SetClock(Rc::new(Cell::new(Reading { wall_seconds, boot_nanoseconds: 0 })));
+            let counters = Counters::in_memory(2);
+            let node =
+                Node::forgetful(Policy::DEFAULT, counters, clock.clone(), crate::world::SystemRandomness);
+            Self { node, clock, counters }
+        }
+
+        /// Sets the clock by so many days, then lets a day pass truly with 2 GiB; true when a
+        /// period ended.
+        fn day(&mut self, set_days: i64) -> bool {
+            let mut now = self.clock.0.get();
+            let step = set_days * DAY_SECONDS.cast_signed();
+            now.wall_seconds = now.wall_seconds.saturating_add_signed(step);
+            let mut ended = false;
+            self.counters.add(SLOT, Direction::Up, 2 * GIB, 1);
+            for _ in 0..24 {
+                now.wall_seconds += 3600;
+                now.boot_nanoseconds += 3600 * 1_000_000_000;
+                self.clock.0.set(now);
+                while let Tick::Sealed { period_ended } = self.node.tick() {
+                    ended |= period_ended;
+                }
+            }
+            ended
+        }
+
+        fn band_bytes(&self) -> u64 {
+            self.node.band(SLOT).at_least_bytes()
+        }
+    }
+
+    #[test]
+    fn bands_are_refreshed_once_a_week() {
+        let mut stepped = Stepped::new();
+        let mut changes = 0;
+        for _ in 0..27 {
+            let before = stepped.band_bytes();
+            stepped.day(0);
+            changes += u32::from(stepped.band_bytes() != before);
+        }
+        assert_eq!(changes, 3);
+    }
+
+    #[test]
+    fn a_clock_that_is_stepped_makes_no_daily_bands() {
+        let mut stepped = Stepped::new();
+        let mut changes = 0;
+        for day in 0..12 {
+            let before = stepped.band_bytes();
+            stepped.day(if day % 2 == 0 { 7 } else { -7 });
+            changes += u32::from(stepped.band_bytes() != before);
+        }
+        assert!(changes <= 2, "{changes} changes in twelve days");
+    }
+
+    #[test]
+    fn a_step_back_ends_no_period_and_none_outlives_its_length() {
+        let mut stepped = Stepped::new();
+        assert!(!stepped.day(0) && !stepped.day(-40));
+        let ended = (0..40).filter(|_| stepped.day(0)).count();
+        assert!(ended >= 1, "the period ended in the end");
+    }
+
+    #[test]
+    fn a_slot_that_is_free_again_holds_nothing_of_its_last_owner() {
+        let mut stepped = Stepped::new();
+        for _ in 0..8 {
+            stepped.day(0);
+        }
+        assert!(stepped.node.totals(SLOT).0 != Totals::default() && stepped.band_bytes() > 0);
+        stepped.node.forget(&[SLOT]);
+        assert!(stepped.node.totals(SLOT).0 == Totals::default() && stepped.band_bytes() == 0);
+    }
+}

@@ -29,12 +29,14 @@ pub(crate) enum Owners {
     HostV6,
     /// An IPv4 /30 for each account.
     RoutedV4,
+    /// An IPv6 /64 for each account.
+    RoutedV6,
 }
 
 impl Owners {
     /// Each of them.
-    pub(crate) const ALL: [Self; 5] =
-        [Self::PoolV4, Self::PoolV6, Self::HostV4, Self::HostV6, Self::RoutedV4];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::PoolV4, Self::PoolV6, Self::HostV4, Self::HostV6, Self::RoutedV4, Self::RoutedV6];
 
     /// A name for tables.
     pub(crate) const fn word(self) -> &'static str {
@@ -44,6 +46,7 @@ impl Owners {
             Self::HostV4 => "v4 host",
             Self::HostV6 => "v6 host",
             Self::RoutedV4 => "v4 routed",
+            Self::RoutedV6 => "v6 routed",
         }
     }
 
@@ -64,6 +67,7 @@ impl Owners {
         let [a, b, c, d] = self.address(account).to_be_bytes();
         let text = match self {
             Self::RoutedV4 => format!("{a}.{b}.{c}.{d}/30"),
+            Self::RoutedV6 => format!("fd01:0:{:x}:{:x}::/64", account >> 16, account & 0xffff),
             _ if self.is_v4() => format!("{a}.{b}.{c}.{d}"),
             _ => format!("fd00::{:x}:{:x}", account >> 16, account & 0xffff),
         };
@@ -141,6 +145,12 @@ fn frame(owners: Owners, account: u32) -> [u8; FRAME_BYTES] {
         frame[0] = 0x45;
         frame[12..16].copy_from_slice(&low.to_be_bytes());
         frame[16..20].copy_from_slice(&[192, 0, 2, 1]);
+    } else if owners == Owners::RoutedV6 {
+        frame[0] = 0x60;
+        frame[8..10].copy_from_slice(&[0xfd, 1]);
+        frame[12..16].copy_from_slice(&low.to_be_bytes());
+        frame[23] = 9;
+        frame[24] = 0x20;
     } else {
         frame[0] = 0x60;
         frame[8..10].copy_from_slice(&[0xfd, 0]);

@@ -91,6 +91,13 @@ impl Ledger {
         }
     }
 
+    /// Forgets the closed epochs of one slot: its account was removed.
+    pub fn forget(&mut self, slot: Slot) {
+        if let Some(line) = self.lines.get_mut(slot.index()) {
+            line.period = Totals::default();
+        }
+    }
+
     /// What a slot counted in the period's closed epochs.
     #[must_use]
     pub fn period(&self, slot: Slot) -> Totals {

@@ -191,14 +191,15 @@ impl Roster {
     }
 
     /// At the close of an epoch: latches the counts, lets rested slots go, and, when the period
-    /// ended, removes the accounts that no source names. Returns the slots of those.
+    /// ended, removes the accounts that no source names. Returns the slots that are free from now
+    /// on: bytes that came between the close and the removal are held of them until then.
     pub fn at_close(&self, period_ended: bool) -> Vec<Slot> {
         let mut book = self.book();
         book.latched = counted(&book.claims);
         let rested = std::mem::take(&mut book.resting);
-        book.free.extend(rested);
+        book.free.extend(&rested);
         if !period_ended {
-            return Vec::new();
+            return rested;
         }
         let named: std::collections::HashSet<Slot> =
             book.claims.values().flatten().flatten().copied().collect();
@@ -210,8 +211,8 @@ impl Roster {
             }
             keep
         });
-        book.resting.clone_from(&removed);
-        removed
+        book.resting = removed;
+        rested
     }
 
     /// Numbers for `roster counts`: of sources that follow connections, as latched at the last

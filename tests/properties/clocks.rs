@@ -154,13 +154,18 @@ fn any_step() -> impl Strategy<Value = i64> {
     prop_oneof![near, far]
 }
 
+/// How long no process runs: often so short that the same index goes on.
+fn any_pause() -> impl Strategy<Value = u64> {
+    prop_oneof![0..TICK, 0..2 * EPOCH]
+}
+
 fn any_event() -> impl Strategy<Value = Event> {
     prop_oneof![
         4 => (0..3 * EPOCH).prop_map(Event::Run),
         1 => (0..3 * EPOCH).prop_map(Event::Suspend),
         3 => any_step().prop_map(Event::Set),
-        1 => (0..2 * EPOCH).prop_map(Event::Restart),
-        1 => (0..2 * EPOCH).prop_map(Event::Reboot),
+        1 => any_pause().prop_map(Event::Restart),
+        1 => any_pause().prop_map(Event::Reboot),
     ]
 }
 
@@ -260,6 +265,20 @@ fn a_clock_that_was_ahead_does_not_mute_the_node() {
             let at_most = epochs * EPOCH + delay + TICK;
             assert!(seconds <= at_most, "set back by {back} s: silent for {seconds} s");
         }
+    }
+}
+
+/// L09 at every phase of the epoch: a process that starts while an index runs, early enough that the
+/// rest of it would do for an epoch or too late, does not release that index but the next one.
+#[test]
+fn the_index_that_runs_at_a_start_is_not_released() {
+    for phase in (0..EPOCH).step_by(usize::try_from(TICK).expect("small")) {
+        let mut machine = Machine::new(1);
+        machine.meet(Event::Run(EPOCH / 2 + phase));
+        machine.meet(Event::Restart(1));
+        let index = machine.clocks.index();
+        machine.seconds_to_release(9 * EPOCH).expect("it releases again");
+        assert_eq!(machine.course.released.last(), Some(&vec![index + 1]), "phase {phase} s");
     }
 }
 

@@ -41,7 +41,7 @@ fn name(place: usize, owner: usize) -> AccountName {
 }
 
 fn roster() -> Roster {
-    Roster::new(&[prefix("10.8.0.0/24"), prefix("fd42:8::/120")], PLACES.len() * OWNERS + 2, 7)
+    Roster::new(&[prefix("10.8.0.0/24"), prefix("fd42:8::/120")], PLACES.len() * OWNERS + 3, 7)
 }
 
 fn slot(roster: &Roster, name: &AccountName) -> Slot {
@@ -91,8 +91,8 @@ enum Change {
     Release,
     /// The file is replaced as a whole; every place moves on to its next owner.
     Replace(usize),
-    /// Somebody else's addresses make the tables grow.
-    Grow(u32),
+    /// A stranger's hosts, sixteen of each family, make the tables grow.
+    Grow(u8),
 }
 
 fn any_change() -> impl Strategy<Value = (usize, Change)> {
@@ -100,7 +100,7 @@ fn any_change() -> impl Strategy<Value = (usize, Change)> {
         6 => (0..OWNERS).prop_map(Change::Assign),
         2 => Just(Change::Release),
         1 => (0..OWNERS).prop_map(Change::Replace),
-        1 => (0_u32..200).prop_map(Change::Grow),
+        1 => any::<u8>().prop_map(Change::Grow),
     ];
     (0..PLACES.len(), change)
 }
@@ -119,12 +119,22 @@ fn make(roster: &Roster, place: usize, change: Change) {
             let around = AROUND.iter().map(|text| (prefix(text), name(0, 0)));
             roster.replace(Source::File, places.chain(around).collect()).expect("room");
         }
-        Change::Grow(host) => {
-            for text in [format!("192.168.{}.{}", host >> 4, host & 15), format!("fd99::{host:x}")] {
-                roster.assign(Source::Control, prefix(&text), &name(0, 0)).expect("room");
+        Change::Grow(group) => {
+            for host in strangers(group) {
+                roster.assign(Source::Control, host, &stranger()).expect("room");
             }
         }
     }
+}
+
+fn stranger() -> AccountName {
+    AccountName::parse("stranger").expect("a good name")
+}
+
+fn strangers(group: u8) -> impl Iterator<Item = Prefix> {
+    (0..16).flat_map(move |host| {
+        [format!("192.168.{group}.{host}"), format!("fd99::{group:x}:{host:x}")].map(|text| prefix(&text))
+    })
 }
 
 proptest! {
@@ -137,7 +147,7 @@ proptest! {
         seed: u64, changes in prop::collection::vec(any_change(), 1..600)
     ) {
         let roster = roster();
-        let counters = Counters::in_memory(PLACES.len() * OWNERS + 2);
+        let counters = Counters::in_memory(PLACES.len() * OWNERS + 3);
         let mut ledger = Ledger::new(counters);
         for owner in 0..OWNERS {
             make(&roster, 0, Change::Replace(owner));
@@ -170,6 +180,14 @@ proptest! {
             prop_assert!(held == sent, "{} has {held} bytes of {sent}", PLACES[place].0);
         }
         prop_assert!(held(Slot::UNATTRIBUTED) == Totals::default());
+        // No prefix was lost on the way: the tables have grown under the strangers' hosts.
+        let table = roster.table();
+        for (_, change) in changes {
+            let Change::Grow(group) = change else { continue };
+            let owner = slot(&roster, &stranger());
+            prop_assert!(held(owner) == Totals::default());
+            prop_assert!(strangers(group).all(|host| table.slot_of(host.address()) == owner));
+        }
     }
 }
 

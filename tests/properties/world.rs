@@ -12,8 +12,8 @@ use std::rc::Rc;
 /// Length of the simulated epochs, in seconds.
 pub(crate) const EPOCH: u64 = DAY_SECONDS;
 
-/// The time between two looks at the clock, in seconds: a 144th of an epoch.
-pub(crate) const TICK: u64 = EPOCH / 144;
+/// The time between two looks at the clock, in seconds: half of the delay before a publication.
+pub(crate) const TICK: u64 = EPOCH / 288;
 
 /// When the worlds begin: some day in 2026, at noon.
 pub(crate) const NOON: u64 = 20_500 * EPOCH + EPOCH / 2;
