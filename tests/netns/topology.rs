@@ -106,8 +106,9 @@ impl Topology {
     /// One TCP connection from the client's address: `up` bytes to the server, then `down` bytes back.
     pub(crate) fn talk(&self, client: &str, family: Family, up: usize, down: usize) {
         self.speak_from(client, family);
-        let at = if family == Family::V4 { "10.1.0.1:5001" } else { "[fd01::1]:5001" };
+        let at = if family == Family::V4 { "10.1.0.1:0" } else { "[fd01::1]:0" };
         let listener = self.server.run(move || TcpListener::bind(at)).expect("the server listens");
+        let at = listener.local_addr().expect("the listener has a port");
         let serve = thread::spawn(move || -> std::io::Result<usize> {
             let (mut stream, _) = listener.accept()?;
             stream.set_read_timeout(Some(PATIENCE))?;
@@ -139,13 +140,14 @@ pub(crate) fn send_cut_datagrams(
     length: usize,
     datagrams: usize,
 ) {
-    let (from, to) = match family {
-        Family::V4 => ("10.1.0.1:0", format!("{client}:6001")),
-        Family::V6 => ("[fd01::1]:0", format!("[{client}]:6001")),
+    let (from, at) = match family {
+        Family::V4 => ("10.1.0.1:0", format!("{client}:0")),
+        Family::V6 => ("[fd01::1]:0", format!("[{client}]:0")),
     };
-    // Somebody must listen, or the client's kernel would answer each datagram.
-    let at = to.clone();
+    // Somebody must listen, or the client's kernel would answer each datagram. The kernel picks the
+    // port: a child that another test forks holds the last listener's for a moment longer.
     let listener = topology.client.run(move || UdpSocket::bind(at)).expect("the client listens");
+    let to = listener.local_addr().expect("the listener has a port");
     let socket = topology.server.run(move || UdpSocket::bind(from)).expect("the server has a socket");
     // SAFETY: the value is an int of the length told, and outlives the call.
     let set = unsafe {
@@ -160,7 +162,7 @@ pub(crate) fn send_cut_datagrams(
     assert_eq!(set, 0, "UDP_SEGMENT: {}", std::io::Error::last_os_error());
     let payload = vec![0x5a; length];
     for _ in 0..datagrams {
-        socket.send_to(&payload, &to).expect("the datagram leaves");
+        socket.send_to(&payload, to).expect("the datagram leaves");
     }
     // The listener outlives the last datagram; what it did not read is not of interest.
     thread::sleep(Duration::from_millis(50));
