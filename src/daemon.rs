@@ -8,6 +8,7 @@ use crate::control::changes::{self, Change, Outcome};
 use crate::control::desk::{Access, Desk};
 use crate::control::server;
 use crate::failure::{Code, Failure};
+use crate::guard::capabilities;
 use crate::log::{Event, say};
 use crate::meter::counters::Counters;
 use crate::meter::policy::{Policy, Profile};
@@ -19,7 +20,8 @@ use crate::roster::account::AccountName;
 use crate::roster::address::Prefix;
 use crate::roster::csv::Row;
 use crate::roster::{Roster, Source, csv};
-use crate::tap::{Attribution, PatternState, Tap, TapError, TapKind, TapNews};
+use crate::tap::kernel::{Kernel, KernelError};
+use crate::tap::{Attribution, Chosen, Opener, PatternState, Tap, TapError, TapKind, TapNews};
 use crate::world::{Files, SystemFiles, SystemRandomness};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -65,14 +67,25 @@ pub fn warn_of_names(path: &Path, rows: &[Row]) {
 ///
 /// # Errors
 /// More accounts than slots (78), or a tap that cannot start (77, 74).
-pub fn start(config: &Config, kind: Option<TapKind>, rows: Vec<Row>) -> Result<Engine, Failure> {
+pub fn start(config: &Config, chosen: Option<Chosen>, rows: Vec<Row>) -> Result<Engine, Failure> {
     let policy = config.policy.0;
     let seed = getrandom::u64().map_err(|error| Failure::new(Code::Io, error.to_string()))?;
-    let roster = Arc::new(Roster::new(&config.pools, config.capacity, seed));
+    let kind = chosen.as_ref().map(Chosen::kind);
+    let in_process =
+        || (Roster::new(&config.pools, config.capacity, seed), Counters::in_memory(config.capacity));
+    let (opener, (roster, counters)) = match chosen {
+        Some(Chosen::Kernel(kernel, attacher)) => {
+            let roster = Roster::over(kernel.owners(), config.capacity);
+            (Some(Opener::Kernel(attacher)), (roster, kernel.counters()))
+        }
+        Some(Chosen::Ring) => (Some(Opener::Ring), in_process()),
+        Some(Chosen::Pnet) => (Some(Opener::Pnet), in_process()),
+        None => (None, in_process()),
+    };
+    let roster = Arc::new(roster);
     roster
         .replace(Source::File, assignments(rows))
         .map_err(|error| Failure::new(Code::Config, error.to_string()))?;
-    let counters = Counters::in_memory(config.capacity);
     let node = Node::forgetful(policy, counters, SystemClock, SystemRandomness);
     let mut sources = vec![(Source::Control.word(), true)];
     if config.roster_file.is_some() {
@@ -87,7 +100,7 @@ pub fn start(config: &Config, kind: Option<TapKind>, rows: Vec<Row>) -> Result<E
         move |news| hear(news, &health, &pages, &policy)
     };
     let attribution = Attribution { table: roster.table(), counters };
-    let tap = kind.map(|kind| Tap::start(kind, &config.interfaces, attribution.clone(), news));
+    let tap = opener.map(|opener| Tap::start(opener, &config.interfaces, attribution.clone(), news));
     let tap = tap.transpose().map_err(tap_failure)?;
     let (changes, roster_thread) = changes::start(Arc::clone(&roster), tap)
         .map_err(|error| Failure::new(Code::Io, error.to_string()))?;
@@ -103,12 +116,24 @@ pub fn start(config: &Config, kind: Option<TapKind>, rows: Vec<Row>) -> Result<E
     Ok(Engine { desk, pages, attribution, policy, roster_thread })
 }
 
+/// Chooses the tap of a configuration, as far as it can be
+/// had here. Must be called while the process has one thread, and before anything
+/// of the roster is read: the kernel tap's helper is forked here and is to hold nothing of it.
+///
+/// # Errors
+/// When no tap is allowed, or the one that was asked for does not work here.
+pub fn choose(config: &Config) -> Result<(Chosen, String), Failure> {
+    let load = || Kernel::load(&config.pools, config.capacity);
+    crate::tap::choose(config.backend, config.hook, load).map_err(tap_failure)
+}
+
 /// What a tap that cannot start means for the command.
 #[must_use]
 pub fn tap_failure(error: TapError) -> Failure {
     let code = match error {
-        TapError::Permission(_) => Code::Permission,
-        TapError::Failed(..) => Code::Io,
+        TapError::Permission(_) | TapError::Kernel(KernelError::Capabilities) => Code::Permission,
+        TapError::Kernel(KernelError::Tcx(..)) => Code::Config,
+        TapError::Kernel(_) | TapError::Failed(..) => Code::Io,
     };
     Failure::new(code, error.to_string())
 }
@@ -185,15 +210,18 @@ pub fn run(path: &Path) -> Result<(), Failure> {
     if Profile::BUILT == Profile::Lab {
         say(&Event::LabBuild);
     }
+    let (chosen, why) = choose(&config)?;
+    let web = Listeners::default();
+    let listeners = web.prepare(&config.listen)?;
+    if chosen.kind() == TapKind::Kernel {
+        capabilities::keep_only(&[]).map_err(|error| Failure::new(Code::Io, error.to_string()))?;
+    }
     let rows = read_roster(&SystemFiles, &config).map_err(bad)?;
     if let Some(file) = &config.roster_file {
         warn_of_names(file, &rows);
     }
-    let (kind, why) = crate::tap::choose(config.backend).map_err(tap_failure)?;
-    let web = Listeners::default();
-    let listeners = web.prepare(&config.listen)?;
     let control = server::bind(&config.control_socket)?;
-    say(&Event::TapChosen(kind.word(), why));
+    say(&Event::TapChosen(chosen.kind().word(), &why));
     say(&Event::FirstStart);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -201,7 +229,7 @@ pub fn run(path: &Path) -> Result<(), Failure> {
         .map_err(|error| Failure::new(Code::Io, error.to_string()))?;
     let socket = config.control_socket.clone();
     let result = runtime.block_on(async {
-        let engine = start(&config, Some(kind), rows)?;
+        let engine = start(&config, Some(chosen), rows)?;
         let mut daemon = Daemon { path, config, engine, web };
         daemon.adopt(listeners).map_err(|error| Failure::new(Code::Io, error.to_string()))?;
         daemon.serve(control).await

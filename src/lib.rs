@@ -17,7 +17,7 @@
 //! - [`node`] is the state machine over clocks and randomness that are handed in; [`schedule`]
 //!   says when an epoch ends; [`clock`] alone reads a clock; [`world`] is the rest of the outside.
 //! - [`daemon`] puts them together; [`cli`] is the command line; [`guard`] speaks to the kernel
-//!   about privileges; [`log`] is everything that is ever logged.
+//!   about privileges, [`netlink`] about devices; [`log`] is everything that is ever logged.
 
 pub mod cli;
 pub mod clock;
@@ -28,6 +28,7 @@ pub mod failure;
 pub mod guard;
 pub mod log;
 pub mod meter;
+pub mod netlink;
 pub mod node;
 pub mod publish;
 pub mod roster;

@@ -12,7 +12,7 @@ pub enum Event<'a> {
     /// A build whose floors are lifted.
     LabBuild,
     /// Which tap was taken and why.
-    TapChosen(&'static str, &'static str),
+    TapChosen(&'static str, &'a str),
     /// Nothing of an earlier run is known: the running epoch will not be released.
     FirstStart,
     /// An interface that is named is not there yet.

@@ -44,7 +44,7 @@ const MISTAKES: [Mistake; 38] = [
     ("\"coarse\"", "\"exact\"", 0, &["release.mode", "\"coarse\""]),
     ("\"memory\"", "\"sealed\"", 0, &["store.mode", "\"sealed\"", "write \"memory\""]),
     ("mode = \"memory\"\n", "", 0, &["store.mode", "mode = \"memory\" under [store]"]),
-    ("\"auto\"", "\"kernel\"", 0, &["tap.backend", "\"kernel\""]),
+    ("\"auto\"", "\"ebpf\"", 0, &["tap.backend", "\"kernel\""]),
     ("\"auto\"", "\"best\"", 0, &["tap.backend", "\"pnet\""]),
     ("[control]", "[[roster.wireguard]]\ninterface = \"wg0\"\n[control]", 0, &["roster.wireguard"]),
     ("[web]", "listen = \"127.0.0.1:9777\"\n[web]", 0, &["support.listen", "accounts show"]),

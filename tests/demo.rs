@@ -78,7 +78,7 @@ fn twenty_seconds_are_counted_exactly_and_three_epochs_released() {
     assert!(checked.status.success() && complaints.is_empty(), "promtool: {complaints}");
 
     let report = report(&child.wait_with_output().expect("the demo ends"));
-    assert_exact(&report, "ring");
+    assert_exact(&report, "kernel");
     assert!(report["epochs_released"].as_u64().is_some_and(|epochs| epochs >= 3));
     assert_eq!(report["accounts"], 40);
 }
@@ -105,7 +105,7 @@ fn an_ordinary_user_sees_the_same() {
         .expect("the demo runs");
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     let report = report(&output);
-    // Where user namespaces are forbidden the demo says so and counts in-process.
+    // The kernel tap is not for a user namespace's root. Where user namespaces are forbidden the demo says so and counts in-process.
     if errors.contains("in-process") {
         assert_exact(&report, "in-process");
     } else {

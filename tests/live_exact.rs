@@ -32,8 +32,28 @@ fn pnet_counts_a_thousand_accounts_on_tun_exactly() {
 }
 
 #[test]
+fn tcx_counts_a_thousand_accounts_on_tun_exactly() {
+    thousand_accounts("tcx", Kind::Tun);
+}
+
+#[test]
+fn clsact_counts_a_thousand_accounts_on_tun_exactly() {
+    thousand_accounts("clsact", Kind::Tun);
+}
+
+#[test]
 fn pnet_counts_a_thousand_accounts_on_veth_exactly() {
     thousand_accounts("pnet", Kind::Veth);
+}
+
+#[test]
+fn tcx_counts_a_thousand_accounts_on_veth_exactly() {
+    thousand_accounts("tcx", Kind::Veth);
+}
+
+#[test]
+fn clsact_counts_a_thousand_accounts_on_veth_exactly() {
+    thousand_accounts("clsact", Kind::Veth);
 }
 
 #[test]
@@ -47,6 +67,16 @@ fn pnet_charges_both_ends_of_an_account_to_account_packet_once() {
 }
 
 #[test]
+fn tcx_charges_both_ends_of_an_account_to_account_packet_once() {
+    account_to_account("tcx");
+}
+
+#[test]
+fn clsact_charges_both_ends_of_an_account_to_account_packet_once() {
+    account_to_account("clsact");
+}
+
+#[test]
 fn ring_leaves_vlan_tags_to_the_link_layer() {
     vlan_tags("ring");
 }
@@ -54,6 +84,16 @@ fn ring_leaves_vlan_tags_to_the_link_layer() {
 #[test]
 fn pnet_leaves_vlan_tags_to_the_link_layer() {
     vlan_tags("pnet");
+}
+
+#[test]
+fn tcx_leaves_vlan_tags_to_the_link_layer() {
+    vlan_tags("tcx");
+}
+
+#[test]
+fn clsact_leaves_vlan_tags_to_the_link_layer() {
+    vlan_tags("clsact");
 }
 
 #[test]
@@ -67,6 +107,16 @@ fn pnet_tells_not_ip_and_malformed_apart_on_veth() {
 }
 
 #[test]
+fn tcx_tells_not_ip_and_malformed_apart_on_veth() {
+    odd_frames("tcx");
+}
+
+#[test]
+fn clsact_tells_not_ip_and_malformed_apart_on_veth() {
+    odd_frames("clsact");
+}
+
+#[test]
 fn ring_counts_unreadable_packets_on_tun() {
     odd_packets("ring");
 }
@@ -74,6 +124,16 @@ fn ring_counts_unreadable_packets_on_tun() {
 #[test]
 fn pnet_counts_unreadable_packets_on_tun() {
     odd_packets("pnet");
+}
+
+#[test]
+fn tcx_counts_unreadable_packets_on_tun() {
+    odd_packets("tcx");
+}
+
+#[test]
+fn clsact_counts_unreadable_packets_on_tun() {
+    odd_packets("clsact");
 }
 
 fn thousand_accounts(tap: &'static str, kind: Kind) {

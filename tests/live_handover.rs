@@ -38,6 +38,18 @@ fn pnet_charges_nobody_for_anothers_bytes_in_ten_thousand_handovers() {
 }
 
 #[test]
+fn tcx_charges_nobody_for_anothers_bytes_in_ten_thousand_handovers() {
+    let (packets, milliseconds) = settled_handovers("tcx");
+    println!("tcx: {HANDOVERS} hand-overs among {packets} packets in {milliseconds} ms");
+}
+
+#[test]
+fn clsact_charges_nobody_for_anothers_bytes_in_ten_thousand_handovers() {
+    let (packets, milliseconds) = settled_handovers("clsact");
+    println!("clsact: {HANDOVERS} hand-overs among {packets} packets in {milliseconds} ms");
+}
+
+#[test]
 fn ring_loses_no_byte_of_packets_that_cross_a_handover() {
     let (packets, disputed) = crossed_handovers("ring");
     println!("ring: {disputed} of {packets} packets crossed a hand-over");
@@ -50,6 +62,18 @@ fn pnet_loses_no_byte_of_packets_that_cross_a_handover() {
 }
 
 #[test]
+fn tcx_loses_no_byte_of_packets_that_cross_a_handover() {
+    let (packets, disputed) = crossed_handovers("tcx");
+    println!("tcx: {disputed} of {packets} packets crossed a hand-over");
+}
+
+#[test]
+fn clsact_loses_no_byte_of_packets_that_cross_a_handover() {
+    let (packets, disputed) = crossed_handovers("clsact");
+    println!("clsact: {disputed} of {packets} packets crossed a hand-over");
+}
+
+#[test]
 fn ring_hands_over_while_it_is_flooded() {
     println!("ring: {}", flooded_handovers("ring"));
 }
@@ -57,6 +81,16 @@ fn ring_hands_over_while_it_is_flooded() {
 #[test]
 fn pnet_hands_over_while_it_is_flooded() {
     println!("pnet: {}", flooded_handovers("pnet"));
+}
+
+#[test]
+fn tcx_hands_over_while_it_is_flooded() {
+    println!("tcx: {}", flooded_handovers("tcx"));
+}
+
+#[test]
+fn clsact_hands_over_while_it_is_flooded() {
+    println!("clsact: {}", flooded_handovers("clsact"));
 }
 
 #[test]

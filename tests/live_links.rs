@@ -30,6 +30,16 @@ fn pnet_waits_for_a_device_that_comes_later() {
 }
 
 #[test]
+fn tcx_waits_for_a_device_that_comes_later() {
+    late_device("tcx");
+}
+
+#[test]
+fn clsact_waits_for_a_device_that_comes_later() {
+    late_device("clsact");
+}
+
+#[test]
 fn ring_is_exact_across_a_flap() {
     flap("ring");
 }
@@ -37,6 +47,16 @@ fn ring_is_exact_across_a_flap() {
 #[test]
 fn pnet_is_exact_across_a_flap() {
     flap("pnet");
+}
+
+#[test]
+fn tcx_is_exact_across_a_flap() {
+    flap("tcx");
+}
+
+#[test]
+fn clsact_is_exact_across_a_flap() {
+    flap("clsact");
 }
 
 #[test]
@@ -50,6 +70,16 @@ fn pnet_follows_a_device_that_comes_back_with_another_index() {
 }
 
 #[test]
+fn tcx_follows_a_device_that_comes_back_with_another_index() {
+    another_index("tcx");
+}
+
+#[test]
+fn clsact_follows_a_device_that_comes_back_with_another_index() {
+    another_index("clsact");
+}
+
+#[test]
 fn ring_counts_nothing_under_another_name() {
     renamed("ring");
 }
@@ -57,6 +87,16 @@ fn ring_counts_nothing_under_another_name() {
 #[test]
 fn pnet_counts_nothing_under_another_name() {
     renamed("pnet");
+}
+
+#[test]
+fn tcx_counts_nothing_under_another_name() {
+    renamed("tcx");
+}
+
+#[test]
+fn clsact_counts_nothing_under_another_name() {
+    renamed("clsact");
 }
 
 #[test]
@@ -70,6 +110,16 @@ fn pnet_follows_a_device_to_another_namespace_and_back() {
 }
 
 #[test]
+fn tcx_follows_a_device_to_another_namespace_and_back() {
+    moved("tcx");
+}
+
+#[test]
+fn clsact_follows_a_device_to_another_namespace_and_back() {
+    moved("clsact");
+}
+
+#[test]
 fn ring_attaches_whatever_a_glob_matches_and_says_nothing_of_it() {
     glob("ring");
 }
@@ -77,6 +127,16 @@ fn ring_attaches_whatever_a_glob_matches_and_says_nothing_of_it() {
 #[test]
 fn pnet_attaches_whatever_a_glob_matches_and_says_nothing_of_it() {
     glob("pnet");
+}
+
+#[test]
+fn tcx_attaches_whatever_a_glob_matches_and_says_nothing_of_it() {
+    glob("tcx");
+}
+
+#[test]
+fn clsact_attaches_whatever_a_glob_matches_and_says_nothing_of_it() {
+    glob("clsact");
 }
 
 #[test]
@@ -90,6 +150,16 @@ fn pnet_counts_nothing_twice_when_a_name_comes_straight_back() {
 }
 
 #[test]
+fn tcx_counts_nothing_twice_when_a_name_comes_straight_back() {
+    straight_back("tcx");
+}
+
+#[test]
+fn clsact_counts_nothing_twice_when_a_name_comes_straight_back() {
+    straight_back("clsact");
+}
+
+#[test]
 fn ring_is_exact_when_a_device_joins_and_leaves_a_bridge() {
     bridged("ring");
 }
@@ -97,6 +167,16 @@ fn ring_is_exact_when_a_device_joins_and_leaves_a_bridge() {
 #[test]
 fn pnet_is_exact_when_a_device_joins_and_leaves_a_bridge() {
     bridged("pnet");
+}
+
+#[test]
+fn tcx_is_exact_when_a_device_joins_and_leaves_a_bridge() {
+    bridged("tcx");
+}
+
+#[test]
+fn clsact_is_exact_when_a_device_joins_and_leaves_a_bridge() {
+    bridged("clsact");
 }
 
 #[test]

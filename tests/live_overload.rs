@@ -46,6 +46,30 @@ fn pnet_accounts_for_every_packet_of_a_flood() {
     println!("pnet: {} counted, {} lost", node.counted(), node.lost);
 }
 
+#[test]
+fn tcx_counts_every_packet_while_the_daemon_stands_still() {
+    counted_while_stopped("tcx");
+}
+
+#[test]
+fn clsact_counts_every_packet_while_the_daemon_stands_still() {
+    counted_while_stopped("clsact");
+}
+
+/// The kernel counts; whether the daemon runs does not matter to a single packet.
+fn counted_while_stopped(hook: &'static str) {
+    let namespace = Namespace::new();
+    let wire = Wire::make(&namespace, Kind::Tun, "metered0");
+    let daemon = Daemon::start(&namespace, &setup(hook));
+    daemon.pause();
+    flood(&wire);
+    daemon.resume();
+    let node = daemon.await_packets(BURST);
+    assert_eq!(node.lost, 0);
+    assert_adds_up(&node, BURST);
+    daemon.stop();
+}
+
 /// A daemon that does not run cannot empty its buffers, whatever the machine: some packets must be lost.
 fn overflow_while_stopped(tap: &'static str, kind: Kind) -> Node {
     let namespace = Namespace::new();

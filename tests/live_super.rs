@@ -28,6 +28,16 @@ fn pnet_counts_handmade_super_packets_as_their_segments() {
 }
 
 #[test]
+fn tcx_counts_handmade_super_packets_as_their_segments() {
+    handmade("tcx");
+}
+
+#[test]
+fn clsact_counts_handmade_super_packets_as_their_segments() {
+    handmade("clsact");
+}
+
+#[test]
 fn ring_counts_handmade_super_packets_on_veth_without_their_tags() {
     handmade_tagged("ring");
 }
@@ -35,6 +45,16 @@ fn ring_counts_handmade_super_packets_on_veth_without_their_tags() {
 #[test]
 fn pnet_counts_handmade_super_packets_on_veth_without_their_tags() {
     handmade_tagged("pnet");
+}
+
+#[test]
+fn tcx_counts_handmade_super_packets_on_veth_without_their_tags() {
+    handmade_tagged("tcx");
+}
+
+#[test]
+fn clsact_counts_handmade_super_packets_on_veth_without_their_tags() {
+    handmade_tagged("clsact");
 }
 
 #[test]
@@ -48,6 +68,16 @@ fn pnet_counts_real_tcp_as_the_wire_does() {
 }
 
 #[test]
+fn tcx_counts_real_tcp_as_the_wire_does() {
+    real_tcp("tcx");
+}
+
+#[test]
+fn clsact_counts_real_tcp_as_the_wire_does() {
+    real_tcp("clsact");
+}
+
+#[test]
 fn ring_counts_segmented_udp_as_the_wire_does() {
     segmented_udp("ring");
 }
@@ -55,6 +85,16 @@ fn ring_counts_segmented_udp_as_the_wire_does() {
 #[test]
 fn pnet_counts_segmented_udp_as_the_wire_does() {
     segmented_udp("pnet");
+}
+
+#[test]
+fn tcx_counts_segmented_udp_as_the_wire_does() {
+    segmented_udp("tcx");
+}
+
+#[test]
+fn clsact_counts_segmented_udp_as_the_wire_does() {
+    segmented_udp("clsact");
 }
 
 /// One super-packet: how long its headers and its payload are, and how it is to be cut.

@@ -89,9 +89,9 @@ fn accounts(config: &Config, rows: &[Row]) -> Result<usize, Failure> {
 /// A configuration that is wrong (78), or interfaces that cannot be listed (74).
 pub(super) fn dry_run(path: &Path) -> Result<(), Failure> {
     let (config, _) = load(path)?;
-    match crate::tap::choose(config.backend) {
-        Ok((kind, why)) => output::line(&format!("tap: {}: {why}", kind.word()))?,
-        Err(error) => output::line(&format!("tap: none: {error}"))?,
+    match daemon::choose(&config) {
+        Ok((chosen, why)) => output::line(&format!("tap: {}: {why}", chosen.kind().word()))?,
+        Err(failure) => output::line(&format!("tap: none: {}", failure.message))?,
     }
     let found = crate::tap::survey(&config.interfaces)
         .map_err(|error| Failure::new(Code::Io, format!("cannot list interfaces: {error}")))?;

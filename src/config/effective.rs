@@ -3,7 +3,7 @@
 //! Prints no address of a pool and no account.
 
 use super::quantity::{BitsPerSecond, Seconds};
-use super::{Backend, Config};
+use super::{Backend, Config, Hook};
 
 impl Config {
     /// The configuration in force, as TOML; it holds no secret.
@@ -20,12 +20,17 @@ impl Config {
         };
         let backend = match self.backend {
             Backend::Auto => "auto",
+            Backend::Kernel => "kernel",
             Backend::Ring => "ring",
             Backend::Pnet => "pnet",
         };
         put("[tap]".into());
         put(format!("interfaces = [{}]", list(&mut self.interfaces.iter().map(|p| p.0.clone()))));
-        put(format!("backend = \"{backend}\"\n\n[node]\nname = \"{}\"\n\n[roster]", self.node_name));
+        let hook = self.hook.map_or("auto", Hook::word);
+        put(format!(
+            "backend = \"{backend}\"\nhook = \"{hook}\"\n\n[node]\nname = \"{}\"\n\n[roster]",
+            self.node_name
+        ));
         put(format!("# pools = {} in force; they are addresses, and not printed", self.pools.len()));
         if let Some(file) = &self.roster_file {
             put(format!("file = \"{}\"", file.display()));
@@ -57,7 +62,7 @@ impl Config {
     /// The table whose change a running daemon refuses, if there is one.
     #[must_use]
     pub fn restart_needed_for(&self, new: &Self) -> Option<&'static str> {
-        let tap = self.interfaces == new.interfaces && self.backend == new.backend;
+        let tap = self.interfaces == new.interfaces && self.backend == new.backend && self.hook == new.hook;
         let sources = self.roster_file.is_some() == new.roster_file.is_some();
         [
             (tap, "[tap]"),

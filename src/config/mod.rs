@@ -26,6 +26,8 @@ pub struct Config {
     pub interfaces: Vec<Pattern>,
     /// Which tap to use.
     pub backend: Backend,
+    /// Where the kernel tap attaches; none for the best of this kernel.
+    pub hook: Option<Hook>,
     /// The node's name.
     pub node_name: String,
     /// The account that is exempt from export limits.
@@ -61,10 +63,32 @@ impl PartialEq for ComparablePolicy {
 pub enum Backend {
     /// The best that the privileges allow.
     Auto,
+    /// A program at the tc hooks.
+    Kernel,
     /// TPACKET_V3.
     Ring,
     /// The portable fallback.
     Pnet,
+}
+
+/// Where the kernel tap attaches its program.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Hook {
+    /// A tcx link, from Linux 6.6 on.
+    Tcx,
+    /// A clsact filter.
+    Clsact,
+}
+
+impl Hook {
+    /// The word in the configuration and in the log.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Tcx => "tcx",
+            Self::Clsact => "clsact",
+        }
+    }
 }
 
 /// Unix users and groups (`@group`) by role.
@@ -147,6 +171,7 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
     Ok(Config {
         interfaces: source.interfaces(&file.tap)?,
         backend: source.backend(file.tap.backend.as_ref())?,
+        hook: source.hook(file.tap.hook.as_ref())?,
         node_name: source.node_name(file.node.name.as_ref())?,
         probe_account: source.probe_account(file.roster.probe_account.as_ref())?,
         pools: source.pools(&file.roster.pools)?,
@@ -347,9 +372,18 @@ impl Text<'_> {
             "auto" => Ok(Backend::Auto),
             "ring" => Ok(Backend::Ring),
             "pnet" => Ok(Backend::Pnet),
-            "kernel" => Err(self
-                .at(backend, "tap.backend: \"kernel\" is not in this version; write \"auto\" or \"ring\"")),
-            _ => Err(self.at(backend, "tap.backend: expected \"auto\", \"ring\" or \"pnet\"")),
+            "kernel" => Ok(Backend::Kernel),
+            _ => Err(self.at(backend, "tap.backend: expected \"auto\", \"kernel\", \"ring\" or \"pnet\"")),
+        }
+    }
+
+    fn hook(&self, hook: Option<&Spanned<String>>) -> Result<Option<Hook>, ConfigError> {
+        let Some(hook) = hook else { return Ok(None) };
+        match hook.as_ref().as_str() {
+            "auto" => Ok(None),
+            "tcx" => Ok(Some(Hook::Tcx)),
+            "clsact" => Ok(Some(Hook::Clsact)),
+            _ => Err(self.at(hook, "tap.hook: expected \"auto\", \"tcx\" or \"clsact\"")),
         }
     }
 

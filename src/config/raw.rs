@@ -35,6 +35,7 @@ pub(super) struct File {
 pub(super) struct Tap {
     pub(super) interfaces: Spanned<Vec<Spanned<String>>>,
     pub(super) backend: Option<Spanned<String>>,
+    pub(super) hook: Option<Spanned<String>>,
     pub(super) pin: Option<PathBuf>,
 }
 

@@ -92,7 +92,8 @@ fn every_error_names_its_line_and_its_remedy() {
         ("[node]", "[[roster.radius]]\n[node]", "roster.radius: this source is not in this version"),
         ("[node]", "[irregularity]\n[node]", "irregularity: flags are not in this version"),
         ("refresh = \"7d\"", "listen = \"x\"", "support.listen: the support page is not in this version"),
-        ("[node]", "backend = \"kernel\"\n[node]", "tap.backend: \"kernel\" is not in this version"),
+        ("[node]", "backend = \"ebpf\"\n[node]", "tap.backend: expected \"auto\", \"kernel\", \"ring\" or"),
+        ("[node]", "hook = \"xdp\"\n[node]", "tap.hook: expected \"auto\", \"tcx\" or \"clsact\""),
     ] {
         let found = error(from, to);
         assert!(found.contains(expected), "{found} does not hold {expected}");

@@ -5,7 +5,7 @@
 
 use crate::roster::account::AccountName;
 use crate::roster::address::Prefix;
-use crate::roster::{CapacityExceeded, Roster, Source};
+use crate::roster::{Roster, RosterError, Source};
 use crate::tap::Tap;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
@@ -33,8 +33,8 @@ pub enum Outcome {
     Done,
     /// The source had no such assignment.
     NotAssigned,
-    /// There is no slot left; nothing was changed.
-    Full(CapacityExceeded),
+    /// There is no slot left, or the tap's look-up is full; nothing was changed.
+    Full(RosterError),
     /// The tap did not settle in time; nothing was changed.
     Unsettled,
 }
@@ -92,8 +92,11 @@ fn apply(roster: &Roster, change: Change) -> Outcome {
     let result = match change {
         Change::Assign(source, prefix, account) => roster.assign(source, prefix, &account),
         Change::Replace(source, assignments) => roster.replace(source, assignments),
-        Change::Release(source, prefix) if !roster.release(source, prefix) => return Outcome::NotAssigned,
-        Change::Release(..) | Change::Settle | Change::Stop => Ok(()),
+        Change::Release(source, prefix) => match roster.release(source, prefix) {
+            Ok(false) => return Outcome::NotAssigned,
+            released => released.map(drop),
+        },
+        Change::Settle | Change::Stop => Ok(()),
     };
     result.map_or_else(Outcome::Full, |()| Outcome::Done)
 }

@@ -1,32 +1,38 @@
-//! Which capabilities this process has in force.
+//! Which capabilities this process has in force, and how it lets go of them.
+//!
+//! Must be called before any thread is made: capabilities belong to threads.
 //!
 //! # Source
-//! proc(5), `CapEff` in /proc/PID/status; capabilities(7).
+//! capabilities(7).
 
-/// Number of CAP_NET_RAW (include/uapi/linux/capability.h).
-const NET_RAW: u32 = 13;
+use caps::{CapSet, Capability, CapsHashSet};
+use std::io;
 
-/// True when CAP_NET_RAW is in the effective set.
+/// What opening packet sockets needs.
+pub const PACKET_SOCKETS: [Capability; 1] = [Capability::CAP_NET_RAW];
+
+/// What attaching the kernel's program needs.
+pub const ATTACHING: [Capability; 2] = [Capability::CAP_BPF, Capability::CAP_NET_ADMIN];
+
+/// True when all of these are in the effective set.
 #[must_use]
-pub fn may_open_packet_sockets() -> bool {
-    std::fs::read_to_string("/proc/self/status").is_ok_and(|status| has(&status, NET_RAW))
+pub fn has(wanted: &[Capability]) -> bool {
+    wanted.iter().all(|capability| caps::has_cap(None, CapSet::Effective, *capability).unwrap_or(false))
 }
 
-fn has(status: &str, capability: u32) -> bool {
-    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    let set = line.and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
-    set.is_some_and(|set| set >> capability & 1 == 1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::has;
-
-    #[test]
-    fn a_capability_is_a_bit_of_the_effective_set() {
-        assert!(has("Name:\tx\nCapEff:\t0000000000002000\n", 13));
-        assert!(!has("CapEff:\t0000000000001000\n", 13));
-        assert!(!has("CapPrm:\t0000000000002000\n", 13));
-        assert!(!has("CapEff:\tnonsense\n", 13));
-    }
+/// Lets go of every capability but these, for good.
+///
+/// # Errors
+/// Those of capset(2).
+pub fn keep_only(kept: &[Capability]) -> io::Result<()> {
+    let kept: CapsHashSet = kept.iter().copied().collect();
+    let none = CapsHashSet::new();
+    let set = |which, capabilities| caps::set(None, which, capabilities).map_err(io::Error::other);
+    // Ambient capabilities go with the inheritable ones.
+    set(CapSet::Inheritable, &none)?;
+    let permitted = caps::read(None, CapSet::Permitted).map_err(io::Error::other)?;
+    let kept = kept.intersection(&permitted).copied().collect();
+    set(CapSet::Effective, &kept)?;
+    set(CapSet::Permitted, &kept)?;
+    nix::sys::prctl::set_no_new_privs().map_err(io::Error::from)
 }

@@ -9,7 +9,7 @@
 //! network_namespaces(7), user_namespaces(7); Documentation/networking/tuntap.rst; rtnetlink(7).
 #![expect(unsafe_code, reason = "TUNSETIFF is an ioctl")]
 
-use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use crate::netlink::{CREATE, EXCLUSIVE, attribute, request, text};
 use nix::net::if_::if_nametoindex;
 use nix::sched::{CloneFlags, unshare};
 use std::fs::{self, File, OpenOptions};
@@ -18,6 +18,9 @@ use std::os::fd::AsRawFd;
 
 /// The metered device.
 pub const DEVICE: &str = "demo0";
+
+/// RTM_NEWLINK.
+const NEW_LINK: u16 = 16;
 
 /// The clients' end of a veth pair.
 const CLIENTS: &str = "demo1";
@@ -104,12 +107,10 @@ fn veth() -> io::Result<()> {
     const INFO_KIND: u16 = 1;
     const INFO_DATA: u16 = 2;
     const PEER: u16 = 1;
-    let text = |name: &str| [name.as_bytes(), &[0]].concat();
     let peer = [vec![0; 16], attribute(NAME, &text(CLIENTS))].concat();
     let link_info = [attribute(INFO_KIND, b"veth"), attribute(INFO_DATA, &attribute(PEER, &peer))].concat();
     let body = [vec![0; 16], attribute(NAME, &text(DEVICE)), attribute(LINK_INFO, &link_info)].concat();
-    // NLM_F_REQUEST, ACK, EXCL, CREATE.
-    request(0x605, &body)
+    request(NEW_LINK, EXCLUSIVE | CREATE, &body)
 }
 
 /// Brings a device up and returns its index.
@@ -118,36 +119,5 @@ fn up(name: &str) -> io::Result<u32> {
     let up = 1_u32.to_ne_bytes();
     // struct ifinfomsg: family and type, index, flags, change mask.
     let body = [[0; 4], index.to_ne_bytes(), up, up].concat();
-    // NLM_F_REQUEST, ACK.
-    request(0x5, &body).map(|()| index)
-}
-
-fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(4 + value.len()).expect("attributes of this file are short");
-    let mut attribute = [length.to_ne_bytes(), kind.to_ne_bytes()].concat();
-    attribute.extend(value);
-    attribute.resize(attribute.len().next_multiple_of(4), 0);
-    attribute
-}
-
-/// Sends one RTM_NEWLINK and waits for the kernel's word.
-fn request(flags: u16, body: &[u8]) -> io::Result<()> {
-    const NEW_LINK: u16 = 16;
-    let length = u32::try_from(16 + body.len()).map_err(io::Error::other)?;
-    let mut message = length.to_ne_bytes().to_vec();
-    message.extend(NEW_LINK.to_ne_bytes());
-    message.extend(flags.to_ne_bytes());
-    message.extend([0; 8]);
-    message.extend(body);
-    let mut socket = Socket::new(NETLINK_ROUTE)?;
-    socket.bind_auto()?;
-    socket.send_to(&message, &SocketAddr::new(0, 0), 0)?;
-    let (reply, _) = socket.recv_from_full()?;
-    // struct nlmsgerr: 0, or the negative errno.
-    let code = reply.get(16..20).and_then(|code| code.first_chunk()).map(|code| i32::from_ne_bytes(*code));
-    match code {
-        Some(0) => Ok(()),
-        Some(code) => Err(io::Error::from_raw_os_error(-code)),
-        None => Err(io::ErrorKind::UnexpectedEof.into()),
-    }
+    request(NEW_LINK, 0, &body).map(|()| index)
 }

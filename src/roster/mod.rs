@@ -9,14 +9,15 @@
 pub mod account;
 pub mod address;
 pub mod csv;
+pub mod owners;
 pub mod table;
 
 use crate::meter::slot::Slot;
 use account::AccountName;
 use address::Prefix;
 use dashmap::DashMap;
+use owners::{Owners, OwnersRefused};
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard};
 use table::Table;
 
@@ -49,12 +50,18 @@ impl Source {
     }
 }
 
-/// More accounts than there are slots.
+/// Why an assignment was not made.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("more than {capacity} accounts; raise [store] capacity and restart")]
-pub struct CapacityExceeded {
-    /// The number of accounts there is room for.
-    pub capacity: usize,
+pub enum RosterError {
+    /// More accounts than there are slots.
+    #[error("more than {capacity} accounts; raise [store] capacity and restart")]
+    CapacityExceeded {
+        /// The number of accounts there is room for.
+        capacity: usize,
+    },
+    /// The tap's own look-up did not take the owner.
+    #[error(transparent)]
+    Owners(#[from] OwnersRefused),
 }
 
 /// Numbers about the roster; never addresses.
@@ -78,6 +85,8 @@ pub struct SourceCounts {
 /// Who owns what. One per process.
 pub struct Roster {
     table: Arc<Table>,
+    /// Asked by the tap in place of the table.
+    elsewhere: Option<Arc<dyn Owners>>,
     /// The account directory: read by support and exports while assignments go on.
     directory: DashMap<AccountName, Slot>,
     book: Mutex<Book>,
@@ -101,6 +110,7 @@ impl Roster {
     pub fn new(pools: &[Prefix], capacity: usize, seed: u64) -> Self {
         Self {
             table: Arc::new(Table::new(pools, seed)),
+            elsewhere: None,
             directory: DashMap::new(),
             book: Mutex::new(Book {
                 capacity,
@@ -111,6 +121,12 @@ impl Roster {
                 latched: Counts::default(),
             }),
         }
+    }
+
+    /// A roster without accounts whose owners are written down elsewhere; its table stays empty.
+    #[must_use]
+    pub fn over(owners: Arc<dyn Owners>, capacity: usize) -> Self {
+        Self { elsewhere: Some(owners), ..Self::new(&[], capacity, 0) }
     }
 
     /// The look-up for the taps.
@@ -135,27 +151,24 @@ impl Roster {
     ///
     /// # Errors
     /// When the account is new and there is no slot left; nothing has changed then.
-    pub fn assign(
-        &self,
-        source: Source,
-        prefix: Prefix,
-        account: &AccountName,
-    ) -> Result<(), CapacityExceeded> {
+    pub fn assign(&self, source: Source, prefix: Prefix, account: &AccountName) -> Result<(), RosterError> {
         let mut book = self.book();
         self.require_room(&book, [account])?;
         let slot = self.slot_for(&mut book, account);
-        self.claim(&mut book, source, prefix, Some(slot));
-        Ok(())
+        self.claim(&mut book, source, prefix, Some(slot))
     }
 
     /// Takes back this source's assignment of a prefix; false when it had none.
-    pub fn release(&self, source: Source, prefix: Prefix) -> bool {
+    ///
+    /// # Errors
+    /// When the tap's look-up cannot be changed.
+    pub fn release(&self, source: Source, prefix: Prefix) -> Result<bool, RosterError> {
         let mut book = self.book();
         let had = book.claims.get(&prefix).is_some_and(|slots| slots[source as usize].is_some());
         if had {
-            self.claim(&mut book, source, prefix, None);
+            self.claim(&mut book, source, prefix, None)?;
         }
-        had
+        Ok(had)
     }
 
     /// Replaces everything that a source assigns.
@@ -164,12 +177,13 @@ impl Roster {
     /// as its addresses do.
     ///
     /// # Errors
-    /// When there are not enough slots; nothing has changed then.
+    /// When there are not enough slots: nothing has changed then. When the tap's look-up refuses an
+    /// owner: the assignments before it are made.
     pub fn replace(
         &self,
         source: Source,
         mut assignments: Vec<(Prefix, AccountName)>,
-    ) -> Result<(), CapacityExceeded> {
+    ) -> Result<(), RosterError> {
         let mut book = self.book();
         self.require_room(&book, assignments.iter().map(|(_, account)| account))?;
         assignments.sort_unstable_by_key(|(prefix, _)| *prefix);
@@ -182,10 +196,10 @@ impl Roster {
             .collect();
         for (prefix, account) in &assignments {
             let slot = self.slot_for(&mut book, account);
-            self.claim(&mut book, source, *prefix, Some(slot));
+            self.claim(&mut book, source, *prefix, Some(slot))?;
         }
         for prefix in gone {
-            self.claim(&mut book, source, prefix, None);
+            self.claim(&mut book, source, prefix, None)?;
         }
         Ok(())
     }
@@ -242,12 +256,12 @@ impl Roster {
         &self,
         book: &Book,
         accounts: impl IntoIterator<Item = &'a AccountName>,
-    ) -> Result<(), CapacityExceeded> {
+    ) -> Result<(), RosterError> {
         let new: std::collections::HashSet<&AccountName> =
             accounts.into_iter().filter(|account| !self.directory.contains_key(*account)).collect();
         let fresh = book.capacity - (book.next.index() - Slot::FIRST_ACCOUNT.index());
         if new.len() > fresh + book.free.len() {
-            return Err(CapacityExceeded { capacity: book.capacity });
+            return Err(RosterError::CapacityExceeded { capacity: book.capacity });
         }
         Ok(())
     }
@@ -266,28 +280,35 @@ impl Roster {
         slot
     }
 
-    fn claim(&self, book: &mut Book, source: Source, prefix: Prefix, slot: Option<Slot>) {
+    fn claim(
+        &self,
+        book: &mut Book,
+        source: Source,
+        prefix: Prefix,
+        slot: Option<Slot>,
+    ) -> Result<(), RosterError> {
         let owner = |slots: &[Option<Slot>; 2]| slots.iter().flatten().next().copied();
-        match book.claims.entry(prefix) {
-            Entry::Vacant(vacant) => {
-                let mut slots = [None; 2];
-                slots[source as usize] = slot;
-                self.table.set(prefix, owner(&slots).unwrap_or_default());
-                vacant.insert(slots);
-            }
-            Entry::Occupied(mut occupied) => {
-                let slots = occupied.get_mut();
-                let before = owner(slots);
-                slots[source as usize] = slot;
-                let after = owner(slots);
-                if before != after {
-                    self.table.set(prefix, after.unwrap_or_default());
-                }
-                if after.is_none() {
-                    occupied.remove();
-                }
-            }
+        let before = book.claims.get(&prefix).copied().unwrap_or_default();
+        let mut after = before;
+        after[source as usize] = slot;
+        if owner(&before) != owner(&after) {
+            self.set(prefix, owner(&after).unwrap_or_default())?;
         }
+        if owner(&after).is_none() {
+            book.claims.remove(&prefix);
+        } else {
+            book.claims.insert(prefix, after);
+        }
+        Ok(())
+    }
+
+    /// The one place where an owner changes.
+    fn set(&self, prefix: Prefix, slot: Slot) -> Result<(), RosterError> {
+        match &self.elsewhere {
+            None => self.table.set(prefix, slot),
+            Some(owners) => owners.set(prefix, slot)?,
+        }
+        Ok(())
     }
 }
 

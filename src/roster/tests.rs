@@ -30,8 +30,8 @@ fn control_wins_over_the_file_and_gives_way_when_released() {
     roster.replace(Source::File, vec![]).expect("room");
     assert!(owner(&roster, "10.8.0.2") == slots[1]);
     roster.replace(Source::File, vec![(prefix("10.8.0.2"), name("alice"))]).expect("room");
-    assert!(roster.release(Source::Control, prefix("10.8.0.2")));
-    assert!(!roster.release(Source::Control, prefix("10.8.0.2")));
+    assert!(roster.release(Source::Control, prefix("10.8.0.2")) == Ok(true));
+    assert!(roster.release(Source::Control, prefix("10.8.0.2")) == Ok(false));
     assert!(owner(&roster, "10.8.0.2") == slots[0]);
 }
 
@@ -51,10 +51,10 @@ fn a_roster_without_room_is_left_as_it_was() {
     let row = |at: u32| (prefix(&format!("10.9.0.{at}")), name(&format!("a{at}")));
     roster.replace(Source::File, (0..8).map(row).collect()).expect("room for eight");
     let full = roster.replace(Source::File, (0..9).map(row).collect());
-    assert_eq!(full, Err(CapacityExceeded { capacity: 8 }));
+    assert_eq!(full, Err(RosterError::CapacityExceeded { capacity: 8 }));
     assert_eq!(
         roster.assign(Source::Control, prefix("10.9.0.1"), &name("new")),
-        Err(CapacityExceeded { capacity: 8 })
+        Err(RosterError::CapacityExceeded { capacity: 8 })
     );
     assert!(owner(&roster, "10.9.0.7") == roster.slot_of(&name("a7")).expect("known"));
 }
@@ -63,7 +63,7 @@ fn a_roster_without_room_is_left_as_it_was() {
 fn an_account_that_nobody_names_leaves_at_the_end_of_the_period() {
     let roster = small();
     roster.assign(Source::Control, prefix("10.8.0.2"), &name("alice")).expect("room");
-    roster.release(Source::Control, prefix("10.8.0.2"));
+    roster.release(Source::Control, prefix("10.8.0.2")).expect("a table takes it");
     assert!(roster.at_close(false).is_empty() && roster.slot_of(&name("alice")).is_some());
     assert!(roster.at_close(true).is_empty() && roster.slot_of(&name("alice")).is_none());
     // The slot rests for one close, and is then given to the next account.
@@ -135,7 +135,7 @@ proptest! {
             let prefix = prefix(&text);
             let source = if control { Source::Control } else { Source::File };
             if account == 0 {
-                roster.release(source, prefix);
+                roster.release(source, prefix).expect("a table takes it");
             } else {
                 roster.assign(source, prefix, &name(&format!("account-{account}"))).expect("room");
             }
@@ -166,7 +166,7 @@ fn a_table_that_grows_while_it_is_read_never_answers_wrong() {
         let other = prefix(&format!("192.168.{}.{}", low >> 8, low & 255));
         roster.assign(Source::Control, other, &name("other")).expect("room");
         if low % 3 == 0 {
-            roster.release(Source::Control, other);
+            roster.release(Source::Control, other).expect("a table takes it");
         }
     }
     done.store(true, std::sync::atomic::Ordering::Relaxed);

@@ -6,8 +6,8 @@
 
 use super::choice::TapError;
 use super::links::{self, LinkEntry, LinkEvents};
-use super::source::{Marker, Source};
-use super::{Attribution, Hardware, TapKind};
+use super::source::{Marker, Opener, Source};
+use super::{Attribution, Hardware};
 use crate::config::Pattern;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -75,16 +75,19 @@ impl Tap {
     /// # Errors
     /// When the process may not open packet sockets, or the kernel lacks what is needed.
     pub fn start(
-        kind: TapKind,
+        opener: Opener,
         patterns: &[Pattern],
         attribution: Attribution,
         news: impl Fn(TapNews) + Send + 'static,
     ) -> Result<Self, TapError> {
+        let kind = opener.kind();
         let failed = |error: io::Error| match error.kind() {
             io::ErrorKind::PermissionDenied => TapError::Permission(kind.word()),
             _ => TapError::Failed(kind.word(), error),
         };
-        super::socket::open().map_err(failed)?;
+        if !matches!(opener, Opener::Kernel(_)) {
+            super::socket::open().map_err(failed)?;
+        }
         let events = LinkEvents::open().map_err(failed)?;
         let wake = EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK);
         let wake = Arc::new(wake.map_err(|errno| failed(errno.into()))?);
@@ -94,7 +97,7 @@ impl Tap {
             .map(|pattern| PatternState { pattern: pattern.clone(), attached: pattern.is_glob() })
             .collect();
         let mut worker = Worker {
-            kind,
+            opener,
             states,
             said: vec![Said::Nothing; patterns.len()],
             events,
@@ -145,7 +148,7 @@ impl Drop for Tap {
 }
 
 struct Worker {
-    kind: TapKind,
+    opener: Opener,
     states: Vec<PatternState>,
     said: Vec<Said>,
     events: LinkEvents,
@@ -232,7 +235,7 @@ impl Worker {
         // A list that cannot be had now will be asked for at the next event.
         let Ok(links) = links::list() else { return };
         let before = self.states.clone();
-        for attachment in std::mem::take(&mut self.attachments) {
+        for mut attachment in std::mem::take(&mut self.attachments) {
             let link = links.iter().find(|link| link.index == attachment.index);
             let keep = link.filter(|link| {
                 !gone.contains(&link.index) && attachment.source.is_bound() && self.wants(&link.name)
@@ -274,7 +277,7 @@ impl Worker {
         let named = patterns().any(|pattern| !pattern.is_glob() && pattern.matches(&link.name));
         let pattern = patterns().position(|pattern| pattern.matches(&link.name)).unwrap_or(0);
         let opened = match Hardware::of_number(link.hardware) {
-            Some(hardware) => Source::open(self.kind, link, hardware, !named),
+            Some(hardware) => Source::open(&self.opener, link, hardware, !named),
             None => {
                 self.say_once(pattern, |text| TapNews::LinkType(text, link.hardware));
                 return false;
@@ -364,7 +367,7 @@ impl Worker {
 
     /// Counts what waits before the sockets are closed.
     fn finish(&mut self) {
-        for attachment in std::mem::take(&mut self.attachments) {
+        for mut attachment in std::mem::take(&mut self.attachments) {
             // What arrives from here on is after the end.
             attachment.source.shut();
             self.retiring.push((attachment, FINISH_ROUNDS));

@@ -9,7 +9,6 @@
 //! section 3; VLAN tags: IEEE 802.1Q, 802.1ad; PPP: RFC 1661 section 2 and RFC 1662 section 3.
 
 use crate::roster::address::TunnelAddress;
-use etherparse::{IpNumber, LaxIpSlice};
 
 /// How the frames of an interface or a capture begin.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -93,6 +92,14 @@ enum Above {
 const ETHERTYPE_V4: u16 = 0x0800;
 const ETHERTYPE_V6: u16 = 0x86dd;
 const VLAN_TAGS_AT_MOST: usize = 4;
+
+/// Extension headers of IPv6 (RFC 8200 section 4; AH: RFC 4302) that are walked to the transport.
+const HOP_BY_HOP: u8 = 0;
+const ROUTING: u8 = 43;
+const FRAGMENT: u8 = 44;
+const AUTHENTICATION: u8 = 51;
+const DESTINATION: u8 = 60;
+const EXTENSION_HEADERS_AT_MOST: usize = 8;
 
 /// Reads one frame: `captured` is what there is of it, `length` its length on the wire.
 #[must_use]
@@ -241,17 +248,32 @@ pub fn segments(ip: &[u8], length: u64, gso: Gso) -> (u64, u64) {
     (length + (packets - 1) * headers, packets)
 }
 
+/// The length of the headers that repeat in every segment, as `repeated_headers` in meter.bpf.c.
 fn headers_of_super_packet(ip: &[u8], tcp: bool) -> Option<u64> {
-    let (slice, _) = LaxIpSlice::from_slice(ip).ok()?;
-    let payload = slice.payload();
-    let transport = payload.payload;
-    let offset = transport.as_ptr().addr().checked_sub(ip.as_ptr().addr())?;
-    let header = match payload.ip_number {
-        IpNumber::TCP if tcp => usize::from(transport.get(12)? >> 4) * 4,
-        IpNumber::UDP if !tcp => 8,
+    let (mut protocol, mut at) = match ip.first()? >> 4 {
+        4 => (*ip.get(9)?, usize::from(ip[0] & 15) * 4),
+        _ => (*ip.get(6)?, 40),
+    };
+    if ip[0] >> 4 == 6 {
+        for _ in 0..EXTENSION_HEADERS_AT_MOST {
+            if !matches!(protocol, HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | DESTINATION) {
+                break;
+            }
+            let [next, length] = *ip.get(at..)?.first_chunk()?;
+            at += match protocol {
+                FRAGMENT => 8,
+                AUTHENTICATION => (usize::from(length) + 2) * 4,
+                _ => (usize::from(length) + 1) * 8,
+            };
+            protocol = next;
+        }
+    }
+    let header = match protocol {
+        6 if tcp => usize::from(ip.get(at + 12)? >> 4) * 4,
+        17 if !tcp => 8,
         _ => return None,
     };
-    Some((offset + header) as u64)
+    Some((at + header) as u64)
 }
 
 #[cfg(test)]

@@ -9,14 +9,16 @@ pub mod capture_file;
 mod choice;
 mod follow;
 pub mod frame;
+pub mod kernel;
 mod links;
 mod pnet;
 mod ring;
 mod socket;
 mod source;
 
-pub use choice::{TapError, choose, survey};
+pub use choice::{Chosen, TapError, choose, survey};
 pub use follow::{PatternState, Tap, TapNews};
+pub use source::Opener;
 
 use crate::meter::counters::Counters;
 use crate::meter::slot::{Direction, Slot};
@@ -27,6 +29,8 @@ use std::sync::Arc;
 /// The taps there are.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum TapKind {
+    /// A program at the tc hooks: nothing of a packet enters the process.
+    Kernel,
     /// TPACKET_V3: headers only, in shared memory.
     Ring,
     /// pnet's datalink: whole packets, copied one by one.
@@ -38,6 +42,7 @@ impl TapKind {
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
+            Self::Kernel => "kernel",
             Self::Ring => "ring",
             Self::Pnet => "pnet",
         }

@@ -1,5 +1,6 @@
 //! What is attached to one interface, whichever tap it is: the seam between the thread and the taps.
 
+use super::kernel::{Attacher, Attachment};
 use super::links::LinkEntry;
 use super::pnet::Pnet;
 use super::ring::Ring;
@@ -7,8 +8,32 @@ use super::{Attribution, Hardware, TapKind};
 use std::io;
 use std::os::fd::BorrowedFd;
 
-/// A tap on one interface.
+/// What opens a source on an interface.
+pub enum Opener {
+    /// Attaches the kernel's program.
+    Kernel(Attacher),
+    /// Opens a ring.
+    Ring,
+    /// Opens pnet's sockets.
+    Pnet,
+}
+
+impl Opener {
+    /// Which tap it opens.
+    #[must_use]
+    pub const fn kind(&self) -> TapKind {
+        match self {
+            Self::Kernel(_) => TapKind::Kernel,
+            Self::Ring => TapKind::Ring,
+            Self::Pnet => TapKind::Pnet,
+        }
+    }
+}
+
+/// A tap on one interface. The kernel's has nothing to drain and nothing to wait for: a packet is
+/// counted when it passes.
 pub(super) enum Source {
+    Kernel(Attachment),
     Ring(Ring),
     Pnet(Pnet),
 }
@@ -22,30 +47,35 @@ pub(super) enum Marker {
 
 impl Source {
     pub(super) fn open(
-        kind: TapKind,
+        opener: &Opener,
         link: &LinkEntry,
         hardware: Hardware,
         one_of_many: bool,
     ) -> io::Result<Self> {
-        match kind {
-            TapKind::Ring => Ring::open(link.index, hardware, one_of_many).map(Self::Ring),
-            TapKind::Pnet => Pnet::open(link.index, hardware).map(Self::Pnet),
+        match opener {
+            Opener::Kernel(attacher) => {
+                attacher.attach(link.index, hardware == Hardware::Ethernet).map(Self::Kernel)
+            }
+            Opener::Ring => Ring::open(link.index, hardware, one_of_many).map(Self::Ring),
+            Opener::Pnet => Pnet::open(link.index, hardware).map(Self::Pnet),
         }
     }
 
     pub(super) fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let (first, second) = match self {
-            Self::Ring(ring) => (ring.fd(), None),
+            Self::Kernel(_) => (None, None),
+            Self::Ring(ring) => (Some(ring.fd()), None),
             Self::Pnet(pnet) => {
                 let [up, down] = pnet.fds();
-                (up, Some(down))
+                (Some(up), Some(down))
             }
         };
-        std::iter::once(first).chain(second)
+        first.into_iter().chain(second)
     }
 
     pub(super) fn drain(&mut self, attribution: &Attribution) {
         match self {
+            Self::Kernel(_) => {}
             Self::Ring(ring) => ring.drain(attribution),
             Self::Pnet(pnet) => pnet.drain(attribution),
         }
@@ -53,6 +83,7 @@ impl Source {
 
     pub(super) fn marker(&self) -> Option<Marker> {
         match self {
+            Self::Kernel(_) => None,
             Self::Ring(ring) => ring.marker().map(Marker::Ring),
             Self::Pnet(pnet) => pnet.marker().map(Marker::Pnet),
         }
@@ -68,8 +99,9 @@ impl Source {
     }
 
     /// Lets nothing more in; what has arrived stays to be read.
-    pub(super) fn shut(&self) {
+    pub(super) fn shut(&mut self) {
         match self {
+            Self::Kernel(attachment) => attachment.detach(),
             Self::Ring(ring) => ring.shut(),
             Self::Pnet(pnet) => pnet.shut(),
         }
@@ -77,6 +109,8 @@ impl Source {
 
     pub(super) fn is_bound(&self) -> bool {
         match self {
+            // The list of interfaces tells.
+            Self::Kernel(_) => true,
             Self::Ring(ring) => ring.is_bound(),
             Self::Pnet(pnet) => pnet.is_bound(),
         }

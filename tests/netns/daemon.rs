@@ -28,6 +28,7 @@ const SPEAKERS: usize = 3;
 
 /// What the configuration of a test chooses; all else is fixed.
 pub(crate) struct Setup {
+    /// `ring`, `pnet`, or the kernel tap's hook: `tcx` or `clsact`.
     pub(crate) backend: &'static str,
     pub(crate) interfaces: Vec<&'static str>,
     pub(crate) pools: Vec<&'static str>,
@@ -283,10 +284,15 @@ impl Drop for Daemon {
 fn configuration(directory: &TempDir, setup: &Setup) -> String {
     let path = |file: &str| -> PathBuf { directory.path().join(file) };
     let list = |items: &[&str]| items.iter().map(|item| format!("{item:?}")).collect::<Vec<_>>().join(", ");
+    let (backend, hook) = match setup.backend {
+        hook @ ("tcx" | "clsact") => ("kernel", hook),
+        backend => (backend, "auto"),
+    };
     format!(
         r#"[tap]
 interfaces = [{interfaces}]
 backend = "{backend}"
+hook = "{hook}"
 [node]
 name = "live-test"
 [roster]
@@ -311,7 +317,6 @@ capacity = 4096
 listen = ["{WEB}"]
 "#,
         interfaces = list(&setup.interfaces),
-        backend = setup.backend,
         pools = list(&setup.pools),
         roster = path("roster.csv").display(),
         socket = path("control.sock").display(),

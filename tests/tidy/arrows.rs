@@ -9,7 +9,7 @@ use crate::source::{Finding, Source, Token, tree};
 const ALL: &[&str] = &["*"];
 
 /// The arrows. An arrow that no file uses any more is taken out.
-const ARROWS: [(&str, &[&str]); 23] = [
+const ARROWS: [(&str, &[&str]); 25] = [
     ("lib", &[]),
     ("main", &["cli"]),
     ("cli", ALL),
@@ -19,15 +19,38 @@ const ARROWS: [(&str, &[&str]); 23] = [
     // Leaves: each is one side of the outside world.
     ("clock", &[]),
     ("failure", &[]),
-    ("guard", &[]),
+    ("guard", &["netlink"]),
     ("log", &[]),
+    ("netlink", &[]),
     ("world", &["meter::noise"]),
     // The state machine: clocks and slots, no names.
     ("schedule", &["clock::Reading"]),
     ("node", &["clock", "meter", "schedule", "world::SystemRandomness"]),
     // packet -> tap -> roster -> meter
-    ("tap", &["config::Backend", "config::Pattern", "meter::counters", "meter::slot", "roster::table"]),
+    (
+        "tap",
+        &[
+            "config::Backend",
+            "config::Hook",
+            "config::Pattern",
+            "meter::counters",
+            "meter::slot",
+            "roster::table",
+        ],
+    ),
     ("tap/frame", &["roster::address"]),
+    (
+        "tap/kernel",
+        &[
+            "config::Hook",
+            "guard::capabilities",
+            "meter::counters",
+            "meter::slot",
+            "netlink",
+            "roster::address",
+            "roster::owners",
+        ],
+    ),
     ("tap/capture_file", &[]),
     ("roster", &["meter::slot"]),
     (

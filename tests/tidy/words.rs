@@ -11,7 +11,7 @@ const PLACES: [(&[&str], &[&str], &str); 7] = [
     ),
     (
         &["Prefix"],
-        &["src/roster/", "src/config/", "src/control/", "src/cli/", "src/daemon.rs"],
+        &["src/roster/", "src/config/", "src/control/", "src/cli/", "src/daemon.rs", "src/tap/kernel/"],
         "prefixes are for the roster and for what hands them in",
     ),
     (

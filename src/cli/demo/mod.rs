@@ -99,9 +99,8 @@ async fn perform(
     let io = |error: std::io::Error| Failure::new(Code::Io, error.to_string());
     let crowd = Crowd::new(options.accounts);
     let config = config(options.accounts);
-    let kind = playground.as_ref().map(|_| crate::tap::choose(Backend::Auto)).transpose();
-    let kind = kind.map_err(daemon::tap_failure)?.map(|(kind, _)| kind);
-    let engine = daemon::start(&config, kind, crowd.roster())?;
+    let chosen = playground.as_ref().map(|_| daemon::choose(&config)).transpose()?;
+    let engine = daemon::start(&config, chosen.map(|(chosen, _)| chosen), crowd.roster())?;
     let listener = tokio::net::TcpListener::from_std(listener).map_err(io)?;
     let serving = tokio::spawn(http::serve(listener, http::router(Arc::clone(&engine.pages))));
     let mut outlet = match playground {
@@ -229,6 +228,7 @@ fn config(accounts: u32) -> Config {
     Config {
         interfaces: vec![Pattern::of_name(DEVICE)],
         backend: Backend::Auto,
+        hook: None,
         node_name: "demo".to_owned(),
         probe_account: None,
         pools: vec![pool("10.66.0.0/16"), pool("fd66::/112")],

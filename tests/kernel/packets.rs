@@ -1,0 +1,237 @@
+//! Packets for the comparison of the kernel's program with the parser: of every kind, and random.
+
+use crate::test_run::is_taken;
+use std::fmt;
+
+/// Addresses around everything that the roster of the test owns.
+const V4: [[u8; 4]; 16] = [
+    [10, 8, 0, 0],
+    [10, 8, 0, 1],
+    [10, 8, 0, 2],
+    [10, 8, 0, 200],
+    [10, 8, 0, 255],
+    [10, 8, 1, 0],
+    [10, 9, 1, 3],
+    [10, 9, 8, 0],
+    [10, 9, 8, 15],
+    [10, 9, 8, 16],
+    [172, 16, 0, 9],
+    [172, 16, 0, 10],
+    [172, 16, 0, 2],
+    [172, 32, 0, 1],
+    [192, 0, 2, 200],
+    [255, 255, 255, 255],
+];
+const V6: [u128; 16] = [
+    0xfd42_0008_0000_0000_0000_0000_0000_0000,
+    0xfd42_0008_0000_0000_0000_0000_0000_0001,
+    0xfd42_0008_0000_0000_0000_0000_0000_0002,
+    0xfd42_0008_0000_0000_0000_0000_0000_ffff,
+    0xfd42_0008_0000_0000_0000_0000_0001_0000,
+    0xfd42_0009_0000_0000_0000_0000_0000_0010,
+    0xfd42_0009_0000_0000_0000_0000_0000_001f,
+    0xfd42_0009_0000_0000_0000_0000_0000_0020,
+    0x2001_0db8_ffff_ffff_ffff_ffff_ffff_0fff,
+    0x2001_0db8_ffff_ffff_ffff_ffff_ffff_1000,
+    0x2001_0db8_0000_0000_0000_0000_0000_0009,
+    0x2001_0db8_0000_0000_0000_0000_0000_000f,
+    0x2001_0db8_0000_0000_0000_0000_0000_0010,
+    0xfd43_0000_0000_0000_0000_0000_0000_0001,
+    0x2a00_0000_0000_0000_0000_0000_0000_0001,
+    u128::MAX,
+];
+
+/// One packet as the program gets it.
+pub(crate) struct Packet {
+    pub(crate) ethernet: bool,
+    pub(crate) up: bool,
+    pub(crate) bytes: Vec<u8>,
+    /// Segment size of a super-packet; 0 for any other.
+    pub(crate) segment: u16,
+}
+
+impl Packet {
+    /// What the kernel would say of a super-packet: the parser wants to know which transport it is.
+    pub(crate) fn transport_is_tcp(&self) -> bool {
+        let mut at = 0;
+        if self.ethernet {
+            at = 14;
+            while let Some([0x81 | 0x88 | 0x91, ..]) = self.bytes.get(at - 2..at) {
+                at += 4;
+            }
+        }
+        let byte = |at: usize| self.bytes.get(at).copied().unwrap_or(0);
+        let (mut protocol, mut next) =
+            if byte(at) >> 4 == 4 { (byte(at + 9), 0) } else { (byte(at + 6), at + 40) };
+        while byte(at) >> 4 == 6 && [0, 43, 44, 51, 60].contains(&protocol) && next < self.bytes.len() {
+            let length = usize::from(byte(next + 1));
+            let header = match protocol {
+                44 => 8,
+                51 => (length + 2) * 4,
+                _ => (length + 1) * 8,
+            };
+            (protocol, next) = (byte(next), next + header);
+        }
+        protocol == 6
+    }
+}
+
+impl fmt::Display for Packet {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let link = if self.ethernet { "Ethernet" } else { "IP" };
+        let way = if self.up { "up" } else { "down" };
+        write!(out, "{way}, {link}, segments of {}, {} bytes:", self.segment, self.bytes.len())?;
+        self.bytes.iter().take(80).try_for_each(|byte| write!(out, " {byte:02x}"))
+    }
+}
+
+/// splitmix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(crate) fn word(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut word = self.0;
+        word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        word ^ word >> 31
+    }
+
+    /// A number below `end`.
+    fn below(&mut self, end: usize) -> usize {
+        usize::try_from(self.word() % end as u64).expect("below a usize")
+    }
+
+    fn byte(&mut self) -> u8 {
+        self.word().to_le_bytes()[0]
+    }
+
+    fn one_in(&mut self, many: usize) -> bool {
+        self.below(many) == 0
+    }
+}
+
+/// An IP packet of this length at least; `next` are the extension headers of IPv6, then the transport.
+fn ip(v6: bool, pair: (usize, usize), protocol: u8, middle: &[u8], length: usize) -> Vec<u8> {
+    let mut packet;
+    if v6 {
+        packet = vec![0x60, 0, 0, 0, 0, 0, protocol, 64];
+        packet.extend(V6[pair.0].to_be_bytes());
+        packet.extend(V6[pair.1].to_be_bytes());
+    } else {
+        packet = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, protocol, 0, 0];
+        packet.extend(V4[pair.0]);
+        packet.extend(V4[pair.1]);
+    }
+    packet.extend(middle);
+    packet.resize(packet.len().max(length), 0x50);
+    packet
+}
+
+fn framed(tags: usize, ethertype: u16, ip: &[u8]) -> Vec<u8> {
+    let mut frame = vec![2; 12];
+    for tag in 0..tags {
+        frame.extend([[0x81, 0x00], [0x88, 0xa8], [0x91, 0x00]][tag % 3]);
+        frame.extend([0, 7]);
+    }
+    frame.extend(ethertype.to_be_bytes());
+    frame.extend(ip);
+    frame
+}
+
+/// Every address pair, tag count, cut and kind of super-packet, both directions and link types.
+pub(crate) fn of_every_kind() -> impl Iterator<Item = Packet> {
+    let mut bodies: Vec<(bool, Vec<u8>, u16)> = Vec::new();
+    for v6 in [false, true] {
+        for at in 0..16 {
+            bodies.push((v6, ip(v6, (at, (at + 5) % 16), 17, &[], 60 + at), 0));
+        }
+        let whole = if v6 { 40 } else { 20 };
+        for length in 14..=whole + 1 {
+            bodies.push((v6, ip(v6, (1, 1), 6, &[], 0)[..length.min(whole)].to_vec(), 0));
+        }
+        for first in 0..=255 {
+            let mut packet = ip(v6, (1, 1), 6, &[], 80);
+            packet[0] = first;
+            bodies.push((v6, packet, 0));
+        }
+        for data_offset in 0..=15_u8 {
+            let mut tcp = vec![0; 20];
+            tcp[12] = data_offset << 4;
+            bodies.push((v6, ip(v6, (1, 0), 6, &tcp, 3000), 1000));
+        }
+        for (segment, length) in [(1, 100), (1448, 2920), (1448, 1500), (65_535, 3000), (500, 40), (8, 3333)]
+        {
+            bodies.push((v6, ip(v6, (0, 1), 17, &[], length), segment));
+            bodies.push((v6, ip(v6, (0, 1), 47, &[], length), segment));
+        }
+    }
+    for (first, chain) in [
+        (0_u8, [60_u8, 0, 1, 4, 0, 0, 0, 0].as_slice()),
+        (43, &[44, 0, 0, 0, 0, 0, 0, 0, 51, 9, 0, 0, 0, 0, 0, 0, 6, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+        (51, &[17, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+        (60, &[59, 0, 0, 0, 0, 0, 0, 0]),
+        (60, &[60, 0].repeat(40)),
+        (60, &[60, 255]),
+    ] {
+        bodies.push((true, ip(true, (1, 0), first, chain, 2000), 700));
+    }
+    bodies.into_iter().flat_map(|(v6, body, segment)| {
+        let ethertype = if v6 { 0x86dd } else { 0x0800 };
+        let mut packets = vec![(false, body.clone())];
+        packets.extend((0..=6).map(|tags| (true, framed(tags, ethertype, &body))));
+        packets.extend([0x0800, 0x86dd, 0x0806, 0x8847, 0x05dc].map(|other| (true, framed(0, other, &body))));
+        let all = packets.into_iter().flat_map(move |(ethernet, bytes)| {
+            [true, false].map(|up| Packet { ethernet, up, bytes: bytes.clone(), segment })
+        });
+        all.filter(|packet| is_taken(&packet.bytes)).collect::<Vec<_>>()
+    })
+}
+
+/// A packet that is mostly sensible, with some of it made senseless.
+pub(crate) fn random(random: &mut Random) -> Packet {
+    let v6 = random.one_in(2);
+    let protocols = [6, 17, 0, 43, 44, 51, 60, 1, 58, 47];
+    let protocol = protocols[random.below(protocols.len())];
+    let mut middle: Vec<u8> = (0..random.below(64)).map(|_| random.byte()).collect();
+    if let Some(first) = middle.first_mut()
+        && random.one_in(2)
+    {
+        *first = protocols[random.below(protocols.len())];
+    }
+    let long = random.one_in(4);
+    let length = if long { random.below(3200) } else { random.below(200) };
+    let mut body = ip(v6, (random.below(16), random.below(16)), protocol, &middle, length);
+    if random.one_in(8) {
+        body.truncate(random.below(48));
+    }
+    let ethernet = random.one_in(2);
+    let mut bytes = if ethernet {
+        let ethertypes = [0x0800, 0x86dd, 0x8100, 0x88a8, 0x9100, 0x0806];
+        let fitting = if v6 { 0x86dd } else { 0x0800 };
+        let ethertype = if random.one_in(6) { ethertypes[random.below(ethertypes.len())] } else { fitting };
+        let tags = if random.one_in(4) { random.below(7) } else { 0 };
+        framed(tags, ethertype, &body)
+    } else {
+        body
+    };
+    // Header bytes, flipped; addresses are more likely to be near an owner when they are left alone.
+    if random.one_in(3) {
+        for _ in 0..=random.below(3) {
+            let at = random.below(bytes.len().clamp(1, 70));
+            if let Some(byte) = bytes.get_mut(at) {
+                *byte = random.byte();
+            }
+        }
+    }
+    while !is_taken(&bytes) {
+        bytes.push(random.byte());
+    }
+    let segments = [1, 8, 100, 536, 1448, 9000, 65_535];
+    let segment = if random.one_in(3) { segments[random.below(segments.len())] } else { 0 };
+    Packet { ethernet, up: random.one_in(2), bytes, segment }
+}

@@ -1,0 +1,147 @@
+//! The kernel's program says of every packet what `tap/frame.rs` and the roster's table say.
+//!
+//! Each packet goes through the program (BPF_PROG_TEST_RUN) and through `Attribution::count`; then
+//! all counters of both must be equal: the slot, the direction, the bytes and the packets. The seed
+//! is printed with a difference; BLINDMETER_SEED sets it. Needs CAP_BPF and CAP_NET_ADMIN.
+
+#[path = "kernel/packets.rs"]
+mod packets;
+#[path = "kernel/test_run.rs"]
+mod test_run;
+
+use blindmeter::meter::counters::Counters;
+use blindmeter::meter::slot::{Direction, Slot};
+use blindmeter::roster::account::AccountName;
+use blindmeter::roster::address::Prefix;
+use blindmeter::roster::{Roster, Source};
+use blindmeter::tap::Attribution;
+use blindmeter::tap::frame::{Gso, Link};
+use blindmeter::tap::kernel::Kernel;
+use packets::{Packet, Random};
+use std::sync::Arc;
+
+/// More pools than the program serves by array, so that the last go to the hash; in two places.
+const POOLS: [&str; 12] = [
+    "10.8.0.0/24",
+    "10.9.1.0/28",
+    "10.9.2.0/28",
+    "10.9.3.0/28",
+    "10.9.4.0/28",
+    "10.9.5.0/28",
+    "10.9.6.0/28",
+    "10.9.7.0/28",
+    "10.9.8.0/28",
+    "fd42:8::/112",
+    "fd42:9::10/124",
+    "2001:db8:ffff:ffff:ffff:ffff:ffff:0/116",
+];
+
+/// Prefixes and the number of the account that owns each: pools, single addresses, nested routes.
+const OWNED: [(&str, usize); 24] = [
+    ("10.8.0.0", 0),
+    ("10.8.0.1", 1),
+    ("10.8.0.255", 2),
+    ("10.9.1.3", 3),
+    ("10.9.8.15", 4),
+    ("10.9.8.0", 5),
+    ("10.8.0.0/25", 6),
+    ("10.8.0.0/16", 7),
+    ("172.16.0.9", 8),
+    ("172.16.0.10", 0),
+    ("172.16.0.0/12", 9),
+    ("172.16.0.0/30", 10),
+    ("192.0.2.128/25", 11),
+    ("fd42:8::", 0),
+    ("fd42:8::1", 1),
+    ("fd42:8::ffff", 2),
+    ("fd42:9::1f", 3),
+    ("2001:db8:ffff:ffff:ffff:ffff:ffff:fff", 12),
+    ("fd42:8::/64", 6),
+    ("fd42::/16", 7),
+    ("2001:db8::9", 8),
+    ("2001:db8::/32", 9),
+    ("2001:db8::8/125", 13),
+    ("fd42:8::1:0/128", 14),
+];
+
+const ACCOUNTS: usize = 15;
+
+/// The program and the parser, over the same roster.
+struct Both {
+    kernel: Kernel,
+    parser: Attribution,
+}
+
+impl Both {
+    fn new() -> Self {
+        let prefix = |text: &str| Prefix::parse(text).expect("a prefix");
+        let pools = POOLS.map(prefix);
+        let kernel = Kernel::load(&pools, ACCOUNTS).unwrap_or_else(|error| panic!("{error}"));
+        let in_kernel = Roster::over(kernel.owners(), ACCOUNTS);
+        let in_process = Roster::new(&pools, ACCOUNTS, 7);
+        for roster in [&in_kernel, &in_process] {
+            for (text, account) in OWNED {
+                let name = AccountName::parse(&format!("account-{account}")).expect("a name");
+                roster.assign(Source::File, prefix(text), &name).expect("there is room");
+            }
+            // One of each kind is taken back.
+            for text in ["10.8.0.255", "172.16.0.10", "192.0.2.128/25", "fd42:8::ffff"] {
+                assert!(roster.release(Source::File, prefix(text)).expect("it can be taken back"));
+            }
+        }
+        let counters = Counters::in_memory(ACCOUNTS);
+        Self { kernel, parser: Attribution { table: in_process.table(), counters } }
+    }
+
+    /// Runs a packet through both; an error names what differs.
+    fn compare(&self, packet: &Packet) -> Result<(), String> {
+        let direction = if packet.up { Direction::Up } else { Direction::Down };
+        let program = self.kernel.program(packet.ethernet, packet.up);
+        let (verdict, _) = test_run::test_run(program, &packet.bytes, packet.segment, 1)
+            .map_err(|error| format!("the program runs: {error}: {packet}"))?;
+        if verdict != -1 {
+            return Err(format!("the verdict is {verdict}, not \"go on\""));
+        }
+        let link = if packet.ethernet { Link::Ethernet } else { Link::RawIp };
+        let gso = (packet.segment != 0)
+            .then(|| Gso { tcp: packet.transport_is_tcp(), segment_bytes: packet.segment });
+        self.parser.count(link, &packet.bytes, packet.bytes.len() as u64, direction, gso);
+        for slot in 0..self.parser.counters.slots() {
+            let slot = Slot::new(u32::try_from(slot).expect("few slots"));
+            if self.kernel.counters().read(slot) != self.parser.counters.read(slot) {
+                return Err(format!("slot {} differs after {packet}", slot.index()));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn packets_of_every_kind_are_counted_alike() {
+    let both = Both::new();
+    let mut kinds = 0;
+    for packet in packets::of_every_kind() {
+        both.compare(&packet).unwrap_or_else(|difference| panic!("{difference}"));
+        kinds += 1;
+    }
+    assert!(kinds > 2000, "{kinds} packets are every kind");
+    let counters = both.kernel.counters();
+    for slot in 0..counters.slots() {
+        let read = counters.read(Slot::new(u32::try_from(slot).expect("few slots")));
+        // The lost are not the program's to count; accounts 2 and 11 own nothing any more.
+        let touched = read.packets() != 0;
+        assert_eq!(touched, ![Slot::LOST.index(), 4 + 2, 4 + 11].contains(&slot), "slot {slot}");
+    }
+}
+
+#[test]
+fn a_million_random_packets_are_counted_alike() {
+    let seed = std::env::var("BLINDMETER_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_123);
+    let both = Arc::new(Both::new());
+    let mut random = Random::new(seed);
+    for number in 0..1_000_000 {
+        let packet = packets::random(&mut random);
+        both.compare(&packet)
+            .unwrap_or_else(|difference| panic!("BLINDMETER_SEED={seed}, packet {number}: {difference}"));
+    }
+}
