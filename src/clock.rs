@@ -20,6 +20,9 @@ pub struct Reading {
 pub trait Clock {
     /// Reads both clocks.
     fn now(&self) -> Reading;
+
+    /// Tells boots apart: boot clocks of different boots cannot be compared.
+    fn boot(&self) -> [u8; 16];
 }
 
 /// The clocks of the running system.
@@ -36,6 +39,13 @@ impl Clock for SystemClock {
         let seconds = u64::try_from(boot.tv_sec()).unwrap_or(0);
         let nanoseconds = u64::try_from(boot.tv_nsec()).unwrap_or(0);
         Reading { wall_seconds, boot_nanoseconds: seconds * 1_000_000_000 + nanoseconds }
+    }
+
+    /// Zeros where the kernel tells nothing, which then stands for one boot alone.
+    fn boot(&self) -> [u8; 16] {
+        let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
+        u128::from_str_radix(&digits, 16).unwrap_or(0).to_be_bytes()
     }
 }
 

@@ -16,6 +16,7 @@
 //! - [`control`] is the socket for administrators, hooks, support and privacy officers.
 //! - [`node`] is the state machine over clocks and randomness that are handed in; [`schedule`]
 //!   says when an epoch ends; [`clock`] alone reads a clock; [`world`] is the rest of the outside.
+//! - [`store`] keeps the state in one sealed blob; [`keeper`] stands between it and the node.
 //! - [`daemon`] puts them together; [`cli`] is the command line; [`guard`] speaks to the kernel
 //!   about privileges, [`netlink`] about devices; [`log`] is everything that is ever logged.
 
@@ -26,6 +27,7 @@ pub mod control;
 pub mod daemon;
 pub mod failure;
 pub mod guard;
+pub mod keeper;
 pub mod log;
 pub mod meter;
 pub mod netlink;
@@ -33,6 +35,7 @@ pub mod node;
 pub mod publish;
 pub mod roster;
 pub mod schedule;
+pub mod store;
 pub mod tap;
 pub mod world;
 

@@ -3,6 +3,7 @@
 //! No free text, no time stamps, no address, no account, nothing that traffic causes. Whoever
 //! wants a new line adds a variant here, where a reviewer sees it.
 
+use crate::store::StoreError;
 use std::fmt;
 use std::io::Write;
 use std::path::Path;
@@ -13,8 +14,20 @@ pub enum Event<'a> {
     LabBuild,
     /// Which tap was taken and why.
     TapChosen(&'static str, &'a str),
-    /// Nothing of an earlier run is known: the running epoch will not be released.
+    /// Nothing is kept at rest: the running epoch will not be released.
+    MemoryStart,
+    /// Nothing was ever kept here: the running epoch will not be released.
     FirstStart,
+    /// The state of the last save is there, and all that was counted since.
+    Resumed,
+    /// The state of the last save is there; what was counted since is not.
+    ResumedWithoutCounters,
+    /// What was kept is lost, and the operator accepted it.
+    LossAccepted,
+    /// The state cannot be saved.
+    SaveFailed(&'a StoreError),
+    /// It can be saved again.
+    SaveRecovered,
     /// An interface that is named is not there yet.
     InterfaceAwaited(&'a str),
     /// An interface that is named was attached.
@@ -49,6 +62,21 @@ impl fmt::Display for Event<'_> {
             ),
             Self::TapChosen(tap, why) => write!(out, "tap: {tap}: {why}"),
             Self::FirstStart => out.write_str(
+                "store: first start; the running epoch is not released. A power cut or kernel crash loses \
+                 what was counted since the last save",
+            ),
+            Self::Resumed => out.write_str("store: resumed; nothing was lost"),
+            Self::ResumedWithoutCounters => out.write_str(
+                "store: resumed from the last save; what was counted since is lost if the last process did \
+                 not stop by itself",
+            ),
+            Self::LossAccepted => out
+                .write_str("store: loss accepted; totals begin anew, and the running epoch is not released"),
+            Self::SaveFailed(error) => {
+                write!(out, "{error}; metering goes on, nothing is released meanwhile")
+            }
+            Self::SaveRecovered => out.write_str("store: saved again"),
+            Self::MemoryStart => out.write_str(
                 "store: memory: totals end with this process; the running epoch is not released, \
                  since an earlier process may have released it",
             ),

@@ -8,13 +8,15 @@ use crate::clock::{Clock, Reading};
 use crate::meter::band::Band;
 use crate::meter::counters::Counters;
 use crate::meter::epoch::Epochs;
-use crate::meter::ledger::{Ledger, NodeTotals};
+use crate::meter::ledger::{Ledger, NodeTotals, Saved, Since};
 use crate::meter::noise::Randomness;
 use crate::meter::policy::Policy;
 use crate::meter::release::Release;
 use crate::meter::slot::Slot;
+use crate::meter::tags::Tag;
 use crate::meter::units::Totals;
 use crate::schedule::Schedule;
+use crate::store::image::{Head, Record};
 
 /// What a tick of the clock brought about.
 pub enum Tick {
@@ -46,6 +48,10 @@ pub struct Node<C, R> {
     /// Boot clock when the period began, or at the start.
     period_began_at: u64,
     publish_at: Option<u64>,
+    /// The sealed release is in the store.
+    durable: bool,
+    /// Whether there is a store that a release must be in before it is served.
+    keeps: bool,
 }
 
 impl<C: Clock, R: Randomness> Node<C, R> {
@@ -62,6 +68,8 @@ impl<C: Clock, R: Randomness> Node<C, R> {
             refreshed_at: now.boot_nanoseconds,
             period_began_at: now.boot_nanoseconds,
             publish_at: None,
+            durable: false,
+            keeps: false,
             clock,
             randomness,
             ledger,
@@ -69,20 +77,101 @@ impl<C: Clock, R: Randomness> Node<C, R> {
         }
     }
 
+    /// A node that goes on from a save: what was released is known, and nothing is barred.
+    /// `slots` is what was saved of each slot, `since` what became of it.
+    pub fn resumed(
+        policy: Policy,
+        counters: Counters,
+        clock: C,
+        randomness: R,
+        head: &Head,
+        slots: (&[Saved], &[Band]),
+        since: impl Fn(Slot) -> Since,
+    ) -> Self {
+        let now = clock.now();
+        let same_boot = clock.boot() == head.boot;
+        let (saved, known) = slots;
+        let ledger = Ledger::resumed(counters, saved, since);
+        let mut bands = vec![Band::default(); ledger.slots()];
+        for (band, known) in bands.iter_mut().zip(known) {
+            *band = *known;
+        }
+        // In another boot the marks begin anew; the delay of a publication does as well.
+        let mark = |at: u64| if same_boot { at } else { now.boot_nanoseconds };
+        let delay = if same_boot { 0 } else { policy.delay_nanoseconds() };
+        Self {
+            bands,
+            epochs: Epochs::resumed(policy, head.schedule.last, head.sealed, head.released),
+            schedule: Schedule::resumed(head.schedule, policy.epoch_seconds, now, same_boot),
+            refresh_index: head.refresh_index,
+            refreshed_at: mark(head.refreshed_at),
+            period_index: head.period_index,
+            period_began_at: mark(head.period_began_at),
+            publish_at: head.publish_at.map(|at| mark(at).saturating_add(delay)),
+            durable: true,
+            keeps: true,
+            clock,
+            randomness,
+            ledger,
+        }
+    }
+
+    /// From now on a release is served only when [`Node::saved`] was told of a save that holds it.
+    #[must_use]
+    pub fn keeping(self) -> Self {
+        Self { keeps: true, ..self }
+    }
+
+    /// What is to be kept of the node itself. `memory` names the counters' memory.
+    pub fn head(&self, memory: [u8; 16]) -> Head {
+        Head {
+            memory,
+            boot: self.clock.boot(),
+            schedule: self.schedule.state(),
+            publish_at: self.publish_at,
+            sealed: self.epochs.sealed(),
+            released: self.epochs.released(),
+            refresh_index: self.refresh_index,
+            refreshed_at: self.refreshed_at,
+            period_index: self.period_index,
+            period_began_at: self.period_began_at,
+        }
+    }
+
+    /// What is to be kept of a slot.
+    pub fn record(&self, slot: Slot, tag: Tag) -> Record {
+        let Saved { line, reading } = self.ledger.saved(slot);
+        Record { tag, period: line.period, mark: line.mark, reading, band: self.band(slot) }
+    }
+
+    /// A save that held the state since the last close succeeded.
+    pub fn saved(&mut self) {
+        self.durable = true;
+    }
+
+    /// Moves what a slot counted since a reading to "unattributed".
+    pub fn disown(&mut self, slot: Slot, reading: Totals) {
+        self.ledger.disown(slot, reading);
+    }
+
     /// Looks at the clocks, and closes or publishes when it is time.
     pub fn tick(&mut self) -> Tick {
         let now = self.clock.now();
-        if self.publish_at.is_some_and(|at| now.boot_nanoseconds >= at) {
-            self.publish_at = None;
-            return self.epochs.publish().map_or(Tick::Quiet, Tick::Released);
-        }
-        if self.publish_at.is_some() {
-            return Tick::Quiet;
+        match self.publish_at {
+            Some(at) if now.boot_nanoseconds < at => return Tick::Quiet,
+            // What cannot be made durable is not served; the next close takes its place.
+            Some(_) if self.keeps && !self.durable => {}
+            Some(_) => {
+                self.publish_at = None;
+                return self.epochs.publish().map_or(Tick::Quiet, Tick::Released);
+            }
+            None => {}
         }
         let Some(ordinal) = self.schedule.observe(now) else { return Tick::Quiet };
         if self.epochs.seal(ordinal, &mut self.ledger, &mut self.randomness).is_err() {
             return Tick::Refused;
         }
+        self.durable = false;
         self.publish_at = Some(now.boot_nanoseconds.saturating_add(self.epochs.policy().delay_nanoseconds()));
         Tick::Sealed { period_ended: self.roll(now) }
     }
@@ -172,6 +261,9 @@ mod tests {
     impl Clock for SetClock {
         fn now(&self) -> Reading {
             self.0.get()
+        }
+        fn boot(&self) -> [u8; 16] {
+            [1; 16]
         }
     }
 

@@ -12,19 +12,25 @@
 
 use crate::clock::Reading;
 
+/// What a schedule remembers from one reading to the next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ScheduleState {
+    /// Wall index seen last.
+    pub open: u64,
+    /// Highest ordinal that was released or is barred.
+    pub last: u64,
+    /// Boot clock at the last close, or at the start.
+    pub closed_at: u64,
+    /// Boot clock when the wall index fell below `last`, while it stays there.
+    pub below_since: Option<u64>,
+    /// The wall index was below `last` for long enough: the clock was ahead once.
+    pub was_ahead: bool,
+}
+
 /// Decides the ordinals of releases from clock readings.
 pub struct Schedule {
     length_seconds: u64,
-    /// Wall index seen last.
-    open: u64,
-    /// Highest ordinal that was released or is barred.
-    last: u64,
-    /// Boot clock at the last close, or at the start.
-    closed_at: u64,
-    /// Boot clock when the wall index fell below `last`, while it stays there.
-    below_since: Option<u64>,
-    /// The wall index was below `last` for long enough: the clock was ahead once.
-    was_ahead: bool,
+    state: ScheduleState,
 }
 
 impl Schedule {
@@ -32,53 +38,71 @@ impl Schedule {
     #[must_use]
     pub fn unproven(length_seconds: u64, now: Reading) -> Self {
         let open = now.wall_seconds / length_seconds;
-        Self {
-            length_seconds,
+        let state = ScheduleState {
             open,
             last: open,
             closed_at: now.boot_nanoseconds,
             below_since: None,
             was_ahead: false,
+        };
+        Self { length_seconds, state }
+    }
+
+    /// A start that knows what was released: nothing is barred, and the epoch that was open goes
+    /// on. In another boot its clock starts anew, so that the next close waits 0.9 epoch of it.
+    #[must_use]
+    pub fn resumed(mut state: ScheduleState, length_seconds: u64, now: Reading, same_boot: bool) -> Self {
+        if !same_boot {
+            state.closed_at = now.boot_nanoseconds;
+            state.below_since = state.below_since.map(|_| now.boot_nanoseconds);
         }
+        Self { length_seconds, state }
+    }
+
+    /// What a resumed schedule is made of.
+    #[must_use]
+    pub fn state(&self) -> ScheduleState {
+        self.state
     }
 
     /// The highest ordinal that is used or barred.
     #[must_use]
     pub fn last(&self) -> u64 {
-        self.last
+        self.state.last
     }
 
     /// Whether an epoch ends at this reading, and under which ordinal it is to be released.
     pub fn observe(&mut self, now: Reading) -> Option<u64> {
         let index = now.wall_seconds / self.length_seconds;
-        let boundary = index > self.open;
-        self.open = index;
         let wait = self.length_seconds.saturating_mul(900_000_000);
+        let state = &mut self.state;
+        let boundary = index > state.open;
+        state.open = index;
         let waited = |since: u64| now.boot_nanoseconds.saturating_sub(since) >= wait;
 
         // An index beside the last one is the ordinary course (the barred index itself, or the
         // one after a release); only a lower one tells of a clock that was ahead. Judged before
         // this reading may end the stay below: it lasted until now.
-        self.was_ahead |= self.below_since.is_some_and(waited);
-        self.below_since = match self.below_since {
-            _ if index >= self.last => None,
+        state.was_ahead |= state.below_since.is_some_and(waited);
+        state.below_since = match state.below_since {
+            _ if index >= state.last => None,
             None => Some(now.boot_nanoseconds),
             since => since,
         };
-        if !boundary || !waited(self.closed_at) {
+        if !boundary || !waited(state.closed_at) {
             return None;
         }
         let candidate = index - 1;
-        let ordinal = if candidate > self.last {
+        let ordinal = if candidate > state.last {
             candidate
-        } else if self.was_ahead {
-            self.last.checked_add(1)?
+        } else if state.was_ahead {
+            state.last.checked_add(1)?
         } else {
             return None;
         };
-        self.last = ordinal;
-        self.was_ahead = false;
-        self.closed_at = now.boot_nanoseconds;
+        state.last = ordinal;
+        state.was_ahead = false;
+        state.closed_at = now.boot_nanoseconds;
         Some(ordinal)
     }
 }

@@ -27,6 +27,13 @@ impl Files for SystemFiles {
 /// The kernel's randomness (getrandom(2)).
 pub struct SystemRandomness;
 
+/// Sixteen random bytes, to tell one thing from all others.
+#[must_use]
+pub fn identity() -> [u8; 16] {
+    let (low, high) = (SystemRandomness.next_word(), SystemRandomness.next_word());
+    (u128::from(high) << 64 | u128::from(low)).to_le_bytes()
+}
+
 impl Randomness for SystemRandomness {
     /// # Panics
     /// When the kernel has no randomness to give: a release without noise must not be made.

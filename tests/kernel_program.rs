@@ -76,7 +76,7 @@ impl Both {
     fn new() -> Self {
         let prefix = |text: &str| Prefix::parse(text).expect("a prefix");
         let pools = POOLS.map(prefix);
-        let kernel = Kernel::load(&pools, ACCOUNTS).unwrap_or_else(|error| panic!("{error}"));
+        let kernel = Kernel::load(&pools, ACCOUNTS, [1; 16]).unwrap_or_else(|error| panic!("{error}"));
         let in_kernel = Roster::over(kernel.owners(), ACCOUNTS);
         let in_process = Roster::new(&pools, ACCOUNTS, 7);
         for roster in [&in_kernel, &in_process] {
@@ -108,7 +108,7 @@ impl Both {
         self.parser.count(link, &packet.bytes, packet.bytes.len() as u64, direction, gso);
         for slot in 0..self.parser.counters.slots() {
             let slot = Slot::new(u32::try_from(slot).expect("few slots"));
-            if self.kernel.counters().read(slot) != self.parser.counters.read(slot) {
+            if self.kernel.memory().counters.read(slot) != self.parser.counters.read(slot) {
                 return Err(format!("slot {} differs after {packet}", slot.index()));
             }
         }
@@ -125,7 +125,7 @@ fn packets_of_every_kind_are_counted_alike() {
         kinds += 1;
     }
     assert!(kinds > 2000, "{kinds} packets are every kind");
-    let counters = both.kernel.counters();
+    let counters = both.kernel.memory().counters;
     for slot in 0..counters.slots() {
         let read = counters.read(Slot::new(u32::try_from(slot).expect("few slots")));
         // The lost are not the program's to count; accounts 2 and 11 own nothing any more.

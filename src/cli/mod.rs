@@ -35,6 +35,9 @@ enum Command {
         /// Print what would be attached and published, and end
         #[arg(long)]
         dry_run: bool,
+        /// Go on anew where what was kept is missing or cannot be opened
+        #[arg(long)]
+        accept_loss: bool,
     },
     /// Show the whole product on synthetic accounts and real packets, with no set-up
     Demo(demo::Options),
@@ -140,8 +143,8 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<(), Failure> {
     match command {
-        Command::Run { config, dry_run: false } => crate::daemon::run(&config),
-        Command::Run { config, dry_run: true } => run::dry_run(&config),
+        Command::Run { config, dry_run: false, accept_loss } => crate::daemon::run(&config, accept_loss),
+        Command::Run { config, dry_run: true, .. } => run::dry_run(&config),
         Command::Demo(options) => demo::run(&options),
         Command::Check { config, json } => run::check(&config, json),
         Command::Meter { files, roster, json } => meter::run(&files, &roster, json),

@@ -30,6 +30,10 @@ struct Report {
 /// The first thing that is wrong (78).
 pub(super) fn check(path: &Path, json: bool) -> Result<(), Failure> {
     let (config, rows) = load(path)?;
+    if let Some(store) = &config.store {
+        crate::store::check_key(&store.key_file)
+            .map_err(|error| Failure::new(Code::Config, error.to_string()))?;
+    }
     let policy = &config.policy.0;
     let report = Report {
         schema_version: 1,

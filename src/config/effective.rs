@@ -51,11 +51,16 @@ impl Config {
         ));
         put(format!("\n[support]\nrefresh = \"{}\"", Seconds(policy.refresh_seconds)));
         put(format!("\n[web]\nlisten = [{}]", list(&mut self.listen.iter().map(ToString::to_string))));
-        put(format!(
-            "\n[store]\nmode = \"memory\"\ncapacity = {}\nperiod = \"{}\"",
-            self.capacity,
-            Seconds(policy.period_seconds),
-        ));
+        put(match &self.store {
+            None => "\n[store]\nmode = \"memory\"".to_owned(),
+            Some(store) => format!(
+                "\n[store]\nmode = \"sealed\"\npath = \"{}\"\nkey_file = \"{}\"\nsave_every = \"{}\"",
+                store.path.display(),
+                store.key_file.display(),
+                Seconds(store.save_every.as_secs()),
+            ),
+        });
+        put(format!("capacity = {}\nperiod = \"{}\"", self.capacity, Seconds(policy.period_seconds),));
         text
     }
 
@@ -68,7 +73,7 @@ impl Config {
             (tap, "[tap]"),
             (self.node_name == new.node_name, "[node]"),
             (self.policy == new.policy, "[epoch], [release], [store] period or [support] refresh"),
-            (self.capacity == new.capacity, "[store]"),
+            (self.capacity == new.capacity && self.store == new.store, "[store]"),
             (sources && self.pools == new.pools, "[roster] sources or pools"),
             (self.control_socket == new.control_socket, "[control] socket"),
         ]

@@ -17,6 +17,7 @@ use quantity::Seconds;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use toml::Spanned;
 
 /// A configuration in which every value has passed its checks.
@@ -46,6 +47,19 @@ pub struct Config {
     pub listen: Vec<SocketAddr>,
     /// How many accounts there is room for.
     pub capacity: usize,
+    /// The sealed store; none in memory mode.
+    pub store: Option<Sealed>,
+}
+
+/// Where the state is kept at rest.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Sealed {
+    /// The blob.
+    pub path: PathBuf,
+    /// The root key.
+    pub key_file: PathBuf,
+    /// Time between two saves.
+    pub save_every: Duration,
 }
 
 /// A policy that reloads compare by its digest.
@@ -181,6 +195,7 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
         policy: ComparablePolicy(policy),
         listen: source.listen(file.web.listen.as_deref())?,
         capacity,
+        store: source.store(&file.store)?,
     })
 }
 
@@ -240,18 +255,6 @@ impl Text<'_> {
                 return Err(self.error(self.table("[release]"), what));
             }
         }
-        match &file.store.mode {
-            Some(mode) if mode.as_ref() == "memory" => {}
-            Some(mode) if mode.as_ref() == "sealed" => {
-                return Err(self.at(mode, "store.mode: \"sealed\" is not in this version; write \"memory\""));
-            }
-            Some(mode) => return Err(self.at(mode, "store.mode: expected \"memory\"")),
-            None => {
-                let what = "store.mode: its default \"sealed\" is not in this version; \
-                            write mode = \"memory\" under [store]";
-                return Err(self.error(self.table("[store]"), what));
-            }
-        }
         let sources = [
             ("roster.wireguard", &file.roster.wireguard),
             ("roster.openvpn", &file.roster.openvpn),
@@ -280,7 +283,6 @@ impl Text<'_> {
         }
         // Accepted and not read: keys of modes that are not in force.
         let _ = (&file.tap.pin, &file.release.epsilon, &file.release.clamp);
-        let _ = (&file.store.path, &file.store.key_file, &file.store.save_every);
         Ok(())
     }
 
@@ -288,6 +290,30 @@ impl Text<'_> {
     fn table(&self, header: &str) -> Range<usize> {
         let at = self.0.find(header).unwrap_or(0);
         at..at
+    }
+
+    fn store(&self, store: &raw::Store) -> Result<Option<Sealed>, ConfigError> {
+        match &store.mode {
+            Some(mode) if mode.as_ref() == "memory" => return Ok(None),
+            Some(mode) if mode.as_ref() != "sealed" => {
+                return Err(self.at(mode, "store.mode: expected \"sealed\" or \"memory\""));
+            }
+            _ => {}
+        }
+        let save_every = match &store.save_every {
+            None => 300,
+            Some(every) if (1..=3600).contains(&every.as_ref().0) => every.as_ref().0,
+            Some(every) => {
+                return Err(self.at(every, "store.save_every: expected 1s to 1h"));
+            }
+        };
+        let or =
+            |path: &Option<PathBuf>, default: &str| path.clone().unwrap_or_else(|| PathBuf::from(default));
+        Ok(Some(Sealed {
+            path: or(&store.path, "/var/lib/blindmeter/ledger.sealed"),
+            key_file: or(&store.key_file, "/run/credentials/blindmeter.service/ledger.key"),
+            save_every: Duration::from_secs(save_every),
+        }))
     }
 
     fn policy(&self, file: &raw::File) -> Result<Policy, ConfigError> {

@@ -111,6 +111,6 @@ pub(super) struct Store {
     pub(super) path: Option<PathBuf>,
     pub(super) key_file: Option<PathBuf>,
     pub(super) capacity: Option<Spanned<usize>>,
-    pub(super) save_every: Option<Seconds>,
+    pub(super) save_every: Option<Spanned<Seconds>>,
     pub(super) period: Option<Spanned<Seconds>>,
 }

@@ -34,6 +34,18 @@ impl Band {
         Self(u8::try_from(below).unwrap_or(u8::MAX))
     }
 
+    /// The number of the band, 0 to 26, for the store.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        self.0
+    }
+
+    /// The band of this number; the top one where there is none so high.
+    #[must_use]
+    pub fn of_number(number: u8) -> Self {
+        Self(number.min(26))
+    }
+
     /// The lowest number of bytes in this band.
     #[must_use]
     pub fn at_least_bytes(self) -> u64 {

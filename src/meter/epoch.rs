@@ -26,6 +26,18 @@ impl Epochs {
         Self { policy, last: barred, sealed: None, released: Release::none() }
     }
 
+    /// Epochs that go on from a save.
+    #[must_use]
+    pub fn resumed(policy: Policy, last: u64, sealed: Option<Release>, released: Release) -> Self {
+        Self { policy, last, sealed, released }
+    }
+
+    /// The sealed release that waits.
+    #[must_use]
+    pub fn sealed(&self) -> Option<Release> {
+        self.sealed
+    }
+
     /// Closes the open epoch of the ledger as this ordinal. The noise is drawn here, once.
     ///
     /// A sealed epoch that still waits is published by the next call of [`Epochs::publish`] only

@@ -10,10 +10,33 @@ use super::slot::Slot;
 use super::units::{Totals, Volume};
 use alloc::vec::Vec;
 
-/// Two sums per slot: of the period's closed epochs, and the counter when the open epoch began.
-struct Line {
-    period: Totals,
-    mark: Totals,
+/// Two sums per slot.
+#[derive(Clone, Copy, Default)]
+pub struct Line {
+    /// Sum of the period's closed epochs.
+    pub period: Totals,
+    /// The counter when the open epoch began.
+    pub mark: Totals,
+}
+
+/// A slot as it was saved: its line, and the counter at the save.
+#[derive(Clone, Copy, Default)]
+pub struct Saved {
+    /// The line at the save.
+    pub line: Line,
+    /// The counter at the save.
+    pub reading: Totals,
+}
+
+/// What became of a slot's counter and owner since a save.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// The counter went on, for the same owner or for nobody.
+    Continued,
+    /// The counter went on, and the slot was given to somebody else.
+    GivenAway,
+    /// The counter is gone, and another began.
+    Lost,
 }
 
 /// What each slot counted, per open epoch and per period.
@@ -57,6 +80,52 @@ impl Ledger {
             .map(|index| Line { period: Totals::default(), mark: counters.read(slot_at(index)) })
             .collect();
         Self { counters, lines }
+    }
+
+    /// A ledger that goes on from a save. Every byte of the save is in it, and every byte that the
+    /// counters went on to count: what a slot's former owner had in the open epoch is nobody's when
+    /// the slot was given away.
+    #[must_use]
+    pub fn resumed(counters: Counters, saved: &[Saved], since: impl Fn(Slot) -> Since) -> Self {
+        let mut ledger = Self::new(counters);
+        for (index, saved) in saved.iter().enumerate().take(counters.slots()) {
+            let slot = slot_at(index);
+            let open = saved.reading.since(saved.line.mark);
+            ledger.lines[index] = match since(slot) {
+                Since::Continued => saved.line,
+                Since::Lost => Line { mark: counters.read(slot).since(open), ..saved.line },
+                Since::GivenAway => Line { period: Totals::default(), mark: saved.reading },
+            };
+        }
+        for (index, saved) in saved.iter().enumerate().take(counters.slots()) {
+            if since(slot_at(index)) == Since::GivenAway {
+                ledger.count_as_unattributed(saved.reading.since(saved.line.mark));
+            }
+        }
+        ledger
+    }
+
+    /// Moves what a slot counted since a reading to "unattributed": whose it was is not known.
+    pub fn disown(&mut self, slot: Slot, reading: Totals) {
+        if let Some(line) = self.lines.get_mut(slot.index()) {
+            let doubtful = self.counters.read(slot).since(reading);
+            // The mark moves up by what is taken away.
+            line.mark = Totals::default().since(Totals::default().since(line.mark).since(doubtful));
+            self.count_as_unattributed(doubtful);
+        }
+    }
+
+    /// A mark that is lower by so much shows so much more.
+    fn count_as_unattributed(&mut self, more: Totals) {
+        let line = &mut self.lines[Slot::UNATTRIBUTED.index()];
+        line.mark = line.mark.since(more);
+    }
+
+    /// The line of a slot, for a save.
+    #[must_use]
+    pub fn saved(&self, slot: Slot) -> Saved {
+        let line = self.lines.get(slot.index()).copied().unwrap_or_default();
+        Saved { line, reading: self.counters.read(slot) }
     }
 
     /// Closes the open epoch and begins the next: every byte is in exactly one of the two.

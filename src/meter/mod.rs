@@ -14,4 +14,5 @@ pub mod noise;
 pub mod policy;
 pub mod release;
 pub mod slot;
+pub mod tags;
 pub mod units;

@@ -61,6 +61,39 @@ impl Release {
         }
     }
 
+    /// How many words stand for a release.
+    pub const WORDS: usize = 8;
+
+    /// The release as words, for the store.
+    #[must_use]
+    pub fn words(&self) -> [u64; Self::WORDS] {
+        [
+            self.ordinal,
+            self.up_bytes.cast_unsigned(),
+            self.down_bytes.cast_unsigned(),
+            u64::from(self.suppressed),
+            self.unattributed_up_bytes,
+            self.unattributed_down_bytes,
+            self.lost_packets,
+            self.malformed_packets,
+        ]
+    }
+
+    /// A release that was drawn before and comes back from the store, which alone may call this.
+    pub(crate) fn of_words(words: [u64; Self::WORDS]) -> Self {
+        let [ordinal, up, down, suppressed, unattributed_up, unattributed_down, lost, malformed] = words;
+        Self {
+            ordinal,
+            up_bytes: up.cast_signed(),
+            down_bytes: down.cast_signed(),
+            suppressed: suppressed != 0,
+            unattributed_up_bytes: unattributed_up,
+            unattributed_down_bytes: unattributed_down,
+            lost_packets: lost,
+            malformed_packets: malformed,
+        }
+    }
+
     /// Ordinal of the epoch; 0 before the first.
     #[must_use]
     pub fn ordinal(&self) -> u64 {

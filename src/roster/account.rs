@@ -53,6 +53,12 @@ impl AccountName {
         Ok(Self(encoded(&bytes)))
     }
 
+    /// What is made of the written form, a keyed tag.
+    #[must_use]
+    pub fn tagged<T>(&self, tag: impl Fn(&[u8]) -> T) -> T {
+        tag(self.0.as_bytes())
+    }
+
     /// The written form.
     #[must_use]
     pub fn reveal(&self) -> &str {

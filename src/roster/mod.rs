@@ -13,6 +13,7 @@ pub mod owners;
 pub mod table;
 
 use crate::meter::slot::Slot;
+use crate::meter::tags::{Tag, Tags};
 use account::AccountName;
 use address::Prefix;
 use dashmap::DashMap;
@@ -87,9 +88,22 @@ pub struct Roster {
     table: Arc<Table>,
     /// Asked by the tap in place of the table.
     elsewhere: Option<Arc<dyn Owners>>,
+    /// What tells whose slot it is after this process.
+    identity: Option<Identity>,
     /// The account directory: read by support and exports while assignments go on.
     directory: DashMap<AccountName, Slot>,
     book: Mutex<Book>,
+}
+
+/// Makes the tag of a name.
+pub type TagOf = Box<dyn Fn(&[u8]) -> Tag + Send + Sync>;
+
+/// How slots are known again by a later process: by the keyed tag of their account.
+pub struct Identity {
+    /// Makes the tag of a name.
+    pub tag: TagOf,
+    /// The tag of each slot, in memory that may outlive the process.
+    pub tags: Tags,
 }
 
 /// What only the writer needs.
@@ -101,6 +115,8 @@ struct Book {
     /// Slots of removed accounts: free after one more close, when no late packet can add to them.
     resting: Vec<Slot>,
     free: Vec<Slot>,
+    /// Slots whose account no source has named in this process, or names any more.
+    nameless: HashMap<Tag, Slot>,
     latched: Counts,
 }
 
@@ -111,6 +127,7 @@ impl Roster {
         Self {
             table: Arc::new(Table::new(pools, seed)),
             elsewhere: None,
+            identity: None,
             directory: DashMap::new(),
             book: Mutex::new(Book {
                 capacity,
@@ -118,6 +135,7 @@ impl Roster {
                 next: Slot::FIRST_ACCOUNT,
                 resting: Vec::new(),
                 free: Vec::new(),
+                nameless: HashMap::new(),
                 latched: Counts::default(),
             }),
         }
@@ -127,6 +145,26 @@ impl Roster {
     #[must_use]
     pub fn over(owners: Arc<dyn Owners>, capacity: usize) -> Self {
         Self { elsewhere: Some(owners), ..Self::new(&[], capacity, 0) }
+    }
+
+    /// The same roster, which writes down whose slot it is, and knows again the slots that have a
+    /// tag: their accounts come back when a source names them, and leave when the period ends.
+    #[must_use]
+    pub fn remembering(mut self, identity: Identity) -> Self {
+        let book = self.book.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for at in Slot::FIRST_ACCOUNT.index()..identity.tags.slots() {
+            let slot = Slot::new(u32::try_from(at).unwrap_or(u32::MAX));
+            let tag = identity.tags.get(slot);
+            if tag == Tag::NOBODY {
+                continue;
+            }
+            // Slots in between are free; what they may hold of an earlier owner is let go first.
+            book.resting.extend((book.next.word()..slot.word()).map(Slot::new));
+            book.next = Slot::new(slot.word() + 1);
+            book.nameless.insert(tag, slot);
+        }
+        self.identity = Some(identity);
+        self
     }
 
     /// The look-up for the taps.
@@ -212,21 +250,36 @@ impl Roster {
         book.latched = counted(&book.claims);
         let rested = std::mem::take(&mut book.resting);
         book.free.extend(&rested);
+        if let Some(identity) = &self.identity {
+            let freed: std::collections::HashSet<Slot> = rested.iter().copied().collect();
+            book.nameless.retain(|_, slot| !freed.contains(slot));
+            for slot in &rested {
+                identity.tags.set(*slot, Tag::NOBODY);
+            }
+        }
         if !period_ended {
             return rested;
         }
         let named: std::collections::HashSet<Slot> =
             book.claims.values().flatten().flatten().copied().collect();
-        let mut removed = Vec::new();
-        self.directory.retain(|_, slot| {
+        let mut removed: Vec<Slot> = book.nameless.values().copied().collect();
+        let mut nameless = Vec::new();
+        self.directory.retain(|account, slot| {
             let keep = named.contains(slot);
             if !keep {
                 removed.push(*slot);
+                nameless.extend(self.tag_of(account).map(|tag| (tag, *slot)));
             }
             keep
         });
-        book.resting = removed;
+        // Until its slot is free an account that is named again gets the same one.
+        book.nameless.extend(nameless);
+        book.resting.extend(removed);
         rested
+    }
+
+    fn tag_of(&self, account: &AccountName) -> Option<Tag> {
+        self.identity.as_ref().map(|identity| account.tagged(&identity.tag))
     }
 
     /// Numbers for `roster counts`: of sources that follow connections, as latched at the last
@@ -258,7 +311,7 @@ impl Roster {
         accounts: impl IntoIterator<Item = &'a AccountName>,
     ) -> Result<(), RosterError> {
         let new: std::collections::HashSet<&AccountName> =
-            accounts.into_iter().filter(|account| !self.directory.contains_key(*account)).collect();
+            accounts.into_iter().filter(|account| !self.is_known(book, account)).collect();
         let fresh = book.capacity - (book.next.index() - Slot::FIRST_ACCOUNT.index());
         if new.len() > fresh + book.free.len() {
             return Err(RosterError::CapacityExceeded { capacity: book.capacity });
@@ -266,16 +319,33 @@ impl Roster {
         Ok(())
     }
 
+    fn is_known(&self, book: &Book, account: &AccountName) -> bool {
+        self.directory.contains_key(account)
+            || (!book.nameless.is_empty()
+                && self.tag_of(account).is_some_and(|tag| book.nameless.contains_key(&tag)))
+    }
+
     /// The slot of an account, a new one where it has none. The caller has checked for room.
     fn slot_for(&self, book: &mut Book, account: &AccountName) -> Slot {
         if let Some(slot) = self.slot_of(account) {
             return slot;
         }
-        let slot = book.free.pop().unwrap_or_else(|| {
-            let slot = book.next;
-            book.next = Slot::new(slot.word() + 1);
-            slot
-        });
+        let tag = self.tag_of(account);
+        let known = tag.and_then(|tag| book.nameless.remove(&tag));
+        let slot = match known {
+            Some(slot) => {
+                book.resting.retain(|resting| *resting != slot);
+                slot
+            }
+            None => book.free.pop().unwrap_or_else(|| {
+                let slot = book.next;
+                book.next = Slot::new(slot.word() + 1);
+                slot
+            }),
+        };
+        if let (Some(identity), Some(tag)) = (&self.identity, tag) {
+            identity.tags.set(slot, tag);
+        }
         self.directory.insert(account.clone(), slot);
         slot
     }

@@ -11,6 +11,7 @@ mod follow;
 pub mod frame;
 pub mod kernel;
 mod links;
+mod memory;
 mod pnet;
 mod ring;
 mod socket;
@@ -18,6 +19,7 @@ mod source;
 
 pub use choice::{Chosen, TapError, choose, survey};
 pub use follow::{PatternState, Tap, TapNews};
+pub use memory::CounterMemory;
 pub use source::Opener;
 
 use crate::meter::counters::Counters;

@@ -100,7 +100,7 @@ async fn perform(
     let crowd = Crowd::new(options.accounts);
     let config = config(options.accounts);
     let chosen = playground.as_ref().map(|_| daemon::choose(&config)).transpose()?;
-    let engine = daemon::start(&config, chosen.map(|(chosen, _)| chosen), crowd.roster())?;
+    let engine = daemon::start(&config, (chosen.map(|(chosen, _)| chosen), None), crowd.roster(), false)?;
     let listener = tokio::net::TcpListener::from_std(listener).map_err(io)?;
     let serving = tokio::spawn(http::serve(listener, http::router(Arc::clone(&engine.pages))));
     let mut outlet = match playground {
@@ -239,5 +239,6 @@ fn config(accounts: u32) -> Config {
         policy: ComparablePolicy(policy),
         listen: Vec::new(),
         capacity: accounts as usize,
+        store: None,
     }
 }

@@ -10,9 +10,11 @@ mod hooks;
 mod owners;
 mod sys;
 
+use super::CounterMemory;
 use crate::config::Hook;
 use crate::meter::counters::{Cell, Counters};
 use crate::meter::slot::Slot;
+use crate::meter::tags::{TagCell, Tags};
 use crate::roster::address::Prefix;
 use crate::roster::owners::Owners;
 use aya::EbpfLoader;
@@ -79,16 +81,17 @@ impl Programs {
 /// The loaded program with its maps, not attached to anything yet.
 pub struct Kernel {
     programs: Programs,
-    counters: Counters,
+    memory: CounterMemory,
     owners: Arc<KernelOwners>,
 }
 
 impl Kernel {
-    /// Loads the program over these pools, with room for so many accounts.
+    /// Loads the program over these pools, with room for so many accounts. `generation` names the
+    /// memory of its counters.
     ///
     /// # Errors
     /// What this kernel or these privileges do not allow.
-    pub fn load(pools: &[Prefix], accounts: usize) -> Result<Self, KernelError> {
+    pub fn load(pools: &[Prefix], accounts: usize, generation: [u8; 16]) -> Result<Self, KernelError> {
         use crate::guard::capabilities::{ATTACHING, has};
         let release = release()?;
         if release < OLDEST_RELEASE {
@@ -132,13 +135,15 @@ impl Kernel {
             entries: Mutex::default(),
             pools,
         };
-        Ok(Self { programs: Programs(programs), counters, owners: Arc::new(owners) })
+        let tags = Tags::over(sys::mapped::<TagCell>(&map("tags")?, slots)?);
+        let memory = CounterMemory { counters, tags, generation, adopted: false };
+        Ok(Self { programs: Programs(programs), memory, owners: Arc::new(owners) })
     }
 
-    /// The counters that the program adds to.
+    /// The counters that the program adds to, and the tags beside them.
     #[must_use]
-    pub fn counters(&self) -> Counters {
-        self.counters
+    pub fn memory(&self) -> CounterMemory {
+        self.memory
     }
 
     /// Where the program looks owners up.

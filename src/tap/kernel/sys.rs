@@ -8,6 +8,7 @@
 #![expect(unsafe_code, reason = "bpf(2) and mmap(2) have no safe wrapper that reaches these calls")]
 
 use crate::meter::counters::Cell;
+use crate::meter::tags::TagCell;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicU32, AtomicU64};
@@ -32,6 +33,8 @@ const TCX_EGRESS: u32 = 47;
 pub(super) unsafe trait Shared: Sync {}
 // SAFETY: atomics, and pairs of them.
 unsafe impl Shared for Cell {}
+// SAFETY: see above.
+unsafe impl Shared for TagCell {}
 // SAFETY: see above.
 unsafe impl Shared for AtomicU32 {}
 // SAFETY: see above.

@@ -1,0 +1,178 @@
+//! Between the node and the store: what a start goes on from, and what a save holds.
+//!
+//! A save copies the records in blocks under short locks, so that nobody waits for the disk; nobody
+//! closes an epoch meanwhile, so that the image is of one epoch. Knows slots and tags, no names.
+
+use crate::clock::{Stopwatch, SystemClock};
+use crate::control::desk::Desk;
+use crate::meter::band::Band;
+use crate::meter::ledger::{Line, Saved, Since};
+use crate::meter::policy::Policy;
+use crate::meter::slot::Slot;
+use crate::meter::tags::Tag;
+use crate::node::{Node, SystemNode};
+use crate::store::disk::SystemDisk;
+use crate::store::image::{Head, Record};
+use crate::store::keys::Tagger;
+use crate::store::{Opened, Settings, Store, StoreError};
+use crate::tap::CounterMemory;
+use crate::world::SystemRandomness;
+
+/// Slots that are copied under one lock.
+const BLOCK: usize = 4096;
+
+/// How a start went on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// Nothing was ever kept here.
+    First,
+    /// From the last save, with everything that was counted since.
+    Resumed,
+    /// From the last save; what was counted since went with the memory it was counted in.
+    ResumedWithoutCounters,
+    /// What was kept is lost, and the operator said so.
+    LossAccepted,
+}
+
+/// Why a start cannot go on from what is there.
+#[derive(Debug, thiserror::Error)]
+pub enum KeeperError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The counters that are there are not those that the store is about.
+    #[error(
+        "counters of another node or store are there; stop what made them, or remove them with \
+         `blindmeter detach`"
+    )]
+    OtherCounters,
+}
+
+/// Everything that was kept, by slot.
+#[derive(Default)]
+struct Kept {
+    saved: Vec<Saved>,
+    bands: Vec<Band>,
+    tags: Vec<Tag>,
+}
+
+/// The store, with what it is told at a save.
+pub struct Keeper {
+    store: Store<SystemDisk, SystemRandomness>,
+    memory: CounterMemory,
+    last: Stopwatch,
+    failing: bool,
+}
+
+impl Keeper {
+    /// Opens the store, and makes the node that goes on from what it holds.
+    ///
+    /// # Errors
+    /// When something is missing or cannot be opened; see [`StoreError`].
+    pub fn open(
+        settings: Settings,
+        memory: CounterMemory,
+        policy: Policy,
+        accept_loss: bool,
+    ) -> Result<(Self, SystemNode, Start), KeeperError> {
+        let mut kept = Kept::default();
+        let (store, opened) =
+            Store::open(SystemDisk, SystemRandomness, settings, memory.adopted, accept_loss, |_, record| {
+                kept.push(&record)
+            })?;
+        let counters = memory.counters;
+        let anew = || Node::forgetful(policy, counters, SystemClock, SystemRandomness).keeping();
+        let (node, start) = match opened {
+            Opened::First => (anew(), Start::First),
+            Opened::LossAccepted => (anew(), Start::LossAccepted),
+            Opened::Resumed(head) => {
+                let same = head.memory == memory.generation;
+                if memory.adopted && !same {
+                    return Err(KeeperError::OtherCounters);
+                }
+                let slots = (kept.saved.as_slice(), kept.bands.as_slice());
+                let since = |slot: Slot| kept.since(slot, memory, same);
+                let node =
+                    Node::resumed(policy, counters, SystemClock, SystemRandomness, &head, slots, since);
+                if !same {
+                    kept.restore_tags(memory);
+                }
+                (node, if same { Start::Resumed } else { Start::ResumedWithoutCounters })
+            }
+        };
+        Ok((Self { store, memory, last: Stopwatch::start(), failing: false }, node, start))
+    }
+
+    /// What makes the tags of accounts.
+    #[must_use]
+    pub fn tagger(&self) -> Tagger {
+        self.store.tagger()
+    }
+
+    /// Time since the last save began.
+    #[must_use]
+    pub fn since_last(&self) -> std::time::Duration {
+        self.last.elapsed()
+    }
+
+    /// Writes the node as it is. No epoch may be closed meanwhile.
+    ///
+    /// # Errors
+    /// When the disk does not take it; the next save makes up for it.
+    pub fn save(&mut self, desk: &Desk, closes: bool) -> Result<(), StoreError> {
+        self.last = Stopwatch::start();
+        let head: Head = desk.node().head(self.memory.generation);
+        let mut block: Vec<Record> = Vec::with_capacity(BLOCK);
+        let slots = self.memory.counters.slots();
+        let tags = self.memory.tags;
+        let record = |slot: usize| {
+            if slot.is_multiple_of(BLOCK) {
+                let node = desk.node();
+                block.clear();
+                block.extend((slot..slots.min(slot + BLOCK)).map(|at| {
+                    let at = Slot::new(u32::try_from(at).unwrap_or(u32::MAX));
+                    node.record(at, tags.get(at))
+                }));
+            }
+            block.get(slot % BLOCK).copied().unwrap_or_default()
+        };
+        let result =
+            if closes { self.store.save_close(&head, record) } else { self.store.save(&head, record) };
+        if result.is_ok() {
+            desk.node().saved();
+        }
+        result
+    }
+
+    /// Takes note of how a save went; true when that is worth a line: the first failure, one at each
+    /// close while it lasts, and the end of it.
+    pub fn is_news(&mut self, ok: bool, closes: bool) -> bool {
+        let news = if ok { self.failing } else { !self.failing || closes };
+        self.failing = !ok;
+        news
+    }
+}
+
+impl Kept {
+    fn push(&mut self, record: &Record) {
+        let line = Line { period: record.period, mark: record.mark };
+        self.saved.push(Saved { line, reading: record.reading });
+        self.bands.push(record.band);
+        self.tags.push(record.tag);
+    }
+
+    /// What became of a slot since the save: its tag in memory that outlived the process tells.
+    fn since(&self, slot: Slot, memory: CounterMemory, same_memory: bool) -> Since {
+        if !same_memory {
+            return Since::Lost;
+        }
+        let (before, now) = (self.tags.get(slot.index()).copied().unwrap_or_default(), memory.tags.get(slot));
+        if now == before || now == Tag::NOBODY { Since::Continued } else { Since::GivenAway }
+    }
+
+    fn restore_tags(&self, memory: CounterMemory) {
+        for (at, tag) in self.tags.iter().enumerate() {
+            memory.tags.set(Slot::new(u32::try_from(at).unwrap_or(u32::MAX)), *tag);
+        }
+    }
+}

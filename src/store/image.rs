@@ -1,0 +1,204 @@
+//! What is kept at rest, as plain values and as bytes: one head, one record for each slot.
+//!
+//! Holds no account name and no address: an account is a keyed tag. The layout is documented in
+//! ARCHITECTURE.md, "The sealed store"; a change to it is a new format version.
+
+use crate::meter::band::Band;
+use crate::meter::release::Release;
+use crate::meter::tags::Tag;
+use crate::meter::units::{Totals, Volume};
+use crate::schedule::ScheduleState;
+
+/// Bytes of an encoded head, padding included.
+pub const HEAD_BYTES: usize = 320;
+
+/// Bytes of an encoded record.
+pub const RECORD_BYTES: usize = 113;
+
+/// One slot at the moment of a save.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Record {
+    /// Whose slot it is.
+    pub tag: Tag,
+    /// Sum of the period's closed epochs.
+    pub period: Totals,
+    /// The cumulative counter when the open epoch began.
+    pub mark: Totals,
+    /// The cumulative counter at the save.
+    pub reading: Totals,
+    /// The band that support sees.
+    pub band: Band,
+}
+
+/// Everything that is not of one slot.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// The counter memory that marks and readings were read from.
+    pub memory: [u8; 16],
+    /// The boot whose clock the marks in nanoseconds are of.
+    pub boot: [u8; 16],
+    /// When epochs end.
+    pub schedule: ScheduleState,
+    /// Boot clock at which the sealed release is to be published.
+    pub publish_at: Option<u64>,
+    /// Drawn and not served yet.
+    pub sealed: Option<Release>,
+    /// Served last.
+    pub released: Release,
+    /// Index of the last refresh of the bands.
+    pub refresh_index: u64,
+    /// Boot clock at the last refresh.
+    pub refreshed_at: u64,
+    /// Index of the running period.
+    pub period_index: u64,
+    /// Boot clock when the period began.
+    pub period_began_at: u64,
+}
+
+/// Writes values one after the other.
+struct Writer<'a>(&'a mut [u8]);
+
+impl Writer<'_> {
+    fn bytes(&mut self, bytes: &[u8]) {
+        let (now, rest) = std::mem::take(&mut self.0).split_at_mut(bytes.len());
+        now.copy_from_slice(bytes);
+        self.0 = rest;
+    }
+
+    fn word(&mut self, word: u64) {
+        self.bytes(&word.to_le_bytes());
+    }
+
+    fn option(&mut self, word: Option<u64>) {
+        self.bytes(&[u8::from(word.is_some())]);
+        self.word(word.unwrap_or(0));
+    }
+
+    fn totals(&mut self, totals: Totals) {
+        for volume in [totals.up, totals.down] {
+            self.word(volume.bytes);
+            self.word(volume.packets);
+        }
+    }
+
+    fn release(&mut self, release: Release) {
+        for word in release.words() {
+            self.word(word);
+        }
+    }
+}
+
+/// Reads them back. The caller has made sure of the length.
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn bytes<const N: usize>(&mut self) -> [u8; N] {
+        let (now, rest) = self.0.split_first_chunk().expect("the caller has made sure of the length");
+        self.0 = rest;
+        *now
+    }
+
+    fn word(&mut self) -> u64 {
+        u64::from_le_bytes(self.bytes())
+    }
+
+    fn flag(&mut self) -> bool {
+        self.bytes::<1>() != [0]
+    }
+
+    fn option(&mut self) -> Option<u64> {
+        let is_some = self.flag();
+        let word = self.word();
+        is_some.then_some(word)
+    }
+
+    fn totals(&mut self) -> Totals {
+        let mut volume = || Volume { bytes: self.word(), packets: self.word() };
+        Totals { up: volume(), down: volume() }
+    }
+
+    fn release(&mut self) -> Release {
+        Release::of_words([(); Release::WORDS].map(|()| self.word()))
+    }
+}
+
+impl Record {
+    /// Encodes the record.
+    #[must_use]
+    pub fn encode(&self) -> [u8; RECORD_BYTES] {
+        let mut bytes = [0; RECORD_BYTES];
+        let mut writer = Writer(&mut bytes);
+        writer.bytes(&self.tag.0);
+        writer.totals(self.period);
+        writer.totals(self.mark);
+        writer.totals(self.reading);
+        writer.bytes(&[self.band.number()]);
+        bytes
+    }
+
+    /// Decodes a record.
+    #[must_use]
+    pub fn decode(bytes: &[u8; RECORD_BYTES]) -> Self {
+        let mut reader = Reader(bytes);
+        Self {
+            tag: Tag(reader.bytes()),
+            period: reader.totals(),
+            mark: reader.totals(),
+            reading: reader.totals(),
+            band: Band::of_number(reader.bytes::<1>()[0]),
+        }
+    }
+}
+
+impl Head {
+    /// Encodes the head.
+    #[must_use]
+    pub fn encode(&self) -> [u8; HEAD_BYTES] {
+        let mut bytes = [0; HEAD_BYTES];
+        let mut writer = Writer(&mut bytes);
+        writer.bytes(&self.memory);
+        writer.bytes(&self.boot);
+        writer.word(self.schedule.open);
+        writer.word(self.schedule.last);
+        writer.word(self.schedule.closed_at);
+        writer.option(self.schedule.below_since);
+        writer.bytes(&[u8::from(self.schedule.was_ahead)]);
+        writer.option(self.publish_at);
+        writer.bytes(&[u8::from(self.sealed.is_some())]);
+        writer.release(self.sealed.unwrap_or_default());
+        writer.release(self.released);
+        for word in [self.refresh_index, self.refreshed_at, self.period_index, self.period_began_at] {
+            writer.word(word);
+        }
+        bytes
+    }
+
+    /// Decodes a head.
+    #[must_use]
+    pub fn decode(bytes: &[u8; HEAD_BYTES]) -> Self {
+        let mut reader = Reader(bytes);
+        let (memory, boot) = (reader.bytes(), reader.bytes());
+        let schedule = ScheduleState {
+            open: reader.word(),
+            last: reader.word(),
+            closed_at: reader.word(),
+            below_since: reader.option(),
+            was_ahead: reader.flag(),
+        };
+        let publish_at = reader.option();
+        let is_sealed = reader.flag();
+        let sealed = reader.release();
+        Self {
+            memory,
+            boot,
+            schedule,
+            publish_at,
+            sealed: is_sealed.then_some(sealed),
+            released: reader.release(),
+            refresh_index: reader.word(),
+            refreshed_at: reader.word(),
+            period_index: reader.word(),
+            period_began_at: reader.word(),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The root key and what is derived of it: the key of a blob, the key of the tags.
+//!
+//! Keys are overwritten when they are dropped, and cannot be printed.
+//!
+//! # Source
+//! BLAKE3 in its key-derivation and keyed modes (O'Connor, Aumasson, Neves, Wilcox-O'Hearn: BLAKE3,
+//! 2020, section 2.3 and 6.2).
+
+use crate::meter::tags::Tag;
+use blake3::Hasher;
+use zeroize::Zeroize;
+
+/// Bytes of every key.
+pub const KEY_BYTES: usize = 32;
+
+/// A key.
+#[derive(Clone)]
+pub struct Key([u8; KEY_BYTES]);
+
+impl Drop for Key {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl Key {
+    /// A key of these bytes.
+    #[must_use]
+    pub fn new(bytes: [u8; KEY_BYTES]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, for a cipher.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8; KEY_BYTES] {
+        &self.0
+    }
+
+    /// A key derived for one purpose from this one and what goes with it.
+    fn derived(&self, purpose: &str, with: &[u8]) -> Self {
+        let mut hasher = Hasher::new_derive_key(purpose);
+        hasher.update(&self.0);
+        hasher.update(with);
+        let key = Self(*hasher.finalize().as_bytes());
+        hasher.zeroize();
+        key
+    }
+
+    /// The key of a blob: K(n), of the root and the link of the chain.
+    #[must_use]
+    pub fn of_blob(&self, link: &Self) -> Self {
+        self.derived("blindmeter 2026-11 blob", &link.0)
+    }
+
+    /// Sixteen bytes that tell a wrong root key from an altered blob, and nothing else.
+    #[must_use]
+    pub fn check(&self) -> [u8; 16] {
+        half(self.derived("blindmeter 2026-11 key check", &[]).bytes())
+    }
+
+    /// What makes tags of account names on this node.
+    #[must_use]
+    pub fn tagger(&self, node: &str) -> Tagger {
+        Tagger(self.derived("blindmeter 2026-11 account tag", node.as_bytes()))
+    }
+}
+
+/// Makes the tag of an account's name: the same for the same root key and node.
+#[derive(Clone)]
+pub struct Tagger(Key);
+
+impl Tagger {
+    /// The tag of a name.
+    #[must_use]
+    pub fn tag(&self, name: &[u8]) -> Tag {
+        Tag(half(blake3::keyed_hash(self.0.bytes(), name).as_bytes()))
+    }
+}
+
+/// What binds files to a node: of the node's name, which is no secret.
+#[must_use]
+pub fn binding(node: &str) -> [u8; 16] {
+    half(&blake3::derive_key("blindmeter 2026-11 node", node.as_bytes()))
+}
+
+/// The first sixteen bytes.
+pub(super) fn half(bytes: &[u8; 32]) -> [u8; 16] {
+    let mut half = [0; 16];
+    half.copy_from_slice(&bytes[..16]);
+    half
+}

@@ -1,0 +1,127 @@
+//! The blob and the chain file of format version 1, byte for byte: what an earlier version wrote is
+//! read for ever, and this version writes the same.
+//!
+//! The files were written by this test's own steps with the randomness below; a change of the format
+//! is a new version with files of its own beside these.
+
+use blindmeter::meter::band::Band;
+use blindmeter::meter::noise::Randomness;
+use blindmeter::meter::release::Release;
+use blindmeter::meter::tags::Tag;
+use blindmeter::meter::units::{Totals, Volume};
+use blindmeter::schedule::ScheduleState;
+use blindmeter::store::disk::SystemDisk;
+use blindmeter::store::format::blob_bytes;
+use blindmeter::store::image::{Head, Record};
+use blindmeter::store::{Opened, Settings, Store};
+use std::fs;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+const CAPACITY: usize = 3;
+
+/// 1, 2, 3 and so on.
+struct Counting(u64);
+
+impl Randomness for Counting {
+    fn next_word(&mut self) -> u64 {
+        self.0 += 1;
+        self.0
+    }
+}
+
+fn golden(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/store/golden").join(file)
+}
+
+/// A folder with a copy of the golden key, for only its owner to read.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let key = fs::read(golden("v1.key")).expect("the golden key");
+    let mut options = fs::OpenOptions::new();
+    let mut file = options.write(true).create_new(true).mode(0o600).open(folder.path().join("key"));
+    std::io::Write::write_all(file.as_mut().expect("a key file"), &key).expect("it is written");
+    folder
+}
+
+fn settings(folder: &Path) -> Settings {
+    Settings {
+        path: folder.join("sealed"),
+        key_file: folder.join("key"),
+        node: "golden-node".to_owned(),
+        capacity: CAPACITY,
+    }
+}
+
+fn head(sealed: Option<Release>) -> Head {
+    Head {
+        memory: *b"sixteen byte mem",
+        boot: *b"sixteen byteboot",
+        schedule: ScheduleState {
+            open: 20_000,
+            last: 19_999,
+            closed_at: 123_456_789,
+            below_since: Some(987_654_321),
+            was_ahead: true,
+        },
+        publish_at: Some(555_000_000),
+        sealed,
+        released: Release::none(),
+        refresh_index: 2857,
+        refreshed_at: 11,
+        period_index: 714,
+        period_began_at: 12,
+    }
+}
+
+fn record(slot: usize) -> Record {
+    let slot_number = u8::try_from(slot).expect("few slots");
+    let volume = |base: u64| Volume { bytes: base * 1000 + slot as u64, packets: base + slot as u64 };
+    let totals = |base| Totals { up: volume(base), down: volume(base + 1) };
+    Record {
+        tag: Tag([slot_number; 16]),
+        period: totals(10),
+        mark: totals(20),
+        reading: totals(u64::MAX / 2000),
+        band: Band::of_number(slot_number),
+    }
+}
+
+#[test]
+fn version_1_is_read_to_the_last_field() {
+    let folder = folder();
+    fs::copy(golden("v1.sealed"), folder.path().join("sealed")).expect("a copy");
+    fs::copy(golden("v1.chain"), folder.path().join("sealed.chain")).expect("a copy");
+    let mut records = Vec::new();
+    let opened =
+        Store::open(SystemDisk, Counting(0), settings(folder.path()), false, false, |slot, found| {
+            assert_eq!(slot, records.len());
+            records.push(found);
+        });
+    let (_, opened) = opened.unwrap_or_else(|error| panic!("{error}"));
+    let Opened::Resumed(found) = opened else { panic!("the golden blob is resumed from") };
+    assert!(*found == head(Some(Release::none())), "the head");
+    assert_eq!(records.len(), CAPACITY + 4);
+    for (slot, found) in records.iter().enumerate() {
+        assert!(*found == record(slot), "the record of slot {slot}");
+    }
+}
+
+#[test]
+fn this_version_writes_version_1_byte_for_byte() {
+    let folder = folder();
+    let opened = Store::open(SystemDisk, Counting(0), settings(folder.path()), false, false, |_, _| {
+        panic!("there is nothing yet")
+    });
+    let (mut store, opened) = opened.unwrap_or_else(|error| panic!("{error}"));
+    assert!(matches!(opened, Opened::First));
+    store.save(&head(None), |_| Record::default()).unwrap_or_else(|error| panic!("{error}"));
+    store.save_close(&head(Some(Release::none())), record).unwrap_or_else(|error| panic!("{error}"));
+    for (written, golden_file) in [("sealed", "v1.sealed"), ("sealed.chain", "v1.chain")] {
+        let written = fs::read(folder.path().join(written)).expect("it was written");
+        let wanted = fs::read(golden(golden_file)).expect("the golden file");
+        assert!(written == wanted, "{golden_file} differs");
+    }
+    let capacity = u32::try_from(CAPACITY).expect("small");
+    assert_eq!(fs::metadata(golden("v1.sealed")).expect("it is there").len(), blob_bytes(capacity));
+}
