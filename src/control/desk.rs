@@ -142,8 +142,18 @@ impl Desk {
         }
     }
 
+    /// Makes a change of the roster. Bytes of an address that turns out to have been another's since
+    /// before the start are nobody's.
+    pub async fn make(&self, change: Change) -> Outcome {
+        let outcome = self.changes.make(change).await;
+        for slot in self.roster.take_contradicted() {
+            self.node().disown(slot);
+        }
+        outcome
+    }
+
     async fn change(&self, change: Change) -> Answer {
-        match self.changes.make(change).await {
+        match self.make(change).await {
             Outcome::Done => Answer::Done {},
             Outcome::NotAssigned => error(
                 Code::Found,

@@ -81,10 +81,21 @@ impl Prefix {
                 .ok_or(PrefixError::Length(width))?,
             Some(_) => return Err(PrefixError::Length(width)),
         };
-        if address.bits() & !mask(width, length) != 0 {
-            return Err(PrefixError::HostBits);
-        }
-        Ok(Self { address, length })
+        Self::new(address, length).ok_or(PrefixError::HostBits)
+    }
+
+    /// The prefix of this address and length in bits; none where they do not go together.
+    #[must_use]
+    pub fn new(address: TunnelAddress, length: u8) -> Option<Self> {
+        let width = address.width();
+        let fits = length <= width && address.bits() & !mask(width, length) == 0;
+        fits.then_some(Self { address, length })
+    }
+
+    /// The prefix that is this one address.
+    #[must_use]
+    pub const fn of_host(address: TunnelAddress) -> Self {
+        Self { address, length: address.width() }
     }
 
     /// The first address.

@@ -17,8 +17,8 @@ use crate::meter::tags::{Tag, Tags};
 use account::AccountName;
 use address::Prefix;
 use dashmap::DashMap;
-use owners::{Owners, OwnersRefused};
-use std::collections::HashMap;
+use owners::{Owned, Owners, OwnersRefused};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use table::Table;
 
@@ -42,6 +42,21 @@ impl Source {
             Self::Control => "control",
             Self::File => "file",
         }
+    }
+
+    /// The number that stands for it in the kernel's maps, which outlive the program's version.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Control => 1,
+            Self::File => 2,
+        }
+    }
+
+    /// The source of a number.
+    #[must_use]
+    pub fn of_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|source| source.code() == code)
     }
 
     /// True when what the source holds tells who is connected.
@@ -117,6 +132,10 @@ struct Book {
     free: Vec<Slot>,
     /// Slots whose account no source has named in this process, or names any more.
     nameless: HashMap<Tag, Slot>,
+    /// Prefixes whose owner an earlier process had written down, until a source says it again.
+    adopted: HashSet<Prefix>,
+    /// Slots of adopted owners that a source contradicted.
+    contradicted: Vec<Slot>,
     latched: Counts,
 }
 
@@ -136,6 +155,8 @@ impl Roster {
                 resting: Vec::new(),
                 free: Vec::new(),
                 nameless: HashMap::new(),
+                adopted: HashSet::new(),
+                contradicted: Vec::new(),
                 latched: Counts::default(),
             }),
         }
@@ -167,15 +188,51 @@ impl Roster {
         self
     }
 
+    /// Takes over the owners that an earlier process had written down: they hold until a source
+    /// contradicts them. An owner without a tag, or of a source that is not known, is let go of.
+    ///
+    /// # Errors
+    /// When the tap's look-up cannot be read or changed.
+    pub fn adopt(&self) -> Result<(), RosterError> {
+        let (Some(owners), Some(identity)) = (&self.elsewhere, &self.identity) else { return Ok(()) };
+        let mut book = self.book();
+        for owned in owners.all()? {
+            let known = identity.tags.get(owned.slot) != Tag::NOBODY;
+            match Source::of_code(owned.source).filter(|_| known) {
+                Some(source) => {
+                    book.claims.entry(owned.prefix).or_default()[source as usize] = Some(owned.slot);
+                    book.adopted.insert(owned.prefix);
+                }
+                None => owners.set(Owned { slot: Slot::UNATTRIBUTED, ..owned })?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Slots that were found to have been charged for an address that may have been another's, since
+    /// an earlier process's last save; each is told once.
+    #[must_use]
+    pub fn take_contradicted(&self) -> Vec<Slot> {
+        std::mem::take(&mut self.book().contradicted)
+    }
+
     /// The look-up for the taps.
     #[must_use]
     pub fn table(&self) -> Arc<Table> {
         Arc::clone(&self.table)
     }
 
-    /// The slot of an account that the roster names, or named since the period began.
+    /// The slot of an account that the roster names, or named since the period began, in this process
+    /// or an earlier one.
     #[must_use]
     pub fn slot_of(&self, account: &AccountName) -> Option<Slot> {
+        self.named(account).or_else(|| {
+            let tag = self.tag_of(account)?;
+            self.book().nameless.get(&tag).copied()
+        })
+    }
+
+    fn named(&self, account: &AccountName) -> Option<Slot> {
         self.directory.get(account).map(|slot| *slot)
     }
 
@@ -204,6 +261,8 @@ impl Roster {
         let mut book = self.book();
         let had = book.claims.get(&prefix).is_some_and(|slots| slots[source as usize].is_some());
         if had {
+            // Who takes an assignment back says by it that it held until now.
+            book.adopted.remove(&prefix);
             self.claim(&mut book, source, prefix, None)?;
         }
         Ok(had)
@@ -225,7 +284,7 @@ impl Roster {
         let mut book = self.book();
         self.require_room(&book, assignments.iter().map(|(_, account)| account))?;
         assignments.sort_unstable_by_key(|(prefix, _)| *prefix);
-        let kept: std::collections::HashSet<Prefix> = assignments.iter().map(|(prefix, _)| *prefix).collect();
+        let kept: HashSet<Prefix> = assignments.iter().map(|(prefix, _)| *prefix).collect();
         let gone: Vec<Prefix> = book
             .claims
             .iter()
@@ -245,13 +304,18 @@ impl Roster {
     /// At the close of an epoch: latches the counts, lets rested slots go, and, when the period
     /// ended, removes the accounts that no source names. Returns the slots that are free from now
     /// on: bytes that came between the close and the removal are held of them until then.
-    pub fn at_close(&self, period_ended: bool) -> Vec<Slot> {
+    ///
+    /// `saved`: the last save succeeded. While saves fail no slot is let go: after a crash the last
+    /// save could not tell its old owner's bytes from a new one's.
+    pub fn at_close(&self, period_ended: bool, saved: bool) -> Vec<Slot> {
         let mut book = self.book();
+        // What nobody contradicted in an epoch is believed.
+        book.adopted = HashSet::new();
         book.latched = counted(&book.claims);
-        let rested = std::mem::take(&mut book.resting);
+        let rested = if saved { std::mem::take(&mut book.resting) } else { Vec::new() };
         book.free.extend(&rested);
         if let Some(identity) = &self.identity {
-            let freed: std::collections::HashSet<Slot> = rested.iter().copied().collect();
+            let freed: HashSet<Slot> = rested.iter().copied().collect();
             book.nameless.retain(|_, slot| !freed.contains(slot));
             for slot in &rested {
                 identity.tags.set(*slot, Tag::NOBODY);
@@ -260,8 +324,7 @@ impl Roster {
         if !period_ended {
             return rested;
         }
-        let named: std::collections::HashSet<Slot> =
-            book.claims.values().flatten().flatten().copied().collect();
+        let named: HashSet<Slot> = book.claims.values().flatten().flatten().copied().collect();
         let mut removed: Vec<Slot> = book.nameless.values().copied().collect();
         let mut nameless = Vec::new();
         self.directory.retain(|account, slot| {
@@ -310,7 +373,7 @@ impl Roster {
         book: &Book,
         accounts: impl IntoIterator<Item = &'a AccountName>,
     ) -> Result<(), RosterError> {
-        let new: std::collections::HashSet<&AccountName> =
+        let new: HashSet<&AccountName> =
             accounts.into_iter().filter(|account| !self.is_known(book, account)).collect();
         let fresh = book.capacity - (book.next.index() - Slot::FIRST_ACCOUNT.index());
         if new.len() > fresh + book.free.len() {
@@ -327,7 +390,7 @@ impl Roster {
 
     /// The slot of an account, a new one where it has none. The caller has checked for room.
     fn slot_for(&self, book: &mut Book, account: &AccountName) -> Slot {
-        if let Some(slot) = self.slot_of(account) {
+        if let Some(slot) = self.named(account) {
             return slot;
         }
         let tag = self.tag_of(account);
@@ -357,14 +420,26 @@ impl Roster {
         prefix: Prefix,
         slot: Option<Slot>,
     ) -> Result<(), RosterError> {
-        let owner = |slots: &[Option<Slot>; 2]| slots.iter().flatten().next().copied();
+        let owner = |slots: &[Option<Slot>; 2]| {
+            let source = Source::ALL.into_iter().find(|source| slots[*source as usize].is_some());
+            source.map(|source| (source, slots[source as usize].unwrap_or_default()))
+        };
         let before = book.claims.get(&prefix).copied().unwrap_or_default();
         let mut after = before;
         after[source as usize] = slot;
-        if owner(&before) != owner(&after) {
-            self.set(prefix, owner(&after).unwrap_or_default())?;
+        let (was, is) = (owner(&before), owner(&after));
+        if was != is {
+            self.set(prefix, is)?;
         }
-        if owner(&after).is_none() {
+        // What a source says of a prefix that another one owns neither confirms nor contradicts it.
+        if let Some((owning, charged)) = was
+            && (owning == source || was != is)
+            && book.adopted.remove(&prefix)
+            && is.is_none_or(|(_, slot)| slot != charged)
+        {
+            book.contradicted.push(charged);
+        }
+        if is.is_none() {
             book.claims.remove(&prefix);
         } else {
             book.claims.insert(prefix, after);
@@ -373,10 +448,11 @@ impl Roster {
     }
 
     /// The one place where an owner changes.
-    fn set(&self, prefix: Prefix, slot: Slot) -> Result<(), RosterError> {
+    fn set(&self, prefix: Prefix, owner: Option<(Source, Slot)>) -> Result<(), RosterError> {
+        let (source, slot) = owner.map_or((0, Slot::UNATTRIBUTED), |(source, slot)| (source.code(), slot));
         match &self.elsewhere {
             None => self.table.set(prefix, slot),
-            Some(owners) => owners.set(prefix, slot)?,
+            Some(owners) => owners.set(Owned { prefix, slot, source })?,
         }
         Ok(())
     }
@@ -384,7 +460,7 @@ impl Roster {
 
 fn counted(claims: &HashMap<Prefix, [Option<Slot>; 2]>) -> Counts {
     let mut counts = Counts::default();
-    let mut accounts: [std::collections::HashSet<Slot>; 2] = Default::default();
+    let mut accounts: [HashSet<Slot>; 2] = Default::default();
     for slots in claims.values() {
         for (at, slot) in slots.iter().enumerate() {
             if let Some(slot) = slot {

@@ -23,6 +23,7 @@ const ARROWS: [(&str, &[&str]); 27] = [
             "node",
             "store",
             "tap::CounterMemory",
+            "tap::Memories",
             "world::SystemRandomness",
         ],
     ),
@@ -32,7 +33,7 @@ const ARROWS: [(&str, &[&str]); 27] = [
     ("clock", &[]),
     ("failure", &[]),
     ("guard", &["netlink"]),
-    ("log", &["store::StoreError"]),
+    ("log", &["store::StoreError", "tap::kernel::KeptError"]),
     ("netlink", &[]),
     ("world", &["meter::noise"]),
     // The state machine: clocks and slots, no names.
@@ -54,12 +55,15 @@ const ARROWS: [(&str, &[&str]); 27] = [
     (
         "tap",
         &[
+            "clock::Stopwatch",
             "config::Backend",
             "config::Hook",
             "config::Pattern",
+            "guard::filesystem",
             "meter::counters",
             "meter::slot",
             "meter::tags",
+            "meter::units",
             "roster::table",
         ],
     ),
@@ -69,6 +73,7 @@ const ARROWS: [(&str, &[&str]); 27] = [
         &[
             "config::Hook",
             "guard::capabilities",
+            "guard::filesystem",
             "meter::counters",
             "meter::slot",
             "meter::tags",
