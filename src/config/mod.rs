@@ -29,6 +29,8 @@ pub struct Config {
     pub backend: Backend,
     /// Where the kernel tap attaches; none for the best of this kernel.
     pub hook: Option<Hook>,
+    /// Where the kernel tap's maps are pinned.
+    pub pin: PathBuf,
     /// The node's name.
     pub node_name: String,
     /// The account that is exempt from export limits.
@@ -186,6 +188,7 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
         interfaces: source.interfaces(&file.tap)?,
         backend: source.backend(file.tap.backend.as_ref())?,
         hook: source.hook(file.tap.hook.as_ref())?,
+        pin: file.tap.pin.unwrap_or_else(|| PathBuf::from("/sys/fs/bpf/blindmeter")),
         node_name: source.node_name(file.node.name.as_ref())?,
         probe_account: source.probe_account(file.roster.probe_account.as_ref())?,
         pools: source.pools(&file.roster.pools)?,
@@ -282,7 +285,7 @@ impl Text<'_> {
             return Err(self.at(table, "irregularity: flags are not in this version; remove the table"));
         }
         // Accepted and not read: keys of modes that are not in force.
-        let _ = (&file.tap.pin, &file.release.epsilon, &file.release.clamp);
+        let _ = (&file.release.epsilon, &file.release.clamp);
         Ok(())
     }
 

@@ -229,6 +229,8 @@ fn config(accounts: u32) -> Config {
         interfaces: vec![Pattern::of_name(DEVICE)],
         backend: Backend::Auto,
         hook: None,
+        // Nothing is pinned in memory mode.
+        pin: std::path::PathBuf::new(),
         node_name: "demo".to_owned(),
         probe_account: None,
         pools: vec![pool("10.66.0.0/16"), pool("fd66::/112")],
