@@ -3,5 +3,6 @@
 //! System calls that concern privileges and namespaces live here; nothing of traffic does.
 
 pub mod capabilities;
+pub mod doctor;
 pub mod peer;
 pub mod playground;
