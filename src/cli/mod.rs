@@ -2,6 +2,7 @@
 
 mod accounts;
 mod demo;
+mod doctor;
 mod generate;
 mod meter;
 mod output;
@@ -84,6 +85,14 @@ enum Command {
         #[command(flatten)]
         daemon: Daemon,
     },
+    /// Find what on this host would void the privacy claim; 0 nothing, 3 void
+    Doctor {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        daemon: Daemon,
+    },
     /// Generate manual pages and shell completions
     Gen {
         #[command(subcommand)]
@@ -94,7 +103,7 @@ enum Command {
 /// Which daemon to speak to.
 #[derive(Args)]
 struct Daemon {
-    /// Configuration file, for the control socket's path
+    /// Configuration file; without --socket it names the control socket
     #[arg(long, global = true, default_value = CONFIG)]
     config: PathBuf,
     /// The control socket itself
@@ -151,6 +160,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Roster { command, daemon } => roster::run(&command, &daemon.socket()?),
         Command::Accounts { command, daemon } => accounts::run(&command, &daemon.socket()?),
         Command::Status { json, daemon } => status::run(json, &daemon.socket()?),
+        Command::Doctor { json, daemon } => doctor::run(json, &daemon),
         Command::Gen { command } => generate::run(&command),
     }
 }
