@@ -119,14 +119,12 @@ fn the_daemons_own_packet_sockets_are_nobody_elses() {
         let capture = PacketSocket::oracle(&namespace, "wg0");
         let with_another = examined(&namespace, &site);
         assert_eq!(with_another.state(8), "void");
-        assert!(
-            with_another.what(8).contains(&format!("(pid {}) captures wg0", id())),
-            "{}",
-            with_another.what(8)
-        );
-        assert!(!with_another.what(8).contains(&daemon.id().to_string()), "{}", with_another.what(8));
+        let said = with_another.what(8);
+        assert!(said.contains(&format!("(pid {})", id())) && said.ends_with("captures wg0"), "{said}");
+        assert!(!said.contains(&format!("(pid {})", daemon.id())), "{said}");
         drop(capture);
-        assert_eq!(examined(&namespace, &site).state(8), "ok", "{backend}: after the capture");
+        // A child that another test forks holds our descriptors until it has its own program.
+        wait_for("the capture is over", || (examined(&namespace, &site).state(8) == "ok").then_some(()));
         // A daemon that does not answer cannot be told from anybody else.
         site.configure("control.sock", "nobody.sock");
         assert_eq!(examined(&namespace, &site).state(8), "void", "{backend}: sockets of nobody known");
@@ -162,10 +160,10 @@ fn an_interface_that_is_not_here_is_said_to_be_elsewhere() {
 fn who_is_connected_does_not_show() {
     let (namespace, site) = tunnel();
     site.configure("\"wg0\"", "\"wg0\", \"vpns*\"");
-    let before = doctor(&namespace, &site, &["--json"]).stdout;
+    let before = examined(&namespace, &site).of_this_namespace();
     namespace.command("ip tuntap add dev vpns5 mode tun");
     namespace.command("ip link set vpns5 up");
-    assert_eq!(doctor(&namespace, &site, &["--json"]).stdout, before, "a client's interface came");
+    assert_eq!(examined(&namespace, &site).of_this_namespace(), before, "a client's interface came");
     let capture = PacketSocket::oracle(&namespace, "vpns5");
     let report = examined(&namespace, &site);
     assert!(report.what(8).contains("captures vpns*"), "{}", report.what(8));
@@ -182,7 +180,9 @@ fn the_sandbox_is_told_by_the_daemon_to_those_it_answers() {
     let report = examined(&namespace, &site);
     let told = report.json["sandbox"]["what"].as_str().expect("a line");
     assert!(told.starts_with(status["sandbox"].as_str().expect("a level")), "{told}");
-    assert_ne!(report.json["sandbox"]["state"], "unknown");
+    let is_none = status["sandbox"] == "none";
+    assert_eq!(report.json["sandbox"]["state"], if is_none { "note" } else { "ok" });
+    assert_eq!(report.json["sandbox"]["remedy"].is_string(), is_none);
     // By the socket alone: the interfaces are the daemon's word, where it keeps things is not told.
     let mut command = bounded();
     command.args([PROGRAM, "doctor", "--json", "--socket"]).arg(site.path("control.sock"));
@@ -228,7 +228,6 @@ fn the_keys_of_the_report_keep_their_order() {
         ["schema_version", "void", "checks", "number", "check", "state", "what", "remedy", "sandbox", "tap"];
     let places: Vec<usize> = order.iter().map(|key| at(key)).collect();
     assert!(places.is_sorted(), "{places:?}");
-    assert_eq!(text, doctor(&namespace, &site, &["--json"]).stdout, "the same host, the same report");
 }
 
 #[test]

@@ -128,6 +128,10 @@ mod tests {
                 [("/sys/dev/block/8:1", "->../../block/sda1"), ("/sys/dev/block/8:17", "->../../block/sdb1")];
             let verdict = said(line, &number);
             assert!(verdict.state == expected, "{line}: {}", verdict.what);
+            let kind = line.split(" - ").nth(1).and_then(|system| system.split(' ').next());
+            let names = kind.is_some_and(|kind| verdict.what.contains(kind));
+            assert!(names == (expected != State::Ok), "{line}: {}", verdict.what);
+            assert_eq!(kind == Some("overlay"), verdict.what.contains("container"), "{}", verdict.what);
         }
     }
 
