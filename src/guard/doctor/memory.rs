@@ -263,6 +263,20 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_core_pattern_stores_nothing_unless_a_number_is_appended() {
+        for (appended, expected) in [("0\n", State::Ok), ("1\n", State::Void)] {
+            let (_folder, host) = planted(&[
+                KERNEL,
+                ("/proc/sys/kernel/core_pattern", "\n"),
+                ("/proc/sys/kernel/core_uses_pid", appended),
+                ("/proc/1/cmdline", "init\0"),
+                ("/proc/1/limits", "Max core file size  unlimited  unlimited  bytes\n"),
+            ]);
+            assert!(cores(&host, &Processes::of(&host)).state == expected, "{appended}");
+        }
+    }
+
+    #[test]
     fn the_last_word_on_storage_holds() {
         let storage = |files: &[(&str, &str)]| {
             let (_folder, host) = planted(files);

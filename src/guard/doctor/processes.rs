@@ -191,6 +191,12 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_command_line_in_one_word_is_known_by_its_program() {
+        let (_folder, host) = planted(&[("/proc/1/cmdline", "/usr/sbin/snmpd -LOw -u snmp /a/b\0")]);
+        assert!(Processes::of(&host).list[0].is_one_of(&["snmpd"]));
+    }
+
+    #[test]
     fn an_option_is_read_in_each_of_its_forms() {
         let (_folder, host) = running(&["tool -i wg0 -iwg1 --dev=wg2 --dev wg3 --device wg4 -i"]);
         let processes = Processes::of(&host);
