@@ -142,10 +142,10 @@ const FAULTS: [(usize, &str, &str); 20] = [
         "is not encrypted",
     ),
     (4, "cover /proc/sys/kernel/core_pattern '/var/crash/core.%%p\\n'", "/var/crash/core.%p"),
-    (4, "cover /proc/sys/kernel/core_pattern 'core\\n'; ulimit -S -c unlimited", "may leave one"),
+    (4, "cover /proc/sys/kernel/core_pattern 'core\\n'; ulimit -c unlimited", "may leave one"),
     (
         4,
-        "cover /proc/sys/kernel/core_pattern '|/usr/lib/systemd/systemd-coredump %%P\\n'; mkdir -p /etc/systemd; mount -t tmpfs none /etc/systemd",
+        "cover /proc/sys/kernel/core_pattern '|/usr/lib/systemd/systemd-coredump %%P\\n'; [ ! -d /etc/systemd ] || mount -t tmpfs none /etc/systemd",
         "systemd-coredump",
     ),
     (5, "cover /proc/sys/fs/suid_dumpable '2\\n'", "suid_dumpable is 2"),
