@@ -3,6 +3,7 @@
 mod accounts;
 mod demo;
 mod detach;
+mod doctor;
 mod generate;
 mod meter;
 mod output;
@@ -95,6 +96,14 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Find what on this host would void the privacy claim; 0 nothing, 3 void
+    Doctor {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        daemon: Daemon,
+    },
     /// Generate manual pages and shell completions
     Gen {
         #[command(subcommand)]
@@ -105,7 +114,7 @@ enum Command {
 /// Which daemon to speak to.
 #[derive(Args)]
 struct Daemon {
-    /// Configuration file, for the control socket's path
+    /// Configuration file; without --socket it names the control socket
     #[arg(long, global = true, default_value = CONFIG)]
     config: PathBuf,
     /// The control socket itself
@@ -166,6 +175,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Accounts { command, daemon } => accounts::run(&command, &daemon.socket()?),
         Command::Status { json, daemon } => status::run(json, &daemon.socket()?),
         Command::Detach { config, json } => detach::run(&places(&config, "name --config FILE")?, json),
+        Command::Doctor { json, daemon } => doctor::run(json, &daemon),
         Command::Gen { command } => generate::run(&command),
     }
 }

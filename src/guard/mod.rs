@@ -3,6 +3,7 @@
 //! System calls that concern privileges and namespaces live here; nothing of traffic does.
 
 pub mod capabilities;
+pub mod doctor;
 pub mod filesystem;
 pub mod peer;
 pub mod playground;

@@ -9,7 +9,7 @@ use crate::source::{Finding, Source, Token, tree};
 const ALL: &[&str] = &["*"];
 
 /// The arrows. An arrow that no file uses any more is taken out.
-const ARROWS: [(&str, &[&str]); 27] = [
+const ARROWS: [(&str, &[&str]); 28] = [
     ("lib", &[]),
     ("main", &["cli"]),
     ("cli", ALL),
@@ -33,6 +33,8 @@ const ARROWS: [(&str, &[&str]); 27] = [
     ("clock", &[]),
     ("failure", &[]),
     ("guard", &["netlink"]),
+    // It knows the interfaces' patterns; no pool, no roster.
+    ("guard/doctor", &["config::Pattern"]),
     ("log", &["store::StoreError", "tap::kernel::KeptError"]),
     ("netlink", &[]),
     ("world", &["meter::noise"]),
