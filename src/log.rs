@@ -3,6 +3,7 @@
 //! No free text, no time stamps, no address, no account, nothing that traffic causes. Whoever
 //! wants a new line adds a variant here, where a reviewer sees it.
 
+use crate::guard::sandbox::Part;
 use crate::store::StoreError;
 use crate::tap::kernel::KeptError;
 use std::fmt;
@@ -17,6 +18,8 @@ pub enum Event<'a> {
     TapChosen(&'static str, &'a str),
     /// What the kernel tap counts ends with the process.
     NothingKept(&'a KeptError),
+    /// A part of the sandbox is not in force.
+    SandboxMissing(Part, &'a str),
     /// Nothing is kept at rest: the running epoch will not be released.
     MemoryStart,
     /// Nothing was ever kept here: the running epoch will not be released.
@@ -66,6 +69,9 @@ impl fmt::Display for Event<'_> {
                 "LAB BUILD: the privacy floors are lifted; never run this build on a node with users",
             ),
             Self::TapChosen(tap, why) => write!(out, "tap: {tap}: {why}"),
+            Self::SandboxMissing(part, why) => {
+                write!(out, "sandbox: {} is not in force ({why}): {}", part.word(), part.remedy())
+            }
             Self::NothingKept(error) => write!(out, "{error}"),
             Self::FirstStart => out.write_str(
                 "store: first start; the running epoch is not released. A power cut or kernel crash loses \

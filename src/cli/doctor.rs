@@ -123,12 +123,14 @@ fn sandbox(status: &Result<StatusReport, Failure>) -> Remark {
         remedy: Some(remedy),
     };
     match status {
-        Ok(status) if status.sandbox == "none" => Remark {
+        Ok(status) if status.sandbox == "full" => {
+            Remark { state: State::Ok.word(), what: status.sandbox_line(), remedy: None }
+        }
+        Ok(status) => Remark {
             state: State::Note.word(),
-            what: "none: nothing confines the daemon but its user and its capabilities".to_owned(),
-            remedy: Some("run it as a user of its own, under a unit that confines it"),
+            what: status.sandbox_line(),
+            remedy: Some("the daemon's log says of each part what it lacks; use the unit that is delivered"),
         },
-        Ok(status) => Remark { state: State::Ok.word(), what: status.sandbox.clone(), remedy: None },
         Err(failure) if failure.code == Code::Permission => unknown(
             "this user may not ask the daemon",
             "run as root, or as a member of a role in [control.roles]",

@@ -9,6 +9,7 @@ use crate::config::{Config, Sealed};
 use crate::control::changes::{self, Change};
 use crate::control::desk::{Access, Desk};
 use crate::failure::{Code, Failure};
+use crate::guard::sandbox::Level;
 use crate::keeper::{Keeper, Start};
 use crate::log::{Event, say};
 use crate::meter::policy::Policy;
@@ -112,6 +113,7 @@ pub fn start(
         changes,
         access: arc_swap::ArcSwap::from_pointee(Access::default()),
         health,
+        sandbox: arc_swap::ArcSwap::from_pointee(Level::none()),
         backend: kind.map_or("in-process", TapKind::word),
         profile: policy.profile.word(),
     });

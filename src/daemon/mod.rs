@@ -8,12 +8,14 @@ mod footing;
 pub use engine::{End, Engine, start};
 pub use footing::{Prepared, choose, try_out};
 
+use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config};
 use crate::control::changes::{Change, Outcome};
 use crate::control::desk::Access;
 use crate::control::server;
 use crate::failure::{Code, Failure};
 use crate::guard::capabilities;
+use crate::guard::sandbox::{self, Enclosure, Folder, Level, Reach};
 use crate::keeper::{KeeperError, Start};
 use crate::log::{Event, say};
 use crate::meter::policy::Profile;
@@ -98,14 +100,12 @@ pub fn run(path: &Path, accept_loss: bool) -> Result<(), Failure> {
     let prepared = choose(&config)?;
     let web = Listeners::default();
     let listeners = web.prepare(&config.listen)?;
-    if prepared.chosen.kind() == TapKind::Kernel {
-        capabilities::keep_only(&[]).map_err(|error| Failure::new(Code::Io, error.to_string()))?;
-    }
+    let control = server::bind(&config.control_socket)?;
+    let level = enclose(path, &config, prepared.chosen.kind());
     let rows = read_roster(&SystemFiles, &config).map_err(bad)?;
     if let Some(file) = &config.roster_file {
         warn_of_names(file, &rows);
     }
-    let control = server::bind(&config.control_socket)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -114,6 +114,10 @@ pub fn run(path: &Path, accept_loss: bool) -> Result<(), Failure> {
     let result = runtime.block_on(async {
         let engine = start(&config, Some(prepared), rows, accept_loss)?;
         engine.save_first()?;
+        for (part, why) in level.missing() {
+            say(&Event::SandboxMissing(*part, why));
+        }
+        engine.desk.sandbox.store(Arc::new(level));
         say(&match engine.started {
             None => Event::MemoryStart,
             Some(Start::First) => Event::FirstStart,
@@ -128,6 +132,36 @@ pub fn run(path: &Path, accept_loss: bool) -> Result<(), Failure> {
     // The socket is ours: `bind` has made sure that no other daemon answers on it.
     let _ = std::fs::remove_file(socket);
     result
+}
+
+/// Puts the sandbox around the process, which has one thread yet.
+fn enclose(path: &Path, config: &Config, tap: TapKind) -> Level {
+    // What both need later and cannot reach from inside: users and groups by the system's own
+    // libraries, and the boot.
+    let _ = Access::resolve(&config.roles);
+    let _ = SystemClock.boot();
+    let packet_sockets = tap != TapKind::Kernel;
+    sandbox::enter(&Enclosure {
+        capabilities: if packet_sockets { &capabilities::PACKET_SOCKETS } else { &[] },
+        folders: folders(path, config),
+        packet_sockets,
+    })
+}
+
+/// Every folder that the daemon reaches once it is set up.
+fn folders(path: &Path, config: &Config) -> Vec<Folder> {
+    // Users and groups are looked up again at a reload.
+    let mut folders = vec![Folder::new(Path::new("/etc"), Reach::Read)];
+    let key = config.store.as_ref().map(|store| store.key_file.as_path());
+    let read = [Some(path), config.roster_file.as_deref(), key].into_iter().flatten();
+    folders.extend(read.flat_map(|file| Folder::of_file(file, Reach::Read)));
+    folders.extend(Folder::of_file(&config.control_socket, Reach::Keep));
+    if let Some(store) = &config.store {
+        folders.extend(Folder::of_file(&store.path, Reach::Keep));
+        folders.push(Folder::new(&config.pin, Reach::Names));
+        folders.extend(config.pin.parent().map(|parent| Folder::new(parent, Reach::RemoveFolder)));
+    }
+    folders
 }
 
 impl Daemon<'_> {

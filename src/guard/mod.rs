@@ -7,3 +7,4 @@ pub mod doctor;
 pub mod filesystem;
 pub mod peer;
 pub mod playground;
+pub mod sandbox;

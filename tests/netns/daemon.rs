@@ -375,7 +375,7 @@ impl Daemon {
         unsafe { libc::kill(id, signal) };
     }
 
-    fn answer(&self, words: &[&str]) -> Value {
+    pub(crate) fn answer(&self, words: &[&str]) -> Value {
         let output = self.succeed(words);
         serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
             panic!("`{}` is not JSON ({error}): {}", words.join(" "), String::from_utf8_lossy(&output.stdout))

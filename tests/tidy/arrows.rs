@@ -35,7 +35,7 @@ const ARROWS: [(&str, &[&str]); 28] = [
     ("guard", &["netlink"]),
     // It knows the interfaces' patterns; no pool, no roster.
     ("guard/doctor", &["config::Pattern"]),
-    ("log", &["store::StoreError", "tap::kernel::KeptError"]),
+    ("log", &["guard::sandbox::Part", "store::StoreError", "tap::kernel::KeptError"]),
     ("netlink", &[]),
     ("world", &["meter::noise"]),
     // The state machine: clocks and slots, no names.
@@ -76,6 +76,7 @@ const ARROWS: [(&str, &[&str]); 28] = [
             "config::Hook",
             "guard::capabilities",
             "guard::filesystem",
+            "guard::sandbox",
             "meter::counters",
             "meter::slot",
             "meter::tags",

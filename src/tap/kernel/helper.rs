@@ -10,7 +10,7 @@
 use super::hooks;
 use super::set::Programs;
 use crate::config::Hook;
-use crate::guard::capabilities;
+use crate::guard::{capabilities, sandbox};
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg, sendmsg,
@@ -123,7 +123,8 @@ fn serve(socket: &OwnedFd, programs: &Programs, hook: Hook, kept: bool) {
     }
     nix::sys::prctl::set_name(c"bm-helper").unwrap_or_default();
     close_all_but(socket, programs);
-    if capabilities::keep_only(&capabilities::ATTACHING).is_err() {
+    let enclosed = capabilities::keep_only(&capabilities::ATTACHING).and_then(|()| sandbox::enter_helper());
+    if enclosed.is_err() {
         return;
     }
     let mut filtered: Vec<u32> = Vec::new();
