@@ -4,12 +4,13 @@
 
 use super::footing::{Footing, Outlives};
 use super::{Prepared, assignments, kept_failure, tap_failure};
-use crate::clock::{SystemClock, pause};
+use crate::clock::{Stopwatch, SystemClock, pause};
 use crate::config::{Config, Sealed};
-use crate::control::changes::{self, Change};
+use crate::control::changes::{self, Change, Outcome};
 use crate::control::desk::{Access, Desk};
 use crate::failure::{Code, Failure};
 use crate::guard::sandbox::Level;
+use crate::guard::service::{self, Word};
 use crate::keeper::{Keeper, Start};
 use crate::log::{Event, say};
 use crate::meter::policy::Policy;
@@ -156,8 +157,14 @@ impl Engine {
         // A twentieth of a short epoch, so that a demo or a lab build closes on time as well.
         let step = Duration::from_secs(self.policy.epoch_seconds) / 20;
         let step = step.min(Duration::from_secs(1));
+        let pulse = service::pulse();
+        let mut beat = Stopwatch::start();
         loop {
             pause(step).await;
+            if pulse.is_some_and(|pulse| beat.elapsed() >= pulse) && self.is_alive().await {
+                beat = Stopwatch::start();
+                service::tell(Word::Alive);
+            }
             // A save that a reload interrupted goes on by itself; nothing is closed until it is done.
             let due = match &self.keeper {
                 None => false,
@@ -186,6 +193,11 @@ impl Engine {
                 Tick::Released(release) => self.pages.set_released(exposition::released(&release)),
             }
         }
+    }
+
+    /// True when the threads of the tap and the roster answer.
+    async fn is_alive(&self) -> bool {
+        matches!(self.desk.make(Change::Settle).await, Outcome::Done)
     }
 
     /// Saves the node's state, away from the thread that answers requests; true when nothing is

@@ -16,6 +16,7 @@ use crate::control::server;
 use crate::failure::{Code, Failure};
 use crate::guard::capabilities;
 use crate::guard::sandbox::{self, Enclosure, Folder, Level, Reach};
+use crate::guard::service::{self, Word};
 use crate::keeper::{KeeperError, Start};
 use crate::log::{Event, say};
 use crate::meter::policy::Profile;
@@ -174,6 +175,7 @@ impl Daemon<'_> {
         self.resolve_roles();
         let control = tokio::net::UnixListener::from_std(control).map_err(io)?;
         say(&Event::Ready);
+        service::tell(Word::Ready);
         let answering = tokio::spawn(server::serve(control, Arc::clone(&self.engine.desk)));
         let end = loop {
             tokio::select! {
@@ -184,6 +186,7 @@ impl Daemon<'_> {
                 _ = hand_over.recv() => break End::HandOver,
             }
         };
+        service::tell(Word::Stopping);
         say(&if end == End::Stop { Event::Stopping } else { Event::HandingOver });
         answering.abort();
         self.engine.stop(end).await;
@@ -210,7 +213,9 @@ impl Daemon<'_> {
 
     /// Reads configuration and roster again; a bad one is refused whole.
     async fn reload(&mut self) {
+        service::tell(Word::Reloading);
         let result = self.try_reload().await;
+        service::tell(Word::Ready);
         {
             let mut health = self.engine.desk.health();
             health.reload_ok = result.is_ok();

@@ -8,3 +8,4 @@ pub mod filesystem;
 pub mod peer;
 pub mod playground;
 pub mod sandbox;
+pub mod service;
