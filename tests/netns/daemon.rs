@@ -96,6 +96,14 @@ impl Folder {
         fs::write(self.path("blindmeter.toml"), text.replacen(from, to, 1)).expect("a configuration");
     }
 
+    /// The number after a text that stands in the configuration.
+    pub(crate) fn value(&self, text: &str) -> u64 {
+        let configuration = fs::read_to_string(self.path("blindmeter.toml")).expect("a configuration");
+        let (_, rest) = configuration.split_once(text).expect("it stands in the configuration");
+        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().expect("a number")
+    }
+
     /// Makes the folder, the place for pins and a copy of the program somebody else's. Gives the copy.
     pub(crate) fn give_to(&self, user: u32) -> PathBuf {
         let program = self.path("blindmeter");
