@@ -1,4 +1,4 @@
-//! The state machine of one node: ledger, epochs, bands and the schedule of closes.
+//! The state machine of one node: ledger, epochs, bands, and the schedule of closes.
 //!
 //! Driven by clock readings and randomness that are handed in, so that a simulated clock drives
 //! the same code in tests as the system's clock does in the daemon. Knows slots only: no account
@@ -11,6 +11,7 @@ use crate::meter::epoch::Epochs;
 use crate::meter::ledger::{Ledger, NodeTotals, Saved, Since};
 use crate::meter::noise::Randomness;
 use crate::meter::policy::Policy;
+use crate::meter::raised::Raised;
 use crate::meter::release::Release;
 use crate::meter::slot::Slot;
 use crate::meter::tags::Tag;
@@ -101,7 +102,7 @@ impl<C: Clock, R: Randomness> Node<C, R> {
         let delay = if same_boot { 0 } else { policy.delay_nanoseconds() };
         Self {
             bands,
-            epochs: Epochs::resumed(policy, head.schedule.last, head.sealed, head.released),
+            epochs: Epochs::resumed(policy, head.schedule.last, head.sealed, head.released, head.carry),
             schedule: Schedule::resumed(head.schedule, policy.epoch_seconds, now, same_boot),
             refresh_index: head.refresh_index,
             refreshed_at: mark(head.refreshed_at),
@@ -135,6 +136,7 @@ impl<C: Clock, R: Randomness> Node<C, R> {
             refreshed_at: self.refreshed_at,
             period_index: self.period_index,
             period_began_at: self.period_began_at,
+            carry: self.epochs.carry(),
         }
     }
 
@@ -159,7 +161,8 @@ impl<C: Clock, R: Randomness> Node<C, R> {
         let now = self.clock.now();
         match self.publish_at {
             Some(at) if now.boot_nanoseconds < at => return Tick::Quiet,
-            // What cannot be made durable is not served; the next close takes its place.
+            // What cannot be made durable is not served; the next close takes its place, and in noisy
+            // mode holds what it held.
             Some(_) if self.keeps && !self.durable => {}
             Some(_) => {
                 self.publish_at = None;
@@ -168,7 +171,9 @@ impl<C: Clock, R: Randomness> Node<C, R> {
             None => {}
         }
         let Some(ordinal) = self.schedule.observe(now) else { return Tick::Quiet };
-        if self.epochs.seal(ordinal, &mut self.ledger, &mut self.randomness).is_err() {
+        // Nothing raises a flag yet.
+        let raised = Raised::default();
+        if self.epochs.seal(ordinal, &mut self.ledger, &raised, &mut self.randomness).is_err() {
             return Tick::Refused;
         }
         self.durable = false;

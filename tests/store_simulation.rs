@@ -8,6 +8,7 @@
 mod disk;
 
 use blindmeter::meter::band::Band;
+use blindmeter::meter::epoch::Carry;
 use blindmeter::meter::noise::Randomness;
 use blindmeter::meter::release::Release;
 use blindmeter::meter::tags::Tag;
@@ -70,6 +71,7 @@ fn image(number: u64) -> (Head, impl Fn(usize) -> Record) {
         refreshed_at: number + 6,
         period_index: number + 7,
         period_began_at: number + 8,
+        carry: Carry::default(),
     };
     let record = move |slot: usize| {
         let salt = slot as u64;

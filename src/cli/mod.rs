@@ -2,6 +2,7 @@
 
 mod accounts;
 mod demo;
+mod expected_error;
 mod generate;
 mod meter;
 mod output;

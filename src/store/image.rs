@@ -4,13 +4,14 @@
 //! ARCHITECTURE.md, "The sealed store"; a change to it is a new format version.
 
 use crate::meter::band::Band;
+use crate::meter::epoch::Carry;
 use crate::meter::release::Release;
 use crate::meter::tags::Tag;
 use crate::meter::units::{Totals, Volume};
 use crate::schedule::ScheduleState;
 
 /// Bytes of an encoded head, padding included.
-pub const HEAD_BYTES: usize = 320;
+pub const HEAD_BYTES: usize = 512;
 
 /// Bytes of an encoded record.
 pub const RECORD_BYTES: usize = 113;
@@ -53,6 +54,8 @@ pub struct Head {
     pub period_index: u64,
     /// Boot clock when the period began.
     pub period_began_at: u64,
+    /// What waits for the next release.
+    pub carry: Carry,
 }
 
 /// Writes values one after the other.
@@ -151,10 +154,10 @@ impl Record {
 }
 
 impl Head {
-    /// Encodes the head.
+    /// Encodes the head, in [`HEAD_BYTES`].
     #[must_use]
-    pub fn encode(&self) -> [u8; HEAD_BYTES] {
-        let mut bytes = [0; HEAD_BYTES];
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = vec![0; HEAD_BYTES];
         let mut writer = Writer(&mut bytes);
         writer.bytes(&self.memory);
         writer.bytes(&self.boot);
@@ -169,6 +172,9 @@ impl Head {
         writer.release(self.released);
         for word in [self.refresh_index, self.refreshed_at, self.period_index, self.period_began_at] {
             writer.word(word);
+        }
+        for number in self.carry.words() {
+            writer.bytes(&number.to_le_bytes());
         }
         bytes
     }
@@ -199,6 +205,7 @@ impl Head {
             refreshed_at: reader.word(),
             period_index: reader.word(),
             period_began_at: reader.word(),
+            carry: Carry::of_words([(); 4].map(|()| u128::from_le_bytes(reader.bytes()))),
         }
     }
 }

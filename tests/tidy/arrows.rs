@@ -41,6 +41,7 @@ const ARROWS: [(&str, &[&str]); 27] = [
         "store",
         &[
             "meter::band",
+            "meter::epoch::Carry",
             "meter::noise",
             "meter::release",
             "meter::slot",
@@ -81,11 +82,18 @@ const ARROWS: [(&str, &[&str]); 27] = [
     ("roster", &["meter::slot", "meter::tags"]),
     (
         "config",
-        &["meter::policy", "roster::account", "roster::address", "roster::table::POOL_ADDRESSES", "world"],
+        &[
+            "meter::budget",
+            "meter::policy",
+            "roster::account",
+            "roster::address",
+            "roster::table::POOL_ADDRESSES",
+            "world",
+        ],
     ),
     // Of traffic, /metrics sees a release; support sees a band and the totals of an export.
     ("publish", &[]),
-    ("publish/exposition", &["meter::policy", "meter::release"]),
+    ("publish/exposition", &["meter::policy", "meter::raised", "meter::release"]),
     ("publish/http", &["clock", "failure"]),
     ("publish/support", &["meter::band", "meter::ledger::NodeTotals", "meter::units"]),
     // The control socket joins the roster and the node; it reads no counter.
