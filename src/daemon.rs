@@ -20,6 +20,7 @@ use crate::roster::address::Prefix;
 use crate::roster::csv::Row;
 use crate::roster::{Identity, Roster, Source, csv};
 use crate::store::Settings;
+use crate::store::keys::Tagger;
 use crate::tap::kernel::{Kernel, KernelError};
 use crate::tap::{Attribution, Chosen, CounterMemory, Opener, PatternState, Tap, TapError, TapKind, TapNews};
 use crate::world::{self, Files, SystemFiles, SystemRandomness};
@@ -108,6 +109,10 @@ pub fn start(
         }
     };
     let released = node.released();
+    let tagger = match &keeper {
+        Some(keeper) => keeper.lock().unwrap_or_else(PoisonError::into_inner).tagger(),
+        None => Tagger::of_this_process(world::identity()),
+    };
     let roster = Arc::new(roster);
     roster
         .replace(Source::File, assignments(rows))
@@ -136,6 +141,8 @@ pub fn start(
         node: Mutex::new(node),
         changes,
         access: arc_swap::ArcSwap::from_pointee(Access::default()),
+        probe: arc_swap::ArcSwap::from_pointee(config.probe_account.clone()),
+        tag: Box::new(move |name: &[u8]| tagger.tag(name)),
         health,
         backend: kind.map_or("in-process", TapKind::word),
         profile: policy.profile.word(),
@@ -419,6 +426,7 @@ impl Daemon<'_> {
                 Outcome::Done | Outcome::NotAssigned => {}
             }
         }
+        self.engine.desk.probe.store(Arc::new(new.probe_account.clone()));
         self.config = new;
         self.resolve_roles();
         self.adopt(listeners).map_err(|error| error.to_string())

@@ -4,6 +4,7 @@
 //! The files were written by this test's own steps with the randomness below; a change of the format
 //! is a new version with files of its own beside these. No figure in them depends on a draw of noise.
 
+use blindmeter::limits::{LimitsState, Staff, Window};
 use blindmeter::meter::band::Band;
 use blindmeter::meter::counters::Counters;
 use blindmeter::meter::epoch::{Carry, Epochs};
@@ -88,6 +89,26 @@ fn carry() -> Carry {
     closed(Policy { crowd: u64::MAX, ..Policy::DEFAULT }).carry()
 }
 
+fn limits() -> LimitsState {
+    let window = |index, elapsed_nanoseconds| Window { index, elapsed_nanoseconds };
+    let member = |uid: u8| Staff {
+        uid: 1000 * u32::from(uid),
+        shown_this_minute: uid,
+        shown_today: 2 * uid,
+        exported_today: 3 * uid,
+    };
+    LimitsState {
+        seen_at: 1,
+        minute: window(2, 3),
+        day: window(4, 5),
+        week: window(6, 7),
+        staff: vec![member(1), member(2)],
+        exported: vec![8, 9, 10],
+        look_ups: 11,
+        exports: 12,
+    }
+}
+
 fn head(sealed: Option<Release>) -> Head {
     Head {
         memory: *b"sixteen byte mem",
@@ -107,6 +128,7 @@ fn head(sealed: Option<Release>) -> Head {
         period_index: 714,
         period_began_at: 12,
         carry: carry(),
+        limits: limits(),
     }
 }
 

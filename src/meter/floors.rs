@@ -1,4 +1,4 @@
-//! What is compiled in: floors and ceilings of a policy, by profile.
+//! What is compiled in: floors and ceilings of a policy, and the limits of look-ups, by profile.
 //!
 //! No configuration reaches these; the `lab` feature and the demo have their own.
 
@@ -51,10 +51,49 @@ impl Profile {
             },
         }
     }
+
+    /// How often staff may look up and export; none without a limit.
+    #[must_use]
+    pub const fn look_ups(self) -> Option<LookUps> {
+        match self {
+            Self::Standard => Some(LookUps::STANDARD),
+            Self::Lab | Self::Demo => None,
+        }
+    }
 }
 
 /// Seconds of a day.
 pub const DAY_SECONDS: u64 = 86_400;
+
+/// How often accounts may be looked up, by whoever has the role for it. An account may be exported
+/// once a week, whoever asks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct LookUps {
+    /// Look-ups of bands by one member of staff in a minute.
+    pub shown_a_minute: u8,
+    /// The same in a day.
+    pub shown_a_day: u8,
+    /// Accounts that one officer may export in a day.
+    pub exported_a_day: u8,
+    /// Accounts that may be exported in a week, by all officers together: bounds what is kept.
+    pub exported_a_week: u16,
+    /// Members of staff who may look up or export in a day: bounds what is kept.
+    pub staff_a_day: u8,
+}
+
+impl LookUps {
+    /// The limits of the promise.
+    ///
+    /// # Source
+    /// Privacy design, section 4; the last two are our own.
+    pub const STANDARD: Self = Self {
+        shown_a_minute: 30,
+        shown_a_day: 100,
+        exported_a_day: 20,
+        exported_a_week: 512,
+        staff_a_day: 64,
+    };
+}
 
 /// The smallest and largest values that a policy may hold.
 ///

@@ -3,7 +3,7 @@
 //! Holds no reading of files: the configuration hands in numbers, and a number below a floor is
 //! refused here, in the core, where no other code can go around it.
 
-pub use super::floors::{DAY_SECONDS, Floors, Profile};
+pub use super::floors::{DAY_SECONDS, Floors, LookUps, Profile};
 
 use super::budget::{Epsilon, shares_of_a_day};
 use super::noise::Scale;
@@ -264,6 +264,13 @@ impl Policy {
             put("epsilon_denominator", epsilon.denominator());
             put("clamp_bytes", clamp_bytes);
             put("shares", shares_of_a_day(self.epoch_seconds));
+        }
+        if let Some(look_ups) = self.profile.look_ups() {
+            put("shown_a_minute", look_ups.shown_a_minute.into());
+            put("shown_a_day", look_ups.shown_a_day.into());
+            put("exported_a_day", look_ups.exported_a_day.into());
+            put("exported_a_week", look_ups.exported_a_week.into());
+            put("staff_a_day", look_ups.staff_a_day.into());
         }
         for edge in super::band::EDGES {
             put("band", edge);

@@ -9,7 +9,7 @@ use crate::source::{Finding, Source, Token, tree};
 const ALL: &[&str] = &["*"];
 
 /// The arrows. An arrow that no file uses any more is taken out.
-const ARROWS: [(&str, &[&str]); 27] = [
+const ARROWS: [(&str, &[&str]); 28] = [
     ("lib", &[]),
     ("main", &["cli"]),
     ("cli", ALL),
@@ -37,9 +37,11 @@ const ARROWS: [(&str, &[&str]); 27] = [
     ("world", &["meter::noise"]),
     // The state machine: clocks and slots, no names.
     ("schedule", &["clock::Reading"]),
+    ("limits", &["clock::Reading", "meter::policy", "meter::tags"]),
     (
         "store",
         &[
+            "limits",
             "meter::band",
             "meter::epoch::Carry",
             "meter::noise",
@@ -50,7 +52,7 @@ const ARROWS: [(&str, &[&str]); 27] = [
             "schedule::ScheduleState",
         ],
     ),
-    ("node", &["clock", "meter", "schedule", "store::image", "world::SystemRandomness"]),
+    ("node", &["clock", "limits", "meter", "schedule", "store::image", "world::SystemRandomness"]),
     // packet -> tap -> roster -> meter
     (
         "tap",
@@ -97,7 +99,20 @@ const ARROWS: [(&str, &[&str]); 27] = [
     ("publish/http", &["clock", "failure"]),
     ("publish/support", &["meter::band", "meter::ledger::NodeTotals", "meter::units"]),
     // The control socket joins the roster and the node; it reads no counter.
-    ("control", &["clock", "config::Roles", "failure", "guard", "node", "publish", "roster", "tap::Tap"]),
+    (
+        "control",
+        &[
+            "clock",
+            "config::Roles",
+            "failure",
+            "guard",
+            "limits::Limit",
+            "node",
+            "publish",
+            "roster",
+            "tap::Tap",
+        ],
+    ),
     // Nothing else is a module of this crate; a new one gets its row here.
     ("", &[]),
 ];
