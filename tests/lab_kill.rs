@@ -9,7 +9,8 @@
 
 mod netns;
 
-use netns::daemon::{Daemon, Folder, Setup, try_metrics};
+use netns::daemon::{Daemon, Setup, try_metrics};
+use netns::folder::Folder;
 use netns::frames::{Address, datagram};
 use netns::tally::{Expected, Way, name};
 use netns::wire::{Kind, Wire, nobody};

@@ -3,7 +3,8 @@
 
 mod netns;
 
-use netns::daemon::{Daemon, Folder, Setup};
+use netns::daemon::{Daemon, Setup};
+use netns::folder::Folder;
 use netns::frames::{Address, datagram};
 use netns::tally::{Expected, Way, name};
 use netns::wire::{Kind, Wire, nobody};

@@ -5,7 +5,8 @@ mod netns;
 
 use blindmeter::guard::sandbox::{CALLS, HELPER_CALLS};
 use netns::Namespace;
-use netns::daemon::{Daemon, Folder, Setup};
+use netns::daemon::{Daemon, Setup};
+use netns::folder::Folder;
 use netns::wire::{Kind, Wire};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
 use std::fs;

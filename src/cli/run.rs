@@ -1,5 +1,6 @@
 //! `blindmeter check` and `blindmeter run --dry-run`: what a configuration would do.
 
+use super::expected_error::{self, ExpectedError};
 use super::output;
 use crate::config::{self, Config};
 use crate::daemon;
@@ -20,6 +21,9 @@ struct Report {
     capacity: usize,
     prefixes: usize,
     rounding_step_bytes: u64,
+    noise_bytes: u64,
+    expected_error_bytes: u64,
+    link_bytes_per_epoch: u64,
     policy: String,
     profile: &'static str,
 }
@@ -35,6 +39,7 @@ pub(super) fn check(path: &Path, json: bool) -> Result<(), Failure> {
             .map_err(|error| Failure::new(Code::Config, error.to_string()))?;
     }
     let policy = &config.policy.0;
+    let error = ExpectedError::of(policy);
     let report = Report {
         schema_version: 1,
         effective: config.effective(),
@@ -42,6 +47,9 @@ pub(super) fn check(path: &Path, json: bool) -> Result<(), Failure> {
         capacity: config.capacity,
         prefixes: rows.len(),
         rounding_step_bytes: policy.rounding_step(),
+        noise_bytes: expected_error::whole(error.noise_bytes),
+        expected_error_bytes: expected_error::whole(error.bytes()),
+        link_bytes_per_epoch: expected_error::whole(error.link_bytes),
         policy: policy.digest(),
         profile: policy.profile.word(),
     };
@@ -53,12 +61,9 @@ pub(super) fn check(path: &Path, json: bool) -> Result<(), Failure> {
         "# roster file: {} accounts of {}, {} prefixes",
         report.accounts, report.capacity, report.prefixes
     ))?;
-    output::line(&format!(
-        "# release: each total is rounded to {} ({} bytes): off by {} at most, in each direction and epoch",
-        output::bytes(report.rounding_step_bytes),
-        report.rounding_step_bytes,
-        output::bytes(report.rounding_step_bytes / 2),
-    ))?;
+    for line in error.lines(policy) {
+        output::line(&format!("# release: {line}"))?;
+    }
     output::line(&format!("# policy digest: {}, profile {}", report.policy, report.profile))?;
     output::line(&format!("{}: good", path.display()))
 }

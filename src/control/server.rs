@@ -123,7 +123,7 @@ async fn converse(stream: UnixStream, peer: &Peer, silence: Duration, desk: &Des
             ),
             Ok(request) => match desk.refusal(&request, peer) {
                 Some(refusal) => return say(&mut output, &refusal).await,
-                None => answer(desk, request, &mut input).await?,
+                None => answer(desk, request, peer, &mut input).await?,
             },
         };
         say(&mut output, &answer).await?;
@@ -131,7 +131,12 @@ async fn converse(stream: UnixStream, peer: &Peer, silence: Duration, desk: &Des
     Ok(())
 }
 
-async fn answer(desk: &Desk, request: Request, input: &mut BufReader<OwnedReadHalf>) -> io::Result<Answer> {
+async fn answer(
+    desk: &Desk,
+    request: Request,
+    peer: &Peer,
+    input: &mut BufReader<OwnedReadHalf>,
+) -> io::Result<Answer> {
     let mut text = Vec::new();
     if let Request::Sync { bytes } = request {
         if bytes > SYNC_BYTES {
@@ -143,7 +148,7 @@ async fn answer(desk: &Desk, request: Request, input: &mut BufReader<OwnedReadHa
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
-    Ok(desk.answer(request, &text).await)
+    Ok(desk.answer(request, peer, &text).await)
 }
 
 /// One line; none at the end. One that is too long, or breaks off, has no line feed.

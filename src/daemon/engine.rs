@@ -20,8 +20,9 @@ use crate::publish::http::Pages;
 use crate::roster::csv::Row;
 use crate::roster::{Identity, Source};
 use crate::store::Settings;
+use crate::store::keys::Tagger;
 use crate::tap::{Attribution, PatternState, Tap, TapKind, TapNews};
-use crate::world::SystemRandomness;
+use crate::world::{self, SystemRandomness};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -81,6 +82,10 @@ pub fn start(
             (node, roster, Some(Arc::new(Mutex::new(keeper))), Some(started))
         }
     };
+    let tagger = match &keeper {
+        Some(keeper) => keeper.lock().unwrap_or_else(PoisonError::into_inner).tagger(),
+        None => Tagger::of_this_process(world::identity()),
+    };
     // Counters are kept beyond the process once there is a store that knows of them.
     let outlives = ground.keep()?;
     let roster = Arc::new(roster);
@@ -113,6 +118,8 @@ pub fn start(
         node: Mutex::new(node),
         changes,
         access: arc_swap::ArcSwap::from_pointee(Access::default()),
+        probe: arc_swap::ArcSwap::from_pointee(config.probe_account.clone()),
+        tag: Box::new(move |name: &[u8]| tagger.tag(name)),
         health,
         sandbox: arc_swap::ArcSwap::from_pointee(Level::none()),
         backend: kind.map_or("in-process", TapKind::word),

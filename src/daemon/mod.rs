@@ -243,6 +243,7 @@ impl Daemon<'_> {
                 Outcome::Done | Outcome::NotAssigned => {}
             }
         }
+        self.engine.desk.probe.store(Arc::new(new.probe_account.clone()));
         self.config = new;
         self.resolve_roles();
         self.adopt(listeners).map_err(|error| error.to_string())
