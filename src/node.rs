@@ -19,6 +19,7 @@ use crate::meter::tags::Tag;
 use crate::meter::units::Totals;
 use crate::schedule::Schedule;
 use crate::store::image::{Head, Record};
+use crate::world::World;
 
 /// What a tick of the clock brought about.
 pub enum Tick {
@@ -327,14 +328,15 @@ fn slot_at(index: usize) -> Slot {
     Slot::new(u32::try_from(index).unwrap_or(u32::MAX))
 }
 
-/// A node over the system's clocks and randomness.
-pub type SystemNode = Node<crate::clock::SystemClock, crate::world::SystemRandomness>;
+/// A node over a world's clocks and randomness.
+pub type NodeOf<W> = Node<<W as World>::Clock, <W as World>::Randomness>;
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::meter::policy::DAY_SECONDS;
     use crate::meter::slot::Direction;
+    use crate::world::SystemRandomness;
     use std::cell::Cell;
     use std::rc::Rc;
 
@@ -354,7 +356,7 @@ mod tests {
 
     /// A node whose clock is at the beginning of a period, and is stepped by hand.
     struct Stepped {
-        node: Node<SetClock, crate::world::SystemRandomness>,
+        node: Node<SetClock, SystemRandomness>,
         clock: SetClock,
         counters: Counters,
     }
@@ -364,8 +366,7 @@ mod tests {
             let wall_seconds = 28 * DAY_SECONDS * 700;
             let clock = SetClock(Rc::new(Cell::new(Reading { wall_seconds, boot_nanoseconds: 0 })));
             let counters = Counters::in_memory(2);
-            let node =
-                Node::forgetful(Policy::DEFAULT, counters, clock.clone(), crate::world::SystemRandomness);
+            let node = Node::forgetful(Policy::DEFAULT, counters, clock.clone(), SystemRandomness);
             Self { node, clock, counters }
         }
 

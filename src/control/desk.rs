@@ -11,12 +11,13 @@ use crate::failure::Code;
 use crate::guard::peer::{Members, Peer, own_uid};
 use crate::guard::sandbox::Level;
 use crate::limits::Limit;
-use crate::node::SystemNode;
+use crate::node::NodeOf;
 use crate::publish::exposition::Health;
 use crate::publish::support::{AccountExport, AccountView, SCHEMA_VERSION};
 use crate::roster::account::AccountName;
 use crate::roster::address::Prefix;
 use crate::roster::{Roster, Source, TagOf, csv};
+use crate::world::World;
 use arc_swap::ArcSwap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -63,11 +64,11 @@ impl Access {
 }
 
 /// Everything that a request may read or change.
-pub struct Desk {
+pub struct Desk<W: World> {
     /// The roster.
     pub roster: Arc<Roster>,
     /// The node's state machine.
-    pub node: Mutex<SystemNode>,
+    pub node: Mutex<NodeOf<W>>,
     /// The one writer of the roster.
     pub changes: Changes,
     /// Who may ask for what.
@@ -86,9 +87,9 @@ pub struct Desk {
     pub profile: &'static str,
 }
 
-impl Desk {
+impl<W: World> Desk<W> {
     /// Locks the node; a poisoned lock cannot be, since a panic ends the process.
-    pub fn node(&self) -> MutexGuard<'_, SystemNode> {
+    pub fn node(&self) -> MutexGuard<'_, NodeOf<W>> {
         self.node.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -24,7 +24,7 @@ const ARROWS: [(&str, &[&str]); 29] = [
             "store",
             "tap::CounterMemory",
             "tap::Memories",
-            "world::SystemRandomness",
+            "world::World",
         ],
     ),
     // The blind core depends on nothing.
@@ -37,7 +37,7 @@ const ARROWS: [(&str, &[&str]); 29] = [
     ("guard/doctor", &["config::Pattern"]),
     ("log", &["guard::sandbox::Part", "store::StoreError", "tap::kernel::KeptError"]),
     ("netlink", &[]),
-    ("world", &["meter::noise"]),
+    ("world", &["clock", "meter::noise", "store::disk"]),
     // The state machine: clocks and slots, no names.
     ("schedule", &["clock::Reading"]),
     ("limits", &["clock::Reading", "meter::policy", "meter::tags"]),
@@ -55,7 +55,7 @@ const ARROWS: [(&str, &[&str]); 29] = [
             "schedule::ScheduleState",
         ],
     ),
-    ("node", &["clock", "limits", "meter", "schedule", "store::image", "world::SystemRandomness"]),
+    ("node", &["clock", "limits", "meter", "schedule", "store::image", "world"]),
     // packet -> tap -> roster -> meter
     (
         "tap",
@@ -119,6 +119,7 @@ const ARROWS: [(&str, &[&str]); 29] = [
             "publish",
             "roster",
             "tap::Tap",
+            "world::World",
         ],
     ),
     // Nothing else is a module of this crate; a new one gets its row here.

@@ -21,6 +21,7 @@ use crate::meter::policy::{DAY_SECONDS, Mode, Noise, Policy, Profile};
 use crate::meter::release::Release;
 use crate::publish::http;
 use crate::roster::address::Prefix;
+use crate::world::System;
 use clap::Args;
 use screen::Look;
 use serde::Serialize;
@@ -167,7 +168,7 @@ fn conclude(report: &Report, json: bool) -> Result<(), Failure> {
 /// Shows the demo until its time is over; returns how many epochs were released, and the seconds.
 async fn watch(
     options: &Options,
-    engine: &Engine,
+    engine: &Engine<System>,
     sent: &Sent,
     metrics_url: &str,
 ) -> Result<(usize, u64), Failure> {
