@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub(super) const POOLS: usize = 8;
 
 /// Slots of the dense arrays that share an entry (`SLOTS_PER_LINE` in meter.bpf.c).
-pub(super) const SLOTS_PER_LINE: usize = 16;
+pub(super) const SLOTS_PER_LINE: usize = 2;
 
 /// The four tables that are not arrays, in the order of the program's `struct info`.
 const HOSTS_V4: usize = 0;
@@ -58,7 +58,7 @@ impl Pools {
 
     /// How many entries the dense array needs, at least one.
     pub(super) fn lines(&self) -> u32 {
-        self.slots.div_ceil(16).max(1)
+        u32::try_from((self.slots as usize).div_ceil(SLOTS_PER_LINE)).unwrap_or(u32::MAX).max(1)
     }
 
     /// What the program is told of the pools of a family: their number, and for each the bytes of
