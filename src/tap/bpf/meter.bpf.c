@@ -55,6 +55,10 @@ typedef __u64 u64;
 // The place of an address that is in no pool.
 #define NO_PLACE 0xffffffff
 
+// A pool's accounts have slots in the order of their addresses. The first two addresses are rarely
+// an account's (the network's and the server's), and the first four slots never are.
+#define LIKELY_SLOT(offset) ((offset) + 2)
+
 // Sixteen bytes, so that four share a cache line.
 struct cell {
 	u64 bytes;
@@ -149,6 +153,16 @@ INLINE void count(void *counters, u32 slot, u64 bytes, u64 packets)
 	__sync_fetch_and_add(&cell->packets, packets);
 }
 
+// Asks for a counter before it is known that it is the one. Where it is, two misses of the caches are
+// waited for at once and not one after the other, which is most of what a large node's packet costs.
+INLINE void fetch(void *counters, u32 slot)
+{
+	const volatile struct cell *cell = bpf_map_lookup_elem(counters, &slot);
+
+	if (cell)
+		(void)cell->bytes;
+}
+
 // A slot of the dense arrays; the high byte says which source gave it, for whoever adopts the map.
 INLINE u32 pooled(u32 place)
 {
@@ -210,28 +224,33 @@ static __noinline u32 slot_elsewhere_v6(u64 high, u64 low, int in_pool)
 	return slot;
 }
 
-INLINE u32 slot_of_v4(u32 address)
+INLINE u32 slot_of_v4(u32 address, void *counters)
 {
-	u32 number = bpf_ntohl(address), pools = v4_pools, place = NO_PLACE, slot = 0;
+	u32 number = bpf_ntohl(address), pools = v4_pools, place = NO_PLACE, likely = 0, slot = 0;
 
 #pragma unroll
 	for (u32 i = 0; i < POOLS; i++) {
 		if (i < pools && place == NO_PLACE) {
 			u32 offset = number - v4_pool[i].low;
 
-			if (offset < v4_pool[i].size)
+			if (offset < v4_pool[i].size) {
 				place = v4_pool[i].base + offset;
+				likely = LIKELY_SLOT(offset);
+			}
 		}
 	}
-	if (place != NO_PLACE)
+	if (place != NO_PLACE) {
+		fetch(counters, likely);
 		slot = pooled(place);
+	}
 	return slot ? slot : slot_elsewhere_v4(address, place != NO_PLACE);
 }
 
 // `high` and `low` are the halves of the address as they stand in a packet.
-INLINE u32 slot_of_v6(u64 high, u64 low)
+INLINE u32 slot_of_v6(u64 high, u64 low, void *counters)
 {
-	u32 number = bpf_ntohl((u32)(low >> 32)), pools = v6_pools, place = NO_PLACE, slot = 0;
+	u32 number = bpf_ntohl((u32)(low >> 32)), pools = v6_pools, place = NO_PLACE;
+	u32 likely = 0, slot = 0;
 
 #pragma unroll
 	for (u32 i = 0; i < POOLS; i++) {
@@ -239,12 +258,16 @@ INLINE u32 slot_of_v6(u64 high, u64 low)
 			u32 offset = number - v6_pool[i].low;
 
 			if (offset < v6_pool[i].size && high == v6_pool[i].high &&
-			    (u32)low == v6_pool[i].middle)
+			    (u32)low == v6_pool[i].middle) {
 				place = v6_pool[i].base + offset;
+				likely = LIKELY_SLOT(offset);
+			}
 		}
 	}
-	if (place != NO_PLACE)
+	if (place != NO_PLACE) {
+		fetch(counters, likely);
 		slot = pooled(place);
+	}
 	return slot ? slot : slot_elsewhere_v6(high, low, place != NO_PLACE);
 }
 
@@ -315,14 +338,14 @@ INLINE int count_ip(struct __sk_buff *skb, void *counters, u32 ip, u32 slot)
 
 INLINE int count_v4(struct __sk_buff *skb, void *counters, u32 ip, const u8 *header, int source)
 {
-	return count_ip(skb, counters, ip, slot_of_v4(*(const u32 *)(header + (source ? 12 : 16))));
+	return count_ip(skb, counters, ip, slot_of_v4(*(const u32 *)(header + (source ? 12 : 16)), counters));
 }
 
 INLINE int count_v6(struct __sk_buff *skb, void *counters, u32 ip, const u8 *header, int source)
 {
 	const u64 *address = (const u64 *)(header + (source ? 8 : 24));
 
-	return count_ip(skb, counters, ip, slot_of_v6(address[0], address[1]));
+	return count_ip(skb, counters, ip, slot_of_v6(address[0], address[1], counters));
 }
 
 // A first byte of version 4 and of a header of five words at least.
