@@ -79,6 +79,11 @@ impl Daemon {
         Self { directory, child: child.expect("the daemon can be started") }
     }
 
+    /// The process's number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     fn await_start(&mut self, wanted: i32) {
         let deadline = Instant::now() + PATIENCE;
         loop {
