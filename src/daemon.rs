@@ -85,7 +85,7 @@ pub fn start(
     };
     let (opener, (roster, memory)) = match chosen {
         Some(Chosen::Kernel(kernel, attacher)) => {
-            let roster = Roster::over(kernel.owners(), config.capacity);
+            let roster = Roster::over(kernel.owners(), &config.pools, config.capacity);
             (Some(Opener::Kernel(attacher)), (roster, kernel.memory()))
         }
         Some(Chosen::Ring) => (Some(Opener::Ring), in_process()),

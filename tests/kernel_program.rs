@@ -78,7 +78,7 @@ impl Both {
         let prefix = |text: &str| Prefix::parse(text).expect("a prefix");
         let pools = POOLS.map(prefix);
         let kernel = Kernel::load(&pools, ACCOUNTS, [1; 16]).unwrap_or_else(|error| panic!("{error}"));
-        let in_kernel = Roster::over(kernel.owners(), ACCOUNTS);
+        let in_kernel = Roster::over(kernel.owners(), &pools, ACCOUNTS);
         let in_process = Roster::new(&pools, ACCOUNTS, 7);
         for roster in [&in_kernel, &in_process] {
             for (text, account) in OWNED {

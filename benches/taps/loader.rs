@@ -138,7 +138,7 @@ pub(crate) fn serve(arguments: &[String]) {
     let accounts: u32 = accounts.parse().expect("a number of accounts");
     let kernel = Kernel::load(&owners.pools(), accounts as usize, [1; 16]);
     let kernel = kernel.unwrap_or_else(|error| panic!("{error}"));
-    let roster = Roster::over(kernel.owners(), accounts as usize);
+    let roster = Roster::over(kernel.owners(), &owners.pools(), accounts as usize);
     let name = |account: u32| AccountName::parse(&format!("account-{account}")).expect("a good name");
     let assignments = (0..accounts).map(|account| (owners.prefix(account), name(account))).collect();
     assert!(roster.replace(Source::File, assignments).is_ok(), "there is room for all");
