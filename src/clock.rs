@@ -5,6 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is the one file that reads clocks")]
 
 use nix::time::{ClockId, clock_gettime};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Both clocks at one moment.
@@ -41,11 +42,15 @@ impl Clock for SystemClock {
         Reading { wall_seconds, boot_nanoseconds: seconds * 1_000_000_000 + nanoseconds }
     }
 
-    /// Zeros where the kernel tells nothing, which then stands for one boot alone.
+    /// Zeros where the kernel tells nothing, which then stands for one boot alone. Read once: the file
+    /// is out of reach in the sandbox.
     fn boot(&self) -> [u8; 16] {
-        let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-        let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
-        u128::from_str_radix(&digits, 16).unwrap_or(0).to_be_bytes()
+        static BOOT: OnceLock<[u8; 16]> = OnceLock::new();
+        *BOOT.get_or_init(|| {
+            let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+            let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
+            u128::from_str_radix(&digits, 16).unwrap_or(0).to_be_bytes()
+        })
     }
 }
 

@@ -8,6 +8,8 @@ use std::process::ExitCode;
 pub enum Code {
     /// A check found something, or a file broke off.
     Found = 2,
+    /// The privacy claim is void on this host.
+    Void = 3,
     /// The command line is wrong.
     Usage = 64,
     /// The daemon cannot be reached, or a port is taken.

@@ -10,12 +10,13 @@ use crate::meter::ledger::{Line, Saved, Since};
 use crate::meter::policy::Policy;
 use crate::meter::slot::Slot;
 use crate::meter::tags::Tag;
+use crate::meter::units::Totals;
 use crate::node::{Node, SystemNode};
 use crate::store::disk::SystemDisk;
 use crate::store::image::{Head, Record};
 use crate::store::keys::Tagger;
 use crate::store::{Opened, Settings, Store, StoreError};
-use crate::tap::CounterMemory;
+use crate::tap::{CounterMemory, Memories};
 use crate::world::SystemRandomness;
 
 /// Slots that are copied under one lock.
@@ -71,32 +72,38 @@ impl Keeper {
     /// When something is missing or cannot be opened; see [`StoreError`].
     pub fn open(
         settings: Settings,
-        memory: CounterMemory,
+        memories: &Memories,
         policy: Policy,
         accept_loss: bool,
     ) -> Result<(Self, SystemNode, Start), KeeperError> {
         let mut kept = Kept::default();
+        let memory = memories.current;
+        let remain = memories.remain();
         let (store, opened) =
-            Store::open(SystemDisk, SystemRandomness, settings, memory.adopted, accept_loss, |_, record| {
+            Store::open(SystemDisk, SystemRandomness, settings, remain, accept_loss, |_, record| {
                 kept.push(&record)
             })?;
         let counters = memory.counters;
         let anew = || Node::forgetful(policy, counters, SystemClock, SystemRandomness).keeping();
         let (node, start) = match opened {
+            Opened::First if remain => {
+                let node = anew().counting_from(counters, |slot| memories.base_of_all(slot));
+                (node, Start::First)
+            }
             Opened::First => (anew(), Start::First),
             Opened::LossAccepted => (anew(), Start::LossAccepted),
             Opened::Resumed(head) => {
-                let same = head.memory == memory.generation;
-                if memory.adopted && !same {
+                let same = memories.base(head.memory, Slot::UNATTRIBUTED, Totals::default()).is_some();
+                if remain && !same {
                     return Err(KeeperError::OtherCounters);
                 }
-                let slots = (kept.saved.as_slice(), kept.bands.as_slice());
-                let since = |slot: Slot| kept.since(slot, memory, same);
-                let node =
-                    Node::resumed(policy, counters, SystemClock, SystemRandomness, &head, slots, since);
                 if !same {
                     kept.restore_tags(memory);
                 }
+                let slots = (kept.saved.as_slice(), kept.bands.as_slice());
+                let since = |slot: Slot| kept.since(slot, &head, memories);
+                let node =
+                    Node::resumed(policy, counters, SystemClock, SystemRandomness, &head, slots, since);
                 (node, if same { Start::Resumed } else { Start::ResumedWithoutCounters })
             }
         };
@@ -162,12 +169,14 @@ impl Kept {
     }
 
     /// What became of a slot since the save: its tag in memory that outlived the process tells.
-    fn since(&self, slot: Slot, memory: CounterMemory, same_memory: bool) -> Since {
-        if !same_memory {
-            return Since::Lost;
+    fn since(&self, slot: Slot, head: &Head, memories: &Memories) -> Since {
+        let at = slot.index();
+        let reading = self.saved.get(at).map_or_else(Totals::default, |saved| saved.reading);
+        let tag = self.tags.get(at).copied().unwrap_or_default();
+        Since {
+            base: memories.base(head.memory, slot, reading),
+            given_away: tag != memories.current.tags.get(slot),
         }
-        let (before, now) = (self.tags.get(slot.index()).copied().unwrap_or_default(), memory.tags.get(slot));
-        if now == before || now == Tag::NOBODY { Since::Continued } else { Since::GivenAway }
     }
 
     fn restore_tags(&self, memory: CounterMemory) {

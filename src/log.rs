@@ -3,7 +3,9 @@
 //! No free text, no time stamps, no address, no account, nothing that traffic causes. Whoever
 //! wants a new line adds a variant here, where a reviewer sees it.
 
+use crate::guard::sandbox::Part;
 use crate::store::StoreError;
+use crate::tap::kernel::KeptError;
 use std::fmt;
 use std::io::Write;
 use std::path::Path;
@@ -14,6 +16,10 @@ pub enum Event<'a> {
     LabBuild,
     /// Which tap was taken and why.
     TapChosen(&'static str, &'a str),
+    /// What the kernel tap counts ends with the process.
+    NothingKept(&'a KeptError),
+    /// A part of the sandbox is not in force.
+    SandboxMissing(Part, &'a str),
     /// Nothing is kept at rest: the running epoch will not be released.
     MemoryStart,
     /// Nothing was ever kept here: the running epoch will not be released.
@@ -52,6 +58,8 @@ pub enum Event<'a> {
     ReloadRefused(&'a str),
     /// The daemon ends.
     Stopping,
+    /// The daemon ends, and another one follows.
+    HandingOver,
 }
 
 impl fmt::Display for Event<'_> {
@@ -61,11 +69,15 @@ impl fmt::Display for Event<'_> {
                 "LAB BUILD: the privacy floors are lifted; never run this build on a node with users",
             ),
             Self::TapChosen(tap, why) => write!(out, "tap: {tap}: {why}"),
+            Self::SandboxMissing(part, why) => {
+                write!(out, "sandbox: {} is not in force ({why}): {}", part.word(), part.remedy())
+            }
+            Self::NothingKept(error) => write!(out, "{error}"),
             Self::FirstStart => out.write_str(
                 "store: first start; the running epoch is not released. A power cut or kernel crash loses \
                  what was counted since the last save",
             ),
-            Self::Resumed => out.write_str("store: resumed; nothing was lost"),
+            Self::Resumed => out.write_str("store: resumed; nothing that was counted is lost"),
             Self::ResumedWithoutCounters => out.write_str(
                 "store: resumed from the last save; what was counted since is lost if the last process did \
                  not stop by itself",
@@ -104,6 +116,7 @@ impl fmt::Display for Event<'_> {
             Self::Reloaded => out.write_str("reloaded"),
             Self::ReloadRefused(why) => write!(out, "reload refused, the old configuration stays: {why}"),
             Self::Stopping => out.write_str("stopping"),
+            Self::HandingOver => out.write_str("handing over to the next start; what can count on does"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Requests to rtnetlink that change something: attributes, one message, the kernel's word on it.
+//! Requests to rtnetlink: attributes, one message, the kernel's word on it.
 //!
 //! Holds no address and no state.
 //!
@@ -8,8 +8,12 @@
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use std::io;
 
-/// NLM_F_REQUEST and NLM_F_ACK, which every request of this file carries.
+/// NLM_F_REQUEST, and with NLM_F_ACK for what is answered with a word alone.
+const REQUEST: u16 = 0x1;
 const REQUEST_ACK: u16 = 0x5;
+
+/// NLMSG_ERROR.
+const ERROR: u16 = 2;
 
 /// NLM_F_EXCL: fail where the object is there.
 pub const EXCLUSIVE: u16 = 0x200;
@@ -41,16 +45,7 @@ pub fn text(text: &str) -> Vec<u8> {
 /// # Errors
 /// What the kernel answers.
 pub fn request(kind: u16, flags: u16, body: &[u8]) -> io::Result<()> {
-    let length = u32::try_from(16 + body.len()).map_err(io::Error::other)?;
-    let mut message = length.to_ne_bytes().to_vec();
-    message.extend(kind.to_ne_bytes());
-    message.extend((flags | REQUEST_ACK).to_ne_bytes());
-    message.extend([0; 8]);
-    message.extend(body);
-    let mut socket = Socket::new(NETLINK_ROUTE)?;
-    socket.bind_auto()?;
-    socket.send_to(&message, &SocketAddr::new(0, 0), 0)?;
-    let (reply, _) = socket.recv_from_full()?;
+    let reply = ask(kind, flags | REQUEST_ACK, body)?;
     // struct nlmsgerr: 0, or the negative errno.
     let code = reply.get(16..20).and_then(|code| code.first_chunk()).map(|code| i32::from_ne_bytes(*code));
     match code {
@@ -58,4 +53,26 @@ pub fn request(kind: u16, flags: u16, body: &[u8]) -> io::Result<()> {
         Some(code) => Err(io::Error::from_raw_os_error(-code)),
         None => Err(io::ErrorKind::UnexpectedEof.into()),
     }
+}
+
+/// Whether the kernel knows the object that a message of this type asks for.
+#[must_use]
+pub fn exists(kind: u16, body: &[u8]) -> bool {
+    let reply = ask(kind, REQUEST, body).unwrap_or_default();
+    let answer = reply.get(4..6).and_then(|kind| kind.first_chunk()).map(|kind| u16::from_ne_bytes(*kind));
+    answer.is_some_and(|answer| answer != ERROR)
+}
+
+/// Sends one message; the first message of the answer.
+fn ask(kind: u16, flags: u16, body: &[u8]) -> io::Result<Vec<u8>> {
+    let length = u32::try_from(16 + body.len()).map_err(io::Error::other)?;
+    let mut message = length.to_ne_bytes().to_vec();
+    message.extend(kind.to_ne_bytes());
+    message.extend(flags.to_ne_bytes());
+    message.extend([0; 8]);
+    message.extend(body);
+    let mut socket = Socket::new(NETLINK_ROUTE)?;
+    socket.bind_auto()?;
+    socket.send_to(&message, &SocketAddr::new(0, 0), 0)?;
+    Ok(socket.recv_from_full()?.0)
 }

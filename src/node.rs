@@ -52,6 +52,9 @@ pub struct Node<C, R> {
     durable: bool,
     /// Whether there is a store that a release must be in before it is served.
     keeps: bool,
+    /// Of each slot, what its counter read at the last save before the start, until the first close;
+    /// empty where nothing was counted on meanwhile.
+    bases: Vec<Totals>,
 }
 
 impl<C: Clock, R: Randomness> Node<C, R> {
@@ -70,6 +73,7 @@ impl<C: Clock, R: Randomness> Node<C, R> {
             publish_at: None,
             durable: false,
             keeps: false,
+            bases: Vec::new(),
             clock,
             randomness,
             ledger,
@@ -91,15 +95,17 @@ impl<C: Clock, R: Randomness> Node<C, R> {
         let now = clock.now();
         let same_boot = clock.boot() == head.boot;
         let (saved, known) = slots;
-        let ledger = Ledger::resumed(counters, saved, since);
+        let ledger = Ledger::resumed(counters, saved, &since);
+        let bases = (0..counters.slots()).map_while(|at| since(slot_at(at)).base).collect();
         let mut bands = vec![Band::default(); ledger.slots()];
         for (band, known) in bands.iter_mut().zip(known) {
             *band = *known;
         }
-        // In another boot the marks begin anew; the delay of a publication does as well.
+        // In another boot the marks begin anew.
         let mark = |at: u64| if same_boot { at } else { now.boot_nanoseconds };
-        let delay = if same_boot { 0 } else { policy.delay_nanoseconds() };
-        Self {
+        let publish_at =
+            head.publish_at.map(|at| if same_boot { at } else { due(head.sealed, &policy, now) });
+        let mut node = Self {
             bands,
             epochs: Epochs::resumed(policy, head.schedule.last, head.sealed, head.released),
             schedule: Schedule::resumed(head.schedule, policy.epoch_seconds, now, same_boot),
@@ -107,19 +113,35 @@ impl<C: Clock, R: Randomness> Node<C, R> {
             refreshed_at: mark(head.refreshed_at),
             period_index: head.period_index,
             period_began_at: mark(head.period_began_at),
-            publish_at: head.publish_at.map(|at| mark(at).saturating_add(delay)),
+            publish_at,
             durable: true,
             keeps: true,
+            bases,
             clock,
             randomness,
             ledger,
+        };
+        // It may have been served before: nobody is to see the one before it again.
+        if publish_at.is_some_and(|at| at <= now.boot_nanoseconds) {
+            node.publish_at = None;
+            node.epochs.publish();
         }
+        node
     }
 
     /// From now on a release is served only when [`Node::saved`] was told of a save that holds it.
     #[must_use]
     pub fn keeping(self) -> Self {
         Self { keeps: true, ..self }
+    }
+
+    /// The same node, which has counted since its counters read this: an earlier process ended before
+    /// its first save.
+    #[must_use]
+    pub fn counting_from(mut self, counters: Counters, base: impl Fn(Slot) -> Totals) -> Self {
+        let since = |slot| Since { base: Some(base(slot)), given_away: false };
+        self.ledger = Ledger::resumed(counters, &[], since);
+        self
     }
 
     /// What is to be kept of the node itself. `memory` names the counters' memory.
@@ -149,9 +171,12 @@ impl<C: Clock, R: Randomness> Node<C, R> {
         self.durable = true;
     }
 
-    /// Moves what a slot counted since a reading to "unattributed".
-    pub fn disown(&mut self, slot: Slot, reading: Totals) {
-        self.ledger.disown(slot, reading);
+    /// Moves what a slot counted since the last save before the start to "unattributed". After the
+    /// first close nothing is moved: what was counted has been released.
+    pub fn disown(&mut self, slot: Slot) {
+        if let Some(base) = self.bases.get(slot.index()) {
+            self.ledger.disown(slot, *base);
+        }
     }
 
     /// Looks at the clocks, and closes or publishes when it is time.
@@ -172,6 +197,7 @@ impl<C: Clock, R: Randomness> Node<C, R> {
             return Tick::Refused;
         }
         self.durable = false;
+        self.bases = Vec::new();
         self.publish_at = Some(now.boot_nanoseconds.saturating_add(self.epochs.policy().delay_nanoseconds()));
         Tick::Sealed { period_ended: self.roll(now) }
     }
@@ -206,7 +232,7 @@ impl<C: Clock, R: Randomness> Node<C, R> {
 
     fn refresh(&mut self) {
         for (index, band) in self.bands.iter_mut().enumerate() {
-            let slot = Slot::new(u32::try_from(index).unwrap_or(u32::MAX));
+            let slot = slot_at(index);
             *band = Band::of(self.ledger.period(slot).bytes());
         }
     }
@@ -240,6 +266,20 @@ impl<C: Clock, R: Randomness> Node<C, R> {
     pub fn node_totals(&self) -> NodeTotals {
         self.ledger.node()
     }
+}
+
+/// When a sealed release is due, in the boot clock of another boot than it was sealed in: as long
+/// after its epoch as ever, by the wall clock, and within the usual delay from now.
+fn due(sealed: Option<Release>, policy: &Policy, now: Reading) -> u64 {
+    let end = sealed.map_or(0, |release| release.ordinal().saturating_add(1));
+    let end = end.saturating_mul(policy.epoch_seconds).saturating_mul(1_000_000_000);
+    let wall = now.wall_seconds.saturating_mul(1_000_000_000);
+    let left = end.saturating_add(policy.delay_nanoseconds()).saturating_sub(wall);
+    now.boot_nanoseconds.saturating_add(left.min(policy.delay_nanoseconds()))
+}
+
+fn slot_at(index: usize) -> Slot {
+    Slot::new(u32::try_from(index).unwrap_or(u32::MAX))
 }
 
 /// A node over the system's clocks and randomness.

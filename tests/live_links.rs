@@ -1,5 +1,6 @@
 //! Devices appear, vanish, flap, are renamed and come back: what passes while the daemon says that it
-//! is attached is counted exactly, and nothing is counted on a device that the configuration does not name.
+//! is attached is counted exactly, nothing is counted on a device that the configuration does not name,
+//! and what passed a device that is named while nobody was attached to it is told as lost.
 
 #![expect(clippy::disallowed_methods, reason = "a live test bounds its waits by the real clock")]
 
@@ -264,6 +265,7 @@ fn renamed(tap: &'static str) {
     daemon.await_status(2);
     let mut unseen = Expected::of(ACCOUNTS);
     batch(&wire, &mut unseen);
+    expected.lost = unseen.node().counted();
     namespace.command("ip link set other0 name tun0");
     daemon.await_status(0);
     await_attached(&daemon, &wire);
@@ -340,6 +342,7 @@ fn moved(tap: &'static str) {
     elsewhere.command("ip link set tun0 up");
     daemon.await_status(2);
     say(&mut Expected::of(ACCOUNTS));
+    expected.lost = BATCH;
     elsewhere.hand_over_device("tun0", &namespace);
     namespace.command("ip link set tun0 up");
     daemon.await_status(0);

@@ -9,26 +9,6 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-/// A site whose store is sealed, with a key.
-fn sealed() -> Site {
-    let site = Site::new();
-    site.configure(
-        "mode = \"memory\"",
-        format!(
-            "mode = \"sealed\"\npath = \"{}\"\nkey_file = \"{}\"\nsave_every = \"1s\"",
-            site.name("ledger.sealed"),
-            site.name("ledger.key"),
-        ),
-    );
-    write_key(&site, &[7; 32]);
-    site
-}
-
-fn write_key(site: &Site, key: &[u8]) {
-    site.write("ledger.key", key);
-    fs::set_permissions(site.path("ledger.key"), Permissions::from_mode(0o600)).expect("it is ours");
-}
-
 /// One start and one clean stop; what the daemon said.
 fn once(site: &Site) -> String {
     let mut daemon = site.start();
@@ -54,7 +34,7 @@ fn once_with_loss_accepted(site: &Site) -> String {
 
 #[test]
 fn a_first_start_a_restart_and_a_loss_are_told_apart() {
-    let site = sealed();
+    let site = Site::sealed();
     assert!(once(&site).contains("store: first start"));
     assert!(once(&site).contains("store: resumed"));
     let blob = fs::read(site.path("ledger.sealed")).expect("the blob is there");
@@ -74,7 +54,7 @@ fn a_first_start_a_restart_and_a_loss_are_told_apart() {
 
 #[test]
 fn blobs_have_one_size_and_no_name_in_them() {
-    let site = sealed();
+    let site = Site::sealed();
     once(&site);
     let first = fs::read(site.path("ledger.sealed")).expect("the blob is there");
     site.write("roster.csv", "prefix,account\n");
@@ -87,7 +67,7 @@ fn blobs_have_one_size_and_no_name_in_them() {
 
 #[test]
 fn a_key_that_is_missing_or_no_key_is_named_with_the_remedy() {
-    let site = sealed();
+    let site = Site::sealed();
     let key = site.name("ledger.key");
     for (bytes, texts) in [
         (None, ["is missing", "head -c 32"]),
@@ -96,24 +76,24 @@ fn a_key_that_is_missing_or_no_key_is_named_with_the_remedy() {
     ] {
         let _ = fs::remove_file(site.path("ledger.key"));
         if let Some(bytes) = bytes {
-            write_key(&site, bytes);
+            site.write_key(bytes);
         }
         refused(&site, 78, &["store.key_file", &key, texts[0], texts[1]]);
         site.command(&["check"]).failed(78, &["store.key_file", &key, texts[0]]);
     }
-    write_key(&site, &[7; 32]);
+    site.write_key(&[7; 32]);
     fs::set_permissions(site.path("ledger.key"), Permissions::from_mode(0o640)).expect("it is ours");
     refused(&site, 78, &["store.key_file", &key, "chmod 600"]);
 }
 
 #[test]
 fn another_key_another_node_and_a_damaged_blob_get_answers_of_their_own() {
-    let site = sealed();
+    let site = Site::sealed();
     once(&site);
     let blob = fs::read(site.path("ledger.sealed")).expect("the blob is there");
-    write_key(&site, &[8; 32]);
+    site.write_key(&[8; 32]);
     refused(&site, 78, &["ledger.sealed", "is not the key", &site.name("ledger.key")]);
-    write_key(&site, &[7; 32]);
+    site.write_key(&[7; 32]);
     site.configure("\"black-box\"", "\"other\"");
     refused(&site, 78, &["the blob of another node", "[node] name"]);
     site.configure("\"other\"", "\"black-box\"");
@@ -137,7 +117,7 @@ fn another_key_another_node_and_a_damaged_blob_get_answers_of_their_own() {
 
 #[test]
 fn an_older_blob_or_chain_that_was_put_back_is_refused() {
-    let site = sealed();
+    let site = Site::sealed();
     once(&site);
     let chain = site.path("ledger.sealed.chain");
     let bytes = fs::read(&chain).expect("the chain is there");
@@ -152,7 +132,7 @@ fn an_older_blob_or_chain_that_was_put_back_is_refused() {
 
 #[test]
 fn a_capacity_that_changed_is_grown_into_or_refused() {
-    let site = sealed();
+    let site = Site::sealed();
     once(&site);
     site.configure("capacity = 64", "capacity = 1");
     site.write("roster.csv", "prefix,account\n10.77.0.1,canary-one\n");
@@ -165,7 +145,7 @@ fn a_capacity_that_changed_is_grown_into_or_refused() {
 
 #[test]
 fn a_folder_that_is_missing_or_read_only_is_named() {
-    let site = sealed();
+    let site = Site::sealed();
     let path = site.name("ledger.sealed");
     let nowhere = site.name("nowhere/ledger.sealed");
     site.configure(&path, &nowhere);
@@ -179,7 +159,7 @@ fn a_folder_that_is_missing_or_read_only_is_named() {
 
 #[test]
 fn a_full_disk_is_said_once_and_recovered_from() {
-    let site = sealed();
+    let site = Site::sealed();
     let path = site.name("ledger.sealed");
     fs::create_dir(site.path("small")).expect("ours");
     let target = site.name("small");

@@ -2,6 +2,8 @@
 
 mod accounts;
 mod demo;
+mod detach;
+mod doctor;
 mod generate;
 mod meter;
 mod output;
@@ -9,9 +11,10 @@ mod roster;
 mod run;
 mod status;
 
+use crate::config::Places;
 use crate::failure::{Code, Failure};
 use clap::{Args, Parser, Subcommand};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Where the configuration is by default.
@@ -84,6 +87,23 @@ enum Command {
         #[command(flatten)]
         daemon: Daemon,
     },
+    /// Remove what a dead daemon left in the kernel and in memory
+    Detach {
+        /// Configuration file
+        #[arg(long, default_value = CONFIG)]
+        config: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Find what on this host would void the privacy claim; 0 nothing, 3 void
+    Doctor {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        daemon: Daemon,
+    },
     /// Generate manual pages and shell completions
     Gen {
         #[command(subcommand)]
@@ -94,7 +114,7 @@ enum Command {
 /// Which daemon to speak to.
 #[derive(Args)]
 struct Daemon {
-    /// Configuration file, for the control socket's path
+    /// Configuration file; without --socket it names the control socket
     #[arg(long, global = true, default_value = CONFIG)]
     config: PathBuf,
     /// The control socket itself
@@ -107,13 +127,16 @@ impl Daemon {
         if let Some(socket) = &self.socket {
             return Ok(socket.clone());
         }
-        let path = self.config.display();
-        let text = std::fs::read_to_string(&self.config).map_err(|error| {
-            Failure::new(Code::Config, format!("{path}: {error}; name --config FILE or --socket PATH"))
-        })?;
-        crate::config::control_socket(&text)
-            .map_err(|error| Failure::new(Code::Config, format!("{path} {error}")))
+        places(&self.config, "name --config FILE or --socket PATH").map(|places| places.control_socket)
     }
+}
+
+/// Where the daemon of a configuration is found.
+fn places(config: &Path, remedy: &str) -> Result<Places, Failure> {
+    let path = config.display();
+    let text = std::fs::read_to_string(config)
+        .map_err(|error| Failure::new(Code::Config, format!("{path}: {error}; {remedy}")))?;
+    crate::config::places(&text).map_err(|error| Failure::new(Code::Config, format!("{path} {error}")))
 }
 
 /// Parses the command line and runs the command.
@@ -151,6 +174,8 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Roster { command, daemon } => roster::run(&command, &daemon.socket()?),
         Command::Accounts { command, daemon } => accounts::run(&command, &daemon.socket()?),
         Command::Status { json, daemon } => status::run(json, &daemon.socket()?),
+        Command::Detach { config, json } => detach::run(&places(&config, "name --config FILE")?, json),
+        Command::Doctor { json, daemon } => doctor::run(json, &daemon),
         Command::Gen { command } => generate::run(&command),
     }
 }

@@ -93,8 +93,8 @@ fn accounts(config: &Config, rows: &[Row]) -> Result<usize, Failure> {
 /// A configuration that is wrong (78), or interfaces that cannot be listed (74).
 pub(super) fn dry_run(path: &Path) -> Result<(), Failure> {
     let (config, _) = load(path)?;
-    match daemon::choose(&config) {
-        Ok((chosen, why)) => output::line(&format!("tap: {}: {why}", chosen.kind().word()))?,
+    match daemon::try_out(&config) {
+        Ok((tap, why)) => output::line(&format!("tap: {tap}: {why}"))?,
         Err(failure) => output::line(&format!("tap: none: {}", failure.message))?,
     }
     let found = crate::tap::survey(&config.interfaces)

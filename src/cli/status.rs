@@ -30,7 +30,7 @@ pub(super) fn run(json: bool, socket: &Path) -> Result<(), Failure> {
         rows.push(["last close".to_owned(), word(status.last_close_ok, "good", "FAILED").to_owned()]);
         rows.push(["last save".to_owned(), word(status.last_save_ok, "good", "FAILED").to_owned()]);
         rows.push(["last reload".to_owned(), word(status.reload_ok, "good", "REFUSED").to_owned()]);
-        rows.push(["sandbox".to_owned(), status.sandbox.clone()]);
+        rows.push(["sandbox".to_owned(), status.sandbox_line()]);
         rows.push(["floors".to_owned(), status.profile.clone()]);
         output::pairs(&rows)?;
     }

@@ -28,7 +28,8 @@ impl Config {
         put(format!("interfaces = [{}]", list(&mut self.interfaces.iter().map(|p| p.0.clone()))));
         let hook = self.hook.map_or("auto", Hook::word);
         put(format!(
-            "backend = \"{backend}\"\nhook = \"{hook}\"\n\n[node]\nname = \"{}\"\n\n[roster]",
+            "backend = \"{backend}\"\nhook = \"{hook}\"\npin = \"{}\"\n\n[node]\nname = \"{}\"\n\n[roster]",
+            self.pin.display(),
             self.node_name
         ));
         put(format!("# pools = {} in force; they are addresses, and not printed", self.pools.len()));
@@ -67,7 +68,10 @@ impl Config {
     /// The table whose change a running daemon refuses, if there is one.
     #[must_use]
     pub fn restart_needed_for(&self, new: &Self) -> Option<&'static str> {
-        let tap = self.interfaces == new.interfaces && self.backend == new.backend && self.hook == new.hook;
+        let tap = self.interfaces == new.interfaces
+            && self.backend == new.backend
+            && self.hook == new.hook
+            && self.pin == new.pin;
         let sources = self.roster_file.is_some() == new.roster_file.is_some();
         [
             (tap, "[tap]"),

@@ -29,6 +29,8 @@ pub struct Config {
     pub backend: Backend,
     /// Where the kernel tap attaches; none for the best of this kernel.
     pub hook: Option<Hook>,
+    /// Where the kernel tap is kept beyond the process.
+    pub pin: PathBuf,
     /// The node's name.
     pub node_name: String,
     /// The account that is exempt from export limits.
@@ -186,11 +188,12 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
         interfaces: source.interfaces(&file.tap)?,
         backend: source.backend(file.tap.backend.as_ref())?,
         hook: source.hook(file.tap.hook.as_ref())?,
+        pin: file.tap.pin.unwrap_or_else(|| PathBuf::from(PIN)),
         node_name: source.node_name(file.node.name.as_ref())?,
         probe_account: source.probe_account(file.roster.probe_account.as_ref())?,
         pools: source.pools(&file.roster.pools)?,
         roster_file: file.roster.file,
-        control_socket: file.control.socket.unwrap_or_else(|| PathBuf::from("/run/blindmeter/control.sock")),
+        control_socket: file.control.socket.unwrap_or_else(|| PathBuf::from(SOCKET)),
         roles: roles(file.control.roles),
         policy: ComparablePolicy(policy),
         listen: source.listen(file.web.listen.as_deref())?,
@@ -199,19 +202,35 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
     })
 }
 
-/// Reads only the control socket's path, for commands that speak to the daemon: they must work
-/// while the rest of the file is being mended.
+/// Where a daemon is found, or what it left.
+pub struct Places {
+    /// The control socket.
+    pub control_socket: PathBuf,
+    /// Where the kernel tap is kept beyond the process.
+    pub pin: PathBuf,
+}
+
+/// Reads only where the daemon is found, for commands that speak to it or clear up after it: they
+/// must work while the rest of the file is being mended.
 ///
 /// # Errors
 /// When the text is no TOML.
-pub fn control_socket(text: &str) -> Result<PathBuf, ConfigError> {
+pub fn places(text: &str) -> Result<Places, ConfigError> {
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
         Text(text).error(error.span().unwrap_or(0..0), discreet(error.message()))
     })?;
-    let socket = table.get("control").and_then(|control| control.get("socket"));
-    let socket = socket.and_then(toml::Value::as_str).unwrap_or("/run/blindmeter/control.sock");
-    Ok(PathBuf::from(socket))
+    let path = |table_name: &str, key: &str, default: &str| {
+        let value = table.get(table_name).and_then(|values| values.get(key));
+        PathBuf::from(value.and_then(toml::Value::as_str).unwrap_or(default))
+    };
+    Ok(Places { control_socket: path("control", "socket", SOCKET), pin: path("tap", "pin", PIN) })
 }
+
+/// Where the control socket is by default.
+const SOCKET: &str = "/run/blindmeter/control.sock";
+
+/// Where the kernel tap is kept by default.
+const PIN: &str = "/sys/fs/bpf/blindmeter";
 
 fn roles(raw: raw::Roles) -> Roles {
     let or_root = |names: Option<Vec<String>>| names.unwrap_or_else(|| vec!["root".to_owned()]);
@@ -282,7 +301,7 @@ impl Text<'_> {
             return Err(self.at(table, "irregularity: flags are not in this version; remove the table"));
         }
         // Accepted and not read: keys of modes that are not in force.
-        let _ = (&file.tap.pin, &file.release.epsilon, &file.release.clamp);
+        let _ = (&file.release.epsilon, &file.release.clamp);
         Ok(())
     }
 

@@ -25,6 +25,8 @@ pub enum Change {
     Settle,
     /// Count what waits, let go of the tap, and end the thread.
     Stop,
+    /// The same, but what can count on for another process does.
+    Leave,
 }
 
 /// What became of a change.
@@ -59,8 +61,8 @@ impl Changes {
     }
 }
 
-/// Starts the writer. It owns the tap, and lets go of it at [`Change::Stop`]. Without a
-/// tap (the demo in-process) there is nothing to settle.
+/// Starts the writer. It owns the tap, and lets go of it at [`Change::Stop`] and [`Change::Leave`].
+/// Without a tap (the demo in-process) there is nothing to settle.
 ///
 /// # Errors
 /// When no thread can be made.
@@ -69,18 +71,22 @@ pub fn start(
     tap: Option<Tap>,
 ) -> std::io::Result<(Changes, std::thread::JoinHandle<()>)> {
     let (sender, jobs) = mpsc::channel(WAITING);
-    let thread =
-        std::thread::Builder::new().name("roster".into()).spawn(move || work(jobs, &roster, tap.as_ref()))?;
+    let thread = std::thread::Builder::new().name("roster".into()).spawn(move || work(jobs, &roster, tap))?;
     Ok((Changes(sender), thread))
 }
 
-fn work(mut jobs: mpsc::Receiver<Job>, roster: &Roster, tap: Option<&Tap>) {
+fn work(mut jobs: mpsc::Receiver<Job>, roster: &Roster, mut tap: Option<Tap>) {
     let mut batch = Vec::new();
-    let mut stopping = false;
-    while !stopping && jobs.blocking_recv_many(&mut batch, WAITING) != 0 {
-        let settled = tap.is_none_or(Tap::settle);
+    let mut ending = false;
+    while !ending && jobs.blocking_recv_many(&mut batch, WAITING) != 0 {
+        let settled = tap.as_ref().is_none_or(Tap::settle);
         for job in batch.drain(..) {
-            stopping |= matches!(job.change, Change::Stop);
+            match job.change {
+                Change::Stop => drop(tap.take()),
+                Change::Leave => tap.take().map_or((), Tap::leave),
+                _ => {}
+            }
+            ending |= matches!(job.change, Change::Stop | Change::Leave);
             let outcome = if settled { apply(roster, job.change) } else { Outcome::Unsettled };
             // Whoever asked may have gone.
             let _ = job.done.send(outcome);
@@ -96,7 +102,7 @@ fn apply(roster: &Roster, change: Change) -> Outcome {
             Ok(false) => return Outcome::NotAssigned,
             released => released.map(drop),
         },
-        Change::Settle | Change::Stop => Ok(()),
+        Change::Settle | Change::Stop | Change::Leave => Ok(()),
     };
     result.map_or_else(Outcome::Full, |()| Outcome::Done)
 }

@@ -2,6 +2,7 @@
 
 use super::protocol::{Answer, Request};
 use crate::failure::{Code, Failure};
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -32,6 +33,15 @@ pub fn ask(socket: &Path, request: &Request, text: &[u8]) -> Result<Answer, Fail
         Answer::Error { code, message } => Err(Failure::new(Code::of_number(code), message)),
         answer => Ok(answer),
     }
+}
+
+/// The process that serves the socket, by the kernel's word: its number in this PID namespace (0
+/// where it is in none of ours) and its user. None where nobody serves it.
+#[must_use]
+pub fn server(socket: &Path) -> Option<(u32, u32)> {
+    let stream = UnixStream::connect(socket).ok()?;
+    let credentials = getsockopt(&stream, PeerCredentials).ok()?;
+    Some((u32::try_from(credentials.pid()).ok()?, credentials.uid()))
 }
 
 fn exchange(socket: &Path, request: &Request, text: &[u8]) -> io::Result<Answer> {

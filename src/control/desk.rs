@@ -9,6 +9,7 @@ use super::protocol::{
 use crate::config::Roles;
 use crate::failure::Code;
 use crate::guard::peer::{Members, Peer, own_uid};
+use crate::guard::sandbox::Level;
 use crate::node::SystemNode;
 use crate::publish::exposition::Health;
 use crate::publish::support::{AccountExport, AccountView, SCHEMA_VERSION};
@@ -72,6 +73,8 @@ pub struct Desk {
     pub access: ArcSwap<Access>,
     /// The state of taps, sources, saves and reloads.
     pub health: Arc<Mutex<Health>>,
+    /// What is put around the process.
+    pub sandbox: ArcSwap<Level>,
     /// The tap in use.
     pub backend: &'static str,
     /// The profile of the floors.
@@ -142,8 +145,18 @@ impl Desk {
         }
     }
 
+    /// Makes a change of the roster. Bytes of an address that turns out to have been another's since
+    /// before the start are nobody's.
+    pub async fn make(&self, change: Change) -> Outcome {
+        let outcome = self.changes.make(change).await;
+        for slot in self.roster.take_contradicted() {
+            self.node().disown(slot);
+        }
+        outcome
+    }
+
     async fn change(&self, change: Change) -> Answer {
-        match self.changes.make(change).await {
+        match self.make(change).await {
             Outcome::Done => Answer::Done {},
             Outcome::NotAssigned => error(
                 Code::Found,
@@ -191,6 +204,7 @@ impl Desk {
 
     fn status(&self) -> StatusReport {
         let health = self.health().clone();
+        let sandbox = self.sandbox.load();
         let interface = |(interface, attached)| InterfaceReport { interface, attached };
         let source = |(source, up): (&str, bool)| SourceState { source: source.to_owned(), up };
         StatusReport {
@@ -202,7 +216,9 @@ impl Desk {
             last_save_ok: health.store_ok,
             reload_ok: health.reload_ok,
             conflicts: self.roster.counts().conflicts,
-            sandbox: "none".to_owned(),
+            sandbox: sandbox.word().to_owned(),
+            system_calls: sandbox.calls(),
+            sandbox_missing: sandbox.missing().iter().map(|(part, _)| part.word().to_owned()).collect(),
             profile: self.profile.to_owned(),
         }
     }

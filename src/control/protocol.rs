@@ -120,8 +120,12 @@ pub struct StatusReport {
     pub reload_ok: bool,
     /// Prefixes in conflict; latched, rounded up to 8.
     pub conflicts: u64,
-    /// The level of the sandbox in force.
+    /// The level of the sandbox in force: full, partial or none.
     pub sandbox: String,
+    /// Parts of it that are not in force.
+    pub sandbox_missing: Vec<String>,
+    /// System calls that the daemon is left with.
+    pub system_calls: usize,
     /// The profile of the floors.
     pub profile: String,
 }
@@ -145,6 +149,16 @@ pub struct SourceState {
 }
 
 impl StatusReport {
+    /// The sandbox in words: its level, what of it is missing, how many system calls are left.
+    #[must_use]
+    pub fn sandbox_line(&self) -> String {
+        let missing = match self.sandbox_missing.as_slice() {
+            [] => String::new(),
+            missing => format!(", without {}", missing.join(", ")),
+        };
+        format!("{}{missing}, {} system calls", self.sandbox, self.system_calls)
+    }
+
     /// True when nothing is degraded.
     #[must_use]
     pub fn is_whole(&self) -> bool {

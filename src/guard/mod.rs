@@ -3,5 +3,9 @@
 //! System calls that concern privileges and namespaces live here; nothing of traffic does.
 
 pub mod capabilities;
+pub mod doctor;
+pub mod filesystem;
 pub mod peer;
 pub mod playground;
+pub mod sandbox;
+pub mod service;

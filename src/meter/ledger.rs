@@ -28,15 +28,14 @@ pub struct Saved {
     pub reading: Totals,
 }
 
-/// What became of a slot's counter and owner since a save.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Since {
-    /// The counter went on, for the same owner or for nobody.
-    Continued,
-    /// The counter went on, and the slot was given to somebody else.
-    GivenAway,
-    /// The counter is gone, and another began.
-    Lost,
+/// What became of a slot since a save.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Since {
+    /// What the present counter would have read at the save, had it been counting then: what it
+    /// reads beyond this was counted since. None where what was counted since is not known.
+    pub base: Option<Totals>,
+    /// The slot has another owner now, or none any more.
+    pub given_away: bool,
 }
 
 /// What each slot counted, per open epoch and per period.
@@ -82,26 +81,27 @@ impl Ledger {
         Self { counters, lines }
     }
 
-    /// A ledger that goes on from a save. Every byte of the save is in it, and every byte that the
-    /// counters went on to count: what a slot's former owner had in the open epoch is nobody's when
-    /// the slot was given away.
+    /// A ledger that goes on from a save. Every byte of the save is in it, and every byte that was
+    /// counted since: what a slot's former owner had in the open epoch is nobody's when the slot was
+    /// given away.
     #[must_use]
     pub fn resumed(counters: Counters, saved: &[Saved], since: impl Fn(Slot) -> Since) -> Self {
         let mut ledger = Self::new(counters);
-        for (index, saved) in saved.iter().enumerate().take(counters.slots()) {
+        let mut ownerless = Totals::default();
+        for index in 0..counters.slots() {
+            let saved = saved.get(index).copied().unwrap_or_default();
             let slot = slot_at(index);
+            let Since { base, given_away } = since(slot);
+            let base = base.unwrap_or_else(|| counters.read(slot));
             let open = saved.reading.since(saved.line.mark);
-            ledger.lines[index] = match since(slot) {
-                Since::Continued => saved.line,
-                Since::Lost => Line { mark: counters.read(slot).since(open), ..saved.line },
-                Since::GivenAway => Line { period: Totals::default(), mark: saved.reading },
+            ledger.lines[index] = if given_away {
+                ownerless = ownerless.plus(open);
+                Line { period: Totals::default(), mark: base }
+            } else {
+                Line { period: saved.line.period, mark: base.since(open) }
             };
         }
-        for (index, saved) in saved.iter().enumerate().take(counters.slots()) {
-            if since(slot_at(index)) == Since::GivenAway {
-                ledger.count_as_unattributed(saved.reading.since(saved.line.mark));
-            }
-        }
+        ledger.count_as_unattributed(ownerless);
         ledger
     }
 

@@ -117,7 +117,7 @@ pub fn router(pages: Arc<Pages>) -> Router {
 }
 
 /// Listeners that are bound and not served yet.
-pub type Prepared = Vec<(SocketAddr, StdListener)>;
+pub type Bound = Vec<(SocketAddr, StdListener)>;
 
 /// The listeners that are being served, by address.
 #[derive(Default)]
@@ -130,18 +130,18 @@ impl Listeners {
     ///
     /// # Errors
     /// Those of [`bind`]; nothing has changed then.
-    pub fn prepare(&self, addresses: &[SocketAddr]) -> Result<Prepared, Failure> {
+    pub fn prepare(&self, addresses: &[SocketAddr]) -> Result<Bound, Failure> {
         let new = |address: &&SocketAddr| !self.serving.iter().any(|(served, _)| served == *address);
         let new: Vec<SocketAddr> = addresses.iter().filter(new).copied().collect();
         Ok(new.iter().copied().zip(bind(&new)?).collect())
     }
 
-    /// Serves the prepared ones, and lets go of those that are not among the addresses any more.
+    /// Serves those that were bound, and lets go of those that are not among the addresses any more.
     ///
     /// # Errors
     /// When the runtime cannot take a listener.
-    pub fn adopt(&mut self, prepared: Prepared, addresses: &[SocketAddr], router: &Router) -> io::Result<()> {
-        for (address, listener) in prepared {
+    pub fn adopt(&mut self, bound: Bound, addresses: &[SocketAddr], router: &Router) -> io::Result<()> {
+        for (address, listener) in bound {
             let task = tokio::spawn(serve(TcpListener::from_std(listener)?, router.clone()));
             self.serving.push((address, task));
         }

@@ -86,16 +86,25 @@ impl Prefix {
                 .ok_or(PrefixError::Length(width))?,
             Some(_) => return Err(PrefixError::Length(width)),
         };
-        if address.bits() & !mask(width, length) != 0 {
-            return Err(PrefixError::HostBits);
-        }
-        Ok(Self::new(address, length))
+        Self::new(address, length).ok_or(PrefixError::HostBits)
     }
 
-    /// The address cut to this length, which is at most its width.
-    pub(super) const fn new(address: TunnelAddress, length: u8) -> Self {
-        let bits = address.bits() & mask(address.width(), length);
-        let is_v6 = matches!(address, TunnelAddress::V6(_));
+    /// The prefix of this address and length in bits; none where they do not go together.
+    #[must_use]
+    pub fn new(address: TunnelAddress, length: u8) -> Option<Self> {
+        let width = address.width();
+        let fits = length <= width && address.bits() & !mask(width, length) == 0;
+        fits.then_some(Self::of(address, length))
+    }
+
+    /// The prefix that is this one address.
+    #[must_use]
+    pub const fn of_host(address: TunnelAddress) -> Self {
+        Self::of(address, address.width())
+    }
+
+    const fn of(address: TunnelAddress, length: u8) -> Self {
+        let (bits, is_v6) = (address.bits(), matches!(address, TunnelAddress::V6(_)));
         Self { is_v6, high: half(bits >> 64), low: half(bits), length }
     }
 
@@ -140,8 +149,7 @@ impl Prefix {
     pub(super) fn host_at(self, offset: usize) -> Self {
         let first = self.address();
         let bits = first.bits() | offset as u128;
-        let address = if self.is_v6 { TunnelAddress::V6(bits) } else { TunnelAddress::V4(word(half(bits))) };
-        Self::new(address, first.width())
+        Self::of_host(if self.is_v6 { TunnelAddress::V6(bits) } else { TunnelAddress::V4(word(half(bits))) })
     }
 
     /// How far into the prefix an address lies; none where it lies outside or too far.

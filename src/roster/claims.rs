@@ -8,32 +8,59 @@ use super::{Counts, Source};
 use crate::meter::slot::Slot;
 use std::collections::HashMap;
 
-/// The slot that each source names, by precedence; [`Slot::UNATTRIBUTED`] where it names none.
+/// The slot that each source names, by precedence, and whether an earlier process had written the
+/// owner down and no source has said it again.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Claim([Slot; Source::ALL.len()]);
+pub(super) struct Claim([u32; Source::ALL.len()]);
+
+/// In the first word, above all slots: the owner is an earlier process's word.
+const ADOPTED: u32 = 1 << 31;
 
 impl Claim {
-    const NONE: Self = Self([Slot::UNATTRIBUTED; Source::ALL.len()]);
+    const NONE: Self = Self([0; Source::ALL.len()]);
 
     /// Whom this source names.
     pub(super) fn of(self, source: Source) -> Option<Slot> {
-        Some(self.0[source as usize]).filter(|slot| slot.is_account())
+        Some(Slot::new(self.0[source as usize] & !ADOPTED)).filter(|slot| slot.is_account())
     }
 
     /// The same, but for what this source says.
     pub(super) fn with(mut self, source: Source, slot: Option<Slot>) -> Self {
-        self.0[source as usize] = slot.unwrap_or(Slot::UNATTRIBUTED);
+        let word = &mut self.0[source as usize];
+        *word = *word & ADOPTED | slot.unwrap_or(Slot::UNATTRIBUTED).word();
         self
     }
 
-    /// Whom the first source names that names anybody.
-    pub(super) fn owner(self) -> Option<Slot> {
-        self.0.into_iter().find(|slot| slot.is_account())
+    /// The first source that names anybody, and whom it names.
+    pub(super) fn owner(self) -> Option<(Source, Slot)> {
+        Source::ALL.into_iter().find_map(|source| Some((source, self.of(source)?)))
+    }
+
+    /// True when the owner is an earlier process's word.
+    pub(super) fn is_adopted(self) -> bool {
+        self.0[0] & ADOPTED != 0
+    }
+
+    /// The same, as an earlier process's word.
+    pub(super) fn adopted(mut self) -> Self {
+        self.0[0] |= ADOPTED;
+        self
+    }
+
+    /// The same, as this process's own word.
+    pub(super) fn believed(mut self) -> Self {
+        self.0[0] &= !ADOPTED;
+        self
+    }
+
+    /// Every slot that is named.
+    fn slots(self) -> impl Iterator<Item = Slot> {
+        Source::ALL.into_iter().filter_map(move |source| self.of(source))
     }
 
     /// True when two sources name different accounts.
-    pub(super) fn is_conflict(self) -> bool {
-        self.0.into_iter().any(|slot| slot.is_account() && Some(slot) != self.owner())
+    fn is_conflict(self) -> bool {
+        self.slots().any(|slot| self.slots().next() != Some(slot))
     }
 }
 
@@ -107,7 +134,8 @@ impl Claims {
     /// Sets what is claimed of a prefix.
     pub(super) fn set(&mut self, prefix: Prefix, claim: Claim) {
         if let Some((pool, offset)) = self.place_of(prefix) {
-            self.pools[pool].claims[offset] = claim;
+            let is_any = claim.owner().is_some();
+            self.pools[pool].claims[offset] = if is_any { claim } else { Claim::NONE };
             return;
         }
         match prefix.address() {
@@ -116,9 +144,16 @@ impl Claims {
         }
     }
 
+    /// Makes every claim this process's own word.
+    pub(super) fn believe(&mut self) {
+        let dense = self.pools.iter_mut().flat_map(|pool| pool.claims.iter_mut());
+        let claims = dense.chain(self.v4.values_mut()).chain(self.v6.values_mut());
+        claims.filter(|claim| claim.is_adopted()).for_each(|claim| *claim = claim.believed());
+    }
+
     /// Every slot that any source names.
     pub(super) fn named(&self) -> Slots {
-        self.all().flat_map(|claim| claim.0).filter(|slot| slot.is_account()).collect()
+        self.all().flat_map(Claim::slots).collect()
     }
 
     /// Numbers of prefixes and accounts for each source, and of conflicts.
@@ -126,10 +161,11 @@ impl Claims {
         let mut counts = Counts::default();
         let mut accounts: [Slots; Source::ALL.len()] = Default::default();
         for claim in self.all() {
-            for ((slot, figures), accounts) in claim.0.iter().zip(&mut counts.sources).zip(&mut accounts) {
-                if slot.is_account() {
+            for source in Source::ALL {
+                if let Some(slot) = claim.of(source) {
+                    let figures = &mut counts.sources[source as usize];
                     figures.prefixes += 1;
-                    figures.accounts += u64::from(accounts.add(*slot));
+                    figures.accounts += u64::from(accounts[source as usize].add(slot));
                 }
             }
             counts.conflicts += u64::from(claim.is_conflict());
@@ -176,5 +212,6 @@ fn v4_key(address: u32, length: u8) -> u64 {
 
 fn v4_prefix(key: u64) -> Prefix {
     let [length, a, b, c, d, ..] = key.to_le_bytes();
-    Prefix::new(TunnelAddress::V4(u32::from_le_bytes([a, b, c, d])), length)
+    let prefix = Prefix::new(TunnelAddress::V4(u32::from_le_bytes([a, b, c, d])), length);
+    prefix.expect("a key is made of a prefix")
 }

@@ -20,7 +20,7 @@ use account::AccountName;
 use address::Prefix;
 use claims::{Claims, Slots};
 use directory::Directory;
-use owners::{Owners, OwnersRefused};
+use owners::{Owned, Owners, OwnersRefused};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use table::Table;
@@ -45,6 +45,21 @@ impl Source {
             Self::Control => "control",
             Self::File => "file",
         }
+    }
+
+    /// The number that stands for it in the kernel's maps, which outlive the program's version.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Control => 1,
+            Self::File => 2,
+        }
+    }
+
+    /// The source of a number.
+    #[must_use]
+    pub fn of_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|source| source.code() == code)
     }
 
     /// True when what the source holds tells who is connected.
@@ -119,6 +134,8 @@ struct Book {
     free: Vec<Slot>,
     /// Slots whose account no source has named in this process, or names any more.
     nameless: HashMap<Tag, Slot>,
+    /// Slots of adopted owners that a source contradicted.
+    contradicted: Vec<Slot>,
     latched: Counts,
 }
 
@@ -143,6 +160,7 @@ impl Roster {
             resting: BTreeSet::new(),
             free: Vec::new(),
             nameless: HashMap::new(),
+            contradicted: Vec::new(),
             latched: Counts::default(),
         };
         let (table, book) = (Arc::new(table), Mutex::new(book));
@@ -169,15 +187,51 @@ impl Roster {
         self
     }
 
+    /// Takes over the owners that an earlier process had written down: they hold until a source
+    /// contradicts them. An owner without a tag, or of a source that is not known, is let go of.
+    ///
+    /// # Errors
+    /// When the tap's look-up cannot be read or changed.
+    pub fn adopt(&self) -> Result<(), RosterError> {
+        let (Some(owners), Some(identity)) = (&self.elsewhere, &self.identity) else { return Ok(()) };
+        let mut book = self.book();
+        for owned in owners.all()? {
+            let known = identity.tags.get(owned.slot) != Tag::NOBODY;
+            match Source::of_code(owned.source).filter(|_| known) {
+                Some(source) => {
+                    let claim = book.claims.get(owned.prefix).with(source, Some(owned.slot));
+                    book.claims.set(owned.prefix, claim.adopted());
+                }
+                None => owners.set(Owned { slot: Slot::UNATTRIBUTED, ..owned })?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Slots that were found to have been charged for an address that may have been another's, since
+    /// an earlier process's last save; each is told once.
+    #[must_use]
+    pub fn take_contradicted(&self) -> Vec<Slot> {
+        std::mem::take(&mut self.book().contradicted)
+    }
+
     /// The look-up for the taps.
     #[must_use]
     pub fn table(&self) -> Arc<Table> {
         Arc::clone(&self.table)
     }
 
-    /// The slot of an account that the roster names, or named since the period began.
+    /// The slot of an account that the roster names, or named since the period began, in this process
+    /// or an earlier one.
     #[must_use]
     pub fn slot_of(&self, account: &AccountName) -> Option<Slot> {
+        self.named(account).or_else(|| {
+            let tag = self.tag_of(account)?;
+            self.book().nameless.get(&tag).copied()
+        })
+    }
+
+    fn named(&self, account: &AccountName) -> Option<Slot> {
         self.directory.slot_of(account)
     }
 
@@ -204,8 +258,11 @@ impl Roster {
     /// When the tap's look-up cannot be changed.
     pub fn release(&self, source: Source, prefix: Prefix) -> Result<bool, RosterError> {
         let mut book = self.book();
-        let had = book.claims.get(prefix).of(source).is_some();
+        let claim = book.claims.get(prefix);
+        let had = claim.of(source).is_some();
         if had {
+            // Who takes an assignment back says by it that it held until now.
+            book.claims.set(prefix, claim.believed());
             self.claim(&mut book, source, prefix, None)?;
         }
         Ok(had)
@@ -244,10 +301,15 @@ impl Roster {
     /// At the close of an epoch: latches the counts, lets rested slots go, and, when the period
     /// ended, removes the accounts that no source names. Returns the slots that are free from now
     /// on: bytes that came between the close and the removal are held of them until then.
-    pub fn at_close(&self, period_ended: bool) -> Vec<Slot> {
+    ///
+    /// `saved`: the last save succeeded. While saves fail no slot is let go: after a crash the last
+    /// save could not tell its old owner's bytes from a new one's.
+    pub fn at_close(&self, period_ended: bool, saved: bool) -> Vec<Slot> {
         let mut book = self.book();
+        // What nobody contradicted in an epoch is believed.
+        book.claims.believe();
         book.latched = book.claims.counts();
-        let rested = Vec::from_iter(std::mem::take(&mut book.resting));
+        let rested = if saved { Vec::from_iter(std::mem::take(&mut book.resting)) } else { Vec::new() };
         book.free.extend(&rested);
         if let Some(identity) = &self.identity {
             let freed: Slots = rested.iter().copied().collect();
@@ -323,7 +385,7 @@ impl Roster {
 
     /// The slot of an account, a new one where it has none. The caller has checked for room.
     fn slot_for(&self, book: &mut Book, account: &AccountName) -> Slot {
-        if let Some(slot) = self.slot_of(account) {
+        if let Some(slot) = self.named(account) {
             return slot;
         }
         let tag = self.tag_of(account);
@@ -354,19 +416,31 @@ impl Roster {
         slot: Option<Slot>,
     ) -> Result<(), RosterError> {
         let before = book.claims.get(prefix);
-        let after = before.with(source, slot);
-        if before.owner() != after.owner() {
-            self.set(prefix, after.owner().unwrap_or_default())?;
+        let mut after = before.with(source, slot);
+        let (was, is) = (before.owner(), after.owner());
+        if was != is {
+            self.set(prefix, is)?;
+        }
+        // What a source says of a prefix that another one owns neither confirms nor contradicts it.
+        if let Some((owning, charged)) = was
+            && (owning == source || was != is)
+            && after.is_adopted()
+        {
+            after = after.believed();
+            if is.is_none_or(|(_, slot)| slot != charged) {
+                book.contradicted.push(charged);
+            }
         }
         book.claims.set(prefix, after);
         Ok(())
     }
 
     /// The one place where an owner changes.
-    fn set(&self, prefix: Prefix, slot: Slot) -> Result<(), RosterError> {
+    fn set(&self, prefix: Prefix, owner: Option<(Source, Slot)>) -> Result<(), RosterError> {
+        let (source, slot) = owner.map_or((0, Slot::UNATTRIBUTED), |(source, slot)| (source.code(), slot));
         match &self.elsewhere {
             None => self.table.set(prefix, slot),
-            Some(owners) => owners.set(prefix, slot)?,
+            Some(owners) => owners.set(Owned { prefix, slot, source })?,
         }
         Ok(())
     }

@@ -4,14 +4,30 @@ use super::address::Prefix;
 use crate::meter::slot::Slot;
 use std::io;
 
+/// A prefix and its owner, as the look-up holds them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Owned {
+    /// The prefix.
+    pub prefix: Prefix,
+    /// Its owner; [`Slot::UNATTRIBUTED`] for nobody.
+    pub slot: Slot,
+    /// The code of the source that named the owner (`Source::code`).
+    pub source: u8,
+}
+
 /// A look-up that lies elsewhere: in the kernel's maps.
 pub trait Owners: Send + Sync {
-    /// Makes the slot the owner of the prefix; [`Slot::UNATTRIBUTED`] for nobody. There is one
-    /// writer at a time.
+    /// Makes the slot the owner of the prefix. There is one writer at a time.
     ///
     /// # Errors
     /// When the look-up is full, or may not be changed; the owner is then the one before.
-    fn set(&self, prefix: Prefix, slot: Slot) -> Result<(), OwnersRefused>;
+    fn set(&self, owned: Owned) -> Result<(), OwnersRefused>;
+
+    /// Every prefix that has an owner, in no order.
+    ///
+    /// # Errors
+    /// When the look-up cannot be read.
+    fn all(&self) -> Result<Vec<Owned>, OwnersRefused>;
 }
 
 /// The look-up did not take an owner. Carries nothing of the address.

@@ -64,12 +64,12 @@ fn an_account_that_nobody_names_leaves_at_the_end_of_the_period() {
     let roster = small();
     roster.assign(Source::Control, prefix("10.8.0.2"), &name("alice")).expect("room");
     roster.release(Source::Control, prefix("10.8.0.2")).expect("a table takes it");
-    assert!(roster.at_close(false).is_empty() && roster.slot_of(&name("alice")).is_some());
-    assert!(roster.at_close(true).is_empty() && roster.slot_of(&name("alice")).is_none());
+    assert!(roster.at_close(false, true).is_empty() && roster.slot_of(&name("alice")).is_some());
+    assert!(roster.at_close(true, true).is_empty() && roster.slot_of(&name("alice")).is_none());
     // The slot rests for one close, and is then given to the next account.
     roster.assign(Source::Control, prefix("10.8.0.2"), &name("bob")).expect("room");
     assert!(roster.slot_of(&name("bob")) != Some(Slot::FIRST_ACCOUNT));
-    assert!(roster.at_close(false) == [Slot::FIRST_ACCOUNT]);
+    assert!(roster.at_close(false, true) == [Slot::FIRST_ACCOUNT]);
     roster.assign(Source::Control, prefix("10.8.0.3"), &name("carol")).expect("room");
     assert!(roster.slot_of(&name("carol")) == Some(Slot::FIRST_ACCOUNT));
 }
@@ -82,7 +82,7 @@ fn counts_of_connections_are_latched_and_rounded_up_to_eight() {
     let [control, file] = roster.counts().sources;
     assert!(control == SourceCounts::default());
     assert!(file == SourceCounts { prefixes: 1, accounts: 1 } && roster.counts().conflicts == 0);
-    roster.at_close(false);
+    roster.at_close(false, true);
     assert!(roster.counts().sources[0] == SourceCounts { prefixes: 8, accounts: 8 });
     assert!(roster.counts().conflicts == 8);
 }
@@ -236,8 +236,8 @@ fn accounts_that_come_back_before_their_slots_are_free_get_them_again() {
     roster.replace(Source::File, (0..accounts).map(row).collect()).expect("room");
     let slots: Vec<_> = (0..accounts).map(|at| roster.slot_of(&row(at).1)).collect();
     roster.replace(Source::File, vec![]).expect("room");
-    roster.at_close(true);
-    assert!((0..accounts).all(|at| roster.slot_of(&row(at).1).is_none()));
+    roster.at_close(true, true);
+    assert!(roster.accounts().is_empty());
     // Nobody's slot was free yet, so everybody has the same one again.
     roster.replace(Source::File, (0..accounts).map(row).collect()).expect("room");
     assert!((0..accounts).map(|at| roster.slot_of(&row(at).1)).eq(slots));

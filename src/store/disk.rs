@@ -134,7 +134,12 @@ impl Disk for SystemDisk {
 
     fn read_key(&self, path: &Path) -> io::Result<KeyFile> {
         let file = File::open(path)?;
-        let others_may_read = file.metadata()?.mode() & 0o077 != 0;
+        // A credential may be shown with bits of a group: they are the mask of an entry for the
+        // service's own user, and the folder is closed to all others.
+        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY");
+        let is_credential = credentials.is_some_and(|folder| path.starts_with(folder));
+        let others = if is_credential { 0o007 } else { 0o077 };
+        let others_may_read = file.metadata()?.mode() & others != 0;
         // A key is 32 bytes: nothing longer is read far, whatever the file is.
         let mut bytes = Vec::with_capacity(64);
         file.take(64).read_to_end(&mut bytes)?;

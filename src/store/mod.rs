@@ -39,7 +39,7 @@ pub struct Settings {
 
 /// What a start found.
 pub enum Opened {
-    /// No blob, no chain file, no counters of an earlier process: nothing was ever kept here.
+    /// No blob was ever kept here: there is none, and no chain file that says there was one.
     First,
     /// The image of the last save that succeeded.
     Resumed(Box<Head>),
@@ -235,7 +235,7 @@ impl<D: Disk> Blob<'_, D> {
                 None if remains => Err(StoreError::CountersAlone { path: path() }),
                 None => Ok(None),
                 // A first start that was cut off before its first save.
-                Some(links) if fresh(&links) && !remains => Ok(None),
+                Some(links) if fresh(&links) => Ok(None),
                 Some(_) => Err(StoreError::BlobMissing { path: path() }),
             };
         };

@@ -27,7 +27,7 @@ pub enum TapError {
 /// A tap that works here, attached to nothing yet.
 pub enum Chosen {
     /// The program is loaded, and the helper that attaches it runs.
-    Kernel(Kernel, Attacher),
+    Kernel(Box<Kernel>, Attacher),
     /// Packet sockets may be opened, and the kernel has rings.
     Ring,
     /// Packet sockets may be opened.
@@ -54,13 +54,13 @@ impl Chosen {
 pub fn choose(
     backend: Backend,
     hook: Option<Hook>,
-    load: impl FnOnce() -> Result<Kernel, KernelError>,
+    load: impl FnOnce(Hook) -> Result<Kernel, KernelError>,
 ) -> Result<(Chosen, String), TapError> {
     let load = || {
         let hook = kernel::hook(hook)?;
-        let kernel = load()?;
+        let mut kernel = load(hook)?;
         let attacher = kernel.attacher(hook).map_err(KernelError::System)?;
-        Ok((Chosen::Kernel(kernel, attacher), hook.word()))
+        Ok((Chosen::Kernel(Box::new(kernel), attacher), hook.word()))
     };
     match backend {
         Backend::Kernel => {
@@ -74,6 +74,7 @@ pub fn choose(
         }
         Backend::Auto => match load() {
             Ok((chosen, hook)) => Ok((chosen, format!("the best there is; attached by {hook}"))),
+            Err(error) if error.is_in_the_way() => Err(error.into()),
             Err(error) if Ring::probe().is_ok() => ring(error.to_string()),
             Err(error) => {
                 may_open_packet_sockets(TapKind::Ring)?;

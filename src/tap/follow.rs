@@ -5,9 +5,11 @@
 //! Holds no packet and no address.
 
 use super::choice::TapError;
+use super::gap::{Gaps, Links, Remembered};
 use super::links::{self, LinkEntry, LinkEvents};
 use super::source::{Marker, Opener, Source};
-use super::{Attribution, Hardware};
+use super::{Attribution, Hardware, TapKind};
+use crate::clock::Stopwatch;
 use crate::config::Pattern;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -46,6 +48,9 @@ pub enum TapNews {
 /// How long a settlement may take at the most; a ring hands over its blocks within milliseconds.
 const SETTLE_AT_MOST: Duration = Duration::from_secs(2);
 
+/// How often the interfaces' own counters are looked at while packets pass, for the next process.
+const LOOK_MILLISECONDS: u16 = 1000;
+
 /// Poll timeout in milliseconds while something is waited for.
 const WAIT_MILLISECONDS: u16 = 4;
 
@@ -65,12 +70,14 @@ pub struct Tap {
 
 enum Command {
     Settle(SyncSender<()>),
+    Leave,
     Stop,
 }
 
 impl Tap {
     /// Starts the tap thread in the network namespace of the calling thread, and returns after
-    /// every interface that is there was tried once.
+    /// every interface that is there was tried once. `links` is what an earlier process knew of
+    /// them, and what the next one is to know.
     ///
     /// # Errors
     /// When the process may not open packet sockets, or the kernel lacks what is needed.
@@ -78,6 +85,7 @@ impl Tap {
         opener: Opener,
         patterns: &[Pattern],
         attribution: Attribution,
+        links: Links,
         news: impl Fn(TapNews) + Send + 'static,
     ) -> Result<Self, TapError> {
         let kind = opener.kind();
@@ -106,6 +114,10 @@ impl Tap {
             retiring: Vec::new(),
             settling: Vec::new(),
             attribution,
+            links,
+            gaps: Gaps::default(),
+            looked: Stopwatch::start(),
+            all_seen: true,
             news: Box::new(news),
             wake: Arc::clone(&wake),
         };
@@ -113,7 +125,7 @@ impl Tap {
         let thread = std::thread::Builder::new()
             .name("tap".into())
             .spawn(move || {
-                worker.reconcile(&[], true);
+                worker.begin();
                 // The starter waits for exactly this message.
                 let _ = started.send(());
                 worker.run(&received);
@@ -130,6 +142,11 @@ impl Tap {
     pub fn settle(&self) -> bool {
         let (done, settled) = sync_channel(1);
         self.send(Command::Settle(done)) && settled.recv_timeout(SETTLE_AT_MOST).is_ok()
+    }
+
+    /// Leaves the kernel's program to the next process; it counts on. Other taps end.
+    pub fn leave(self) {
+        self.send(Command::Leave);
     }
 
     fn send(&self, command: Command) -> bool {
@@ -158,6 +175,13 @@ struct Worker {
     retiring: Vec<(Attachment, usize)>,
     settling: Vec<Settlement>,
     attribution: Attribution,
+    /// What the next process is to know of interfaces.
+    links: Links,
+    /// Interfaces that may come back.
+    gaps: Gaps,
+    /// When the interfaces' own counters were looked at last, and whether nothing passed since.
+    looked: Stopwatch,
+    all_seen: bool,
     news: Box<dyn Fn(TapNews) + Send>,
     wake: Arc<EventFd>,
 }
@@ -172,6 +196,8 @@ enum Said {
 }
 
 struct Attachment {
+    /// What the next process is to know of the interface.
+    remembered: Option<Remembered>,
     /// Tells attachments apart that have the same index one after the other.
     serial: u64,
     index: u32,
@@ -185,7 +211,30 @@ struct Settlement {
     done: SyncSender<()>,
 }
 
+impl Attachment {
+    /// Counts what waits; true when there was nothing that the next process would have to know of.
+    fn drain(&mut self, attribution: &Attribution) -> bool {
+        let seen = self.source.drain(attribution);
+        if let Some(remembered) = self.remembered {
+            remembered.saw(seen);
+        }
+        seen == 0 || self.remembered.is_none()
+    }
+}
+
 impl Worker {
+    /// Attaches to what is there, and lets go of what an earlier process had attached to besides.
+    fn begin(&mut self) {
+        if self.links.highest() == 0 {
+            // Nothing is known of a time before: what is there now is where we begin.
+            let there = links::list().unwrap_or_default();
+            there.iter().for_each(|link| self.links.note_highest(link.index));
+        }
+        self.reconcile(&[], true);
+        let attached: Vec<u32> = self.attachments.iter().map(|attachment| attachment.index).collect();
+        self.opener.let_go_of_others(&attached);
+    }
+
     fn run(&mut self, commands: &Receiver<Command>) {
         loop {
             let (links_changed, sources_ready) = self.wait();
@@ -195,14 +244,16 @@ impl Worker {
             }
             if sources_ready || !self.settling.is_empty() {
                 for attachment in &mut self.attachments {
-                    attachment.source.drain(&self.attribution);
+                    self.all_seen &= attachment.drain(&self.attribution);
                 }
             }
+            self.look();
             self.retire();
             let _ = self.wake.read();
             while let Ok(command) = commands.try_recv() {
                 match command {
                     Command::Settle(done) => self.begin_settlement(done),
+                    Command::Leave => return self.leave(),
                     Command::Stop => return self.finish(),
                 }
             }
@@ -219,8 +270,13 @@ impl Worker {
         for attachment in &self.attachments {
             fds.extend(attachment.source.fds().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
         }
-        let idle = self.settling.is_empty() && self.retiring.is_empty();
-        let timeout = if idle { PollTimeout::NONE } else { PollTimeout::from(WAIT_MILLISECONDS) };
+        let timeout = if !(self.settling.is_empty() && self.retiring.is_empty()) {
+            PollTimeout::from(WAIT_MILLISECONDS)
+        } else if !self.all_seen {
+            PollTimeout::from(LOOK_MILLISECONDS)
+        } else {
+            PollTimeout::NONE
+        };
         if poll(&mut fds, timeout).is_err() {
             return (false, false);
         }
@@ -231,14 +287,16 @@ impl Worker {
     }
 
     /// Brings what is attached in line with the interfaces there are.
-    fn reconcile(&mut self, gone: &[u32], first: bool) {
+    fn reconcile(&mut self, gone: &[LinkEntry], first: bool) {
         // A list that cannot be had now will be asked for at the next event.
         let Ok(links) = links::list() else { return };
         let before = self.states.clone();
         for mut attachment in std::mem::take(&mut self.attachments) {
             let link = links.iter().find(|link| link.index == attachment.index);
             let keep = link.filter(|link| {
-                !gone.contains(&link.index) && attachment.source.is_bound() && self.wants(&link.name)
+                !gone.iter().any(|gone| gone.index == link.index)
+                    && attachment.source.is_bound()
+                    && self.wants(&link.name)
             });
             match keep {
                 Some(link) => {
@@ -247,7 +305,12 @@ impl Worker {
                 }
                 None => {
                     // It may still exist under another name, or be attached anew at once.
-                    attachment.source.shut();
+                    let (index, name) = (attachment.index, attachment.name.clone());
+                    let shut = attachment.source.shut(index);
+                    let end = gone.iter().find(|gone| gone.index == index).map(|gone| gone.passed.packets());
+                    self.gaps.left(index, name, end.or(shut).unwrap_or(0));
+                    attachment.remembered = None;
+                    self.links.forget(index);
                     self.retiring.push((attachment, RETIRE_ROUNDS));
                 }
             }
@@ -259,12 +322,33 @@ impl Worker {
                 failed.push(link.name.clone());
             }
         }
+        links.iter().for_each(|link| self.links.note_highest(link.index));
         for at in 0..self.states.len() {
             self.judge(at, &failed);
         }
         if first || before != self.states {
             (self.news)(TapNews::States(self.states.clone()));
         }
+    }
+
+    /// Looks at the interfaces' own counters once a second while packets pass: what a later process
+    /// finds beyond them passed unseen.
+    fn look(&mut self) {
+        let due = self.looked.elapsed() >= Duration::from_millis(u64::from(LOOK_MILLISECONDS));
+        if self.all_seen || !due {
+            return;
+        }
+        let Ok(links) = links::list() else { return };
+        for attachment in &mut self.attachments {
+            // What passed before the list was made is seen first, but for what waits to be seen.
+            attachment.drain(&self.attribution);
+            let link = links.iter().find(|link| link.index == attachment.index);
+            if let (Some(remembered), Some(link)) = (attachment.remembered, link) {
+                remembered.look(link.passed.packets().saturating_sub(attachment.source.waiting()));
+            }
+        }
+        self.looked = Stopwatch::start();
+        self.all_seen = true;
     }
 
     fn wants(&self, name: &str) -> bool {
@@ -277,17 +361,18 @@ impl Worker {
         let named = patterns().any(|pattern| !pattern.is_glob() && pattern.matches(&link.name));
         let pattern = patterns().position(|pattern| pattern.matches(&link.name)).unwrap_or(0);
         let opened = match Hardware::of_number(link.hardware) {
-            Some(hardware) => Source::open(&self.opener, link, hardware, !named),
+            Some(hardware) => Source::open(&self.opener, link.index, hardware, !named),
             None => {
                 self.say_once(pattern, |text| TapNews::LinkType(text, link.hardware));
                 return false;
             }
         };
         match opened {
-            Ok(source) => {
+            Ok((source, passed)) => {
                 self.serials += 1;
                 let (serial, name) = (self.serials, link.name.clone());
-                self.attachments.push(Attachment { serial, index: link.index, name, source });
+                let remembered = passed.and_then(|passed| self.remember(link, passed));
+                self.attachments.push(Attachment { remembered, serial, index: link.index, name, source });
                 true
             }
             // It vanished meanwhile; the next event tells.
@@ -297,6 +382,20 @@ impl Worker {
                 false
             }
         }
+    }
+
+    /// Counts as lost what passed the interface while no tap was attached to it, and begins to
+    /// remember it for the next process. The kernel's tap counts on by itself between processes.
+    fn remember(&mut self, link: &LinkEntry, passed: u64) -> Option<Remembered> {
+        let fresh = link.index > self.links.highest();
+        let kept = if self.opener.kind() == TapKind::Kernel { None } else { self.links.of(link.index) };
+        let missed = kept.and_then(|kept| kept.missed(passed));
+        let missed = missed.unwrap_or_else(|| self.gaps.missed(link.index, &link.name, passed, fresh));
+        self.attribution.lost(missed);
+        if let Some(kept) = kept {
+            kept.look(passed);
+        }
+        kept
     }
 
     fn say_once(&mut self, pattern: usize, news: impl FnOnce(String) -> TapNews) {
@@ -331,7 +430,7 @@ impl Worker {
     /// Counts what vanished interfaces left behind, and lets go of them.
     fn retire(&mut self) {
         for (attachment, rounds) in &mut self.retiring {
-            attachment.source.drain(&self.attribution);
+            attachment.drain(&self.attribution);
             *rounds = if attachment.source.marker().is_none() { 0 } else { *rounds - 1 };
         }
         self.retiring.retain(|(_, rounds)| *rounds > 0);
@@ -341,7 +440,7 @@ impl Worker {
         let sources = self.attachments.iter_mut().chain(self.retiring.iter_mut().map(|(gone, _)| gone));
         let mut markers = Vec::new();
         for attachment in sources {
-            attachment.source.drain(&self.attribution);
+            self.all_seen &= attachment.drain(&self.attribution);
             markers.extend(attachment.source.marker().map(|marker| (attachment.serial, marker)));
         }
         self.settling.push(Settlement { markers, done });
@@ -365,11 +464,19 @@ impl Worker {
         });
     }
 
+    /// Counts what waits, and leaves the rest to the next process.
+    fn leave(&mut self) {
+        for attachment in &mut self.attachments {
+            attachment.source.leave();
+        }
+        self.finish();
+    }
+
     /// Counts what waits before the sockets are closed.
     fn finish(&mut self) {
         for mut attachment in std::mem::take(&mut self.attachments) {
             // What arrives from here on is after the end.
-            attachment.source.shut();
+            attachment.source.shut(attachment.index);
             self.retiring.push((attachment, FINISH_ROUNDS));
         }
         while !self.retiring.is_empty() {

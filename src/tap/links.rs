@@ -8,6 +8,7 @@
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::MetadataExt;
 
 /// One interface as the kernel lists it.
 pub(super) struct LinkEntry {
@@ -17,6 +18,21 @@ pub(super) struct LinkEntry {
     pub(super) name: String,
     /// Hardware type (ARPHRD_*).
     pub(super) hardware: u16,
+    /// Packets received and sent, by the interface's own counters.
+    pub(super) passed: Passed,
+}
+
+/// What an interface's own counters say: packets in, packets out.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Passed {
+    pub(super) up: u64,
+    pub(super) down: u64,
+}
+
+impl Passed {
+    pub(super) fn packets(self) -> u64 {
+        self.up.wrapping_add(self.down)
+    }
 }
 
 const NEW_LINK: u16 = 16;
@@ -25,9 +41,12 @@ const GET_LINK: u16 = 18;
 const DONE: u16 = 3;
 const ERROR: u16 = 2;
 const REQUEST_DUMP: u16 = 0x301;
+const REQUEST_ONE: u16 = 0x1;
 const GROUP_LINK: u32 = 1;
 const FAMILY_UNSPECIFIED: u8 = 0;
 const ATTRIBUTE_NAME: u16 = 3;
+/// IFLA_STATS64: struct rtnl_link_stats64, packets received and sent first.
+const ATTRIBUTE_STATISTICS: u16 = 23;
 
 /// A message header and struct ifinfomsg.
 const MESSAGE_HEADER: usize = 16;
@@ -57,11 +76,11 @@ impl LinkEvents {
         self.socket.as_fd()
     }
 
-    /// Reads what has come, and returns the indices of interfaces that are gone.
+    /// Reads what has come, and returns the interfaces that are gone, as they were at their end.
     ///
     /// Events that the kernel had to drop are no error: the caller lists the interfaces anew and
     /// asks every socket whether its interface still exists.
-    pub(super) fn gone(&mut self) -> Vec<u32> {
+    pub(super) fn gone(&mut self) -> Vec<LinkEntry> {
         let mut gone = Vec::new();
         loop {
             self.buffer.clear();
@@ -73,7 +92,7 @@ impl LinkEvents {
                             && body.first() == Some(&FAMILY_UNSPECIFIED)
                             && let Some(entry) = entry(body)
                         {
-                            gone.push(entry.index);
+                            gone.push(entry);
                         }
                     });
                 }
@@ -94,11 +113,34 @@ pub(super) fn list() -> io::Result<Vec<LinkEntry>> {
     Err(io::ErrorKind::Interrupted.into())
 }
 
+/// What the counters of one interface say now; none when it is gone.
+pub(super) fn passed(index: u32) -> Option<Passed> {
+    let mut socket = Socket::new(NETLINK_ROUTE).ok()?;
+    socket.bind_auto().ok()?;
+    let mut request = request(REQUEST_ONE);
+    request[MESSAGE_HEADER + 4..MESSAGE_HEADER + 8].copy_from_slice(&index.to_ne_bytes());
+    socket.send_to(&request, &SocketAddr::new(0, 0), 0).ok()?;
+    let mut buffer = Vec::with_capacity(BUFFER_BYTES);
+    socket.recv(&mut buffer, 0).ok()?;
+    let mut passed = None;
+    each_message(&buffer, |kind, body| {
+        if kind == NEW_LINK {
+            passed = entry(body).map(|entry| entry.passed);
+        }
+    });
+    passed
+}
+
+/// Tells the network namespace of the calling thread from others.
+pub(super) fn namespace() -> io::Result<u64> {
+    Ok(std::fs::metadata("/proc/thread-self/ns/net")?.ino())
+}
+
 /// One dump; none when the kernel says that it changed under way.
 fn dump() -> io::Result<Option<Vec<LinkEntry>>> {
     let mut socket = Socket::new(NETLINK_ROUTE)?;
     socket.bind_auto()?;
-    socket.send_to(&request(), &SocketAddr::new(0, 0), 0)?;
+    socket.send_to(&request(REQUEST_DUMP), &SocketAddr::new(0, 0), 0)?;
     let (mut entries, mut done, mut interrupted) = (Vec::new(), false, false);
     let mut buffer = Vec::with_capacity(BUFFER_BYTES);
     while !done {
@@ -113,11 +155,11 @@ fn dump() -> io::Result<Option<Vec<LinkEntry>>> {
     Ok((!interrupted).then_some(entries))
 }
 
-fn request() -> [u8; MESSAGE_HEADER + LINK_HEADER] {
+fn request(flags: u16) -> [u8; MESSAGE_HEADER + LINK_HEADER] {
     let mut request = [0; MESSAGE_HEADER + LINK_HEADER];
     request[..4].copy_from_slice(&(32_u32).to_ne_bytes());
     request[4..6].copy_from_slice(&GET_LINK.to_ne_bytes());
-    request[6..8].copy_from_slice(&REQUEST_DUMP.to_ne_bytes());
+    request[6..8].copy_from_slice(&flags.to_ne_bytes());
     request
 }
 
@@ -139,21 +181,28 @@ fn entry(body: &[u8]) -> Option<LinkEntry> {
     let hardware = u16_at(body, 2)?;
     let index = u32_at(body, 4)?;
     let mut attributes = body.get(LINK_HEADER..)?;
+    let (mut name, mut passed) = (None, Passed::default());
     while let Some((length, kind)) = u16_at(attributes, 0).zip(u16_at(attributes, 2)) {
         let length = usize::from(length);
         let value = attributes.get(4..length)?;
         if kind == ATTRIBUTE_NAME {
-            let name = value.split(|byte| *byte == 0).next()?;
-            let name = std::str::from_utf8(name).ok()?.to_owned();
-            return Some(LinkEntry { index, name, hardware });
+            let text = value.split(|byte| *byte == 0).next()?;
+            name = Some(std::str::from_utf8(text).ok()?.to_owned());
+        }
+        if kind == ATTRIBUTE_STATISTICS {
+            passed = Passed { up: u64_at(value, 0)?, down: u64_at(value, 8)? };
         }
         attributes = attributes.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
-    None
+    Some(LinkEntry { index, name: name?, hardware, passed })
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..)?.first_chunk().map(|pair| u16::from_ne_bytes(*pair))
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes.get(at..)?.first_chunk().map(|word| u64::from_ne_bytes(*word))
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {

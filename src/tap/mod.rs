@@ -9,17 +9,21 @@ pub mod capture_file;
 mod choice;
 mod follow;
 pub mod frame;
+mod gap;
 pub mod kernel;
 mod links;
 mod memory;
+pub mod memory_file;
 mod pnet;
 mod ring;
+mod shared;
 mod socket;
 mod source;
 
 pub use choice::{Chosen, TapError, choose, survey};
 pub use follow::{PatternState, Tap, TapNews};
-pub use memory::CounterMemory;
+pub use gap::Links;
+pub use memory::{CounterMemory, Memories};
 pub use source::Opener;
 
 use crate::meter::counters::Counters;

@@ -6,6 +6,7 @@
 //! Needs CAP_NET_RAW.
 #![expect(unsafe_code, reason = "pnet lends its buffer for reading only, and it has to be cleared")]
 
+use super::links::{self, Passed};
 use super::ring::gso_of;
 use super::socket::{self, Instruction};
 use super::{Attribution, Hardware};
@@ -49,25 +50,37 @@ struct Side {
 }
 
 impl Pnet {
-    /// Opens both sockets on the interface of this index.
-    pub(super) fn open(index: u32, hardware: Hardware) -> io::Result<Self> {
-        let down = Side::open(index, Direction::Down)?;
-        let up = Side::open(index, Direction::Up)?;
-        Ok(Self { sides: [up, down], hardware })
+    /// Opens both sockets on the interface of this index, and says what had passed by then.
+    pub(super) fn open(index: u32, hardware: Hardware) -> io::Result<(Self, Passed)> {
+        let (down, before_down) = Side::open(index, Direction::Down)?;
+        let (up, before_up) = Side::open(index, Direction::Up)?;
+        let passed = Passed { up: before_up.up, down: before_down.down };
+        Ok((Self { sides: [up, down], hardware }, passed))
     }
 
     pub(super) fn fds(&self) -> [BorrowedFd<'_>; 2] {
         [self.sides[0].socket.as_fd(), self.sides[1].socket.as_fd()]
     }
 
-    /// Counts what waits, up to a burst on each side, and the drops that the kernel reports.
-    pub(super) fn drain(&mut self, attribution: &Attribution) {
+    /// Counts what waits, up to a burst on each side, and the drops that the kernel reports; the
+    /// number of both.
+    pub(super) fn drain(&mut self, attribution: &Attribution) -> u64 {
+        let mut seen = 0;
         for side in &mut self.sides {
+            let before = side.read;
             side.drain(self.hardware, attribution);
+            seen += (side.read - before) as u64;
             let (queued, dropped) = socket::take_statistics(&side.socket);
             side.queued += queued;
             attribution.lost(dropped);
+            seen += dropped;
         }
+        seen
+    }
+
+    /// Packets in the queues, as of the last drain.
+    pub(super) fn waiting(&self) -> u64 {
+        self.sides.iter().map(|side| side.queued.saturating_sub(side.read) as u64).sum()
     }
 
     /// How many packets each side must have read for everything that waits to be counted; none
@@ -97,7 +110,7 @@ impl Pnet {
 }
 
 impl Side {
-    fn open(index: u32, direction: Direction) -> io::Result<Self> {
+    fn open(index: u32, direction: Direction) -> io::Result<(Self, Passed)> {
         let socket = socket::open()?;
         socket::set(&socket, libc::SOL_PACKET, libc::PACKET_VNET_HDR, &1_i32)?;
         match direction {
@@ -126,10 +139,11 @@ impl Side {
             promiscuous: false,
             ..Config::default()
         };
+        let passed = links::passed(index).unwrap_or_default();
         let Channel::Ethernet(_, receiver) = pnet_datalink::channel(&interface, config)? else {
             return Err(io::ErrorKind::Unsupported.into());
         };
-        Ok(Self { direction, socket, receiver, read: 0, queued: 0 })
+        Ok((Self { direction, socket, receiver, read: 0, queued: 0 }, passed))
     }
 
     fn drain(&mut self, hardware: Hardware, attribution: &Attribution) {

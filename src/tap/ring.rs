@@ -10,6 +10,7 @@
 #![expect(unsafe_code, reason = "the ring is memory shared with the kernel")]
 
 use super::frame::{Gso, Link};
+use super::links::{self, Passed};
 use super::socket::{self, Instruction};
 use super::{Attribution, Hardware};
 use crate::meter::slot::Direction;
@@ -61,11 +62,12 @@ pub(super) struct Ring {
 unsafe impl Send for Ring {}
 
 impl Ring {
-    /// Opens a ring on the interface of this index.
-    pub(super) fn open(index: u32, hardware: Hardware, one_of_many: bool) -> io::Result<Self> {
+    /// Opens a ring on the interface of this index, and says what had passed by then.
+    pub(super) fn open(index: u32, hardware: Hardware, one_of_many: bool) -> io::Result<(Self, Passed)> {
         let ring = Self::unbound(hardware, if one_of_many { BLOCKS_OF_MANY } else { BLOCKS })?;
+        let passed = links::passed(index).unwrap_or_default();
         socket::bind(&ring.socket, index)?;
-        Ok(ring)
+        Ok((ring, passed))
     }
 
     /// Whether this kernel gives a ring that tells segment sizes.
@@ -111,23 +113,31 @@ impl Ring {
         self.socket.as_fd()
     }
 
-    /// Counts every block that the kernel has handed over, and the drops it reports.
-    pub(super) fn drain(&mut self, attribution: &Attribution) {
+    /// Counts every block that the kernel has handed over, and the drops it reports; the number of
+    /// both.
+    pub(super) fn drain(&mut self, attribution: &Attribution) -> u64 {
+        let mut seen = 0;
         while self.status().load(Ordering::Acquire) & libc::TP_STATUS_USER != 0 {
             // Acquire above: pairs with the kernel's write barrier before it sets TP_STATUS_USER
             // (prb_close_block), so the block's records are seen whole.
-            self.walk(attribution);
+            seen += u64::from(self.walk(attribution));
             self.walked += 1;
         }
-        attribution.lost(socket::take_drops(&self.socket));
+        let drops = socket::take_drops(&self.socket);
+        attribution.lost(drops);
+        seen + drops
     }
 
     /// Which block must have been walked for everything that has arrived to be counted; none when
     /// it is counted already.
     pub(super) fn marker(&self) -> Option<usize> {
+        (self.waiting() != 0).then_some(self.walked)
+    }
+
+    /// Packets in the block that the kernel fills.
+    pub(super) fn waiting(&self) -> u64 {
         // Relaxed: an estimate; a packet that the kernel writes at this moment is in flight.
-        let waiting = self.word(PACKETS).load(Ordering::Relaxed) != 0;
-        waiting.then_some(self.walked)
+        u64::from(self.word(PACKETS).load(Ordering::Relaxed))
     }
 
     /// True when the block of this marker was walked.
@@ -144,7 +154,8 @@ impl Ring {
         socket::is_bound(&self.socket)
     }
 
-    fn walk(&self, attribution: &Attribution) {
+    /// Counts the packets of the current block, and gives it back; how many they were.
+    fn walk(&self, attribution: &Attribution) -> u32 {
         let packets = self.word(PACKETS).load(Ordering::Relaxed);
         let mut at = self.word(FIRST).load(Ordering::Relaxed) as usize;
         for _ in 0..packets {
@@ -160,6 +171,7 @@ impl Ring {
         // take the old count of a reopened block for waiting packets.
         self.word(PACKETS).store(0, Ordering::Relaxed);
         self.status().store(libc::TP_STATUS_KERNEL, Ordering::Release);
+        packets
     }
 
     /// Counts one record, clears it, and returns the distance to the next; 0 after the last, or

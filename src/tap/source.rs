@@ -1,7 +1,7 @@
 //! What is attached to one interface, whichever tap it is: the seam between the thread and the taps.
 
 use super::kernel::{Attacher, Attachment};
-use super::links::LinkEntry;
+use super::links::{self, Passed};
 use super::pnet::Pnet;
 use super::ring::Ring;
 use super::{Attribution, Hardware, TapKind};
@@ -19,6 +19,14 @@ pub enum Opener {
 }
 
 impl Opener {
+    /// Takes the kernel's program off every interface that is not among these, where an earlier
+    /// process had put it.
+    pub(super) fn let_go_of_others(&self, attached: &[u32]) {
+        if let Self::Kernel(attacher) = self {
+            attacher.let_go_of_others(attached);
+        }
+    }
+
     /// Which tap it opens.
     #[must_use]
     pub const fn kind(&self) -> TapKind {
@@ -46,18 +54,23 @@ pub(super) enum Marker {
 }
 
 impl Source {
+    /// Opens a source, and says what had passed the interface when it began to see packets; none
+    /// where it goes on from an earlier process.
     pub(super) fn open(
         opener: &Opener,
-        link: &LinkEntry,
+        index: u32,
         hardware: Hardware,
         one_of_many: bool,
-    ) -> io::Result<Self> {
+    ) -> io::Result<(Self, Option<u64>)> {
         match opener {
-            Opener::Kernel(attacher) => {
-                attacher.attach(link.index, hardware == Hardware::Ethernet).map(Self::Kernel)
+            Opener::Kernel(attacher) => attacher
+                .attach(index, hardware == Hardware::Ethernet)
+                .map(|(attachment, passed)| (Self::Kernel(attachment), passed)),
+            Opener::Ring => Ring::open(index, hardware, one_of_many)
+                .map(|(ring, passed)| (Self::Ring(ring), Some(passed.packets()))),
+            Opener::Pnet => {
+                Pnet::open(index, hardware).map(|(pnet, passed)| (Self::Pnet(pnet), Some(passed.packets())))
             }
-            Opener::Ring => Ring::open(link.index, hardware, one_of_many).map(Self::Ring),
-            Opener::Pnet => Pnet::open(link.index, hardware).map(Self::Pnet),
         }
     }
 
@@ -73,11 +86,21 @@ impl Source {
         first.into_iter().chain(second)
     }
 
-    pub(super) fn drain(&mut self, attribution: &Attribution) {
+    /// Counts what waits, and what the kernel says was lost; the number of both.
+    pub(super) fn drain(&mut self, attribution: &Attribution) -> u64 {
         match self {
-            Self::Kernel(_) => {}
+            Self::Kernel(_) => 0,
             Self::Ring(ring) => ring.drain(attribution),
             Self::Pnet(pnet) => pnet.drain(attribution),
+        }
+    }
+
+    /// Packets that have arrived and are not counted yet, about.
+    pub(super) fn waiting(&self) -> u64 {
+        match self {
+            Self::Kernel(_) => 0,
+            Self::Ring(ring) => ring.waiting(),
+            Self::Pnet(pnet) => pnet.waiting(),
         }
     }
 
@@ -98,10 +121,28 @@ impl Source {
         }
     }
 
-    /// Lets nothing more in; what has arrived stays to be read.
-    pub(super) fn shut(&mut self) {
+    /// Lets nothing more in; what has arrived stays to be read. Says what had passed the interface of
+    /// this index by then; none when it is gone.
+    pub(super) fn shut(&mut self, index: u32) -> Option<u64> {
         match self {
             Self::Kernel(attachment) => attachment.detach(),
+            Self::Ring(ring) => {
+                let passed = links::passed(index);
+                ring.shut();
+                passed.map(Passed::packets)
+            }
+            Self::Pnet(pnet) => {
+                let passed = links::passed(index);
+                pnet.shut();
+                passed.map(Passed::packets)
+            }
+        }
+    }
+
+    /// Leaves the program to the next process, where it is kept there; other taps end.
+    pub(super) fn leave(&mut self) {
+        match self {
+            Self::Kernel(attachment) => attachment.leave(),
             Self::Ring(ring) => ring.shut(),
             Self::Pnet(pnet) => pnet.shut(),
         }

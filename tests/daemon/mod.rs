@@ -30,6 +30,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Site {
     directory: TempDir,
     pub(crate) port: u16,
+    /// A bpffs of its own, for a daemon that keeps its counters in the kernel.
+    bpffs: Option<PathBuf>,
 }
 
 /// A running daemon; it is killed when it is dropped, or when the test's thread ends.
@@ -44,7 +46,7 @@ impl Site {
     pub(crate) fn new() -> Self {
         assert!(geteuid().is_root(), "these tests run daemons and other users: run them as root (tests/run)");
         let directory = TempDir::with_prefix("blindmeter-black-").expect("a temporary directory");
-        let site = Self { directory, port: free_port() };
+        let site = Self { directory, port: free_port(), bpffs: None };
         fs::set_permissions(site.directory.path(), Permissions::from_mode(0o755)).expect("our own directory");
         let text = format!(
             r#"[tap]
@@ -86,6 +88,35 @@ period = "28d"
         site
     }
 
+    /// The same with a sealed store, a key, and a bpffs for what outlives the daemon.
+    pub(crate) fn sealed() -> Self {
+        let mut site = Self::new();
+        site.configure(
+            "mode = \"memory\"",
+            format!(
+                "mode = \"sealed\"\npath = \"{}\"\nkey_file = \"{}\"\nsave_every = \"1s\"",
+                site.name("ledger.sealed"),
+                site.name("ledger.key"),
+            ),
+        );
+        site.configure(
+            "backend = \"auto\"",
+            format!("backend = \"auto\"\npin = \"{}\"", site.name("bpf/pins")),
+        );
+        site.write_key(&[7; 32]);
+        let bpffs = site.path("bpf");
+        fs::create_dir(&bpffs).expect("the folder is ours");
+        let mounted = Command::new("mount").args(["-t", "bpf", "bpf"]).arg(&bpffs).status();
+        assert!(mounted.is_ok_and(|status| status.success()), "these tests mount a bpffs");
+        site.bpffs = Some(bpffs);
+        site
+    }
+
+    pub(crate) fn write_key(&self, key: &[u8]) {
+        self.write("ledger.key", key);
+        fs::set_permissions(self.path("ledger.key"), Permissions::from_mode(0o600)).expect("it is ours");
+    }
+
     pub(crate) fn path(&self, file: &str) -> PathBuf {
         self.directory.path().join(file)
     }
@@ -117,8 +148,11 @@ period = "28d"
     pub(crate) fn program_for_everybody(&self) -> PathBuf {
         let copy = self.path("blindmeter");
         if !copy.exists() {
-            fs::copy(PROGRAM, &copy).expect("the program can be copied");
-            fs::set_permissions(&copy, Permissions::from_mode(0o755)).expect("the copy is ours");
+            // By a process of its own: a child that another test forks would hold a descriptor of
+            // ours for writing, and nobody may run the copy meanwhile (ETXTBSY).
+            let mut install = Command::new("install");
+            install.args(["-m", "755", PROGRAM]).arg(&copy);
+            assert!(install.status().is_ok_and(|status| status.success()), "the program can be copied");
         }
         copy
     }
@@ -163,6 +197,15 @@ period = "28d"
 
     pub(crate) fn adopt(&self, child: Child) -> Daemon<'_> {
         Daemon { site: self, child, stderr: self.path("stderr") }
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        if let Some(bpffs) = &self.bpffs {
+            // What is left mounted is seen by the next run, which cannot remove the folder.
+            let _ = Command::new("umount").arg("--lazy").arg(bpffs).status();
+        }
     }
 }
 

@@ -1,18 +1,21 @@
 //! The daemon under test, run in a namespace, and the commands that speak to it; the contract is
 //! interfaces.md, nothing else of the program is known here.
 
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::manager::Manager;
 use super::tally::{Node, Totals};
 use super::{Namespace, PATIENCE};
 
@@ -37,8 +40,100 @@ pub(crate) struct Setup {
 }
 
 pub(crate) struct Daemon {
-    directory: TempDir,
+    folder: Arc<Folder>,
     child: Child,
+}
+
+/// The files of a daemon, which may outlive it: configuration, roster, store, pins.
+pub(crate) struct Folder {
+    directory: TempDir,
+    bpffs: Option<PathBuf>,
+}
+
+impl Folder {
+    /// A folder whose daemon keeps nothing.
+    pub(crate) fn forgetful(setup: &Setup) -> Arc<Self> {
+        let directory = TempDir::with_prefix("blindmeter-live-").expect("a temporary directory");
+        let store = "mode = \"memory\"\ncapacity = 4096".to_owned();
+        Self { directory, bpffs: None }.with(setup, "24h", &store)
+    }
+
+    /// A folder in memory whose daemon keeps its state and its counters, with a bpffs of its own.
+    pub(crate) fn keeping(setup: &Setup, epoch: &str) -> Arc<Self> {
+        let directory = TempDir::with_prefix_in("blindmeter-kept-", "/dev/shm").expect("a folder in memory");
+        let path = |file: &str| directory.path().join(file);
+        let key = path("ledger.key");
+        fs::write(&key, [7; 32]).expect("a key");
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("it is ours");
+        fs::create_dir(path("bpf")).expect("a mount point");
+        let bpffs = path("bpf");
+        let mounted = Command::new("mount").args(["-t", "bpf", "bpf"]).arg(&bpffs).status();
+        assert!(mounted.is_ok_and(|status| status.success()), "live tests mount a bpffs");
+        let store = format!(
+            "path = \"{}\"\nkey_file = \"{}\"\nsave_every = \"1s\"\ncapacity = 4096",
+            path("ledger.sealed").display(),
+            key.display(),
+        );
+        Self { directory, bpffs: Some(bpffs) }.with(setup, epoch, &store)
+    }
+
+    fn with(self, setup: &Setup, epoch: &str, store: &str) -> Arc<Self> {
+        let path = |file: &str| self.path(file);
+        fs::write(path("roster.csv"), format!("prefix,account\n{}", setup.roster)).expect("a roster file");
+        let text = configuration(&self, setup, epoch, store);
+        fs::write(path("blindmeter.toml"), text).expect("a configuration");
+        Arc::new(self)
+    }
+
+    pub(crate) fn path(&self, file: &str) -> PathBuf {
+        self.directory.path().join(file)
+    }
+
+    /// Replaces a text that stands in the configuration.
+    pub(crate) fn configure(&self, from: &str, to: &str) {
+        let text = fs::read_to_string(self.path("blindmeter.toml")).expect("a configuration");
+        assert!(text.contains(from), "{from:?} stands in the configuration");
+        fs::write(self.path("blindmeter.toml"), text.replacen(from, to, 1)).expect("a configuration");
+    }
+
+    /// Makes the folder, the place for pins and a copy of the program somebody else's. Gives the copy.
+    pub(crate) fn give_to(&self, user: u32) -> PathBuf {
+        let program = self.path("blindmeter");
+        // By another process: a child that is forked meanwhile would hold the copy open for writing.
+        let copied = Command::new("cp").arg(PROGRAM).arg(&program).status();
+        assert!(copied.is_ok_and(|status| status.success()), "the program can be copied");
+        let pins = self.path("bpf/blindmeter");
+        fs::create_dir_all(&pins).expect("the bpffs is ours");
+        for file in ["", "blindmeter.toml", "roster.csv", "ledger.key", "bpf/blindmeter"] {
+            chown(self.path(file), Some(user), Some(user)).expect("root gives files away");
+        }
+        fs::set_permissions(self.path(""), fs::Permissions::from_mode(0o755)).expect("ours");
+        fs::set_permissions(&pins, fs::Permissions::from_mode(0o700)).expect("ours");
+        program
+    }
+
+    /// Names of pins.
+    pub(crate) fn pins(&self) -> Vec<String> {
+        let folder = self.path("bpf/blindmeter");
+        let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+        entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect()
+    }
+
+    /// Runs a command of the program on this configuration, in the namespace of a daemon.
+    pub(crate) fn command_in(&self, namespace: &Namespace, words: &[&str]) -> Output {
+        let mut command = Command::new(PROGRAM);
+        command.args(words).arg("--config").arg(self.path("blindmeter.toml")).stdin(Stdio::null());
+        namespace.run(move || command.output()).expect("the program can be started")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if let Some(bpffs) = &self.bpffs {
+            // What is left mounted is seen by the next run, which cannot remove the folder.
+            let _ = Command::new("umount").arg("--lazy").arg(bpffs).status();
+        }
+    }
 }
 
 impl Daemon {
@@ -57,14 +152,34 @@ impl Daemon {
     }
 
     fn spawn(namespace: &Namespace, setup: &Setup) -> Self {
-        let directory = TempDir::with_prefix("blindmeter-live-").expect("a temporary directory");
-        let path = |file: &str| directory.path().join(file);
-        fs::write(path("roster.csv"), format!("prefix,account\n{}", setup.roster)).expect("a roster file");
-        fs::write(path("blindmeter.toml"), configuration(&directory, setup)).expect("a configuration");
-        let config = path("blindmeter.toml");
-        let said = File::create(path("stderr")).expect("a file for stderr");
+        Self::spawn_in(namespace, &Folder::forgetful(setup))
+    }
+
+    /// Starts the daemon of a folder and waits until every interface is attached.
+    pub(crate) fn start_in(namespace: &Namespace, folder: &Arc<Folder>) -> Self {
+        let mut daemon = Self::spawn_in(namespace, folder);
+        daemon.await_start(0);
+        daemon
+    }
+
+    /// Starts the daemon of a folder.
+    pub(crate) fn spawn_in(namespace: &Namespace, folder: &Arc<Folder>) -> Self {
+        Self::spawn_as(namespace, folder, Command::new(PROGRAM))
+    }
+
+    /// The same under a service manager that keeps descriptors.
+    pub(crate) fn start_under(namespace: &Namespace, folder: &Arc<Folder>, manager: &Manager) -> Self {
+        let mut daemon = Self::spawn_as(namespace, folder, manager.command(PROGRAM));
+        daemon.await_start(0);
+        daemon
+    }
+
+    /// Starts a daemon by a command line that ends with the program.
+    pub(crate) fn spawn_as(namespace: &Namespace, folder: &Arc<Folder>, mut command: Command) -> Self {
+        let config = folder.path("blindmeter.toml");
+        let said = OpenOptions::new().create(true).append(true).open(folder.path("stderr"));
+        let said = said.expect("a file for stderr");
         let child = namespace.run(move || {
-            let mut command = Command::new(PROGRAM);
             command.arg("run").arg("--config").arg(config);
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said);
             // SAFETY: prctl is async-signal-safe; the daemon dies with the namespace's thread.
@@ -76,15 +191,47 @@ impl Daemon {
             }
             command.spawn()
         });
-        Self { directory, child: child.expect("the daemon can be started") }
+        Self { folder: Arc::clone(folder), child: child.expect("the daemon can be started") }
     }
 
-    /// The process's number.
+    /// Kills the daemon where it stands.
+    pub(crate) fn kill(mut self) {
+        self.signal(libc::SIGKILL);
+        self.child.wait().expect("the daemon is our child");
+    }
+
+    /// The process.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    fn await_start(&mut self, wanted: i32) {
+    /// Waits until the daemon has ended by itself. Gives its exit code and what it said last.
+    pub(crate) fn await_end(mut self) -> (Option<i32>, String) {
+        let end = self.child.wait().expect("the daemon is our child");
+        (end.code(), self.said().lines().last().unwrap_or_default().to_owned())
+    }
+
+    /// Kills the process that attaches the kernel's program.
+    pub(crate) fn kill_helper(&self) {
+        let helper = libc::pid_t::try_from(self.helper()).expect("process ids fit an int");
+        // SAFETY: kill takes plain numbers; the helper is reaped by its parent alone, which lives.
+        unsafe { libc::kill(helper, libc::SIGKILL) };
+    }
+
+    /// The process that attaches the kernel's program.
+    pub(crate) fn helper(&self) -> u32 {
+        let children = format!("/proc/{0}/task/{0}/children", self.child.id());
+        let children = fs::read_to_string(children).expect("the kernel lists the daemon's children");
+        children.split_whitespace().next().and_then(|id| id.parse().ok()).expect("a helper")
+    }
+
+    /// Ends the daemon for another one to follow. Gives what all daemons of the folder said.
+    pub(crate) fn hand_over(self) -> String {
+        self.end(libc::SIGUSR1)
+    }
+
+    /// Waits until `status` has this exit code.
+    pub(crate) fn await_start(&mut self, wanted: i32) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let status = self.status();
@@ -169,14 +316,14 @@ impl Daemon {
 
     /// Replaces every assignment of the control socket by these lines of `prefix,account`.
     pub(crate) fn sync(&self, lines: &str) {
-        let file = self.directory.path().join("sync.csv");
+        let file = self.folder.path("sync.csv");
         fs::write(&file, format!("prefix,account\n{lines}")).expect("a roster file");
         self.succeed(&["roster", "sync", file.to_str().expect("temporary paths are text")]);
     }
 
     /// Rewrites the roster file and has the daemon read it again.
     pub(crate) fn reload_roster(&self, lines: &str) {
-        let file = self.directory.path().join("roster.csv");
+        let file = self.folder.path("roster.csv");
         fs::write(file, format!("prefix,account\n{lines}")).expect("a roster file");
         self.signal(libc::SIGHUP);
     }
@@ -191,20 +338,16 @@ impl Daemon {
 
     /// What `/metrics` serves.
     pub(crate) fn metrics(&self, namespace: &Namespace) -> String {
-        let body = namespace.run(|| {
-            let mut stream = TcpStream::connect(WEB)?;
-            stream.set_read_timeout(Some(PATIENCE))?;
-            stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n")?;
-            let mut response = String::new();
-            stream.read_to_string(&mut response)?;
-            Ok::<_, std::io::Error>(response)
-        });
-        body.unwrap_or_else(|error| panic!("/metrics: {error}; stderr: {}", self.said()))
+        try_metrics(namespace).unwrap_or_else(|| panic!("no /metrics; stderr: {}", self.said()))
     }
 
     /// Stops the daemon as its service manager would; it must end well. Gives what it said.
-    pub(crate) fn stop(mut self) -> String {
-        self.signal(libc::SIGTERM);
+    pub(crate) fn stop(self) -> String {
+        self.end(libc::SIGTERM)
+    }
+
+    fn end(mut self, signal: libc::c_int) -> String {
+        self.signal(signal);
         let deadline = Instant::now() + STOP_LIMIT;
         loop {
             if let Some(end) = self.child.try_wait().expect("the daemon is our child") {
@@ -212,27 +355,27 @@ impl Daemon {
                 assert_eq!(
                     end.code(),
                     Some(0),
-                    "SIGTERM ends the daemon with 0 (signal {:?}): {said}",
+                    "a signal ends the daemon with 0 (signal {:?}): {said}",
                     end.signal()
                 );
                 return said;
             }
-            assert!(Instant::now() < deadline, "SIGTERM does not end the daemon: {}", self.said());
+            assert!(Instant::now() < deadline, "the signal does not end the daemon: {}", self.said());
             thread::sleep(Duration::from_millis(5));
         }
     }
 
     pub(crate) fn said(&self) -> String {
-        fs::read_to_string(self.directory.path().join("stderr")).unwrap_or_default()
+        fs::read_to_string(self.folder.path("stderr")).unwrap_or_default()
     }
 
-    fn signal(&self, signal: libc::c_int) {
+    pub(crate) fn signal(&self, signal: libc::c_int) {
         let id = libc::pid_t::try_from(self.child.id()).expect("process ids fit an int");
         // SAFETY: kill takes plain numbers; the child is not reaped while `self` lives.
         unsafe { libc::kill(id, signal) };
     }
 
-    fn answer(&self, words: &[&str]) -> Value {
+    pub(crate) fn answer(&self, words: &[&str]) -> Value {
         let output = self.succeed(words);
         serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
             panic!("`{}` is not JSON ({error}): {}", words.join(" "), String::from_utf8_lossy(&output.stdout))
@@ -252,9 +395,9 @@ impl Daemon {
         output
     }
 
-    fn command(&self, words: &[&str]) -> Output {
+    pub(crate) fn command(&self, words: &[&str]) -> Output {
         let mut command = Command::new(PROGRAM);
-        command.args(words).arg("--config").arg(self.directory.path().join("blindmeter.toml"));
+        command.args(words).arg("--config").arg(self.folder.path("blindmeter.toml"));
         command.stdin(Stdio::null());
         // SAFETY: alarm is async-signal-safe, and an alarm outlives exec.
         unsafe {
@@ -286,8 +429,8 @@ impl Drop for Daemon {
     }
 }
 
-fn configuration(directory: &TempDir, setup: &Setup) -> String {
-    let path = |file: &str| -> PathBuf { directory.path().join(file) };
+fn configuration(folder: &Folder, setup: &Setup, epoch: &str, store: &str) -> String {
+    let path = |file: &str| folder.path(file);
     let list = |items: &[&str]| items.iter().map(|item| format!("{item:?}")).collect::<Vec<_>>().join(", ");
     let (backend, hook) = match setup.backend {
         hook @ ("tcx" | "clsact") => ("kernel", hook),
@@ -298,6 +441,7 @@ fn configuration(directory: &TempDir, setup: &Setup) -> String {
 interfaces = [{interfaces}]
 backend = "{backend}"
 hook = "{hook}"
+pin = "{pin}"
 [node]
 name = "live-test"
 [roster]
@@ -310,22 +454,35 @@ roster = ["root"]
 support = ["root"]
 privacy = ["root"]
 [epoch]
-length = "24h"
+length = "{epoch}"
 [release]
 mode = "coarse"
 crowd = 20
 link_capacity = "1Gbit/s"
 [store]
-mode = "memory"
-capacity = 4096
+{store}
 [web]
 listen = ["{WEB}"]
 "#,
         interfaces = list(&setup.interfaces),
         pools = list(&setup.pools),
+        pin = path("bpf/blindmeter").display(),
         roster = path("roster.csv").display(),
         socket = path("control.sock").display(),
     )
+}
+
+/// What `/metrics` serves, if somebody serves it.
+pub(crate) fn try_metrics(namespace: &Namespace) -> Option<String> {
+    let body = namespace.run(|| {
+        let mut stream = TcpStream::connect(WEB)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n")?;
+        let mut response = String::new();
+        stream.read_to_string(&mut response)?;
+        Ok::<_, std::io::Error>(response)
+    });
+    body.ok().filter(|response| response.contains("blindmeter_config_reload_ok"))
 }
 
 fn totals(value: &Value) -> Totals {

@@ -11,12 +11,12 @@ const PLACES: [(&[&str], &[&str], &str); 7] = [
     ),
     (
         &["Prefix"],
-        &["src/roster/", "src/config/", "src/control/", "src/cli/", "src/daemon.rs", "src/tap/kernel/"],
+        &["src/roster/", "src/config/", "src/control/", "src/cli/", "src/daemon/mod.rs", "src/tap/kernel/"],
         "prefixes are for the roster and for what hands them in",
     ),
     (
         &["AccountName"],
-        &["src/roster/", "src/config/", "src/control/", "src/cli/", "src/daemon.rs"],
+        &["src/roster/", "src/config/", "src/control/", "src/cli/", "src/daemon/mod.rs"],
         "account names are for the roster and for what hands them in",
     ),
     (
@@ -133,7 +133,7 @@ fn a_word_out_of_place_is_found() {
         ("src/node.rs", "use crate::roster::address::Prefix;"),
         ("src/publish/support.rs", "fn f(name: &AccountName) {}"),
         ("src/publish/support.rs", "let text = name.reveal();"),
-        ("src/daemon.rs", "let text = AccountName::reveal(name);"),
+        ("src/daemon/mod.rs", "let text = AccountName::reveal(name);"),
         ("src/schedule.rs", "let now = std::time::Instant::now();"),
         ("src/cli/demo/mod.rs", "use std::time::SystemTime;"),
         ("src/control/server.rs", "tokio::time::sleep(a).await;"),

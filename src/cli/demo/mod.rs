@@ -13,7 +13,7 @@ use super::output::{self, VolumeReport};
 use crate::clock::{Stopwatch, pause};
 use crate::config::{Backend, ComparablePolicy, Config, Pattern, Roles};
 use crate::control::changes::Change;
-use crate::daemon::{self, Engine};
+use crate::daemon::{self, End, Engine};
 use crate::failure::{Code, Failure};
 use crate::guard::playground::{self, DEVICE, Playground};
 use crate::meter::policy::{Policy, Profile};
@@ -99,8 +99,8 @@ async fn perform(
     let io = |error: std::io::Error| Failure::new(Code::Io, error.to_string());
     let crowd = Crowd::new(options.accounts);
     let config = config(options.accounts);
-    let chosen = playground.as_ref().map(|_| daemon::choose(&config)).transpose()?;
-    let engine = daemon::start(&config, (chosen.map(|(chosen, _)| chosen), None), crowd.roster(), false)?;
+    let prepared = playground.as_ref().map(|_| daemon::choose(&config)).transpose()?;
+    let engine = daemon::start(&config, prepared, crowd.roster(), false)?;
     let listener = tokio::net::TcpListener::from_std(listener).map_err(io)?;
     let serving = tokio::spawn(http::serve(listener, http::router(Arc::clone(&engine.pages))));
     let mut outlet = match playground {
@@ -135,7 +135,7 @@ async fn perform(
         metrics_url,
     };
     serving.abort();
-    engine.stop().await;
+    engine.stop(End::Stop).await;
     conclude(&report, options.json)
 }
 
@@ -240,5 +240,7 @@ fn config(accounts: u32) -> Config {
         listen: Vec::new(),
         capacity: accounts as usize,
         store: None,
+        // Nothing is kept beyond the demo.
+        pin: std::path::PathBuf::new(),
     }
 }

@@ -83,13 +83,13 @@ const volatile struct pool v4_pool[POOLS] = {};
 const volatile struct pool v6_pool[POOLS] = {};
 
 // What of the slow paths is in use, and what the next process must know to adopt these maps; the
-// program reads the first four words only. See src/tap/kernel/maps.rs.
+// program reads the first four words only. See src/tap/kernel/header.rs.
 struct info {
 	u32 hosts_v4;
 	u32 hosts_v6;
 	u32 routes_v4;
 	u32 routes_v6;
-	u8 header[112];
+	u8 header[496];
 };
 
 struct tag {

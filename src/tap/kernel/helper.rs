@@ -3,12 +3,14 @@
 //! It holds the programs, CAP_BPF, CAP_NET_ADMIN and one socket; it has no thread, no roster, no
 //! address, and ends with its socket. It ignores the signals that end the daemon, since a service
 //! manager sends them to both at once and the daemon must have the last word.
+//! When nothing is to outlive the daemon it takes its filters off at the end; links need no such
+//! care, they end with their descriptors.
 #![expect(unsafe_code, reason = "fork(2) and close_range(2)")]
 
-use super::Programs;
 use super::hooks;
+use super::set::Programs;
 use crate::config::Hook;
-use crate::guard::capabilities;
+use crate::guard::{capabilities, sandbox};
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg, sendmsg,
@@ -20,11 +22,12 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::Mutex;
 
-/// Asks to attach; the interface's index follows.
-const ATTACH_ETHERNET: u32 = 1;
-const ATTACH_IP: u32 = 2;
-/// Asks to take our filters off an interface.
-const DETACH: u32 = 3;
+/// Asks to take our filters off an interface; the interface's index follows.
+const DETACH: u32 = 0;
+/// Asks to attach one direction of an interface, with these bits.
+const ATTACH: u32 = 1;
+const ETHERNET: u32 = 2;
+const UP: u32 = 4;
 
 const MESSAGE_BYTES: usize = 8;
 
@@ -34,36 +37,28 @@ pub(super) struct Helper {
     process: Pid,
 }
 
-/// What keeps the program attached to one interface.
-pub(super) enum Attached {
-    /// The links of both directions: closing them detaches.
-    Links(Vec<OwnedFd>),
-    /// Filters, which the helper takes off.
-    Filters,
-    /// Nothing any more.
-    Not,
-}
-
 impl Helper {
-    /// Starts the helper. Must be called while the process has one thread.
-    pub(super) fn start(programs: &Programs, hook: Hook) -> io::Result<Self> {
+    /// Starts the helper, which takes its filters off at its end if they are not to be `kept`. Must
+    /// be called while the process has one thread.
+    pub(super) fn start(programs: &Programs, hook: Hook, kept: bool) -> io::Result<Self> {
         let (ours, its) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
         // SAFETY: the process has one thread, so the child may do whatever its parent could.
         match unsafe { fork() }? {
             ForkResult::Parent { child } => Ok(Self { socket: Mutex::new(Some(ours)), process: child }),
             ForkResult::Child => {
                 drop(ours);
-                serve(&its, programs, hook);
+                serve(&its, programs, hook, kept);
                 // SAFETY: ends the process without running what the parent registered for its end.
                 unsafe { libc::_exit(0) }
             }
         }
     }
 
-    /// Attaches both directions to the interface of this index.
-    pub(super) fn attach(&self, index: u32, ethernet: bool) -> io::Result<Attached> {
-        let links = self.ask(if ethernet { ATTACH_ETHERNET } else { ATTACH_IP }, index)?;
-        Ok(if links.is_empty() { Attached::Filters } else { Attached::Links(links) })
+    /// Attaches one direction to the interface of this index. A link lives as long as its
+    /// descriptor; a filter has none.
+    pub(super) fn attach(&self, index: u32, ethernet: bool, up: bool) -> io::Result<Option<OwnedFd>> {
+        let what = ATTACH | if ethernet { ETHERNET } else { 0 } | if up { UP } else { 0 };
+        self.ask(what, index)
     }
 
     /// Takes our filters off an interface.
@@ -71,17 +66,17 @@ impl Helper {
         self.ask(DETACH, index).map(drop)
     }
 
-    fn ask(&self, what: u32, index: u32) -> io::Result<Vec<OwnedFd>> {
+    fn ask(&self, what: u32, index: u32) -> io::Result<Option<OwnedFd>> {
         let socket = self.socket.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let socket = socket.as_ref().ok_or(io::ErrorKind::NotConnected)?;
         let message = [what.to_ne_bytes(), index.to_ne_bytes()].concat();
         sendmsg::<()>(socket.as_raw_fd(), &[IoSlice::new(&message)], &[], MsgFlags::MSG_NOSIGNAL, None)?;
         let answer = receive(socket, MsgFlags::MSG_CMSG_CLOEXEC)?;
-        let Some(Message { words: [code, _], links }) = answer else {
+        let Some(Message { words: [code, _], link }) = answer else {
             return Err(io::ErrorKind::BrokenPipe.into());
         };
         match code {
-            0 => Ok(links),
+            0 => Ok(link),
             code => Err(io::Error::from_raw_os_error(code.cast_signed())),
         }
     }
@@ -96,81 +91,69 @@ impl Drop for Helper {
     }
 }
 
-/// A request (what, interface) or an answer (error number, zero), with descriptors of links.
+/// A request (what, interface) or an answer (error number, zero), perhaps with a link.
 struct Message {
     words: [u32; 2],
-    links: Vec<OwnedFd>,
+    link: Option<OwnedFd>,
 }
 
 /// Waits for a message; none when the other end is closed.
 fn receive(socket: &OwnedFd, flags: MsgFlags) -> io::Result<Option<Message>> {
     let mut bytes = [0; MESSAGE_BYTES];
-    let mut space = nix::cmsg_space!([i32; 2]);
+    let mut space = nix::cmsg_space!([i32; 1]);
     let mut parts = [IoSliceMut::new(&mut bytes)];
     let message = recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut space), flags)?;
-    let mut descriptors = Vec::new();
+    let mut link = None;
     for control in message.cmsgs()? {
         if let ControlMessageOwned::ScmRights(numbers) = control {
-            // SAFETY: the kernel made these descriptors for this process with the message.
-            descriptors.extend(numbers.into_iter().map(|number| unsafe { OwnedFd::from_raw_fd(number) }));
+            // SAFETY: the kernel made the descriptor for this process with the message.
+            link = numbers.first().map(|number| unsafe { OwnedFd::from_raw_fd(*number) });
         }
     }
     let whole = message.bytes == MESSAGE_BYTES;
     let word = |at: usize| u32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-    Ok(whole.then(|| Message { words: [word(0), word(4)], links: descriptors }))
+    Ok(whole.then_some(Message { words: [word(0), word(4)], link }))
 }
 
 /// The helper's life: one request, one answer, until the socket closes.
-fn serve(socket: &OwnedFd, programs: &Programs, hook: Hook) {
-    for ending in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+fn serve(socket: &OwnedFd, programs: &Programs, hook: Hook, kept: bool) {
+    for ending in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1] {
         // SAFETY: ignoring a signal runs no code.
         let _ = unsafe { signal(ending, SigHandler::SigIgn) };
     }
     nix::sys::prctl::set_name(c"bm-helper").unwrap_or_default();
     close_all_but(socket, programs);
-    if capabilities::keep_only(&capabilities::ATTACHING).is_err() {
+    let enclosed = capabilities::keep_only(&capabilities::ATTACHING).and_then(|()| sandbox::enter_helper());
+    if enclosed.is_err() {
         return;
     }
     let mut filtered: Vec<u32> = Vec::new();
     while let Ok(Some(Message { words: [what, index], .. })) = receive(socket, MsgFlags::empty()) {
-        let result = match what {
-            ATTACH_ETHERNET | ATTACH_IP => attach(programs, hook, index, what == ATTACH_ETHERNET),
-            _ => {
-                hooks::detach_filters(index);
-                filtered.retain(|other| *other != index);
-                Ok(Vec::new())
-            }
-        };
-        if hook == Hook::Clsact && what != DETACH && result.is_ok() {
+        let result = if what == DETACH {
+            hooks::detach_filters(index);
+            filtered.retain(|other| *other != index);
+            Ok(None)
+        } else {
+            let (ethernet, up) = (what & ETHERNET != 0, what & UP != 0);
             filtered.push(index);
-        }
+            hooks::attach(hook, programs.of(ethernet, up), index, up)
+        };
         if answer(socket, result).is_err() {
             break;
         }
     }
-    for index in filtered {
-        hooks::detach_filters(index);
+    if hook == Hook::Clsact && !kept {
+        filtered.into_iter().for_each(hooks::detach_filters);
     }
 }
 
-fn attach(programs: &Programs, hook: Hook, index: u32, ethernet: bool) -> io::Result<Vec<OwnedFd>> {
-    let [up, down] = programs.of(ethernet);
-    let up = hooks::attach(hook, up, index, true)?;
-    let down = hooks::attach(hook, down, index, false).inspect_err(|_| {
-        if hook == Hook::Clsact {
-            hooks::detach_filters(index);
-        }
-    })?;
-    Ok(up.into_iter().chain(down).collect())
-}
-
-fn answer(socket: &OwnedFd, result: io::Result<Vec<OwnedFd>>) -> io::Result<()> {
-    let (code, links) = match result {
-        Ok(links) => (0, links),
-        Err(error) => (error.raw_os_error().unwrap_or(libc::EIO), Vec::new()),
+fn answer(socket: &OwnedFd, result: io::Result<Option<OwnedFd>>) -> io::Result<()> {
+    let (code, link) = match result {
+        Ok(link) => (0, link),
+        Err(error) => (error.raw_os_error().unwrap_or(libc::EIO), None),
     };
     let message = [code.to_ne_bytes(), [0; 4]].concat();
-    let numbers: Vec<i32> = links.iter().map(AsRawFd::as_raw_fd).collect();
+    let numbers: Vec<i32> = link.iter().map(AsRawFd::as_raw_fd).collect();
     let rights = [ControlMessage::ScmRights(&numbers)];
     let control = if numbers.is_empty() { &[] } else { rights.as_slice() };
     sendmsg::<()>(socket.as_raw_fd(), &[IoSlice::new(&message)], control, MsgFlags::MSG_NOSIGNAL, None)?;
@@ -179,7 +162,7 @@ fn answer(socket: &OwnedFd, result: io::Result<Vec<OwnedFd>>) -> io::Result<()> 
 
 /// Closes every descriptor that the helper has no use for.
 fn close_all_but(socket: &OwnedFd, programs: &Programs) {
-    let mut kept: Vec<u32> = programs.descriptors().map(i32::cast_unsigned).collect();
+    let mut kept: Vec<u32> = programs.0.iter().map(|program| program.as_raw_fd().cast_unsigned()).collect();
     kept.push(socket.as_raw_fd().cast_unsigned());
     // Standard error stays: a panic must be seen.
     kept.push(2);

@@ -9,13 +9,14 @@
 
 use super::sys;
 use crate::config::Hook;
-use crate::netlink::{CREATE, EXCLUSIVE, attribute, request, text};
+use crate::netlink::{CREATE, EXCLUSIVE, attribute, exists, request, text};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 const NEW_QDISC: u16 = 36;
 const NEW_FILTER: u16 = 44;
 const DELETE_FILTER: u16 = 45;
+const GET_FILTER: u16 = 46;
 
 const KIND: u16 = 1;
 const OPTIONS: u16 = 2;
@@ -56,6 +57,14 @@ pub(super) fn detach_filters(index: u32) {
         // An error says that there is none, or no such interface any more.
         let _ = request(DELETE_FILTER, 0, &traffic_class(index, HANDLE, parent, filter_info()));
     }
+}
+
+/// Whether an interface has a filter of ours, in either direction. Needs no capability.
+pub(super) fn has_filter(index: u32) -> bool {
+    let kind = attribute(KIND, &text("bpf"));
+    [INGRESS, EGRESS].into_iter().any(|parent| {
+        exists(GET_FILTER, &[traffic_class(index, HANDLE, parent, filter_info()), kind.clone()].concat())
+    })
 }
 
 fn filter(program: &impl AsFd, index: u32, ingress: bool) -> io::Result<()> {

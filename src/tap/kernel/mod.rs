@@ -4,41 +4,42 @@
 //! CAP_NET_ADMIN (CAP_PERFMON as well, or the program is compiled with speculation masks, which
 //! cost a fifth); afterwards the process needs none: it reads counters and writes owners through
 //! mapped memory and map descriptors, and [`helper`] attaches interfaces that come later.
+//! Maps, programs and links are [`kept`] under names, so that the kernel counts on while no process
+//! lives; the next one [`adopt`]s them.
 
+mod adopt;
+mod attach;
+mod header;
 mod helper;
 mod hooks;
+mod kept;
+mod object;
 mod owners;
+mod set;
 mod sys;
+
+pub use attach::Attacher;
+pub(super) use attach::Attachment;
+pub use kept::{Kept, KeptError};
 
 use super::CounterMemory;
 use crate::config::Hook;
-use crate::meter::counters::{Cell, Counters};
 use crate::meter::slot::Slot;
-use crate::meter::tags::{TagCell, Tags};
 use crate::roster::address::Prefix;
 use crate::roster::owners::Owners;
-use aya::EbpfLoader;
-use aya::maps::Map;
-use aya::programs::SchedClassifier;
-use helper::{Attached, Helper};
-use owners::{KernelOwners, Pools, SLOTS_PER_LINE};
+use attach::Link;
+use header::Header;
+use helper::Helper;
+use owners::{KernelOwners, Pools};
+use set::Set;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::sync::{Arc, Mutex};
-
-/// The program, made of meter.bpf.c by `src/tap/bpf/build`.
-const OBJECT: &[u8] = aya::include_bytes_aligned!("../bpf/meter.bpf.o");
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+use std::sync::Arc;
 
 /// Linux 5.19: maps are changed without a capability. Linux 6.6: tcx.
 const OLDEST_RELEASE: (u32, u32) = (5, 19);
 const TCX_RELEASE: (u32, u32) = (6, 6);
-
-/// Owners outside the pools that there is room for, at least: the kernel takes memory for those
-/// that there are, and 16 bytes for each that there may be.
-const TABLE_ENTRIES: u32 = 1 << 16;
-
-/// Words of the program's `struct info`.
-const INFO_WORDS: usize = 32;
 
 /// Why the kernel tap does not work here.
 #[derive(Debug, thiserror::Error)]
@@ -58,40 +59,108 @@ pub enum KernelError {
     /// The kernel refused the program or a map.
     #[error("the kernel refuses the program: {0}")]
     Refused(String),
+    /// What is kept in the kernel is not this node's, or of a version that is not known here.
+    #[error(
+        "counters of another node or version are in the kernel; stop what made them, or remove them with \
+         `blindmeter detach`"
+    )]
+    Foreign,
+    /// The program of an earlier process is attached, and may not be taken off.
+    #[error(
+        "the kernel tap of an earlier process still counts; run `blindmeter detach` as root, or go on with \
+         tap.backend = \"kernel\""
+    )]
+    Remains,
+    /// More accounts are in the kernel's maps than there is room for.
+    #[error("store.capacity: the running tap holds accounts up to number {0}; set it to {0} or more")]
+    CapacityTooSmall(usize),
     /// A system call failed.
     #[error("cannot set up the kernel tap: {0}")]
     System(#[from] io::Error),
 }
 
-/// The four programs: by link type and direction.
-struct Programs([OwnedFd; 4]);
-
-impl Programs {
-    /// Up and down of a link type.
-    fn of(&self, ethernet: bool) -> [&OwnedFd; 2] {
-        let [ethernet_up, ethernet_down, ip_up, ip_down] = &self.0;
-        if ethernet { [ethernet_up, ethernet_down] } else { [ip_up, ip_down] }
-    }
-
-    fn descriptors(&self) -> impl Iterator<Item = i32> {
-        self.0.iter().map(AsRawFd::as_raw_fd)
+impl KernelError {
+    /// True when no other tap should be taken in its place: something is there that must be looked
+    /// at first.
+    #[must_use]
+    pub fn is_in_the_way(&self) -> bool {
+        matches!(self, Self::Foreign | Self::Remains | Self::CapacityTooSmall(_))
     }
 }
 
-/// The loaded program with its maps, not attached to anything yet.
+/// What the program is loaded for.
+pub struct Wanted<'a> {
+    /// Ranges that are served by array.
+    pub pools: &'a [Prefix],
+    /// Accounts that there is room for.
+    pub accounts: usize,
+    /// Names the memory of the counters, should it be made.
+    pub generation: [u8; 16],
+    /// Whose it is.
+    pub node: [u8; 16],
+}
+
+impl Wanted<'_> {
+    fn header(&self, pools: &Pools, predecessor: [u8; 16]) -> io::Result<Header> {
+        Ok(Header {
+            slots: u32::try_from(Slot::FIRST_ACCOUNT.index() + self.accounts).map_err(io::Error::other)?,
+            generation: self.generation,
+            predecessor,
+            node: self.node,
+            layout: self.layout(pools),
+            pools: [pools.described(false), pools.described(true)],
+        })
+    }
+
+    /// What must be the same for a set to be used on: the program, the pools, the capacity.
+    fn layout(&self, pools: &Pools) -> [u8; 16] {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(object::OBJECT).update(&self.accounts.to_le_bytes());
+        for (count, list) in [pools.described(false), pools.described(true)] {
+            hasher.update(&count.to_le_bytes()).update(&list);
+        }
+        let mut layout = [0; 16];
+        layout.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+        layout
+    }
+}
+
+/// Takes what a dead daemon left in the kernel out of it: how many pins, and on how many interfaces
+/// there was a filter.
+///
+/// # Errors
+/// When a daemon lives there, or capabilities are missing.
+pub fn detach(pin: &Path) -> Result<(usize, usize), DetachError> {
+    let kept = Kept::of_the_dead(pin)?;
+    Ok(adopt::clear(&kept)?)
+}
+
+/// Why what is in the kernel stays there.
+#[derive(Debug, thiserror::Error)]
+pub enum DetachError {
+    /// The pins.
+    #[error(transparent)]
+    Kept(#[from] KeptError),
+    /// The programs.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+}
+
+/// The loaded program with its maps.
 pub struct Kernel {
-    programs: Programs,
+    set: Set,
     memory: CounterMemory,
     owners: Arc<KernelOwners>,
+    links: Vec<Link>,
+    remains: Remains,
 }
 
 impl Kernel {
-    /// Loads the program over these pools, with room for so many accounts. `generation` names the
-    /// memory of its counters.
+    /// Goes on with what an earlier process left at this place, or loads the program anew.
     ///
     /// # Errors
-    /// What this kernel or these privileges do not allow.
-    pub fn load(pools: &[Prefix], accounts: usize, generation: [u8; 16]) -> Result<Self, KernelError> {
+    /// What this kernel, these privileges or the remains of another node do not allow.
+    pub fn open(wanted: &Wanted<'_>, hook: Hook, kept: Arc<Kept>) -> Result<Self, KernelError> {
         use crate::guard::capabilities::{ATTACHING, has};
         let release = release()?;
         if release < OLDEST_RELEASE {
@@ -100,44 +169,41 @@ impl Kernel {
         if !has(&ATTACHING) {
             return Err(KernelError::Capabilities);
         }
-        let slots = Slot::FIRST_ACCOUNT.index() + accounts;
-        let entries = u32::try_from(slots).map_err(io::Error::other)?;
-        let pools = Pools::lay_out(pools);
-        let ((v4_pools, v4_pool), (v6_pools, v6_pool)) = (pools.described(false), pools.described(true));
-        let table_entries = entries.saturating_mul(4).max(TABLE_ENTRIES);
-        let mut loader = EbpfLoader::new();
-        for name in ["up", "down", "tags"] {
-            loader.map_max_entries(name, entries);
+        let opened = adopt::open(wanted, hook, &kept)?;
+        let memory = opened.set.memory(opened.adopted)?;
+        let owners = Arc::new(opened.set.owners()?);
+        let present = opened.is_kept.then_some(opened.set.header.generation);
+        let remains = Remains::of(opened.older, present, kept)?;
+        Ok(Self { set: opened.set, memory, owners, links: opened.links, remains })
+    }
+
+    /// Keeps the program and its maps beyond this process, where they are not kept already, until
+    /// they are let go of.
+    ///
+    /// # Errors
+    /// When the place does not take them.
+    pub fn keep(self) -> io::Result<Remains> {
+        let mut remains = self.remains;
+        if remains.present.is_none() && !remains.kept.is_nowhere() {
+            self.set.keep(&remains.kept)?;
+            remains.present = Some(self.set.header.generation);
         }
-        for name in TABLES {
-            loader.map_max_entries(name, table_entries);
-        }
-        loader.map_max_entries("owners", pools.lines());
-        loader.override_global("v4_pools", &v4_pools, true);
-        loader.override_global("v6_pools", &v6_pools, true);
-        loader.override_global("v4_pool", v4_pool.as_slice(), true);
-        loader.override_global("v6_pool", v6_pool.as_slice(), true);
-        let refused = |error: aya::EbpfError| KernelError::Refused(chain(&error));
-        let mut object = loader.load(OBJECT).map_err(refused)?;
-        let mut programs = Vec::new();
-        for name in ["ethernet_up", "ethernet_down", "ip_up", "ip_down"] {
-            programs.push(program(&mut object, name)?);
-        }
-        let programs = <[OwnedFd; 4]>::try_from(programs).expect("four names make four programs");
-        let map = |name| descriptor(object.map(name));
-        let mapped_cells = |name| sys::mapped::<Cell>(&map(name)?, slots);
-        let counters = Counters::over(mapped_cells("up")?, mapped_cells("down")?);
-        let [hosts_v4, hosts_v6, routes_v4, routes_v6] = TABLES.map(map);
-        let owners = KernelOwners {
-            dense: sys::mapped(&map("owners")?, pools.lines() as usize * SLOTS_PER_LINE)?,
-            in_use: sys::mapped(&map("info")?, INFO_WORDS)?,
-            tables: [hosts_v4?, hosts_v6?, routes_v4?, routes_v6?],
-            entries: Mutex::default(),
-            pools,
-        };
-        let tags = Tags::over(sys::mapped::<TagCell>(&map("tags")?, slots)?);
-        let memory = CounterMemory { counters, tags, generation, adopted: false };
-        Ok(Self { programs: Programs(programs), memory, owners: Arc::new(owners) })
+        Ok(remains)
+    }
+
+    /// The counters before this one's that an earlier process left, the oldest first.
+    #[must_use]
+    pub fn older(&self) -> Vec<CounterMemory> {
+        self.remains.older.clone()
+    }
+
+    /// Loads the program over these pools, with room for so many accounts, for this process alone.
+    ///
+    /// # Errors
+    /// What this kernel or these privileges do not allow.
+    pub fn load(pools: &[Prefix], accounts: usize, generation: [u8; 16]) -> Result<Self, KernelError> {
+        let wanted = Wanted { pools, accounts, generation, node: [0; 16] };
+        Self::open(&wanted, hook(None)?, Arc::new(Kept::Nowhere))
     }
 
     /// The counters that the program adds to, and the tags beside them.
@@ -155,7 +221,7 @@ impl Kernel {
     /// One of the programs: of Ethernet or of bare IP, for packets that come in or go out.
     #[must_use]
     pub fn program(&self, ethernet: bool, up: bool) -> BorrowedFd<'_> {
-        self.programs.of(ethernet)[usize::from(!up)].as_fd()
+        self.set.programs.of(ethernet, up).as_fd()
     }
 
     /// Starts the helper that attaches the program to interfaces, in this network namespace.
@@ -163,47 +229,50 @@ impl Kernel {
     ///
     /// # Errors
     /// Those of fork(2) and socketpair(2).
-    pub fn attacher(&self, hook: Hook) -> io::Result<Attacher> {
-        Helper::start(&self.programs, hook).map(|helper| Attacher(Arc::new(helper)))
+    pub fn attacher(&mut self, hook: Hook) -> io::Result<Attacher> {
+        let kept = Arc::clone(&self.remains.kept);
+        let helper = Helper::start(&self.set.programs, hook, !kept.is_nowhere())?;
+        Attacher::new(hook, helper, kept, std::mem::take(&mut self.links))
     }
 }
 
-/// Attaches the program to interfaces through the helper. The helper ends with the last copy.
-#[derive(Clone)]
-pub struct Attacher(Arc<Helper>);
-
-/// The program, attached to one interface in both directions until it is dropped.
-pub(super) struct Attachment {
-    index: u32,
-    attached: Attached,
-    helper: Arc<Helper>,
+/// What is kept of the kernel tap beyond a process: the present set, and those before it.
+pub struct Remains {
+    /// The counters of earlier sets, the oldest first; nothing is added to them any more.
+    pub older: Vec<CounterMemory>,
+    present: Option<[u8; 16]>,
+    kept: Arc<Kept>,
 }
 
-impl Attacher {
-    pub(super) fn attach(&self, index: u32, ethernet: bool) -> io::Result<Attachment> {
-        let attached = self.0.attach(index, ethernet)?;
-        Ok(Attachment { index, attached, helper: Arc::clone(&self.0) })
+impl Remains {
+    fn of(older: Vec<Set>, present: Option<[u8; 16]>, kept: Arc<Kept>) -> io::Result<Self> {
+        let older = older.iter().map(|set| set.memory(true)).collect::<io::Result<_>>()?;
+        Ok(Self { older, present, kept })
     }
-}
 
-impl Attachment {
-    /// Takes the program off the interface; nothing is counted when it has returned.
-    pub(super) fn detach(&mut self) {
-        match std::mem::replace(&mut self.attached, Attached::Not) {
-            // Closed descriptors detach.
-            Attached::Links(links) => drop(links),
-            Attached::Filters => {
-                // A helper that is gone has taken its filters with it.
-                let _ = self.helper.detach(self.index);
-            }
-            Attached::Not => {}
+    /// Takes down what an earlier process left, for a tap that counts elsewhere.
+    ///
+    /// # Errors
+    /// When a filter is there and may not be taken off.
+    pub fn take_down(kept: Arc<Kept>) -> Result<Self, KernelError> {
+        let older = adopt::take_down(&kept)?;
+        Ok(Self::of(older, None, kept)?)
+    }
+
+    /// Lets go of earlier sets: what they counted is in the store.
+    pub fn forget_older(&mut self) {
+        for memory in self.older.drain(..) {
+            set::forget(&self.kept, memory.generation);
         }
     }
-}
 
-impl Drop for Attachment {
-    fn drop(&mut self) {
-        self.detach();
+    /// Lets go of everything: a real stop leaves nothing.
+    pub fn remove(mut self) {
+        self.forget_older();
+        if let Some(present) = self.present {
+            set::forget(&self.kept, present);
+        }
+        self.kept.close();
     }
 }
 
@@ -221,41 +290,10 @@ pub fn hook(asked: Option<Hook>) -> Result<Hook, KernelError> {
     }
 }
 
-/// The tables of owners that are not arrays, in the order of [`KernelOwners::tables`].
-const TABLES: [&str; 4] = ["hosts_v4", "hosts_v6", "routes_v4", "routes_v6"];
-
 /// Major and minor number of the running kernel.
 fn release() -> io::Result<(u32, u32)> {
     let name = nix::sys::utsname::uname().map_err(io::Error::from)?;
     let text = name.release().to_str().unwrap_or_default();
     let mut numbers = text.split(|letter: char| !letter.is_ascii_digit()).map_while(|part| part.parse().ok());
     Ok((numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)))
-}
-
-fn program(object: &mut aya::Ebpf, name: &str) -> Result<OwnedFd, KernelError> {
-    let refused = |error: aya::programs::ProgramError| KernelError::Refused(chain(&error));
-    let program = object.program_mut(name).expect("the object has this program");
-    let program: &mut SchedClassifier = program.try_into().map_err(refused)?;
-    program.load().map_err(refused)?;
-    Ok(program.fd().map_err(refused)?.as_fd().try_clone_to_owned()?)
-}
-
-fn descriptor(map: Option<&Map>) -> io::Result<OwnedFd> {
-    let data = match map {
-        Some(Map::Array(data) | Map::HashMap(data) | Map::LpmTrie(data)) => data,
-        _ => return Err(io::Error::other("the object lacks a map")),
-    };
-    data.fd().as_fd().try_clone_to_owned()
-}
-
-/// The first line of an error and of what caused it; a verifier's log is not for one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut parts = vec![error.to_string()];
-    let mut source = error.source();
-    while let Some(cause) = source {
-        parts.push(cause.to_string());
-        source = cause.source();
-    }
-    let first_lines = parts.iter().filter_map(|part| part.lines().next());
-    first_lines.collect::<Vec<_>>().join(": ")
 }

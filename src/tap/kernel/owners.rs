@@ -2,12 +2,13 @@
 //!
 //! Addresses of pools are stored into mapped memory, which needs no system call; other single
 //! addresses go to a hash, prefixes to a trie. The two slow tables are consulted only while they
-//! hold something. Holds no account: slots only.
+//! hold something. Each owner carries the code of the source that named it, so that a process that
+//! adopts the maps knows what an earlier one had learned. Holds no account: slots only.
 
 use super::sys;
 use crate::meter::slot::Slot;
 use crate::roster::address::{Prefix, TunnelAddress};
-use crate::roster::owners::{Owners, OwnersRefused};
+use crate::roster::owners::{Owned, Owners, OwnersRefused};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Mutex;
@@ -17,8 +18,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// further ones go to the hash.
 pub(super) const POOLS: usize = 8;
 
+/// Bytes of the program's `struct pool`.
+pub(super) const POOL_BYTES: usize = 24;
+
 /// Slots of the dense arrays that share an entry (`SLOTS_PER_LINE` in meter.bpf.c).
 pub(super) const SLOTS_PER_LINE: usize = 2;
+
+/// Bits of an owner that are its slot (`SLOT_BITS` in meter.bpf.c); the code of the source is above.
+const SLOT_BITS: u32 = 24;
 
 /// The four tables that are not arrays, in the order of the program's `struct info`.
 const HOSTS_V4: usize = 0;
@@ -63,11 +70,11 @@ impl Pools {
 
     /// What the program is told of the pools of a family: their number, and for each the bytes of
     /// `struct pool` in meter.bpf.c.
-    pub(super) fn described(&self, v6: bool) -> (u32, [u8; POOLS * 24]) {
-        let mut described = [0; POOLS * 24];
+    pub(super) fn described(&self, v6: bool) -> (u32, [u8; POOLS * POOL_BYTES]) {
+        let mut described = [0; POOLS * POOL_BYTES];
         let of_family = self.pools.iter().filter(|pool| matches!(pool.first, TunnelAddress::V6(_)) == v6);
         let mut count = 0;
-        for (pool, to) in of_family.zip(described.chunks_exact_mut(24)) {
+        for (pool, to) in of_family.zip(described.chunks_exact_mut(POOL_BYTES)) {
             let (high, low) = match pool.first {
                 TunnelAddress::V4(bits) => ([0; 12], bits),
                 TunnelAddress::V6(bits) => {
@@ -83,6 +90,37 @@ impl Pools {
             count += 1;
         }
         (count, described)
+    }
+
+    /// The pools of which these are the descriptions, v4 and v6.
+    pub(super) fn of_described(described: &[(u32, [u8; POOLS * POOL_BYTES]); 2]) -> Self {
+        let (mut laid, mut slots) = (Vec::new(), 0);
+        for (family, (count, list)) in described.iter().enumerate() {
+            for pool in list.chunks_exact(POOL_BYTES).take(*count as usize) {
+                let low = u32::from_ne_bytes(first(&pool[12..]));
+                let first = if family == 0 {
+                    TunnelAddress::V4(low)
+                } else {
+                    let high: [u8; 12] = first(pool);
+                    TunnelAddress::V6(u128::from_be_bytes(first(
+                        &[high.as_slice(), &low.to_be_bytes()].concat(),
+                    )))
+                };
+                let size = u32::from_ne_bytes(self::first(&pool[16..]));
+                laid.push(Pool { first, size, base: u32::from_ne_bytes(self::first(&pool[20..])) });
+                slots += size;
+            }
+        }
+        Self { pools: laid, slots }
+    }
+
+    /// The address of a place.
+    fn address_at(&self, place: u32) -> Option<TunnelAddress> {
+        let inside = |pool: &&Pool| place.checked_sub(pool.base).is_some_and(|offset| offset < pool.size);
+        self.pools.iter().find(inside).map(|pool| match pool.first {
+            TunnelAddress::V4(low) => TunnelAddress::V4(low + (place - pool.base)),
+            TunnelAddress::V6(low) => TunnelAddress::V6(low + u128::from(place - pool.base)),
+        })
     }
 
     fn place_of(&self, address: TunnelAddress) -> Option<usize> {
@@ -119,40 +157,90 @@ pub(super) struct KernelOwners {
 }
 
 impl Owners for KernelOwners {
-    fn set(&self, prefix: Prefix, slot: Slot) -> Result<(), OwnersRefused> {
+    fn set(&self, owned: Owned) -> Result<(), OwnersRefused> {
+        let Owned { prefix, slot, source } = owned;
+        let owner = if slot == Slot::UNATTRIBUTED { 0 } else { slot.word() | u32::from(source) << SLOT_BITS };
         if prefix.is_host()
             && let Some(cell) = self.pools.place_of(prefix.address()).and_then(|at| self.dense.get(at))
         {
             // Release: what the roster did before an assignment is in place before it shows.
-            cell.store(slot.word(), Ordering::Release);
+            cell.store(owner, Ordering::Release);
             return Ok(());
         }
         let (table, key) = key_of(prefix);
-        self.write(table, &key, slot).map_err(|error| OwnersRefused::new(&error))
+        self.write(table, &key, owner).map_err(|error| OwnersRefused::new(&error))
+    }
+
+    fn all(&self) -> Result<Vec<Owned>, OwnersRefused> {
+        let mut all = Vec::new();
+        for (place, cell) in self.dense.iter().enumerate().take(self.pools.slots as usize) {
+            // Acquire: pairs with the store of an owner by this process or an earlier one.
+            let owner = cell.load(Ordering::Acquire);
+            let address = u32::try_from(place).ok().and_then(|place| self.pools.address_at(place));
+            if let (Some(address), true) = (address, owner != 0) {
+                all.push(owned(Prefix::of_host(address), owner));
+            }
+        }
+        for table in 0..self.tables.len() {
+            self.each(table, |prefix, owner| all.push(owned(prefix, owner)))
+                .map_err(|error| OwnersRefused::new(&error))?;
+        }
+        Ok(all)
     }
 }
 
+/// An owner as the program's tables hold it.
+fn owned(prefix: Prefix, owner: u32) -> Owned {
+    let source = u8::try_from(owner >> SLOT_BITS).unwrap_or_default();
+    Owned { prefix, slot: Slot::new(owner & ((1 << SLOT_BITS) - 1)), source }
+}
+
 impl KernelOwners {
-    fn write(&self, table: usize, key: &[u8], slot: Slot) -> io::Result<()> {
+    /// Counts what the tables hold: an earlier process may have ended between a change of a table
+    /// and of the word that says how much it holds.
+    pub(super) fn recount(&self) -> io::Result<()> {
+        let mut entries = self.entries.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for (table, count) in entries.iter_mut().enumerate() {
+            *count = 0;
+            self.each(table, |_, _| *count += 1)?;
+            self.in_use[table].store(*count, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// Every entry of a table.
+    fn each(&self, table: usize, mut entry: impl FnMut(Prefix, u32)) -> io::Result<()> {
+        let mut key: Option<Vec<u8>> = None;
+        while let Some(next) = sys::next_key(&self.tables[table], key.as_deref(), KEY_BYTES[table])? {
+            if let (Some(prefix), Some(owner)) =
+                (prefix_of(table, &next), sys::value(&self.tables[table], &next))
+            {
+                entry(prefix, owner);
+            }
+            key = Some(next);
+        }
+        Ok(())
+    }
+
+    fn write(&self, table: usize, key: &[u8], owner: u32) -> io::Result<()> {
         // A poisoned lock is taken over: the numbers are right at each step.
         let mut entries = self.entries.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if slot == Slot::UNATTRIBUTED {
+        if owner == 0 {
             entries[table] -= u32::from(sys::delete(&self.tables[table], key)?);
         } else {
             // Counted before it is there, so that the program never skips a table that holds one.
             self.in_use[table].store(entries[table] + 1, Ordering::Release);
-            let replaced = self.holds(table, key);
-            sys::update(&self.tables[table], key, slot.word())?;
+            let replaced = sys::value(&self.tables[table], key).is_some();
+            sys::update(&self.tables[table], key, owner)?;
             entries[table] += u32::from(!replaced);
         }
         self.in_use[table].store(entries[table], Ordering::Release);
         Ok(())
     }
-
-    fn holds(&self, table: usize, key: &[u8]) -> bool {
-        sys::holds(&self.tables[table], key)
-    }
 }
+
+/// Bytes of the key of each table.
+const KEY_BYTES: [usize; 4] = [4, 16, 8, 20];
 
 /// The table and the key of a prefix outside the pools.
 fn key_of(prefix: Prefix) -> (usize, Vec<u8>) {
@@ -165,6 +253,52 @@ fn key_of(prefix: Prefix) -> (usize, Vec<u8>) {
         }
         (TunnelAddress::V6(address), false) => {
             (ROUTES_V6, [bits.as_slice(), &address.to_be_bytes()].concat())
+        }
+    }
+}
+
+/// The prefix of a key; none where it is no key of ours.
+fn prefix_of(table: usize, key: &[u8]) -> Option<Prefix> {
+    let (bits, address) = match table {
+        HOSTS_V4 => (32, key),
+        HOSTS_V6 => (128, key),
+        _ => (u8::try_from(u32::from_ne_bytes(first(key))).ok()?, &key[4..]),
+    };
+    let address = match table {
+        HOSTS_V4 | ROUTES_V4 => TunnelAddress::V4(u32::from_be_bytes(first(address))),
+        _ => TunnelAddress::V6(u128::from_be_bytes(first(address))),
+    };
+    Prefix::new(address, bits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prefix(text: &str) -> Prefix {
+        Prefix::parse(text).expect("a prefix")
+    }
+
+    #[test]
+    fn pools_read_back_from_what_the_program_is_told() {
+        let pools = ["10.8.0.0/24", "fd42:8::/112", "10.9.0.0/28"].map(prefix);
+        let pools = Pools::lay_out(&pools);
+        let again = Pools::of_described(&[pools.described(false), pools.described(true)]);
+        assert!(again.slots == pools.slots);
+        for text in ["10.8.0.0", "10.8.0.255", "10.9.0.15", "fd42:8::", "fd42:8::ffff"] {
+            let address = prefix(text).address();
+            let place = pools.place_of(address).expect("it lies in a pool");
+            assert!(again.place_of(address) == Some(place), "{text}");
+            assert!(again.address_at(u32::try_from(place).expect("small")) == Some(address), "{text}");
+        }
+        assert!(again.address_at(pools.slots).is_none());
+    }
+
+    #[test]
+    fn a_key_stands_for_its_prefix() {
+        for text in ["10.1.2.3", "10.1.0.0/16", "0.0.0.0/0", "fd42::7", "fd42::/16", "::/0"] {
+            let (table, key) = key_of(prefix(text));
+            assert!(key.len() == KEY_BYTES[table] && prefix_of(table, &key) == Some(prefix(text)), "{text}");
         }
     }
 }

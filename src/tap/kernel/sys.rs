@@ -1,22 +1,31 @@
-//! The bpf(2) calls of this tap that go by descriptor and interface index.
+//! The bpf(2) calls of this tap that go by descriptor, path and interface index.
 //!
 //! aya loads the program; attaching by index (a name may have gone to another interface by then),
-//! changing a map after all capabilities are gone, and mapping a map's memory are done here.
+//! changing a map after all capabilities are gone, and finding again what an earlier process left
+//! are done here.
 //!
 //! # Source
-//! bpf(2); include/uapi/linux/bpf.h (union bpf_attr), kernel/bpf/syscall.c, kernel/bpf/tcx.c.
-#![expect(unsafe_code, reason = "bpf(2) and mmap(2) have no safe wrapper that reaches these calls")]
+//! bpf(2); include/uapi/linux/bpf.h (union bpf_attr, struct bpf_link_info, struct bpf_prog_info),
+//! kernel/bpf/syscall.c, kernel/bpf/tcx.c; membarrier(2).
+#![expect(unsafe_code, reason = "bpf(2) has no safe wrapper that reaches these calls")]
 
-use crate::meter::counters::Cell;
-use crate::meter::tags::TagCell;
+use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
-use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 const MAP_LOOKUP: i32 = 1;
 const MAP_UPDATE: i32 = 2;
 const MAP_DELETE: i32 = 3;
+const MAP_NEXT_KEY: i32 = 4;
+const OBJECT_PIN: i32 = 6;
+const OBJECT_GET: i32 = 7;
+const OBJECT_INFO: i32 = 15;
 const LINK_CREATE: i32 = 28;
+const LINK_UPDATE: i32 = 29;
+const LINK_DETACH: i32 = 34;
 
 /// BPF_F_BEFORE and BPF_F_AFTER, which without another program mean first and last of all.
 const FIRST: u32 = 1 << 3;
@@ -26,19 +35,12 @@ const LAST: u32 = 1 << 4;
 const TCX_INGRESS: u32 = 46;
 const TCX_EGRESS: u32 = 47;
 
-/// A value that may lie in memory shared with the kernel's programs.
-///
-/// # Safety
-/// Any bytes are a valid value, and it is only read and written atomically.
-pub(super) unsafe trait Shared: Sync {}
-// SAFETY: atomics, and pairs of them.
-unsafe impl Shared for Cell {}
-// SAFETY: see above.
-unsafe impl Shared for TagCell {}
-// SAFETY: see above.
-unsafe impl Shared for AtomicU32 {}
-// SAFETY: see above.
-unsafe impl Shared for AtomicU64 {}
+/// Words of struct bpf_link_info and struct bpf_prog_info that are asked for, and the places of a
+/// program's id in them: of the program itself, and of a link's program.
+const INFO_WORDS: usize = 6;
+const PROGRAM_ID: usize = 1;
+const LINK_PROGRAM_ID: usize = 2;
+const LINK_INTERFACE: usize = 4;
 
 fn bpf(command: i32, attributes: &[u32]) -> io::Result<i32> {
     // SAFETY: the pointer and length describe `attributes`, which outlives the call; where a
@@ -46,6 +48,11 @@ fn bpf(command: i32, attributes: &[u32]) -> io::Result<i32> {
     let result =
         unsafe { libc::syscall(libc::SYS_bpf, command, attributes.as_ptr(), size_of_val(attributes)) };
     i32::try_from(result).ok().filter(|result| *result >= 0).ok_or_else(io::Error::last_os_error)
+}
+
+fn owned(result: i32) -> OwnedFd {
+    // SAFETY: the descriptor was just made and nobody else owns it.
+    unsafe { OwnedFd::from_raw_fd(result) }
 }
 
 fn word(fd: &impl AsFd) -> u32 {
@@ -75,13 +82,26 @@ pub(super) fn delete(map: &OwnedFd, key: &[u8]) -> io::Result<bool> {
     }
 }
 
-/// Whether the map holds a key.
-pub(super) fn holds(map: &OwnedFd, key: &[u8]) -> bool {
-    // The value is one word in all maps that are asked.
+/// The value of a key; none where the map does not hold it. Values are one word in all maps that
+/// are asked.
+pub(super) fn value(map: &OwnedFd, key: &[u8]) -> Option<u32> {
     let value = AtomicU32::new(0);
     let [key_low, key_high] = halves(key.as_ptr());
     let [value_low, value_high] = halves(value.as_ptr().cast_const().cast());
-    bpf(MAP_LOOKUP, &[word(map), 0, key_low, key_high, value_low, value_high, 0, 0]).is_ok()
+    let found = bpf(MAP_LOOKUP, &[word(map), 0, key_low, key_high, value_low, value_high, 0, 0]).is_ok();
+    // Relaxed: the kernel has written it before the call returned.
+    found.then(|| value.load(Ordering::Relaxed))
+}
+
+/// The key after this one, or the first; none at the end.
+pub(super) fn next_key(map: &OwnedFd, key: Option<&[u8]>, bytes: usize) -> io::Result<Option<Vec<u8>>> {
+    let mut next = vec![0; bytes];
+    let [key_low, key_high] = key.map_or([0, 0], |key| halves(key.as_ptr()));
+    let [next_low, next_high] = halves(next.as_mut_ptr());
+    match bpf(MAP_NEXT_KEY, &[word(map), 0, key_low, key_high, next_low, next_high]) {
+        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(None),
+        result => result.map(|_| Some(next)),
+    }
 }
 
 /// Attaches a program to an interface's tcx hook; it stays until the link is closed everywhere.
@@ -90,34 +110,61 @@ pub(super) fn holds(map: &OwnedFd, key: &[u8]) -> bool {
 /// what the wire sees. Needs CAP_BPF and CAP_NET_ADMIN.
 pub(super) fn tcx(program: &impl AsFd, index: u32, ingress: bool) -> io::Result<OwnedFd> {
     let (hook, place) = if ingress { (TCX_INGRESS, FIRST) } else { (TCX_EGRESS, LAST) };
-    let link = bpf(LINK_CREATE, &[word(program), index, hook, place, 0, 0, 0, 0])?;
-    // SAFETY: the descriptor was just made and nobody else owns it.
-    Ok(unsafe { OwnedFd::from_raw_fd(link) })
+    bpf(LINK_CREATE, &[word(program), index, hook, place, 0, 0, 0, 0]).map(owned)
 }
 
-/// The memory of an array map, mapped for the rest of the process's life.
-pub(super) fn mapped<T: Shared>(map: &impl AsFd, values: usize) -> io::Result<&'static [T]> {
-    let bytes = (values * size_of::<T>()).next_multiple_of(page_bytes());
-    // SAFETY: a fresh shared mapping; the kernel refuses one that is longer than the map.
-    let memory = unsafe {
-        libc::mmap(
-            std::ptr::null_mut(),
-            bytes,
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_SHARED,
-            map.as_fd().as_raw_fd(),
-            0,
-        )
-    };
-    if memory == libc::MAP_FAILED {
-        return Err(io::Error::last_os_error());
+/// Puts another program in the place of a link's, between two packets.
+pub(super) fn exchange(link: &impl AsFd, program: &impl AsFd) -> io::Result<()> {
+    bpf(LINK_UPDATE, &[word(link), word(program), 0, 0]).map(drop)
+}
+
+/// Takes a link's program off its interface at once, whoever else holds the link.
+pub(super) fn detach(link: &impl AsFd) -> io::Result<()> {
+    bpf(LINK_DETACH, &[word(link)]).map(drop)
+}
+
+/// Waits until no processor runs a program that was exchanged before: what it counted is final.
+pub(super) fn wait_for_running_programs() -> io::Result<()> {
+    const GLOBAL: i32 = 1;
+    // SAFETY: takes numbers only; waits for a grace period of RCU, under which programs run.
+    match unsafe { libc::syscall(libc::SYS_membarrier, GLOBAL, 0, 0) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
     }
-    // SAFETY: `values` values lie inside the mapping, page-aligned; it is never unmapped; `Shared`
-    // says that any bytes are a value and that all access is atomic.
-    Ok(unsafe { std::slice::from_raw_parts(memory.cast_const().cast(), values) })
 }
 
-fn page_bytes() -> usize {
-    // SAFETY: sysconf reads a number.
-    usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
+fn info(object: &impl AsFd) -> io::Result<[u32; INFO_WORDS]> {
+    let mut words = [0_u32; INFO_WORDS];
+    let [low, high] = halves(words.as_mut_ptr().cast());
+    let bytes = u32::try_from(size_of_val(&words)).map_err(io::Error::other)?;
+    bpf(OBJECT_INFO, &[word(object), bytes, low, high]).map(|_| words)
+}
+
+/// The id of a program.
+pub(super) fn program_id(program: &impl AsFd) -> io::Result<u32> {
+    Ok(info(program)?[PROGRAM_ID])
+}
+
+/// The id of a link's program, and the interface's index: 0 when that interface is gone.
+pub(super) fn link_target(link: &impl AsFd) -> io::Result<(u32, u32)> {
+    let words = info(link)?;
+    Ok((words[LINK_PROGRAM_ID], words[LINK_INTERFACE]))
+}
+
+fn path_words(path: &Path) -> io::Result<(CString, [u32; 2])> {
+    let path = CString::new(path.as_os_str().as_bytes()).map_err(io::Error::other)?;
+    let words = halves(path.as_ptr().cast());
+    Ok((path, words))
+}
+
+/// Gives an object a name on a bpffs, so that it outlives the process.
+pub(super) fn pin(object: &impl AsFd, path: &Path) -> io::Result<()> {
+    let (_path, [low, high]) = path_words(path)?;
+    bpf(OBJECT_PIN, &[low, high, word(object), 0]).map(drop)
+}
+
+/// Opens what has a name on a bpffs.
+pub(super) fn pinned(path: &Path) -> io::Result<OwnedFd> {
+    let (_path, [low, high]) = path_words(path)?;
+    bpf(OBJECT_GET, &[low, high, 0, 0]).map(owned)
 }

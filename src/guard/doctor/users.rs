@@ -1,0 +1,194 @@
+//! Check 11: who else has a shell where the tunnel's interface is, and may read its byte counters.
+//!
+//! `/sys/class/net/IF/statistics` and `/proc/net/dev` are readable by everybody in the interface's
+//! network namespace. Root, and whoever may become root, is not counted: nothing is promised there.
+//! Users are counted and shown by number, never by name.
+//!
+//! # Source
+//! net/core/net-sysfs.c (mode 0444); passwd(5), group(5), shadow(5), shells(5), nsswitch.conf(5).
+
+use super::host::{Host, Unreadable};
+use super::verdict::{Finding, Verdict};
+
+/// The first number of people's accounts, and the number of nobody.
+const FIRST_PERSON: u32 = 1000;
+const NOBODY: u32 = 65_534;
+
+/// Groups whose members may become root.
+const ADMINISTRATORS: [&str; 4] = ["root", "sudo", "wheel", "admin"];
+
+/// What stands where a shell would, where the host lists no shells.
+const NO_SHELLS: [&str; 6] = ["nologin", "false", "true", "sync", "shutdown", "halt"];
+
+const REMEDY: &str =
+    "usermod -s /usr/sbin/nologin for each, or run the tunnel in a network namespace without shells";
+
+/// Most numbers that are shown.
+const SHOWN: usize = 8;
+
+/// Check 11.
+pub(super) fn statistics(host: &Host, daemon_uid: Option<u32>) -> Verdict {
+    let networks = ["/proc/self/ns/net", "/proc/1/ns/net"].map(|path| host.link(path).ok().flatten());
+    if let [Some(own), Some(first)] = &networks
+        && own != first
+    {
+        let good = "shells are in another network namespace than the tunnel";
+        return Verdict::of(11, "statistics", good, Vec::new());
+    }
+    let findings = shells(host, daemon_uid).unwrap_or_else(|unreadable| vec![unreadable.into()]);
+    Verdict::of(11, "statistics", "nobody but root and administrators has a shell here", findings)
+}
+
+struct User {
+    uid: u32,
+    gid: u32,
+    name: String,
+    home: String,
+    shell: String,
+}
+
+fn shells(host: &Host, daemon_uid: Option<u32>) -> Result<Vec<Finding>, Unreadable> {
+    let passwd =
+        host.text("/etc/passwd")?.ok_or_else(|| Unreadable("/etc/passwd is not there".to_owned()))?;
+    let shells = host.text("/etc/shells")?;
+    let group = host.text("/etc/group")?.unwrap_or_default();
+    let others: Vec<User> = passwd
+        .lines()
+        .filter_map(user)
+        .filter(|user| user.uid != 0 && user.uid != NOBODY && Some(user.uid) != daemon_uid)
+        .filter(|user| is_shell(&user.shell, shells.as_deref()) && !is_administrator(user, &group))
+        .collect();
+    let shadow = host.text("/etc/shadow").ok().flatten();
+    let may_log_in = |user: &User| user.uid >= FIRST_PERSON || has_a_key(host, user, shadow.as_deref());
+    let (people, services): (Vec<User>, Vec<User>) = others.into_iter().partition(|user| may_log_in(user));
+    let mut found = Vec::new();
+    if !people.is_empty() {
+        let what = format!("{}: they may read the tunnel's byte counters at any moment", counted(&people));
+        found.push(Finding::void(what, REMEDY));
+    }
+    if !services.is_empty() {
+        let what = format!("{}: services, and no way to log in is seen", counted(&services));
+        found.push(Finding::note(what, REMEDY));
+    }
+    found.extend(users_elsewhere(host)?);
+    Ok(found)
+}
+
+fn user(line: &str) -> Option<User> {
+    let fields: Vec<&str> = line.split(':').collect();
+    let [name, _, uid, gid, _, home, shell] = fields[..] else { return None };
+    let [name, home, shell] = [name, home, shell].map(ToOwned::to_owned);
+    Some(User { uid: uid.parse().ok()?, gid: gid.parse().ok()?, name, home, shell })
+}
+
+fn is_shell(shell: &str, listed: Option<&str>) -> bool {
+    match listed {
+        // passwd(5): an empty field is /bin/sh.
+        _ if shell.is_empty() => true,
+        Some(listed) => listed.lines().any(|line| line.trim() == shell),
+        None => !NO_SHELLS.contains(&shell.rsplit('/').next().unwrap_or_default()),
+    }
+}
+
+fn is_administrator(user: &User, group: &str) -> bool {
+    group.lines().any(|line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        let [name, _, gid, members] = fields[..] else { return false };
+        let is_member = members.split(',').any(|member| member.trim() == user.name);
+        ADMINISTRATORS.contains(&name) && (is_member || gid.parse() == Ok(user.gid))
+    })
+}
+
+/// A service's user may log in with a password, or with a key.
+fn has_a_key(host: &Host, user: &User, shadow: Option<&str>) -> bool {
+    let entry = shadow.and_then(|shadow| {
+        let entries = shadow.lines().filter_map(|line| line.split_once(':'));
+        entries.filter(|(name, _)| *name == user.name).map(|(_, rest)| rest).next()
+    });
+    let has_password = entry.is_some_and(|entry| !entry.starts_with(['!', '*']));
+    has_password || host.exists(&format!("{}/.ssh/authorized_keys", user.home))
+}
+
+fn counted(users: &[User]) -> String {
+    let mut numbers: Vec<String> = users.iter().take(SHOWN).map(|user| user.uid.to_string()).collect();
+    if users.len() > SHOWN {
+        numbers.push("...".to_owned());
+    }
+    format!("shells besides root's: {} (uid {})", users.len(), numbers.join(", "))
+}
+
+/// Users that /etc/passwd does not list.
+fn users_elsewhere(host: &Host) -> Result<Option<Finding>, Unreadable> {
+    let switch = host.text("/etc/nsswitch.conf")?.unwrap_or_default();
+    let line = switch.lines().find_map(|line| line.trim().strip_prefix("passwd:")).unwrap_or_default();
+    let plain = |word: &&str| !["files", "compat", "systemd", "db"].contains(word) && !word.starts_with('[');
+    let source = line.split('#').next().unwrap_or_default().split_whitespace().find(plain);
+    Ok(source.map(|source| {
+        let what = format!("users that {} knows of", super::verdict::printable(source));
+        Finding::unknown(what, "see that none of them has a shell on this host")
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::host::tests::planted;
+    use super::super::verdict::State;
+    use super::*;
+
+    const BASE: &str = "root:x:0:0:root:/root:/bin/bash\nsync:x:4:65534:sync:/bin:/bin/sync\n\
+                        daemon:x:1:1::/:/usr/sbin/nologin\nnobody:x:65534:65534::/:/bin/sh\n";
+
+    fn said(lines: &str, files: &[(&str, &str)]) -> Verdict {
+        let passwd = format!("{BASE}{lines}");
+        let base = [("/etc/passwd", passwd.as_str()), ("/etc/shells", "# shells\n/bin/sh\n/bin/bash\n")];
+        let files: Vec<_> = base.iter().chain(files).copied().collect();
+        let (_folder, host) = planted(&files);
+        statistics(&host, Some(1007))
+    }
+
+    #[test]
+    fn people_with_shells_are_found_and_counted() {
+        let admin = ("/etc/group", "users:x:100:\nsudo:x:27:other,ada\nwheel:x:10:\n");
+        let locked = ("/etc/shadow", "pg:!:1::::::\nfeed:*:1::::::\n");
+        let open = ("/etc/shadow", "pg:$y$j9T$a:1::::::\n");
+        let key = ("/var/lib/pg/.ssh/authorized_keys", "k");
+        let ada = "ada:x:1000:1000:Ada:/home/ada:/bin/bash\n";
+        let pg = "pg:x:101:104::/var/lib/pg:/bin/bash\n";
+        for (lines, files, expected) in [
+            ("", vec![], State::Ok),
+            (ada, vec![], State::Void),
+            (ada, vec![admin], State::Ok),
+            ("ada:x:1000:10::/home/ada:/bin/sh\n", vec![admin], State::Ok),
+            ("ada:x:1000:1000::/home/ada:/usr/sbin/nologin\n", vec![], State::Ok),
+            ("ada:x:1000:1000::/home/ada:\n", vec![], State::Void),
+            ("meter:x:1007:1007::/:/bin/sh\n", vec![], State::Ok),
+            (pg, vec![locked], State::Note),
+            (pg, vec![open], State::Void),
+            (pg, vec![locked, key], State::Void),
+            ("", vec![("/etc/nsswitch.conf", "passwd: files sss\n")], State::Unknown),
+            ("", vec![("/etc/nsswitch.conf", "passwd:\tfiles systemd [SUCCESS=merge] # ldap\n")], State::Ok),
+        ] {
+            let verdict = said(lines, &files);
+            assert!(verdict.state == expected, "{lines} {files:?}: {}", verdict.what);
+            assert!(!verdict.what.contains("ada"), "a name is shown: {}", verdict.what);
+        }
+        assert!(said(ada, &[]).what.starts_with("shells besides root's: 1 (uid 1000)"));
+    }
+
+    #[test]
+    fn a_tunnel_in_a_namespace_without_shells_is_good() {
+        let ada = "ada:x:1000:1000:Ada:/home/ada:/bin/bash\n";
+        let network = |own, first| [("/proc/self/ns/net", own), ("/proc/1/ns/net", first)];
+        assert!(said(ada, &network("->net:[2]", "->net:[1]")).state == State::Ok);
+        assert!(said(ada, &network("->net:[1]", "->net:[1]")).state == State::Void);
+    }
+
+    #[test]
+    fn without_a_list_of_shells_the_usual_words_tell() {
+        assert!(
+            is_shell("/bin/zsh", None)
+                && !is_shell("/usr/sbin/nologin", None)
+                && !is_shell("/bin/false", None)
+        );
+    }
+}

@@ -1,0 +1,130 @@
+//! What a check says: how it ended, what was found, and the remedy; each on one line.
+//!
+//! Texts hold names of programs, files, devices and interfaces, and process numbers. No address, no
+//! account and no user of this host is in any of them: who asks knows those, and a log of this
+//! output must not.
+
+use super::host::Unreadable;
+
+/// How a check ended, from good to bad.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// Nothing was found.
+    Ok,
+    /// Something worth knowing, which leaves the claim as it is.
+    Note,
+    /// Something could not be read; it may be good or bad.
+    Unknown,
+    /// The privacy claim does not hold on this host.
+    Void,
+}
+
+impl State {
+    /// The word in reports.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Note => "note",
+            Self::Unknown => "unknown",
+            Self::Void => "void",
+        }
+    }
+}
+
+/// One thing that was found.
+pub(super) struct Finding {
+    state: State,
+    what: String,
+    remedy: String,
+}
+
+impl Finding {
+    pub(super) fn void(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { state: State::Void, what: what.into(), remedy: remedy.into() }
+    }
+
+    pub(super) fn note(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { state: State::Note, what: what.into(), remedy: remedy.into() }
+    }
+
+    pub(super) fn unknown(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { state: State::Unknown, what: format!("not known: {}", what.into()), remedy: remedy.into() }
+    }
+}
+
+impl From<Unreadable> for Finding {
+    fn from(unreadable: Unreadable) -> Self {
+        Self::unknown(unreadable.0, "run as root")
+    }
+}
+
+/// The outcome of one check.
+pub struct Verdict {
+    /// Its number in the list of twelve.
+    pub number: u8,
+    /// What it looks at, in a word or two.
+    pub check: &'static str,
+    /// How it ended.
+    pub state: State,
+    /// One line: what was found, the worst first.
+    pub what: String,
+    /// One line: what to do; none where nothing was found.
+    pub remedy: Option<String>,
+}
+
+impl Verdict {
+    /// Puts the findings of a check together; `good` is said where there is none.
+    pub(super) fn of(number: u8, check: &'static str, good: &str, mut findings: Vec<Finding>) -> Self {
+        // A stable sort: findings of one state stay in the order in which they were made.
+        findings.sort_by_key(|finding| std::cmp::Reverse(finding.state));
+        let state = findings.first().map_or(State::Ok, |worst| worst.state);
+        let joined = |text: fn(&Finding) -> &str| {
+            let mut lines: Vec<&str> = Vec::new();
+            for line in findings.iter().map(text) {
+                if !lines.contains(&line) {
+                    lines.push(line);
+                }
+            }
+            lines.join("; ")
+        };
+        let what = if findings.is_empty() { good.to_owned() } else { joined(|finding| &finding.what) };
+        let remedy = (!findings.is_empty()).then(|| joined(|finding| &finding.remedy));
+        Self { number, check, state, what, remedy }
+    }
+}
+
+/// A name of a process or a path as it may be printed: on one line, and not endless.
+pub(super) fn printable(name: &str) -> String {
+    const LONGEST: usize = 200;
+    let plain =
+        |character: char| if character.is_ascii_graphic() || character == ' ' { character } else { '?' };
+    name.chars().take(LONGEST).map(plain).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_finding_decides_and_none_is_dropped() {
+        let findings = vec![
+            Finding::note("b", "do b"),
+            Finding::unknown("c", "run as root"),
+            Finding::void("a", "do a"),
+            Finding::unknown("d", "run as root"),
+        ];
+        let verdict = Verdict::of(3, "swap", "good", findings);
+        assert!(verdict.state == State::Void);
+        assert_eq!(verdict.what, "a; not known: c; not known: d; b");
+        assert_eq!(verdict.remedy.as_deref(), Some("do a; run as root; do b"));
+        let good = Verdict::of(3, "swap", "good", Vec::new());
+        assert_eq!((good.state.word(), good.what.as_str(), good.remedy), ("ok", "good", None));
+    }
+
+    #[test]
+    fn a_name_of_a_process_stays_on_its_line() {
+        assert_eq!(printable("a\nb\u{1b}[2Jc"), "a?b?[2Jc");
+        assert_eq!(printable(&"x".repeat(1000)).len(), 200);
+    }
+}

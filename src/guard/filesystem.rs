@@ -1,0 +1,38 @@
+//! What kind of file system a path lies on, and the one that may be mounted where it is missing.
+//!
+//! # Source
+//! statfs(2); include/uapi/linux/magic.h.
+
+use nix::mount::{MsFlags, mount};
+use nix::sys::statfs::{FsType, statfs};
+use std::io;
+use std::path::Path;
+
+/// bpffs.
+pub const BPF_FILESYSTEM: FsType = FsType(0xcafe_4a11);
+
+/// File systems that lie in memory alone.
+pub const IN_MEMORY: [FsType; 2] = [FsType(0x0102_1994), FsType(0x8584_58f6)];
+
+/// Where bpffs is mounted by convention, and the only place where this program mounts it.
+const BPF_MOUNT: &str = "/sys/fs/bpf";
+
+/// The kind of file system that a path lies on.
+///
+/// # Errors
+/// Those of statfs(2).
+pub fn kind(path: &Path) -> io::Result<FsType> {
+    Ok(statfs(path).map_err(io::Error::from)?.filesystem_type())
+}
+
+/// Mounts a bpffs where one belongs, for root alone.
+///
+/// # Errors
+/// Those of mount(2), and for every other place.
+pub fn mount_bpf(place: &Path) -> io::Result<()> {
+    if place != Path::new(BPF_MOUNT) {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    mount(Some("bpf"), place, Some("bpf"), flags, Some("mode=0700")).map_err(io::Error::from)
+}

@@ -1,0 +1,227 @@
+//! The system calls that the daemon and its helper are left with, by seccomp.
+//!
+//! A call that is not listed fails with EPERM: metering goes on, and the call does nothing. Where a
+//! call could do more than is needed, its arguments are looked at.
+//!
+//! # Source
+//! seccomp(2); Documentation/userspace-api/seccomp_filter.rst.
+
+use libc::c_long;
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+    apply_filter,
+};
+use std::collections::BTreeMap;
+
+/// System calls of the daemon, whatever their arguments.
+const FREE: [c_long; 60] = [
+    // Memory and threads.
+    libc::SYS_brk,
+    libc::SYS_munmap,
+    libc::SYS_madvise,
+    libc::SYS_mremap,
+    libc::SYS_futex,
+    libc::SYS_set_robust_list,
+    libc::SYS_rseq,
+    libc::SYS_sched_yield,
+    libc::SYS_sched_getaffinity,
+    libc::SYS_sigaltstack,
+    libc::SYS_rt_sigaction,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_rt_sigreturn,
+    libc::SYS_restart_syscall,
+    libc::SYS_exit,
+    libc::SYS_exit_group,
+    libc::SYS_getpid,
+    libc::SYS_gettid,
+    libc::SYS_geteuid,
+    libc::SYS_wait4,
+    // Waiting and clocks.
+    libc::SYS_epoll_create1,
+    libc::SYS_epoll_ctl,
+    libc::SYS_epoll_pwait,
+    libc::SYS_ppoll,
+    libc::SYS_eventfd2,
+    libc::SYS_clock_gettime,
+    libc::SYS_clock_nanosleep,
+    libc::SYS_nanosleep,
+    libc::SYS_getrandom,
+    // Files, which landlock looks at.
+    libc::SYS_openat,
+    libc::SYS_close,
+    libc::SYS_read,
+    libc::SYS_pread64,
+    libc::SYS_write,
+    libc::SYS_writev,
+    libc::SYS_pwrite64,
+    libc::SYS_lseek,
+    libc::SYS_fsync,
+    libc::SYS_ftruncate,
+    libc::SYS_statx,
+    libc::SYS_newfstatat,
+    libc::SYS_fstat,
+    libc::SYS_fstatfs,
+    libc::SYS_getdents64,
+    libc::SYS_renameat,
+    libc::SYS_unlinkat,
+    libc::SYS_flock,
+    libc::SYS_fcntl,
+    // Sockets that there are.
+    libc::SYS_bind,
+    libc::SYS_listen,
+    libc::SYS_accept4,
+    libc::SYS_connect,
+    libc::SYS_getsockname,
+    libc::SYS_getsockopt,
+    libc::SYS_setsockopt,
+    libc::SYS_sendto,
+    libc::SYS_sendmsg,
+    libc::SYS_recvfrom,
+    libc::SYS_recvmsg,
+    libc::SYS_shutdown,
+];
+
+/// The same by the names that only older architectures have.
+#[cfg(target_arch = "x86_64")]
+const OLD: [c_long; 6] = [
+    libc::SYS_poll,
+    libc::SYS_epoll_wait,
+    libc::SYS_rename,
+    libc::SYS_unlink,
+    libc::SYS_rmdir,
+    libc::SYS_readlink,
+];
+#[cfg(not(target_arch = "x86_64"))]
+const OLD: [c_long; 0] = [];
+
+/// Calls whose arguments are looked at.
+const BOUND: usize = 10;
+
+/// How many system calls the daemon is left with.
+pub const CALLS: usize = FREE.len() + OLD.len() + BOUND;
+
+/// Calls of the helper, whatever their arguments.
+const HELPER_FREE: [c_long; 16] = [
+    libc::SYS_brk,
+    libc::SYS_munmap,
+    libc::SYS_rt_sigaction,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_rt_sigreturn,
+    libc::SYS_restart_syscall,
+    libc::SYS_exit,
+    libc::SYS_exit_group,
+    libc::SYS_close,
+    libc::SYS_write,
+    libc::SYS_bind,
+    libc::SYS_getsockname,
+    libc::SYS_sendto,
+    libc::SYS_sendmsg,
+    libc::SYS_recvfrom,
+    libc::SYS_recvmsg,
+];
+
+/// Those whose arguments are looked at: bpf, socket, mmap, mprotect.
+const HELPER_BOUND: usize = 4;
+
+/// How many system calls the helper is left with.
+pub const HELPER_CALLS: usize = HELPER_FREE.len() + HELPER_BOUND;
+
+/// bpf(2) commands: change and read owners, keep a link, take a link off.
+const BPF_DAEMON: [u64; 6] = [1, 2, 3, 4, 6, 34];
+/// BPF_LINK_CREATE.
+const BPF_HELPER: [u64; 1] = [28];
+
+/// One rule: every condition holds.
+type Rules = Vec<SeccompRule>;
+type Built<T> = Result<T, seccompiler::BackendError>;
+
+pub(super) fn allow_daemon(packet_sockets: bool) -> Result<(), seccompiler::Error> {
+    let mut domains = vec![libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
+    if packet_sockets {
+        domains.push(libc::AF_PACKET);
+    }
+    let own = u64::from(std::process::id());
+    let bound = [
+        (libc::SYS_bpf, any(0, &BPF_DAEMON)?),
+        (libc::SYS_socket, any(0, &numbers(&domains))?),
+        // For the runtime's own signals.
+        (libc::SYS_socketpair, any(0, &numbers(&[libc::AF_UNIX]))?),
+        (libc::SYS_mmap, not_executable(2)?),
+        (libc::SYS_mprotect, not_executable(2)?),
+        // Threads, and no namespaces or processes.
+        (libc::SYS_clone, vec![rule(masked(0, flag(libc::CLONE_THREAD), flag(libc::CLONE_THREAD))?)?]),
+        (libc::SYS_prctl, any(0, &numbers(&[libc::PR_SET_NAME]))?),
+        // Non-blocking, and nothing of devices.
+        (libc::SYS_ioctl, any(1, &[libc::FIONBIO])?),
+        // Reading limits, not setting them.
+        (libc::SYS_prlimit64, any(2, &[0])?),
+        // Ending itself.
+        (libc::SYS_tgkill, any(0, &[own])?),
+    ];
+    assert!(bound.len() == BOUND, "every call whose arguments are looked at is counted");
+    apply(&FREE.into_iter().chain(OLD).collect::<Vec<_>>(), bound.into())
+}
+
+pub(super) fn allow_helper() -> Result<(), seccompiler::Error> {
+    let bound = [
+        (libc::SYS_bpf, any(0, &BPF_HELPER)?),
+        (libc::SYS_socket, any(0, &numbers(&[libc::AF_NETLINK]))?),
+        (libc::SYS_mmap, not_executable(2)?),
+        (libc::SYS_mprotect, not_executable(2)?),
+    ];
+    assert!(bound.len() == HELPER_BOUND, "every call whose arguments are looked at is counted");
+    apply(&HELPER_FREE, bound.into())
+}
+
+/// Puts the filter in force: `clone3` does not exist, so that libraries fall back on `clone`, whose
+/// flags can be looked at; what is not listed is forbidden.
+fn apply(free: &[c_long], bound: Vec<(c_long, Rules)>) -> Result<(), seccompiler::Error> {
+    let unknown = u32::try_from(libc::ENOSYS).unwrap_or_default();
+    let forbidden = u32::try_from(libc::EPERM).unwrap_or_default();
+    let absent = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
+    let listed = free.iter().map(|call| (*call, Vec::new()));
+    // Both filters are asked, and an error of either is final: the second lets clone3 pass to the first.
+    let allowed: BTreeMap<c_long, Rules> =
+        listed.chain(bound).chain([(libc::SYS_clone3, Vec::new())]).collect();
+    install(absent, SeccompAction::Allow, SeccompAction::Errno(unknown))?;
+    install(allowed, SeccompAction::Errno(forbidden), SeccompAction::Allow)
+}
+
+fn install(
+    rules: BTreeMap<c_long, Rules>,
+    otherwise: SeccompAction,
+    listed: SeccompAction,
+) -> Result<(), seccompiler::Error> {
+    let architecture = std::env::consts::ARCH.try_into()?;
+    let program: BpfProgram = SeccompFilter::new(rules, otherwise, listed, architecture)?.try_into()?;
+    apply_filter(&program)
+}
+
+fn rule(condition: SeccompCondition) -> Built<SeccompRule> {
+    SeccompRule::new(vec![condition])
+}
+
+fn masked(argument: u8, mask: u64, value: u64) -> Built<SeccompCondition> {
+    SeccompCondition::new(argument, SeccompCmpArgLen::Qword, SeccompCmpOp::MaskedEq(mask), value)
+}
+
+/// The argument is one of these.
+fn any(argument: u8, values: &[u64]) -> Built<Rules> {
+    let equal = |value: &u64| {
+        rule(SeccompCondition::new(argument, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, *value)?)
+    };
+    values.iter().map(equal).collect()
+}
+
+/// Memory that is not executable: nothing is compiled or loaded any more.
+fn not_executable(argument: u8) -> Built<Rules> {
+    Ok(vec![rule(masked(argument, flag(libc::PROT_EXEC), 0)?)?])
+}
+
+fn numbers(values: &[i32]) -> Vec<u64> {
+    values.iter().map(|value| flag(*value)).collect()
+}
+
+fn flag(value: i32) -> u64 {
+    u64::from(value.cast_unsigned())
+}

@@ -1,0 +1,219 @@
+//! Going on from what an earlier process left: its maps where they have the shape that is wanted,
+//! else new ones to which the attached program is moved without missing a packet.
+//!
+//! Holds no account. Needs CAP_NET_ADMIN for filters, and what loading needs for new maps.
+//!
+//! A new set that follows another is kept under its names before any interface has its program, and
+//! names the set that it follows: wherever a process ends, the next one finds the whole chain and
+//! every counter in it. The first set is kept once the store is open, so that counters are never
+//! found alone.
+
+use super::KernelError;
+use super::attach::Link;
+use super::hooks;
+use super::kept::{Found, Kept};
+use super::owners::Pools;
+use super::set::{self, Set};
+use super::{Wanted, sys};
+use crate::config::Hook;
+use crate::meter::slot::Slot;
+use crate::meter::tags::Tag;
+use crate::roster::owners::Owners;
+use crate::tap::{Hardware, links};
+use std::io;
+
+/// What the kernel tap goes on with.
+pub(super) struct Opened {
+    /// The set that counts from here on.
+    pub(super) set: Set,
+    /// The sets before it, the oldest first: nothing is added to them any more.
+    pub(super) older: Vec<Set>,
+    /// Links that are attached already.
+    pub(super) links: Vec<Link>,
+    /// An earlier process made the set.
+    pub(super) adopted: bool,
+    /// The set has its names.
+    pub(super) is_kept: bool,
+}
+
+/// Finds or makes the set to count with.
+pub(super) fn open(wanted: &Wanted<'_>, hook: Hook, kept: &Kept) -> Result<Opened, KernelError> {
+    let (mut chain, mut links) = found(kept)?;
+    if chain.iter().any(|set| set.header.node != wanted.node) {
+        return Err(KernelError::Foreign);
+    }
+    let pools = Pools::lay_out(wanted.pools);
+    let layout = wanted.layout(&pools);
+    let newest = chain.pop_if(|newest| newest.header.layout == layout);
+    let adopted = newest.is_some();
+    let set = match newest {
+        Some(newest) => newest,
+        None => {
+            let predecessor = chain.last().map_or([0; 16], |before| before.header.generation);
+            let set = Set::load(wanted.header(&pools, predecessor)?, &pools)?;
+            if let Some(before) = chain.last() {
+                copy(before, &set)?;
+                set.keep(kept)?;
+            }
+            set
+        }
+    };
+    if hook == Hook::Tcx {
+        turn_links(&set, &mut links, kept)?;
+    } else {
+        links.drain(..).for_each(|link| end(&link, kept));
+    }
+    if !kept.is_nowhere() {
+        turn_filters(&set, hook)?;
+    }
+    if !chain.is_empty() {
+        sys::wait_for_running_programs()?;
+    }
+    let is_kept = adopted || !chain.is_empty();
+    Ok(Opened { set, older: chain, links, adopted, is_kept })
+}
+
+/// What was left, for a tap that counts elsewhere: the sets, with nothing attached any more.
+pub(super) fn take_down(kept: &Kept) -> Result<Vec<Set>, KernelError> {
+    let (chain, links) = found(kept)?;
+    links.iter().for_each(|link| end(link, kept));
+    take_filters_off()?;
+    if !chain.is_empty() {
+        sys::wait_for_running_programs()?;
+    }
+    Ok(chain)
+}
+
+/// Takes everything of a dead process out of the kernel, readable or not: how many names, and on how
+/// many interfaces there was a filter.
+pub(super) fn clear(kept: &Kept) -> Result<(usize, usize), KernelError> {
+    let found = kept.found()?;
+    for (name, descriptor) in &found {
+        if name.starts_with("link-") {
+            // An error says that the interface is gone, and the link with it.
+            let _ = sys::detach(descriptor);
+        }
+        kept.forget(name);
+    }
+    let filtered = take_filters_off()?;
+    kept.close();
+    Ok((found.len(), filtered))
+}
+
+/// Takes every filter of ours off; how many interfaces had one.
+fn take_filters_off() -> Result<usize, KernelError> {
+    let filtered: Vec<u32> =
+        links::list()?.iter().map(|link| link.index).filter(|index| hooks::has_filter(*index)).collect();
+    for index in &filtered {
+        hooks::detach_filters(*index);
+        if hooks::has_filter(*index) {
+            return Err(KernelError::Remains);
+        }
+    }
+    Ok(filtered.len())
+}
+
+/// Takes a link off its interface for good.
+pub(super) fn end(link: &Link, kept: &Kept) {
+    // An error says that the interface is gone, and the link with it.
+    let _ = sys::detach(&link.descriptor);
+    kept.forget(&link.name());
+}
+
+/// The sets in their order, the oldest first, and the links of this network namespace.
+fn found(kept: &Kept) -> Result<(Vec<Set>, Vec<Link>), KernelError> {
+    let (mut sets, rest) = set::assemble(kept.found()?, kept)?;
+    let mut chain: Vec<Set> = Vec::new();
+    while !sets.is_empty() {
+        let follows_none =
+            |set: &Set| !sets.iter().any(|other| other.header.generation == set.header.predecessor);
+        let oldest = sets.iter().position(follows_none).ok_or(KernelError::Foreign)?;
+        let oldest = sets.swap_remove(oldest);
+        // Two sets that follow none are not of one history.
+        if chain.last().is_some_and(|before| before.header.generation != oldest.header.predecessor) {
+            return Err(KernelError::Foreign);
+        }
+        chain.push(oldest);
+    }
+    Ok((chain, links_of(rest, kept)?))
+}
+
+fn links_of(found: Found, kept: &Kept) -> io::Result<Vec<Link>> {
+    let namespace = links::namespace()?;
+    let mut links = Vec::new();
+    for (name, descriptor) in found {
+        match Link::of_name(&name, descriptor) {
+            Some(link) if link.namespace == namespace => links.push(link),
+            _ => kept.forget(&name),
+        }
+    }
+    Ok(links)
+}
+
+/// Tags and owners go over, before a packet meets the new set.
+fn copy(from: &Set, to: &Set) -> Result<(), KernelError> {
+    let (from_memory, to_memory) = (from.memory(true)?, to.memory(false)?);
+    to_memory.links.note_highest(from_memory.links.highest());
+    let (before, after) = (from_memory.tags, to_memory.tags);
+    for at in Slot::FIRST_ACCOUNT.index()..before.slots() {
+        let slot = Slot::new(u32::try_from(at).unwrap_or(u32::MAX));
+        let tag = before.get(slot);
+        if tag != Tag::NOBODY && at >= after.slots() {
+            return Err(KernelError::CapacityTooSmall(at + 1 - Slot::FIRST_ACCOUNT.index()));
+        }
+        after.set(slot, tag);
+    }
+    let refused = |error: crate::roster::owners::OwnersRefused| KernelError::Refused(error.to_string());
+    let owners = to.owners()?;
+    for owned in from.owners()?.all().map_err(refused)? {
+        owners.set(owned).map_err(refused)?;
+    }
+    Ok(())
+}
+
+/// Makes every link run the set's program; those of interfaces that are gone are let go of.
+fn turn_links(set: &Set, links: &mut Vec<Link>, kept: &Kept) -> io::Result<()> {
+    let mut failed = None;
+    links.retain(|link| {
+        let program = set.programs.of(link.ethernet, link.up);
+        let turned = sys::link_target(&link.descriptor).and_then(|(running, index)| {
+            if index == link.index && running != sys::program_id(program)? {
+                sys::exchange(&link.descriptor, program)?;
+            }
+            Ok(index == link.index)
+        });
+        match turned {
+            Ok(there) => {
+                if !there {
+                    kept.forget(&link.name());
+                }
+                there
+            }
+            Err(error) => {
+                failed = Some(error);
+                true
+            }
+        }
+    });
+    failed.map_or(Ok(()), Err)
+}
+
+/// Makes every filter that an earlier process left run the set's program, or takes it off where links are wanted.
+fn turn_filters(set: &Set, hook: Hook) -> io::Result<()> {
+    for link in links::list()? {
+        if !hooks::has_filter(link.index) {
+            continue;
+        }
+        let hardware = Hardware::of_number(link.hardware);
+        match (hook, hardware) {
+            (Hook::Clsact, Some(hardware)) => {
+                for up in [true, false] {
+                    let program = set.programs.of(hardware == Hardware::Ethernet, up);
+                    hooks::attach(hook, program, link.index, up)?;
+                }
+            }
+            _ => hooks::detach_filters(link.index),
+        }
+    }
+    Ok(())
+}

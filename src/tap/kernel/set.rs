@@ -1,0 +1,143 @@
+//! One set of maps and programs: made by the loader, or found again under its names.
+//!
+//! Holds descriptors only. A set's maps are the memory of its counters, named by their generation.
+
+use super::KernelError;
+use super::header::{self, Header, INFO_WORDS};
+use super::kept::{Found, Kept};
+use super::object;
+use super::owners::{KernelOwners, Pools, SLOTS_PER_LINE};
+use crate::meter::counters::{Cell, Counters};
+use crate::meter::tags::{TagCell, Tags};
+use crate::tap::shared::mapped;
+use crate::tap::{CounterMemory, Links};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Mutex;
+
+/// The programs: by link type and direction.
+pub(super) const PROGRAMS: [&str; 4] = ["ethernet_up", "ethernet_down", "ip_up", "ip_down"];
+
+/// The maps. Those of `TABLES` are the owners that are not in an array.
+pub(super) const MAPS: [&str; 9] =
+    ["info", "owners", "up", "down", "tags", "hosts_v4", "hosts_v6", "routes_v4", "routes_v6"];
+
+const INFO: usize = 0;
+const OWNERS: usize = 1;
+const UP: usize = 2;
+const DOWN: usize = 3;
+const TAGS: usize = 4;
+const TABLES: usize = 5;
+
+/// The four programs.
+pub(super) struct Programs(pub(super) [OwnedFd; 4]);
+
+impl Programs {
+    /// The program of a link type and direction.
+    pub(super) fn of(&self, ethernet: bool, up: bool) -> &OwnedFd {
+        &self.0[usize::from(!ethernet) * 2 + usize::from(!up)]
+    }
+}
+
+/// A set, with what its header says.
+pub(super) struct Set {
+    pub(super) header: Header,
+    pub(super) programs: Programs,
+    pub(super) maps: [OwnedFd; 9],
+}
+
+impl Set {
+    /// Loads a set of this shape, which nobody else holds.
+    pub(super) fn load(header: Header, pools: &Pools) -> Result<Self, KernelError> {
+        let (programs, maps) = object::load(header.slots, pools)?;
+        let set = Self { header, programs: Programs(programs), maps };
+        set.header.write(mapped(&set.maps[INFO], 0, INFO_WORDS)?);
+        Ok(set)
+    }
+
+    /// The counters and tags, mapped.
+    pub(super) fn memory(&self, adopted: bool) -> io::Result<CounterMemory> {
+        let slots = self.header.slots as usize;
+        let cells = |map: usize| mapped::<Cell>(&self.maps[map], 0, slots);
+        Ok(CounterMemory {
+            counters: Counters::over(cells(UP)?, cells(DOWN)?),
+            tags: Tags::over(mapped::<TagCell>(&self.maps[TAGS], 0, slots)?),
+            links: Links::over(&mapped(&self.maps[INFO], 0, INFO_WORDS / 2)?[header::LINKS..=header::LINKS]),
+            generation: self.header.generation,
+            adopted,
+        })
+    }
+
+    /// The owners, mapped where they are arrays.
+    pub(super) fn owners(&self) -> io::Result<KernelOwners> {
+        let pools = self.header.pools();
+        let table = |at: usize| self.maps[TABLES + at].try_clone();
+        let owners = KernelOwners {
+            dense: mapped(&self.maps[OWNERS], 0, pools.lines() as usize * SLOTS_PER_LINE)?,
+            in_use: mapped(&self.maps[INFO], 0, INFO_WORDS)?,
+            tables: [table(0)?, table(1)?, table(2)?, table(3)?],
+            entries: Mutex::default(),
+            pools,
+        };
+        owners.recount()?;
+        Ok(owners)
+    }
+
+    /// Keeps everything of the set under its names.
+    pub(super) fn keep(&self, kept: &Kept) -> io::Result<()> {
+        let prefix = prefix(self.header.generation);
+        for (name, descriptor) in PROGRAMS.iter().zip(&self.programs.0).chain(MAPS.iter().zip(&self.maps)) {
+            kept.keep(&format!("{prefix}{name}"), descriptor)?;
+        }
+        Ok(())
+    }
+}
+
+/// Lets go of the names of a set.
+pub(super) fn forget(kept: &Kept, generation: [u8; 16]) {
+    let prefix = prefix(generation);
+    for name in PROGRAMS.iter().chain(&MAPS) {
+        kept.forget(&format!("{prefix}{name}"));
+    }
+}
+
+/// What the names of a set begin with: half of its generation is enough to tell a few apart.
+fn prefix(generation: [u8; 16]) -> String {
+    let half = generation.first_chunk().map_or(0, |half| u64::from_le_bytes(*half));
+    format!("set-{half:016x}-")
+}
+
+/// The sets among what was found, in no order, and the rest. Names of a set that is not whole are
+/// let go of: it was being kept when its process ended, and no link had its programs yet.
+pub(super) fn assemble(found: Found, kept: &Kept) -> Result<(Vec<Set>, Found), KernelError> {
+    let mut parts: std::collections::BTreeMap<String, Found> = std::collections::BTreeMap::new();
+    let mut rest = Vec::new();
+    for (name, descriptor) in found {
+        match name.strip_prefix("set-").and_then(|name| name.split_once('-')) {
+            Some((generation, part)) => {
+                parts.entry(generation.to_owned()).or_default().push((part.to_owned(), descriptor));
+            }
+            None => rest.push((name, descriptor)),
+        }
+    }
+    let mut sets = Vec::new();
+    for (generation, mut parts) in parts {
+        let names: Vec<String> = parts.iter().map(|(part, _)| format!("set-{generation}-{part}")).collect();
+        let mut take = |name: &str| {
+            let at = parts.iter().position(|(part, _)| part == name)?;
+            Some(parts.swap_remove(at).1)
+        };
+        let programs = PROGRAMS.map(&mut take);
+        let maps = MAPS.map(&mut take);
+        let whole = programs.iter().all(Option::is_some) && maps.iter().all(Option::is_some);
+        if !whole {
+            names.iter().for_each(|name| kept.forget(name));
+            continue;
+        }
+        let every = |part: Option<OwnedFd>| part.expect("the set is whole");
+        let (programs, maps) = (programs.map(every), maps.map(every));
+        let header = Header::read(mapped(&maps[INFO], 0, INFO_WORDS)?).ok_or(KernelError::Foreign)?;
+        sets.push(Set { header, programs: Programs(programs), maps });
+    }
+    Ok((sets, rest))
+}

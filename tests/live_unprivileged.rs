@@ -1,0 +1,157 @@
+//! The daemon as a user of its own with exactly the capabilities that README names: what each tap
+//! needs, what is refused without it, and what is left once it is set up.
+
+mod netns;
+
+use netns::daemon::{Daemon, Folder, Setup};
+use netns::frames::{Address, datagram};
+use netns::tally::{Expected, Way, name};
+use netns::wire::{Kind, Wire, nobody};
+use netns::{Namespace, wait_for};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+/// Debian's `nobody`; its group `nogroup` has the same number.
+const NOBODY: u32 = 65_534;
+
+/// Bits of capabilities: capabilities(7), include/uapi/linux/capability.h.
+const NET_ADMIN: u64 = 1 << 12;
+const NET_RAW: u64 = 1 << 13;
+const BPF: u64 = 1 << 39;
+
+/// What README says that each tap needs, and what is left in the daemon and in its helper.
+const NEEDS: [(&str, &[&str], u64, Option<u64>); 4] = [
+    ("tcx", &["bpf", "net_admin", "perfmon"], 0, Some(BPF | NET_ADMIN)),
+    ("clsact", &["bpf", "net_admin", "perfmon"], 0, Some(BPF | NET_ADMIN)),
+    ("ring", &["net_raw"], NET_RAW, None),
+    ("pnet", &["net_raw"], NET_RAW, None),
+];
+
+#[test]
+fn each_tap_meters_as_another_user_with_exactly_its_capabilities() {
+    for (tap, capabilities, left, helper) in NEEDS {
+        let scene = Scene::new(tap);
+        let mut expected = Expected::of(2);
+        let mut daemon = scene.start(capabilities);
+        scene.send(&scene.wire, &mut expected);
+        // A device that comes later, and an address that changes hands, after the capabilities are gone.
+        let late = Wire::make(&scene.namespace, Kind::Tun, "tun1");
+        wait_for("the later device to be attached", || {
+            let before = daemon.export_node().counted();
+            scene.send(&late, &mut Expected::of(2));
+            (daemon.await_packets(before + 20).counted() > before).then_some(())
+        });
+        let held = daemon.export_node();
+        daemon.assign("10.8.0.1", &name(1));
+        scene.send_for(&late, &mut expected, 1);
+        assert_eq!(daemon.await_packets(held.counted() + 20).counted(), held.counted() + 20, "{tap}");
+        assert_eq!(daemon.export(&name(1)).up_packets, 20, "{tap}");
+        assert_eq!(capabilities_of(daemon.id()), vec![left], "{tap}: every thread of the daemon");
+        if let Some(kept) = helper {
+            assert_eq!(capabilities_of(daemon.helper()), vec![kept], "{tap}: the helper");
+        }
+        // What was counted outlives this user's process as well.
+        let counted = daemon.await_packets(0).counted();
+        daemon.kill();
+        daemon = scene.start(capabilities);
+        assert_eq!(daemon.await_packets(counted).counted(), counted, "{tap}");
+        drop(late);
+        daemon.stop();
+        assert!(scene.folder.pins().is_empty(), "{tap}");
+    }
+}
+
+#[test]
+fn without_one_of_them_it_is_refused_with_the_remedy() {
+    for (tap, capabilities, ..) in NEEDS {
+        for missing in capabilities.iter().filter(|capability| **capability != "perfmon") {
+            let scene = Scene::new(tap);
+            let rest: Vec<&str> = capabilities.iter().copied().filter(|other| other != missing).collect();
+            let (code, said) = scene.spawn(&rest).await_end();
+            assert_eq!(code, Some(77), "{tap} without {missing}: {said}");
+            let named = format!("CAP_{}", missing.to_uppercase());
+            assert!(said.contains(&named) && said.contains("AmbientCapabilities="), "{said}");
+        }
+    }
+}
+
+#[test]
+fn auto_takes_the_ring_where_only_packet_sockets_are_allowed() {
+    let scene = Scene::new("tcx");
+    scene.folder.configure("backend = \"kernel\"", "backend = \"auto\"");
+    let daemon = scene.start(&["net_raw"]);
+    let said = daemon.said();
+    assert!(said.contains("tap: ring: the kernel tap needs CAP_BPF and CAP_NET_ADMIN"), "{said}");
+    let mut expected = Expected::of(2);
+    scene.send(&scene.wire, &mut expected);
+    expected.assert_held_by(&daemon);
+    daemon.stop();
+}
+
+struct Scene {
+    namespace: Namespace,
+    wire: Wire,
+    folder: Arc<Folder>,
+    program: std::path::PathBuf,
+}
+
+impl Scene {
+    fn new(tap: &'static str) -> Self {
+        let namespace = Namespace::new();
+        let wire = Wire::make(&namespace, Kind::Tun, "tun0");
+        let roster = format!("10.8.0.1,{}\n", name(0));
+        let setup =
+            Setup { backend: tap, interfaces: vec!["tun0", "tun*"], pools: vec!["10.8.0.0/24"], roster };
+        let folder = Folder::keeping(&setup, "24h");
+        let program = folder.give_to(NOBODY);
+        Self { namespace, wire, folder, program }
+    }
+
+    fn spawn(&self, capabilities: &[&str]) -> Daemon {
+        let list = capabilities.iter().map(|it| format!(",+{it}")).collect::<String>();
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+        command.arg(format!("--inh-caps=-all{list}")).arg(format!("--ambient-caps=-all{list}"));
+        command.arg(format!("--bounding-set=-all{list}")).arg(&self.program);
+        Daemon::spawn_as(&self.namespace, &self.folder, command)
+    }
+
+    fn start(&self, capabilities: &[&str]) -> Daemon {
+        let mut daemon = self.spawn(capabilities);
+        daemon.await_start(0);
+        daemon
+    }
+
+    fn send(&self, wire: &Wire, expected: &mut Expected) {
+        self.send_for(wire, expected, 0);
+    }
+
+    fn send_for(&self, wire: &Wire, expected: &mut Expected, owner: usize) {
+        let address = Address::v4(0x0a08_0001);
+        for _ in 0..20 {
+            wire.send(Way::Up, &datagram(address, nobody(address, 1), 100));
+            expected.add(Some(owner), Way::Up, 1, 100);
+        }
+    }
+}
+
+/// The permitted and effective capabilities of every thread, each value once.
+fn capabilities_of(process: u32) -> Vec<u64> {
+    let tasks = fs::read_dir(Path::new("/proc").join(process.to_string()).join("task")).expect("it lives");
+    let mut found: Vec<u64> = tasks
+        .flat_map(|task| {
+            let status = fs::read_to_string(task.expect("a task").path().join("status")).expect("it lives");
+            let value = |key: &str| {
+                let text = status.lines().find_map(|line| line.strip_prefix(key)).expect("the kernel says");
+                u64::from_str_radix(text.trim(), 16).expect("a mask")
+            };
+            assert_eq!(value("CapAmb:") & !value("CapPrm:"), 0);
+            [value("CapPrm:"), value("CapEff:"), value("CapPrm:") | value("CapInh:")]
+        })
+        .collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}

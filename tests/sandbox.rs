@@ -1,0 +1,126 @@
+//! What is put around the daemon and its helper once they are set up, seen from outside; `sandbox_inside`
+//! makes an attempt at each thing that it forbids.
+
+mod netns;
+
+use blindmeter::guard::sandbox::{CALLS, HELPER_CALLS};
+use netns::Namespace;
+use netns::daemon::{Daemon, Folder, Setup};
+use netns::wire::{Kind, Wire};
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
+use std::fs;
+use std::path::PathBuf;
+
+/// What /proc/PID/status says of one task.
+struct Task {
+    name: String,
+    status: String,
+}
+
+impl Task {
+    fn all(process: u32) -> Vec<Self> {
+        let tasks = fs::read_dir(format!("/proc/{process}/task")).expect("the process lives");
+        let read = |path: PathBuf| fs::read_to_string(path).expect("root reads every task");
+        tasks
+            .map(|task| {
+                let path = task.expect("a task").path();
+                Self { name: read(path.join("comm")).trim().to_owned(), status: read(path.join("status")) }
+            })
+            .collect()
+    }
+
+    fn value(&self, key: &str) -> &str {
+        let line = self.status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
+        line.unwrap_or_else(|| panic!("no {key} of {}", self.name)).trim()
+    }
+}
+
+#[test]
+fn every_thread_of_the_daemon_and_the_helper_is_enclosed() {
+    for tap in ["tcx", "clsact", "ring", "pnet"] {
+        let namespace = Namespace::new();
+        let _wire = Wire::make(&namespace, Kind::Tun, "tun0");
+        let setup = Setup { backend: tap, interfaces: vec!["tun0"], pools: vec![], roster: String::new() };
+        let folder = Folder::keeping(&setup, "24h");
+        let daemon = Daemon::start_in(&namespace, &folder);
+        let kernel = matches!(tap, "tcx" | "clsact");
+        let tasks = Task::all(daemon.id());
+        let names: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
+        assert!(["blindmeter", "tap", "roster"].iter().all(|name| names.contains(name)), "{names:?}");
+        let left = if kernel { "0000000000000000" } else { "0000000000002000" };
+        for task in &tasks {
+            for key in ["CapPrm", "CapEff"] {
+                assert_eq!(task.value(key), left, "{tap}: {key} of {}", task.name);
+            }
+            for key in ["CapInh", "CapAmb"] {
+                assert_eq!(task.value(key), "0000000000000000", "{tap}: {key} of {}", task.name);
+            }
+            assert_eq!(task.value("NoNewPrivs"), "1", "{tap}: {}", task.name);
+            assert_eq!((task.value("Seccomp"), task.value("Seccomp_filters")), ("2", "2"), "{}", task.name);
+        }
+        assert_undumpable(daemon.id());
+        if kernel {
+            let helper = Task::all(daemon.helper());
+            assert_eq!(helper.len(), 1, "the helper has no thread");
+            assert_eq!(helper[0].name, "bm-helper");
+            // CAP_NET_ADMIN and CAP_BPF.
+            assert_eq!(helper[0].value("CapEff"), "0000008000001000");
+            assert_eq!(helper[0].value("CapPrm"), "0000008000001000");
+            assert_eq!((helper[0].value("NoNewPrivs"), helper[0].value("Seccomp")), ("1", "2"));
+            assert_undumpable(daemon.helper());
+            let open = fs::read_dir(format!("/proc/{}/fd", daemon.helper())).expect("root looks").count();
+            assert_eq!(open, 6, "its socket, four programs and standard error");
+        }
+        daemon.stop();
+    }
+}
+
+/// Cores have no size, and /proc belongs to root, whoever runs the process.
+fn assert_undumpable(process: u32) {
+    let limits = fs::read_to_string(format!("/proc/{process}/limits")).expect("root reads limits");
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).expect("a limit of cores");
+    assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"]);
+    // A process that may be dumped can be traced by its own user; one that may not, by root alone.
+    let maps = fs::metadata(format!("/proc/{process}/maps")).expect("it lives");
+    assert_eq!(std::os::unix::fs::MetadataExt::uid(&maps), 0);
+}
+
+#[test]
+fn the_level_in_force_is_in_status_and_what_is_missing_is_said() {
+    let namespace = Namespace::new();
+    let _wire = Wire::make(&namespace, Kind::Tun, "tun0");
+    let setup = Setup { backend: "tcx", interfaces: vec!["tun0"], pools: vec![], roster: String::new() };
+    let daemon = Daemon::start(&namespace, &setup);
+    let status = daemon.answer(&["status", "--json"]);
+    assert_eq!(status["system_calls"], CALLS);
+    let missing: Vec<&str> = status["sandbox_missing"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|part| part.as_str())
+        .collect();
+    // What a machine of the tests may lack: the right to lock memory.
+    let may_lock = may_lock_memory();
+    assert_eq!(missing, if may_lock { vec![] } else { vec!["memory-locked"] });
+    assert_eq!(status["sandbox"], if may_lock { "full" } else { "partial" });
+    let said = daemon.said();
+    assert_eq!(said.contains("LimitMEMLOCK=infinity"), !may_lock, "{said}");
+    daemon.stop();
+}
+
+/// Whether this machine lets a process lock its memory without a limit: it has none, or root may
+/// lift it.
+fn may_lock_memory() -> bool {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_MEMLOCK).expect("there is a limit");
+    if soft == RLIM_INFINITY {
+        return true;
+    }
+    let may = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY).is_ok();
+    // Where it was lifted it is put back, so that the daemon lifts it itself.
+    may && setrlimit(Resource::RLIMIT_MEMLOCK, soft, hard).is_ok()
+}
+
+#[test]
+fn the_lists_of_system_calls_do_not_grow_unseen() {
+    assert_eq!((CALLS, HELPER_CALLS), (76, 20), "a longer list is a decision; say in the commit what for");
+}
