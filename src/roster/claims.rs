@@ -134,8 +134,7 @@ impl Claims {
     /// Sets what is claimed of a prefix.
     pub(super) fn set(&mut self, prefix: Prefix, claim: Claim) {
         if let Some((pool, offset)) = self.place_of(prefix) {
-            let is_any = claim.owner().is_some();
-            self.pools[pool].claims[offset] = if is_any { claim } else { Claim::NONE };
+            self.pools[pool].claims[offset] = claim;
             return;
         }
         match prefix.address() {

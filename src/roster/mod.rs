@@ -172,12 +172,10 @@ impl Roster {
     #[must_use]
     pub fn remembering(mut self, identity: Identity) -> Self {
         let book = self.book.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
-        for at in Slot::FIRST_ACCOUNT.index()..identity.tags.slots() {
-            let slot = Slot::new(u32::try_from(at).unwrap_or(u32::MAX));
-            let tag = identity.tags.get(slot);
-            if tag == Tag::NOBODY {
-                continue;
-            }
+        let slots = (0..).map(Slot::new).take(identity.tags.slots()).filter(|slot| slot.is_account());
+        let tagged = slots.map(|slot| (slot, identity.tags.get(slot))).filter(|(_, tag)| *tag != Tag::NOBODY);
+        book.nameless.reserve(tagged.clone().count());
+        for (slot, tag) in tagged {
             // Slots in between are free; what they may hold of an earlier owner is let go first.
             book.resting.extend((book.next.word()..slot.word()).map(Slot::new));
             book.next = Slot::new(slot.word() + 1);

@@ -241,4 +241,83 @@ fn accounts_that_come_back_before_their_slots_are_free_get_them_again() {
     // Nobody's slot was free yet, so everybody has the same one again.
     roster.replace(Source::File, (0..accounts).map(row).collect()).expect("room");
     assert!((0..accounts).map(|at| roster.slot_of(&row(at).1)).eq(slots));
+    assert!(roster.at_close(false, true).is_empty());
+}
+
+/// A look-up that lies elsewhere: what an earlier process wrote down.
+#[derive(Default)]
+struct Elsewhere(Mutex<HashMap<Prefix, Owned>>);
+
+impl Owners for Elsewhere {
+    fn set(&self, owned: Owned) -> Result<(), OwnersRefused> {
+        let mut all = self.0.lock().expect("one thread");
+        if owned.slot == Slot::UNATTRIBUTED {
+            all.remove(&owned.prefix);
+        } else {
+            all.insert(owned.prefix, owned);
+        }
+        Ok(())
+    }
+
+    fn all(&self) -> Result<Vec<Owned>, OwnersRefused> {
+        Ok(self.0.lock().expect("one thread").values().copied().collect())
+    }
+}
+
+/// Two accounts own two addresses of a pool, an address outside and a route each, in an earlier
+/// process; this one has adopted them.
+fn adopting() -> (Roster, [Slot; 2]) {
+    let (owners, tags) = (Arc::new(Elsewhere::default()), Tags::in_memory(8));
+    let roster = || {
+        let tag = |name: &[u8]| Tag(std::array::from_fn(|at| name.get(at).copied().unwrap_or(0)));
+        let roster = Roster::over(Arc::clone(&owners) as Arc<dyn Owners>, &[prefix("10.8.0.0/24")], 8);
+        roster.remembering(Identity { tag: Box::new(tag), tags })
+    };
+    let earlier = roster();
+    for (at, account) in ["alice", "bob"].into_iter().enumerate() {
+        for text in
+            [format!("10.8.0.{at}"), format!("10.9.0.{at}"), format!("10.1{at}.0.0/16"), format!("fd::{at}")]
+        {
+            earlier.assign(Source::Control, prefix(&text), &name(account)).expect("room");
+        }
+    }
+    let slots = ["alice", "bob"].map(|account| earlier.slot_of(&name(account)).expect("known"));
+    let roster = roster();
+    roster.adopt().expect("the owners can be read");
+    (roster, slots)
+}
+
+#[test]
+fn adopted_owners_hold_until_somebody_says_otherwise() {
+    for text in ["10.8.0.0", "10.9.0.0", "10.10.0.0/16", "fd::0"] {
+        let (roster, [alice, _]) = adopting();
+        // Whoever says the same confirms it, and whoever takes it back says that it held until now.
+        roster.assign(Source::Control, prefix(text), &name("alice")).expect("room");
+        roster.assign(Source::Control, prefix(text), &name("bob")).expect("room");
+        assert!(roster.take_contradicted().is_empty());
+        let (roster, _) = adopting();
+        roster.release(Source::Control, prefix(text)).expect("it can be taken back");
+        roster.assign(Source::Control, prefix(text), &name("bob")).expect("room");
+        assert!(roster.take_contradicted().is_empty());
+        // Of two sources, the one that does not own it neither confirms nor contradicts.
+        let (roster, _) = adopting();
+        roster.assign(Source::File, prefix(text), &name("bob")).expect("room");
+        assert!(roster.take_contradicted().is_empty());
+        // A contradiction is told once.
+        roster.assign(Source::Control, prefix(text), &name("bob")).expect("room");
+        assert!(roster.take_contradicted() == [alice] && roster.take_contradicted().is_empty());
+        roster.assign(Source::Control, prefix(text), &name("alice")).expect("room");
+        assert!(roster.take_contradicted().is_empty());
+        // A source that does not name it any more contradicts it as well.
+        let (roster, [alice, bob]) = adopting();
+        roster.replace(Source::Control, vec![(prefix(text), name("alice"))]).expect("room");
+        let mut contradicted = roster.take_contradicted();
+        contradicted.sort_unstable();
+        assert!(contradicted == [[alice; 3].as_slice(), &[bob; 4]].concat());
+        // What nobody contradicted in an epoch is believed.
+        let (roster, _) = adopting();
+        roster.at_close(false, true);
+        roster.assign(Source::Control, prefix(text), &name("bob")).expect("room");
+        assert!(roster.take_contradicted().is_empty());
+    }
 }
