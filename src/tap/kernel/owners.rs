@@ -230,9 +230,7 @@ impl KernelOwners {
         } else {
             // Counted before it is there, so that the program never skips a table that holds one.
             self.in_use[table].store(entries[table] + 1, Ordering::Release);
-            let replaced = sys::value(&self.tables[table], key).is_some();
-            sys::update(&self.tables[table], key, owner)?;
-            entries[table] += u32::from(!replaced);
+            entries[table] += u32::from(sys::update(&self.tables[table], key, owner)?);
         }
         self.in_use[table].store(entries[table], Ordering::Release);
         Ok(())
