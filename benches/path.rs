@@ -7,9 +7,12 @@
 
 #[path = "path/frames.rs"]
 mod frames;
+#[path = "path/owners.rs"]
+mod owners;
 
 use criterion::{Criterion, Throughput};
-use frames::{FRAMES, Owners, Traffic};
+use frames::{FRAMES, Traffic};
+use owners::Owners;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};

@@ -6,7 +6,7 @@
 use crate::clock::Clock;
 use crate::control::desk::Desk;
 use crate::meter::band::Band;
-use crate::meter::ledger::{Line, Saved, Since};
+use crate::meter::ledger::{Line, Since};
 use crate::meter::policy::Policy;
 use crate::meter::slot::Slot;
 use crate::meter::tags::Tag;
@@ -49,10 +49,10 @@ pub enum KeeperError {
     OtherCounters,
 }
 
-/// Everything that was kept, by slot.
-#[derive(Default)]
+/// Everything that was kept, by slot: apart, since the lines and the bands go on as they are.
 struct Kept {
-    saved: Vec<Saved>,
+    lines: Vec<Line>,
+    readings: Vec<Totals>,
     bands: Vec<Band>,
     tags: Vec<Tag>,
 }
@@ -79,8 +79,8 @@ impl<W: World> Keeper<W> {
         policy: Policy,
         accept_loss: bool,
     ) -> Result<(Self, NodeOf<W>, Start), KeeperError> {
-        let mut kept = Kept::default();
         let memory = memories.current;
+        let mut kept = Kept::with_room(memory.counters.slots());
         let remain = memories.remain();
         let (store, opened) =
             Store::open(world.disk(), world.randomness(), settings, remain, accept_loss, |_, record| {
@@ -103,7 +103,8 @@ impl<W: World> Keeper<W> {
                 if !same {
                     kept.restore_tags(memory);
                 }
-                let slots = (kept.saved.as_slice(), kept.bands.as_slice());
+                let (lines, bands) = (std::mem::take(&mut kept.lines), std::mem::take(&mut kept.bands));
+                let slots = (lines, kept.readings.as_slice(), bands);
                 let since = |slot: Slot| kept.since(slot, &head, memories);
                 let (clock, randomness) = (world.clock(), world.randomness());
                 let node = Node::resumed(policy, counters, clock, randomness, &head, slots, since);
@@ -166,9 +167,14 @@ impl<W: World> Keeper<W> {
 }
 
 impl Kept {
+    fn with_room(slots: usize) -> Self {
+        let (lines, readings) = (Vec::with_capacity(slots), Vec::with_capacity(slots));
+        Self { lines, readings, bands: Vec::with_capacity(slots), tags: Vec::with_capacity(slots) }
+    }
+
     fn push(&mut self, record: &Record) {
-        let line = Line { period: record.period, mark: record.mark };
-        self.saved.push(Saved { line, reading: record.reading });
+        self.lines.push(Line { period: record.period, mark: record.mark });
+        self.readings.push(record.reading);
         self.bands.push(record.band);
         self.tags.push(record.tag);
     }
@@ -176,7 +182,7 @@ impl Kept {
     /// What became of a slot since the save: its tag in memory that outlived the process tells.
     fn since(&self, slot: Slot, head: &Head, memories: &Memories) -> Since {
         let at = slot.index();
-        let reading = self.saved.get(at).map_or_else(Totals::default, |saved| saved.reading);
+        let reading = self.readings.get(at).copied().unwrap_or_default();
         let tag = self.tags.get(at).copied().unwrap_or_default();
         Since {
             base: memories.base(head.memory, slot, reading),

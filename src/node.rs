@@ -9,7 +9,7 @@ use crate::limits::{Limit, Limits};
 use crate::meter::band::Band;
 use crate::meter::counters::Counters;
 use crate::meter::epoch::Epochs;
-use crate::meter::ledger::{Ledger, NodeTotals, Saved, Since};
+use crate::meter::ledger::{Ledger, Line, NodeTotals, Saved, Since};
 use crate::meter::noise::Randomness;
 use crate::meter::policy::Policy;
 use crate::meter::raised::Raised;
@@ -87,25 +87,22 @@ impl<C: Clock, R: Randomness> Node<C, R> {
     }
 
     /// A node that goes on from a save: what was released is known, and nothing is barred.
-    /// `slots` is what was saved of each slot, `since` what became of it.
+    /// `slots` is what was saved of each slot (lines, readings and bands), `since` what became of it.
     pub fn resumed(
         policy: Policy,
         counters: Counters,
         clock: C,
         randomness: R,
         head: &Head,
-        slots: (&[Saved], &[Band]),
+        slots: (Vec<Line>, &[Totals], Vec<Band>),
         since: impl Fn(Slot) -> Since,
     ) -> Self {
         let now = clock.now();
         let same_boot = clock.boot() == head.boot;
-        let (saved, known) = slots;
-        let ledger = Ledger::resumed(counters, saved, &since);
+        let (lines, readings, mut bands) = slots;
+        let ledger = Ledger::resumed(counters, lines, readings, &since);
         let bases = (0..counters.slots()).map_while(|at| since(slot_at(at)).base).collect();
-        let mut bands = vec![Band::default(); ledger.slots()];
-        for (band, known) in bands.iter_mut().zip(known) {
-            *band = *known;
-        }
+        bands.resize(ledger.slots(), Band::default());
         // In another boot the marks begin anew.
         let mark = |at: u64| if same_boot { at } else { now.boot_nanoseconds };
         let publish_at =
@@ -146,7 +143,7 @@ impl<C: Clock, R: Randomness> Node<C, R> {
     #[must_use]
     pub fn counting_from(mut self, counters: Counters, base: impl Fn(Slot) -> Totals) -> Self {
         let since = |slot| Since { base: Some(base(slot)), given_away: false };
-        self.ledger = Ledger::resumed(counters, &[], since);
+        self.ledger = Ledger::resumed(counters, Vec::new(), &[], since);
         self
     }
 

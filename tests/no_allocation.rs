@@ -3,13 +3,16 @@
 
 #[path = "../benches/path/frames.rs"]
 mod frames;
+#[path = "../benches/path/owners.rs"]
+mod owners;
 
 use blindmeter::meter::counters::Counters;
 use blindmeter::meter::slot::{Direction, Slot};
 use blindmeter::roster::Roster;
 use blindmeter::tap::Attribution;
 use blindmeter::tap::frame::{Gso, Link};
-use frames::{Owners, Traffic};
+use frames::Traffic;
+use owners::Owners;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 

@@ -138,7 +138,7 @@ impl Footing {
                 older.extend(file.as_ref().map(MemoryFile::memory).transpose().map_err(io_failure)?);
                 Self {
                     memories: Memories::after(kernel.memory(), older),
-                    roster: Roster::over(kernel.owners(), config.capacity),
+                    roster: Roster::over(kernel.owners(), &config.pools, config.capacity),
                     opener: Some(Opener::Kernel(attacher)),
                     why,
                     ground: Ground { kernel: Some(*kernel), remains: None, file, counts_into_file: false },

@@ -15,6 +15,7 @@ use crate::control::desk::Access;
 use crate::control::server;
 use crate::failure::{Code, Failure};
 use crate::guard::capabilities;
+use crate::guard::heap;
 use crate::guard::sandbox::{self, Enclosure, Folder, Level, Reach};
 use crate::guard::service::{self, Word};
 use crate::keeper::{KeeperError, Start};
@@ -94,6 +95,7 @@ struct Daemon<'a> {
 /// What stops it from starting, with the exit code that says which.
 pub fn run(path: &Path, accept_loss: bool) -> Result<(), Failure> {
     let bad = |why: String| Failure::new(Code::Config, why);
+    heap::give_back_large_buffers();
     let config = config::load(&SystemFiles, path).map_err(bad)?;
     if Profile::BUILT == Profile::Lab {
         say(&Event::LabBuild);

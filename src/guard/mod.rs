@@ -5,6 +5,7 @@
 pub mod capabilities;
 pub mod doctor;
 pub mod filesystem;
+pub mod heap;
 pub mod peer;
 pub mod playground;
 pub mod sandbox;

@@ -88,22 +88,27 @@ impl Ledger {
     /// counted since: what a slot's former owner had in the open epoch is nobody's when the slot was
     /// given away.
     #[must_use]
-    pub fn resumed(counters: Counters, saved: &[Saved], since: impl Fn(Slot) -> Since) -> Self {
-        let mut ledger = Self::new(counters);
+    pub fn resumed(
+        counters: Counters,
+        mut lines: Vec<Line>,
+        readings: &[Totals],
+        since: impl Fn(Slot) -> Since,
+    ) -> Self {
+        lines.resize(counters.slots(), Line::default());
         let mut ownerless = Totals::default();
-        for index in 0..counters.slots() {
-            let saved = saved.get(index).copied().unwrap_or_default();
+        for (index, line) in lines.iter_mut().enumerate() {
             let slot = slot_at(index);
             let Since { base, given_away } = since(slot);
             let base = base.unwrap_or_else(|| counters.read(slot));
-            let open = saved.reading.since(saved.line.mark);
-            ledger.lines[index] = if given_away {
+            let open = readings.get(index).copied().unwrap_or_default().since(line.mark);
+            *line = if given_away {
                 ownerless = ownerless.plus(open);
                 Line { period: Totals::default(), mark: base }
             } else {
-                Line { period: saved.line.period, mark: base.since(open) }
+                Line { period: line.period, mark: base.since(open) }
             };
         }
+        let mut ledger = Self { counters, lines };
         ledger.count_as_unattributed(ownerless);
         ledger
     }

@@ -4,8 +4,18 @@
 //! `cli/` only, where an authorised person asked for the account by that very name.
 
 /// The name of an account, in its one written form (see [`AccountName::parse`]).
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct AccountName(Box<str>);
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct AccountName(Written);
+
+/// A written form. Most are short, and a roster has a million of them: those lie in place.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Written {
+    Short { length: u8, bytes: [u8; SHORT_BYTES] },
+    Long(Box<str>),
+}
+
+/// Bytes of the longest name that lies in place: as many as make the whole 24.
+const SHORT_BYTES: usize = 22;
 
 /// Longest name, in bytes after percent-decoding.
 pub const NAME_BYTES: usize = 128;
@@ -50,29 +60,63 @@ impl AccountName {
         if bytes.is_empty() || bytes.len() > NAME_BYTES {
             return Err(NameError::Length);
         }
-        Ok(Self(encoded(&bytes)))
+        Ok(Self::of_written(&encoded(&bytes)))
+    }
+
+    /// The name of this written form, which [`AccountName::parse`] made.
+    pub(super) fn of_written(text: &str) -> Self {
+        let mut bytes = [0; SHORT_BYTES];
+        match (bytes.get_mut(..text.len()), u8::try_from(text.len())) {
+            (Some(place), Ok(length)) => {
+                place.copy_from_slice(text.as_bytes());
+                Self(Written::Short { length, bytes })
+            }
+            _ => Self(Written::Long(text.into())),
+        }
+    }
+
+    /// The written form, for the directory.
+    pub(super) fn written(&self) -> &str {
+        match &self.0 {
+            Written::Short { length, bytes } => {
+                std::str::from_utf8(&bytes[..usize::from(*length)]).expect("it was a text")
+            }
+            Written::Long(text) => text,
+        }
     }
 
     /// What is made of the written form, a keyed tag.
     #[must_use]
     pub fn tagged<T>(&self, tag: impl Fn(&[u8]) -> T) -> T {
-        tag(self.0.as_bytes())
+        tag(self.written().as_bytes())
     }
 
     /// The written form.
     #[must_use]
     pub fn reveal(&self) -> &str {
-        &self.0
+        self.written()
     }
 
     /// True when the name is an address: a provider that names accounts so keeps addresses.
     #[must_use]
     pub fn looks_like_an_address(&self) -> bool {
-        super::address::Prefix::parse(&self.0.replace("%3A", ":")).is_ok()
+        super::address::Prefix::parse(&self.written().replace("%3A", ":")).is_ok()
     }
 }
 
-fn encoded(bytes: &[u8]) -> Box<str> {
+impl PartialOrd for AccountName {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for AccountName {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.written().cmp(other.written())
+    }
+}
+
+fn encoded(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     let mut text = String::with_capacity(bytes.len());
     for &byte in bytes {
@@ -84,7 +128,7 @@ fn encoded(bytes: &[u8]) -> Box<str> {
             text.push(char::from(DIGITS[usize::from(byte & 15)]));
         }
     }
-    text.into_boxed_str()
+    text
 }
 
 #[cfg(test)]
@@ -98,6 +142,15 @@ mod tests {
         assert_eq!(written("%61lice"), Ok("alice".into()));
         assert_eq!(written("J%c3%b6rg%20B"), Ok("J%C3%B6rg%20B".into()));
         assert_eq!(written("100%25"), Ok("100%25".into()));
+    }
+
+    #[test]
+    fn names_of_every_length_keep_their_text_and_their_order() {
+        let texts: Vec<String> = (1..=NAME_BYTES).map(|length| "a".repeat(length)).collect();
+        let names: Vec<_> = texts.iter().map(|text| AccountName::parse(text).unwrap()).collect();
+        assert!(names.is_sorted() && names.iter().map(AccountName::reveal).eq(&texts));
+        assert!(AccountName::parse("b").unwrap() > names[NAME_BYTES - 1]);
+        assert!(names[0] != names[1] && size_of::<AccountName>() == 24);
     }
 
     #[test]

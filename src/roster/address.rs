@@ -15,10 +15,15 @@ pub enum TunnelAddress {
     V6(u128),
 }
 
-/// An address with a prefix length; bits past the length are zero.
+/// An address with a prefix length; bits past the length are zero. IPv4 sorts before IPv6, and
+/// then by address.
+///
+/// The bits lie in two words, since one of 128 bits would make it twice as large.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Prefix {
-    address: TunnelAddress,
+    is_v6: bool,
+    high: u64,
+    low: u64,
     length: u8,
 }
 
@@ -89,19 +94,28 @@ impl Prefix {
     pub fn new(address: TunnelAddress, length: u8) -> Option<Self> {
         let width = address.width();
         let fits = length <= width && address.bits() & !mask(width, length) == 0;
-        fits.then_some(Self { address, length })
+        fits.then_some(Self::of(address, length))
     }
 
     /// The prefix that is this one address.
     #[must_use]
     pub const fn of_host(address: TunnelAddress) -> Self {
-        Self { address, length: address.width() }
+        Self::of(address, address.width())
+    }
+
+    const fn of(address: TunnelAddress, length: u8) -> Self {
+        let (bits, is_v6) = (address.bits(), matches!(address, TunnelAddress::V6(_)));
+        Self { is_v6, high: half(bits >> 64), low: half(bits), length }
     }
 
     /// The first address.
     #[must_use]
     pub const fn address(self) -> TunnelAddress {
-        self.address
+        if self.is_v6 {
+            TunnelAddress::V6((self.high as u128) << 64 | self.low as u128)
+        } else {
+            TunnelAddress::V4(word(self.low))
+        }
     }
 
     /// The prefix length in bits.
@@ -113,22 +127,53 @@ impl Prefix {
     /// True when the prefix is one address.
     #[must_use]
     pub const fn is_host(self) -> bool {
-        self.length == self.address.width()
+        self.length == self.address().width()
     }
 
     /// True when one of the two holds the other.
     #[must_use]
     pub fn overlaps(self, other: Self) -> bool {
-        let width = self.address.width();
+        let (one, another) = (self.address(), other.address());
+        let width = one.width();
         let shorter = mask(width, self.length.min(other.length));
-        width == other.address.width() && self.address.bits() & shorter == other.address.bits() & shorter
+        width == another.width() && one.bits() & shorter == another.bits() & shorter
     }
 
     /// How many addresses the prefix holds; none when it is 2^128.
     #[must_use]
     pub fn size(self) -> Option<u128> {
-        1_u128.checked_shl(u32::from(self.address.width() - self.length))
+        1_u128.checked_shl(u32::from(self.address().width() - self.length))
     }
+
+    /// The single address so far into the prefix; see [`Prefix::offset_of`].
+    pub(super) fn host_at(self, offset: usize) -> Self {
+        let first = self.address();
+        let bits = first.bits() | offset as u128;
+        Self::of_host(if self.is_v6 { TunnelAddress::V6(bits) } else { TunnelAddress::V4(word(half(bits))) })
+    }
+
+    /// How far into the prefix an address lies; none where it lies outside or too far.
+    pub(super) fn offset_of(self, address: TunnelAddress) -> Option<usize> {
+        let offset = match (address, self.address()) {
+            (TunnelAddress::V4(bits), TunnelAddress::V4(first)) => u128::from(bits.checked_sub(first)?),
+            (TunnelAddress::V6(bits), TunnelAddress::V6(first)) => bits.checked_sub(first)?,
+            _ => return None,
+        };
+        let is_inside = self.size().is_none_or(|size| offset < size);
+        usize::try_from(offset).ok().filter(|_| is_inside)
+    }
+}
+
+/// The low half.
+const fn half(bits: u128) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = bits.to_le_bytes();
+    u64::from_le_bytes([a, b, c, d, e, f, g, h])
+}
+
+/// The low half.
+const fn word(bits: u64) -> u32 {
+    let [a, b, c, d, ..] = bits.to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
 }
 
 /// The network bits of a prefix of this length, in the low `width` bits.
@@ -166,6 +211,31 @@ mod tests {
         ] {
             assert_eq!(Prefix::parse(text).err(), Some(error));
             assert!(text.is_empty() || !error.to_string().contains(text));
+        }
+    }
+
+    #[test]
+    fn prefixes_sort_by_family_and_address() {
+        let texts =
+            ["0.0.0.0/0", "10.8.0.0/16", "10.8.0.0/24", "10.8.0.0", "192.0.2.0", "::/0", "::1", "fd42::1"];
+        let prefixes = texts.map(|text| Prefix::parse(text).unwrap());
+        assert!(prefixes.is_sorted());
+    }
+
+    #[test]
+    fn an_offset_leads_to_its_address_and_back() {
+        for (range, address, offset) in [
+            ("10.8.0.0/16", "10.8.1.2", Some(258)),
+            ("10.8.0.0/16", "10.9.0.0", None),
+            ("10.8.0.0/16", "10.7.255.255", None),
+            ("10.8.0.0/16", "::", None),
+            ("fd42::/108", "fd42::f:ffff", Some(0xf_ffff)),
+            ("fd42::/108", "fd42::10:0", None),
+            ("255.255.255.255", "255.255.255.255", Some(0)),
+        ] {
+            let (range, host) = (Prefix::parse(range).unwrap(), Prefix::parse(address).unwrap());
+            assert_eq!(range.offset_of(host.address()), offset);
+            assert!(offset.is_none_or(|offset| range.host_at(offset) == host));
         }
     }
 }

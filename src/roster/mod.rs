@@ -8,7 +8,9 @@
 
 pub mod account;
 pub mod address;
+mod claims;
 pub mod csv;
+mod directory;
 pub mod owners;
 pub mod table;
 
@@ -16,9 +18,10 @@ use crate::meter::slot::Slot;
 use crate::meter::tags::{Tag, Tags};
 use account::AccountName;
 use address::Prefix;
-use dashmap::DashMap;
+use claims::{Claims, Slots};
+use directory::Directory;
 use owners::{Owned, Owners, OwnersRefused};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use table::Table;
 
@@ -106,7 +109,7 @@ pub struct Roster {
     /// What tells whose slot it is after this process.
     identity: Option<Identity>,
     /// The account directory: read by support and exports while assignments go on.
-    directory: DashMap<AccountName, Slot>,
+    directory: Directory,
     book: Mutex<Book>,
 }
 
@@ -124,16 +127,13 @@ pub struct Identity {
 /// What only the writer needs.
 struct Book {
     capacity: usize,
-    /// The slot that each source names, by precedence.
-    claims: HashMap<Prefix, [Option<Slot>; 2]>,
+    claims: Claims,
     next: Slot,
     /// Slots of removed accounts: free after one more close, when no late packet can add to them.
-    resting: Vec<Slot>,
+    resting: BTreeSet<Slot>,
     free: Vec<Slot>,
     /// Slots whose account no source has named in this process, or names any more.
     nameless: HashMap<Tag, Slot>,
-    /// Prefixes whose owner an earlier process had written down, until a source says it again.
-    adopted: HashSet<Prefix>,
     /// Slots of adopted owners that a source contradicted.
     contradicted: Vec<Slot>,
     latched: Counts,
@@ -143,29 +143,28 @@ impl Roster {
     /// A roster without accounts, over these pools and with room for `capacity` accounts.
     #[must_use]
     pub fn new(pools: &[Prefix], capacity: usize, seed: u64) -> Self {
-        Self {
-            table: Arc::new(Table::new(pools, seed)),
-            elsewhere: None,
-            identity: None,
-            directory: DashMap::new(),
-            book: Mutex::new(Book {
-                capacity,
-                claims: HashMap::new(),
-                next: Slot::FIRST_ACCOUNT,
-                resting: Vec::new(),
-                free: Vec::new(),
-                nameless: HashMap::new(),
-                adopted: HashSet::new(),
-                contradicted: Vec::new(),
-                latched: Counts::default(),
-            }),
-        }
+        Self::with(Table::new(pools, seed), None, pools, capacity)
     }
 
     /// A roster without accounts whose owners are written down elsewhere; its table stays empty.
     #[must_use]
-    pub fn over(owners: Arc<dyn Owners>, capacity: usize) -> Self {
-        Self { elsewhere: Some(owners), ..Self::new(&[], capacity, 0) }
+    pub fn over(owners: Arc<dyn Owners>, pools: &[Prefix], capacity: usize) -> Self {
+        Self::with(Table::new(&[], 0), Some(owners), pools, capacity)
+    }
+
+    fn with(table: Table, elsewhere: Option<Arc<dyn Owners>>, pools: &[Prefix], capacity: usize) -> Self {
+        let book = Book {
+            capacity,
+            claims: Claims::new(pools),
+            next: Slot::FIRST_ACCOUNT,
+            resting: BTreeSet::new(),
+            free: Vec::new(),
+            nameless: HashMap::new(),
+            contradicted: Vec::new(),
+            latched: Counts::default(),
+        };
+        let (table, book) = (Arc::new(table), Mutex::new(book));
+        Self { table, elsewhere, identity: None, directory: Directory::new(capacity), book }
     }
 
     /// The same roster, which writes down whose slot it is, and knows again the slots that have a
@@ -173,12 +172,10 @@ impl Roster {
     #[must_use]
     pub fn remembering(mut self, identity: Identity) -> Self {
         let book = self.book.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
-        for at in Slot::FIRST_ACCOUNT.index()..identity.tags.slots() {
-            let slot = Slot::new(u32::try_from(at).unwrap_or(u32::MAX));
-            let tag = identity.tags.get(slot);
-            if tag == Tag::NOBODY {
-                continue;
-            }
+        let slots = (0..).map(Slot::new).take(identity.tags.slots()).filter(|slot| slot.is_account());
+        let tagged = slots.map(|slot| (slot, identity.tags.get(slot))).filter(|(_, tag)| *tag != Tag::NOBODY);
+        book.nameless.reserve(tagged.clone().count());
+        for (slot, tag) in tagged {
             // Slots in between are free; what they may hold of an earlier owner is let go first.
             book.resting.extend((book.next.word()..slot.word()).map(Slot::new));
             book.next = Slot::new(slot.word() + 1);
@@ -200,8 +197,8 @@ impl Roster {
             let known = identity.tags.get(owned.slot) != Tag::NOBODY;
             match Source::of_code(owned.source).filter(|_| known) {
                 Some(source) => {
-                    book.claims.entry(owned.prefix).or_default()[source as usize] = Some(owned.slot);
-                    book.adopted.insert(owned.prefix);
+                    let claim = book.claims.get(owned.prefix).with(source, Some(owned.slot));
+                    book.claims.set(owned.prefix, claim.adopted());
                 }
                 None => owners.set(Owned { slot: Slot::UNATTRIBUTED, ..owned })?,
             }
@@ -233,13 +230,13 @@ impl Roster {
     }
 
     fn named(&self, account: &AccountName) -> Option<Slot> {
-        self.directory.get(account).map(|slot| *slot)
+        self.directory.slot_of(account)
     }
 
     /// Every account and its slot, in no order.
     #[must_use]
     pub fn accounts(&self) -> Vec<(AccountName, Slot)> {
-        self.directory.iter().map(|entry| (entry.key().clone(), *entry.value())).collect()
+        self.directory.all()
     }
 
     /// Makes an account the owner of a prefix, as far as this source is concerned.
@@ -248,7 +245,7 @@ impl Roster {
     /// When the account is new and there is no slot left; nothing has changed then.
     pub fn assign(&self, source: Source, prefix: Prefix, account: &AccountName) -> Result<(), RosterError> {
         let mut book = self.book();
-        self.require_room(&book, [account])?;
+        self.require_room(&book, std::iter::once(account))?;
         let slot = self.slot_for(&mut book, account);
         self.claim(&mut book, source, prefix, Some(slot))
     }
@@ -259,10 +256,11 @@ impl Roster {
     /// When the tap's look-up cannot be changed.
     pub fn release(&self, source: Source, prefix: Prefix) -> Result<bool, RosterError> {
         let mut book = self.book();
-        let had = book.claims.get(&prefix).is_some_and(|slots| slots[source as usize].is_some());
+        let claim = book.claims.get(prefix);
+        let had = claim.of(source).is_some();
         if had {
             // Who takes an assignment back says by it that it held until now.
-            book.adopted.remove(&prefix);
+            book.claims.set(prefix, claim.believed());
             self.claim(&mut book, source, prefix, None)?;
         }
         Ok(had)
@@ -284,13 +282,8 @@ impl Roster {
         let mut book = self.book();
         self.require_room(&book, assignments.iter().map(|(_, account)| account))?;
         assignments.sort_unstable_by_key(|(prefix, _)| *prefix);
-        let kept: HashSet<Prefix> = assignments.iter().map(|(prefix, _)| *prefix).collect();
-        let gone: Vec<Prefix> = book
-            .claims
-            .iter()
-            .filter(|(prefix, slots)| slots[source as usize].is_some() && !kept.contains(prefix))
-            .map(|(prefix, _)| *prefix)
-            .collect();
+        let is_kept = |prefix: &Prefix| assignments.binary_search_by_key(prefix, |(kept, _)| *kept).is_ok();
+        let gone: Vec<Prefix> = book.claims.of(source).filter(|prefix| !is_kept(prefix)).collect();
         for (prefix, account) in &assignments {
             let slot = self.slot_for(&mut book, account);
             self.claim(&mut book, source, *prefix, Some(slot))?;
@@ -298,6 +291,8 @@ impl Roster {
         for prefix in gone {
             self.claim(&mut book, source, prefix, None)?;
         }
+        // After a start nearly all were nameless, and now none is.
+        book.nameless.shrink_to_fit();
         Ok(())
     }
 
@@ -310,13 +305,13 @@ impl Roster {
     pub fn at_close(&self, period_ended: bool, saved: bool) -> Vec<Slot> {
         let mut book = self.book();
         // What nobody contradicted in an epoch is believed.
-        book.adopted = HashSet::new();
-        book.latched = counted(&book.claims);
-        let rested = if saved { std::mem::take(&mut book.resting) } else { Vec::new() };
+        book.claims.believe();
+        book.latched = book.claims.counts();
+        let rested = if saved { Vec::from_iter(std::mem::take(&mut book.resting)) } else { Vec::new() };
         book.free.extend(&rested);
         if let Some(identity) = &self.identity {
-            let freed: HashSet<Slot> = rested.iter().copied().collect();
-            book.nameless.retain(|_, slot| !freed.contains(slot));
+            let freed: Slots = rested.iter().copied().collect();
+            book.nameless.retain(|_, slot| !freed.has(*slot));
             for slot in &rested {
                 identity.tags.set(*slot, Tag::NOBODY);
             }
@@ -324,20 +319,14 @@ impl Roster {
         if !period_ended {
             return rested;
         }
-        let named: HashSet<Slot> = book.claims.values().flatten().flatten().copied().collect();
-        let mut removed: Vec<Slot> = book.nameless.values().copied().collect();
-        let mut nameless = Vec::new();
-        self.directory.retain(|account, slot| {
-            let keep = named.contains(slot);
-            if !keep {
-                removed.push(*slot);
-                nameless.extend(self.tag_of(account).map(|tag| (tag, *slot)));
-            }
-            keep
-        });
+        let named = book.claims.named();
+        let removed = self.directory.retain(|slot| named.has(slot));
+        let slots: Vec<Slot> =
+            book.nameless.values().copied().chain(removed.iter().map(|(_, slot)| *slot)).collect();
+        book.resting.extend(slots);
         // Until its slot is free an account that is named again gets the same one.
-        book.nameless.extend(nameless);
-        book.resting.extend(removed);
+        let tagged = |(account, slot): &(AccountName, Slot)| self.tag_of(account).map(|tag| (tag, *slot));
+        book.nameless.extend(removed.iter().filter_map(tagged));
         rested
     }
 
@@ -350,7 +339,7 @@ impl Roster {
     #[must_use]
     pub fn counts(&self) -> Counts {
         let book = self.book();
-        let mut counts = counted(&book.claims);
+        let mut counts = book.claims.counts();
         let eights = |count: u64| count.div_ceil(8) * 8;
         for (at, source) in Source::ALL.into_iter().enumerate() {
             if source.follows_connections() {
@@ -371,19 +360,23 @@ impl Roster {
     fn require_room<'a>(
         &self,
         book: &Book,
-        accounts: impl IntoIterator<Item = &'a AccountName>,
+        accounts: impl ExactSizeIterator<Item = &'a AccountName>,
     ) -> Result<(), RosterError> {
-        let new: HashSet<&AccountName> =
-            accounts.into_iter().filter(|account| !self.is_known(book, account)).collect();
         let fresh = book.capacity - (book.next.index() - Slot::FIRST_ACCOUNT.index());
-        if new.len() > fresh + book.free.len() {
+        let room = fresh + book.free.len();
+        // Nearly always there is room for as many accounts as there are assignments.
+        if accounts.len() <= room {
+            return Ok(());
+        }
+        let new: HashSet<&AccountName> = accounts.filter(|account| !self.is_known(book, account)).collect();
+        if new.len() > room {
             return Err(RosterError::CapacityExceeded { capacity: book.capacity });
         }
         Ok(())
     }
 
     fn is_known(&self, book: &Book, account: &AccountName) -> bool {
-        self.directory.contains_key(account)
+        self.directory.slot_of(account).is_some()
             || (!book.nameless.is_empty()
                 && self.tag_of(account).is_some_and(|tag| book.nameless.contains_key(&tag)))
     }
@@ -397,7 +390,7 @@ impl Roster {
         let known = tag.and_then(|tag| book.nameless.remove(&tag));
         let slot = match known {
             Some(slot) => {
-                book.resting.retain(|resting| *resting != slot);
+                book.resting.remove(&slot);
                 slot
             }
             None => book.free.pop().unwrap_or_else(|| {
@@ -409,7 +402,7 @@ impl Roster {
         if let (Some(identity), Some(tag)) = (&self.identity, tag) {
             identity.tags.set(slot, tag);
         }
-        self.directory.insert(account.clone(), slot);
+        self.directory.insert(account, slot);
         slot
     }
 
@@ -420,30 +413,23 @@ impl Roster {
         prefix: Prefix,
         slot: Option<Slot>,
     ) -> Result<(), RosterError> {
-        let owner = |slots: &[Option<Slot>; 2]| {
-            let source = Source::ALL.into_iter().find(|source| slots[*source as usize].is_some());
-            source.map(|source| (source, slots[source as usize].unwrap_or_default()))
-        };
-        let before = book.claims.get(&prefix).copied().unwrap_or_default();
-        let mut after = before;
-        after[source as usize] = slot;
-        let (was, is) = (owner(&before), owner(&after));
+        let before = book.claims.get(prefix);
+        let mut after = before.with(source, slot);
+        let (was, is) = (before.owner(), after.owner());
         if was != is {
             self.set(prefix, is)?;
         }
         // What a source says of a prefix that another one owns neither confirms nor contradicts it.
         if let Some((owning, charged)) = was
             && (owning == source || was != is)
-            && book.adopted.remove(&prefix)
-            && is.is_none_or(|(_, slot)| slot != charged)
+            && after.is_adopted()
         {
-            book.contradicted.push(charged);
+            after = after.believed();
+            if is.is_none_or(|(_, slot)| slot != charged) {
+                book.contradicted.push(charged);
+            }
         }
-        if is.is_none() {
-            book.claims.remove(&prefix);
-        } else {
-            book.claims.insert(prefix, after);
-        }
+        book.claims.set(prefix, after);
         Ok(())
     }
 
@@ -456,26 +442,6 @@ impl Roster {
         }
         Ok(())
     }
-}
-
-fn counted(claims: &HashMap<Prefix, [Option<Slot>; 2]>) -> Counts {
-    let mut counts = Counts::default();
-    let mut accounts: [HashSet<Slot>; 2] = Default::default();
-    for slots in claims.values() {
-        for (at, slot) in slots.iter().enumerate() {
-            if let Some(slot) = slot {
-                counts.sources[at].prefixes += 1;
-                accounts[at].insert(*slot);
-            }
-        }
-        let mut owners = slots.iter().flatten();
-        let first = owners.next();
-        counts.conflicts += u64::from(owners.any(|owner| Some(owner) != first));
-    }
-    for (source, accounts) in counts.sources.iter_mut().zip(accounts) {
-        source.accounts = accounts.len() as u64;
-    }
-    counts
 }
 
 #[cfg(test)]

@@ -90,11 +90,11 @@ fn counts_of_connections_are_latched_and_rounded_up_to_eight() {
 /// Prefixes of few distinct bits, so that they nest and collide.
 /// As text: a prefix itself cannot be printed, not even by a failing test.
 fn any_prefix() -> impl Strategy<Value = String> {
-    let v4 = (0_u32..64, 20_u8..=32).prop_map(|(low, length)| {
+    let v4 = (0_u32..64, prop_oneof![20_u8..=32, Just(32)]).prop_map(|(low, length)| {
         let bits = (0x0a08_0000 | (low << 2)) & u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0);
         format!("{}.{}.{}.{}/{length}", bits >> 24, bits >> 16 & 255, bits >> 8 & 255, bits & 255)
     });
-    let v6 = (0_u32..16, 112_u8..=128).prop_map(|(low, length)| {
+    let v6 = (0_u32..16, prop_oneof![112_u8..=128, Just(128)]).prop_map(|(low, length)| {
         let bits = low << 1 & u32::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0);
         format!("fd42::{bits:x}/{length}")
     });
@@ -123,27 +123,74 @@ fn naive(claims: &HashMap<Prefix, [Option<Slot>; 2]>, address: TunnelAddress) ->
         .unwrap_or_default()
 }
 
+/// The same counts by looking at everything.
+fn naive_counts(claims: &HashMap<Prefix, [Option<Slot>; 2]>) -> Counts {
+    let mut counts = Counts::default();
+    for (at, figures) in counts.sources.iter_mut().enumerate() {
+        let slots: Vec<Slot> = claims.values().filter_map(|claim| claim[at]).collect();
+        figures.prefixes = slots.len() as u64;
+        figures.accounts = slots.into_iter().collect::<HashSet<Slot>>().len() as u64;
+    }
+    let is_conflict = |claim: &&[Option<Slot>; 2]| matches!(claim, [Some(one), Some(other)] if one != other);
+    counts.conflicts = claims.values().filter(is_conflict).count() as u64;
+    counts
+}
+
+/// One change of the roster, as text: 0 accounts stands for a release.
+#[derive(Clone, Debug)]
+enum Step {
+    One(String, u8),
+    All(Vec<(String, u8)>),
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let rows = proptest::collection::vec((any_prefix(), 1_u8..6), 0..12);
+    prop_oneof![
+        8 => (any_prefix(), 0_u8..6).prop_map(|(prefix, account)| Step::One(prefix, account)),
+        1 => rows.prop_map(Step::All),
+    ]
+}
+
 proptest! {
-    /// Longest prefix wins, whatever the order of assignments and releases.
+    /// Longest prefix wins and every claim is counted, whatever the order of assignments, releases
+    /// and replacements.
     #[test]
-    fn the_table_agrees_with_a_naive_longest_prefix_model(
-        steps in proptest::collection::vec((any_prefix(), 0_u8..6, any::<bool>()), 1..120),
+    fn the_roster_agrees_with_a_naive_model(
+        steps in proptest::collection::vec((any_step(), any::<bool>()), 1..120),
         addresses in proptest::collection::vec(any_address(), 40),
     ) {
         let roster = small();
-        for (text, account, control) in steps {
-            let prefix = prefix(&text);
+        let mut claims: HashMap<Prefix, [Option<Slot>; 2]> = HashMap::new();
+        let account = |account: u8| name(&format!("account-{account}"));
+        for (step, control) in steps {
             let source = if control { Source::Control } else { Source::File };
-            if account == 0 {
-                roster.release(source, prefix).expect("a table takes it");
-            } else {
-                roster.assign(source, prefix, &name(&format!("account-{account}"))).expect("room");
+            match step {
+                Step::One(text, 0) => {
+                    let had = claims.entry(prefix(&text)).or_default()[source as usize].take().is_some();
+                    prop_assert!(roster.release(source, prefix(&text)) == Ok(had));
+                }
+                Step::One(text, owner) => {
+                    roster.assign(source, prefix(&text), &account(owner)).expect("room");
+                    claims.entry(prefix(&text)).or_default()[source as usize] = roster.slot_of(&account(owner));
+                }
+                Step::All(mut rows) => {
+                    rows.sort();
+                    rows.dedup_by(|one, other| one.0 == other.0);
+                    let assignments = rows.iter().map(|(text, owner)| (prefix(text), account(*owner)));
+                    roster.replace(source, assignments.collect()).expect("room");
+                    claims.values_mut().for_each(|claim| claim[source as usize] = None);
+                    for (text, owner) in rows {
+                        let slot = roster.slot_of(&account(owner));
+                        claims.entry(prefix(&text)).or_default()[source as usize] = slot;
+                    }
+                }
             }
+            claims.retain(|_, claim| claim.iter().any(Option::is_some));
         }
-        let claims = roster.book().claims.clone();
         for address in addresses {
             prop_assert!(owner(&roster, &address) == naive(&claims, prefix(&address).address()));
         }
+        prop_assert!(roster.book().claims.counts() == naive_counts(&claims));
     }
 }
 
@@ -171,4 +218,106 @@ fn a_table_that_grows_while_it_is_read_never_answers_wrong() {
     }
     done.store(true, std::sync::atomic::Ordering::Relaxed);
     reader.join().expect("the reader saw one owner throughout");
+}
+
+#[test]
+fn accounts_that_come_back_before_their_slots_are_free_get_them_again() {
+    let accounts = 20_000_u32;
+    let tags = Tags::in_memory(accounts as usize);
+    let tag = |name: &[u8]| {
+        let mut bytes = [1; 16];
+        bytes.iter_mut().zip(name.iter().rev()).for_each(|(to, from)| *to = *from);
+        Tag(bytes)
+    };
+    let pools = [prefix("10.8.0.0/16")];
+    let identity = Identity { tag: Box::new(tag), tags };
+    let roster = Roster::new(&pools, accounts as usize, 1).remembering(identity);
+    let row = |at: u32| (prefix(&format!("10.8.{}.{}", at >> 8, at & 255)), name(&format!("account-{at}")));
+    roster.replace(Source::File, (0..accounts).map(row).collect()).expect("room");
+    let slots: Vec<_> = (0..accounts).map(|at| roster.slot_of(&row(at).1)).collect();
+    roster.replace(Source::File, vec![]).expect("room");
+    roster.at_close(true, true);
+    assert!(roster.accounts().is_empty());
+    // Nobody's slot was free yet, so everybody has the same one again.
+    roster.replace(Source::File, (0..accounts).map(row).collect()).expect("room");
+    assert!((0..accounts).map(|at| roster.slot_of(&row(at).1)).eq(slots));
+    assert!(roster.at_close(false, true).is_empty());
+}
+
+/// A look-up that lies elsewhere: what an earlier process wrote down.
+#[derive(Default)]
+struct Elsewhere(Mutex<HashMap<Prefix, Owned>>);
+
+impl Owners for Elsewhere {
+    fn set(&self, owned: Owned) -> Result<(), OwnersRefused> {
+        let mut all = self.0.lock().expect("one thread");
+        if owned.slot == Slot::UNATTRIBUTED {
+            all.remove(&owned.prefix);
+        } else {
+            all.insert(owned.prefix, owned);
+        }
+        Ok(())
+    }
+
+    fn all(&self) -> Result<Vec<Owned>, OwnersRefused> {
+        Ok(self.0.lock().expect("one thread").values().copied().collect())
+    }
+}
+
+/// Two accounts own two addresses of a pool, an address outside and a route each, in an earlier
+/// process; this one has adopted them.
+fn adopting() -> (Roster, [Slot; 2]) {
+    let (owners, tags) = (Arc::new(Elsewhere::default()), Tags::in_memory(8));
+    let roster = || {
+        let tag = |name: &[u8]| Tag(std::array::from_fn(|at| name.get(at).copied().unwrap_or(0)));
+        let roster = Roster::over(Arc::clone(&owners) as Arc<dyn Owners>, &[prefix("10.8.0.0/24")], 8);
+        roster.remembering(Identity { tag: Box::new(tag), tags })
+    };
+    let earlier = roster();
+    for (at, account) in ["alice", "bob"].into_iter().enumerate() {
+        for text in
+            [format!("10.8.0.{at}"), format!("10.9.0.{at}"), format!("10.1{at}.0.0/16"), format!("fd::{at}")]
+        {
+            earlier.assign(Source::Control, prefix(&text), &name(account)).expect("room");
+        }
+    }
+    let slots = ["alice", "bob"].map(|account| earlier.slot_of(&name(account)).expect("known"));
+    let roster = roster();
+    roster.adopt().expect("the owners can be read");
+    (roster, slots)
+}
+
+#[test]
+fn adopted_owners_hold_until_somebody_says_otherwise() {
+    for text in ["10.8.0.0", "10.9.0.0", "10.10.0.0/16", "fd::0"] {
+        let (roster, [alice, _]) = adopting();
+        // Whoever says the same confirms it, and whoever takes it back says that it held until now.
+        roster.assign(Source::Control, prefix(text), &name("alice")).expect("room");
+        roster.assign(Source::Control, prefix(text), &name("bob")).expect("room");
+        assert!(roster.take_contradicted().is_empty());
+        let (roster, _) = adopting();
+        roster.release(Source::Control, prefix(text)).expect("it can be taken back");
+        roster.assign(Source::Control, prefix(text), &name("bob")).expect("room");
+        assert!(roster.take_contradicted().is_empty());
+        // Of two sources, the one that does not own it neither confirms nor contradicts.
+        let (roster, _) = adopting();
+        roster.assign(Source::File, prefix(text), &name("bob")).expect("room");
+        assert!(roster.take_contradicted().is_empty());
+        // A contradiction is told once.
+        roster.assign(Source::Control, prefix(text), &name("bob")).expect("room");
+        assert!(roster.take_contradicted() == [alice] && roster.take_contradicted().is_empty());
+        roster.assign(Source::Control, prefix(text), &name("alice")).expect("room");
+        assert!(roster.take_contradicted().is_empty());
+        // A source that does not name it any more contradicts it as well.
+        let (roster, [alice, bob]) = adopting();
+        roster.replace(Source::Control, vec![(prefix(text), name("alice"))]).expect("room");
+        let mut contradicted = roster.take_contradicted();
+        contradicted.sort_unstable();
+        assert!(contradicted == [[alice; 3].as_slice(), &[bob; 4]].concat());
+        // What nobody contradicted in an epoch is believed.
+        let (roster, _) = adopting();
+        roster.at_close(false, true);
+        roster.assign(Source::Control, prefix(text), &name("bob")).expect("room");
+        assert!(roster.take_contradicted().is_empty());
+    }
 }

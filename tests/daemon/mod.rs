@@ -223,6 +223,10 @@ impl Daemon<'_> {
         self.child.id()
     }
 
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("the daemon is our child").is_none()
+    }
+
     /// Everything it has logged so far.
     pub(crate) fn said(&self) -> String {
         fs::read_to_string(&self.stderr).unwrap_or_default()

@@ -291,7 +291,9 @@ impl Machine {
             let reading = saved.get(slot.index()).map(|saved| saved.reading);
             Since { base: reading.filter(|_| same), given_away: false }
         };
-        let kept = (saved, bands);
+        let lines = saved.iter().map(|saved| saved.line).collect();
+        let readings: Vec<_> = saved.iter().map(|saved| saved.reading).collect();
+        let kept = (lines, readings.as_slice(), bands.to_vec());
         Node::resumed(self.policy, self.counters, self.clocks.clone(), draws, &head, kept, since)
     }
 

@@ -6,6 +6,12 @@
 // Says the same of every packet as src/tap/frame.rs (tests/kernel_program.rs compares them), and
 // never gives a verdict: what happens to the packet is others' matter.
 //
+// The way of the common packet (no tag, whole header in the linear part, an address of a pool, no
+// super-packet) is one straight piece of code; everything else is behind calls. Two rules keep the
+// program loadable without CAP_PERFMON: no register is added to a packet pointer, and little is
+// stored on the stack, since each store then costs a fence. Words are loaded from any address, as
+// x86-64 and arm64 allow.
+//
 // The committed object is made of this file by src/tap/bpf/build; CI makes it again and compares.
 //
 // Source: include/uapi/linux/bpf.h (struct __sk_buff, TCX_NEXT); IPv4: RFC 791 section 3.1; IPv6:
@@ -43,8 +49,15 @@ typedef __u64 u64;
 #define V6_DESTINATION 60
 
 #define POOLS 8
-#define SLOTS_PER_LINE 16
+#define SLOTS_PER_LINE 2
 #define SLOT_BITS 24
+
+// The place of an address that is in no pool.
+#define NO_PLACE 0xffffffff
+
+// A pool's accounts have slots in the order of their addresses. The first two addresses are rarely
+// an account's (the network's and the server's), and the first four slots never are.
+#define LIKELY_SLOT(offset) ((offset) + 2)
 
 // Sixteen bytes, so that four share a cache line.
 struct cell {
@@ -55,7 +68,8 @@ struct cell {
 // A pool's first address, its size, and where its slots begin in `owners`. Of an IPv6 address the
 // first twelve bytes are as they stand in a packet; the rest is a number, as all of an IPv4 address.
 struct pool {
-	u8 high[12];
+	u64 high;
+	u32 middle;
 	u32 low;
 	u32 size;
 	u32 base;
@@ -80,10 +94,6 @@ struct info {
 
 struct tag {
 	u64 halves[2];
-};
-
-struct line {
-	u32 slots[SLOTS_PER_LINE];
 };
 
 struct v4_prefix {
@@ -120,7 +130,8 @@ struct v6_address {
 	} name SEC(".maps")
 
 MAPPED_ARRAY(info, struct info);
-MAPPED_ARRAY(owners, struct line);
+// Slots by place, two a line: the kernel would round a single one up to eight bytes.
+MAPPED_ARRAY(owners, u64);
 MAPPED_ARRAY(up, struct cell);
 MAPPED_ARRAY(down, struct cell);
 // Whose slot it is, as a keyed tag: for user space alone.
@@ -142,13 +153,24 @@ INLINE void count(void *counters, u32 slot, u64 bytes, u64 packets)
 	__sync_fetch_and_add(&cell->packets, packets);
 }
 
-// A slot of the dense arrays; the high byte says which source gave it, for whoever adopts the map.
-INLINE u32 pooled(u32 at)
+// Asks for a counter before it is known that it is the one. Where it is, two misses of the caches are
+// waited for at once and not one after the other, which is most of what a large node's packet costs.
+INLINE void fetch(void *counters, u32 slot)
 {
-	u32 line_at = at / SLOTS_PER_LINE;
-	struct line *line = bpf_map_lookup_elem(&owners, &line_at);
+	const volatile struct cell *cell = bpf_map_lookup_elem(counters, &slot);
 
-	return line ? line->slots[at % SLOTS_PER_LINE] & ((1 << SLOT_BITS) - 1) : 0;
+	if (cell)
+		(void)cell->bytes;
+}
+
+// A slot of the dense arrays; the high byte says which source gave it, for whoever adopts the map.
+INLINE u32 pooled(u32 place)
+{
+	u32 at = place / SLOTS_PER_LINE;
+	u64 *line = bpf_map_lookup_elem(&owners, &at);
+
+	// The line is taken apart by a shift and not by its address: see the second rule above.
+	return line ? (u32)(*line >> place % SLOTS_PER_LINE * 32) & ((1 << SLOT_BITS) - 1) : 0;
 }
 
 INLINE u32 owner(void *table, const void *key)
@@ -165,24 +187,12 @@ INLINE const struct info *shape(void)
 	return bpf_map_lookup_elem(&info, &first);
 }
 
-INLINE u32 slot_of_v4(u32 address)
+// What the arrays do not answer: the hash, then the trie.
+static __noinline u32 slot_elsewhere_v4(u32 address, int in_pool)
 {
-	u32 number = bpf_ntohl(address), slot = 0;
-	int in_pool = 0;
-	const struct info *used;
+	const struct info *used = shape();
+	u32 slot = 0;
 
-#pragma unroll
-	for (u32 i = 0; i < POOLS; i++) {
-		u32 offset = number - v4_pool[i].low;
-
-		if (i < v4_pools && !in_pool && offset < v4_pool[i].size) {
-			slot = pooled(v4_pool[i].base + offset);
-			in_pool = 1;
-		}
-	}
-	if (slot)
-		return slot;
-	used = shape();
 	if (!used)
 		return UNATTRIBUTED;
 	if (!in_pool && used->hosts_v4)
@@ -195,50 +205,70 @@ INLINE u32 slot_of_v4(u32 address)
 	return slot;
 }
 
-INLINE u32 slot_of_v6(const u8 *address)
+static __noinline u32 slot_elsewhere_v6(u64 high, u64 low, int in_pool)
 {
-	u32 words[4], number, slot = 0;
-	int in_pool = 0;
-	const struct info *used;
+	const struct info *used = shape();
+	u64 address[2] = { high, low };
+	u32 slot = 0;
 
-	__builtin_memcpy(words, address, sizeof(words));
-	number = bpf_ntohl(words[3]);
-#pragma unroll
-	for (u32 i = 0; i < POOLS; i++) {
-		const volatile u32 *high = (const volatile u32 *)v6_pool[i].high;
-		u32 offset = number - v6_pool[i].low;
-
-		if (i < v6_pools && !in_pool && words[0] == high[0] && words[1] == high[1] &&
-		    words[2] == high[2] && offset < v6_pool[i].size) {
-			slot = pooled(v6_pool[i].base + offset);
-			in_pool = 1;
-		}
-	}
-	if (slot)
-		return slot;
-	used = shape();
 	if (!used)
 		return UNATTRIBUTED;
 	if (!in_pool && used->hosts_v6)
-		slot = owner(&hosts_v6, words);
+		slot = owner(&hosts_v6, address);
 	if (!slot && used->routes_v6) {
 		struct v6_prefix key = { .bits = 128 };
 
-		__builtin_memcpy(key.address, words, sizeof(words));
+		__builtin_memcpy(key.address, address, sizeof(address));
 		slot = owner(&routes_v6, &key);
 	}
 	return slot;
 }
 
-// Bytes of a packet: where they lie, if the whole range is in the linear part, else a copy.
-INLINE const u8 *bytes_at(struct __sk_buff *skb, u32 at, u32 length, u8 *copy)
+INLINE u32 slot_of_v4(u32 address, void *counters)
 {
-	const u8 *data = (const u8 *)(long)skb->data;
-	const u8 *end = (const u8 *)(long)skb->data_end;
+	u32 number = bpf_ntohl(address), pools = v4_pools, place = NO_PLACE, likely = 0, slot = 0;
 
-	if (data + at + length <= end)
-		return data + at;
-	return bpf_skb_load_bytes(skb, at, copy, length) ? 0 : copy;
+#pragma unroll
+	for (u32 i = 0; i < POOLS; i++) {
+		if (i < pools && place == NO_PLACE) {
+			u32 offset = number - v4_pool[i].low;
+
+			if (offset < v4_pool[i].size) {
+				place = v4_pool[i].base + offset;
+				likely = LIKELY_SLOT(offset);
+			}
+		}
+	}
+	if (place != NO_PLACE) {
+		fetch(counters, likely);
+		slot = pooled(place);
+	}
+	return slot ? slot : slot_elsewhere_v4(address, place != NO_PLACE);
+}
+
+// `high` and `low` are the halves of the address as they stand in a packet.
+INLINE u32 slot_of_v6(u64 high, u64 low, void *counters)
+{
+	u32 number = bpf_ntohl((u32)(low >> 32)), pools = v6_pools, place = NO_PLACE;
+	u32 likely = 0, slot = 0;
+
+#pragma unroll
+	for (u32 i = 0; i < POOLS; i++) {
+		if (i < pools && place == NO_PLACE) {
+			u32 offset = number - v6_pool[i].low;
+
+			if (offset < v6_pool[i].size && high == v6_pool[i].high &&
+			    (u32)low == v6_pool[i].middle) {
+				place = v6_pool[i].base + offset;
+				likely = LIKELY_SLOT(offset);
+			}
+		}
+	}
+	if (place != NO_PLACE) {
+		fetch(counters, likely);
+		slot = pooled(place);
+	}
+	return slot ? slot : slot_elsewhere_v6(high, low, place != NO_PLACE);
 }
 
 // The length of the headers that repeat in every segment of a super-packet; 0 where they are
@@ -283,73 +313,88 @@ static __noinline u32 repeated_headers(struct __sk_buff *skb, u32 ip)
 	return at + (byte >> 4) * 4 - ip;
 }
 
-INLINE void count_ip(struct __sk_buff *skb, void *counters, u32 ip, u32 slot)
+// A super-packet counts as the packets it stands for, each with headers of its own.
+static __noinline int count_super(struct __sk_buff *skb, void *counters, u32 ip, u32 slot)
 {
-	u64 bytes = skb->len - ip, packets = 1;
+	u64 bytes = skb->len - ip;
 	u32 segment = skb->gso_size;
+	u32 headers = repeated_headers(skb, ip);
+	u64 payload = bytes > headers ? bytes - headers : 0;
+	u64 packets = (payload + segment - 1) / segment;
 
-	if (segment) {
-		u32 headers = repeated_headers(skb, ip);
-		u64 payload = bytes > headers ? bytes - headers : 0;
-
-		packets = (payload + segment - 1) / segment;
-		if (!packets)
-			packets = 1;
-		bytes += (packets - 1) * headers;
-	}
-	count(counters, slot, bytes, packets);
+	if (!packets)
+		packets = 1;
+	count(counters, slot, bytes + (packets - 1) * headers, packets);
+	return NEXT;
 }
 
-// Counts what lies `ip` bytes into the frame, announced as `version` (0: either).
-INLINE int meter_ip(struct __sk_buff *skb, void *counters, u32 ip, u32 version, int source)
+INLINE int count_ip(struct __sk_buff *skb, void *counters, u32 ip, u32 slot)
 {
-	u8 copy[40];
-	const u8 *header = bytes_at(skb, ip, 20, copy);
+	if (skb->gso_size)
+		return count_super(skb, counters, ip, slot);
+	count(counters, slot, skb->len - ip, 1);
+	return NEXT;
+}
 
-	if (!header)
-		goto malformed;
-	if (header[0] >> 4 == 4 && version != 6) {
-		u32 address;
+INLINE int count_v4(struct __sk_buff *skb, void *counters, u32 ip, const u8 *header, int source)
+{
+	return count_ip(skb, counters, ip, slot_of_v4(*(const u32 *)(header + (source ? 12 : 16)), counters));
+}
 
-		if ((header[0] & 15) < 5)
-			goto malformed;
-		__builtin_memcpy(&address, header + (source ? 12 : 16), sizeof(address));
-		count_ip(skb, counters, ip, slot_of_v4(address));
-		return NEXT;
+INLINE int count_v6(struct __sk_buff *skb, void *counters, u32 ip, const u8 *header, int source)
+{
+	const u64 *address = (const u64 *)(header + (source ? 8 : 24));
+
+	return count_ip(skb, counters, ip, slot_of_v6(address[0], address[1], counters));
+}
+
+// A first byte of version 4 and of a header of five words at least.
+INLINE int is_v4(u8 first)
+{
+	return first >= 0x45 && first <= 0x4f;
+}
+
+INLINE int is_v6(u8 first)
+{
+	return first >> 4 == 6;
+}
+
+// Counts what lies `ip` bytes into the frame, announced as `version` (0: either): wherever it lies,
+// and whatever it is.
+static __noinline int meter_any_ip(struct __sk_buff *skb, void *counters, u32 ip, u32 version, int source)
+{
+	u64 words[5];
+	u8 *header = (u8 *)words;
+
+	if (!bpf_skb_load_bytes(skb, ip, header, 20)) {
+		if (version != 6 && is_v4(header[0]))
+			return count_v4(skb, counters, ip, header, source);
+		if (version != 4 && is_v6(header[0]) && !bpf_skb_load_bytes(skb, ip, header, 40))
+			return count_v6(skb, counters, ip, header, source);
 	}
-	if (header[0] >> 4 == 6 && version != 4) {
-		header = bytes_at(skb, ip, 40, copy);
-		if (!header)
-			goto malformed;
-		count_ip(skb, counters, ip, slot_of_v6(header + (source ? 8 : 24)));
-		return NEXT;
-	}
-malformed:
 	count(counters, MALFORMED, skb->len, 1);
 	return NEXT;
 }
 
-INLINE int meter_ethernet(struct __sk_buff *skb, void *counters, int source)
+// The same of a frame with tags, or of one that is no IP.
+static __noinline int meter_any_ethernet(struct __sk_buff *skb, void *counters, int source)
 {
-	u32 at = ETHERNET_HEADER - 2, version = 0;
+	u32 at = ETHERNET_HEADER - 2;
 
 	// Zero to four tags: the hardware and the kernel take off one, so nearly always zero.
 #pragma clang loop unroll(disable)
 	for (u32 i = 0; i <= VLAN_TAGS; i++, at += 4) {
-		u8 copy[2];
-		const u8 *type = bytes_at(skb, at, 2, copy);
+		u16 type;
 
-		if (!type) {
+		if (bpf_skb_load_bytes(skb, at, &type, 2)) {
 			count(counters, MALFORMED, skb->len, 1);
 			return NEXT;
 		}
-		switch (type[0] << 8 | type[1]) {
+		switch (bpf_ntohs(type)) {
 		case ETHERTYPE_V4:
-			version = 4;
-			break;
+			return meter_any_ip(skb, counters, at + 2, 4, source);
 		case ETHERTYPE_V6:
-			version = 6;
-			break;
+			return meter_any_ip(skb, counters, at + 2, 6, source);
 		case 0x8100:
 		case 0x88a8:
 		case 0x9100:
@@ -357,10 +402,39 @@ INLINE int meter_ethernet(struct __sk_buff *skb, void *counters, int source)
 		}
 		break;
 	}
-	if (version)
-		return meter_ip(skb, counters, at + 2, version, source);
 	count(counters, NOT_IP, skb->len, 1);
 	return NEXT;
+}
+
+INLINE int meter_ip(struct __sk_buff *skb, void *counters, int source)
+{
+	const u8 *header = (const u8 *)(long)skb->data;
+	const u8 *end = (const u8 *)(long)skb->data_end;
+
+	if (header + 20 <= end) {
+		if (is_v4(header[0]))
+			return count_v4(skb, counters, 0, header, source);
+		if (is_v6(header[0]) && header + 40 <= end)
+			return count_v6(skb, counters, 0, header, source);
+	}
+	return meter_any_ip(skb, counters, 0, 0, source);
+}
+
+INLINE int meter_ethernet(struct __sk_buff *skb, void *counters, int source)
+{
+	const u8 *frame = (const u8 *)(long)skb->data;
+	const u8 *header = frame + ETHERNET_HEADER;
+	const u8 *end = (const u8 *)(long)skb->data_end;
+
+	if (header + 20 <= end) {
+		u16 type = *(const u16 *)(frame + ETHERNET_HEADER - 2);
+
+		if (type == bpf_htons(ETHERTYPE_V4) && is_v4(header[0]))
+			return count_v4(skb, counters, ETHERNET_HEADER, header, source);
+		if (type == bpf_htons(ETHERTYPE_V6) && is_v6(header[0]) && header + 40 <= end)
+			return count_v6(skb, counters, ETHERNET_HEADER, header, source);
+	}
+	return meter_any_ethernet(skb, counters, source);
 }
 
 // What comes in is its source's, what goes out is its destination's.
@@ -380,13 +454,13 @@ int ethernet_down(struct __sk_buff *skb)
 SEC("classifier/ip_up")
 int ip_up(struct __sk_buff *skb)
 {
-	return meter_ip(skb, &up, 0, 0, 1);
+	return meter_ip(skb, &up, 1);
 }
 
 SEC("classifier/ip_down")
 int ip_down(struct __sk_buff *skb)
 {
-	return meter_ip(skb, &down, 0, 0, 0);
+	return meter_ip(skb, &down, 0);
 }
 
 char _license[] SEC("license") = "Dual MIT/GPL";

@@ -22,7 +22,7 @@ pub(super) const POOLS: usize = 8;
 pub(super) const POOL_BYTES: usize = 24;
 
 /// Slots of the dense arrays that share an entry (`SLOTS_PER_LINE` in meter.bpf.c).
-pub(super) const SLOTS_PER_LINE: usize = 16;
+pub(super) const SLOTS_PER_LINE: usize = 2;
 
 /// Bits of an owner that are its slot (`SLOT_BITS` in meter.bpf.c); the code of the source is above.
 const SLOT_BITS: u32 = 24;
@@ -65,7 +65,7 @@ impl Pools {
 
     /// How many entries the dense array needs, at least one.
     pub(super) fn lines(&self) -> u32 {
-        self.slots.div_ceil(16).max(1)
+        u32::try_from((self.slots as usize).div_ceil(SLOTS_PER_LINE)).unwrap_or(u32::MAX).max(1)
     }
 
     /// What the program is told of the pools of a family: their number, and for each the bytes of
@@ -230,9 +230,7 @@ impl KernelOwners {
         } else {
             // Counted before it is there, so that the program never skips a table that holds one.
             self.in_use[table].store(entries[table] + 1, Ordering::Release);
-            let replaced = sys::value(&self.tables[table], key).is_some();
-            sys::update(&self.tables[table], key, owner)?;
-            entries[table] += u32::from(!replaced);
+            entries[table] += u32::from(sys::update(&self.tables[table], key, owner)?);
         }
         self.in_use[table].store(entries[table], Ordering::Release);
         Ok(())

@@ -27,6 +27,10 @@ const LINK_CREATE: i32 = 28;
 const LINK_UPDATE: i32 = 29;
 const LINK_DETACH: i32 = 34;
 
+/// BPF_ANY and BPF_NOEXIST.
+const NEW_OR_NOT: u32 = 0;
+const ONLY_NEW: u32 = 1;
+
 /// BPF_F_BEFORE and BPF_F_AFTER, which without another program mean first and last of all.
 const FIRST: u32 = 1 << 3;
 const LAST: u32 = 1 << 4;
@@ -65,12 +69,16 @@ fn halves(pointer: *const u8) -> [u32; 2] {
     [half(0), half(4)]
 }
 
-/// Sets the value of a key; needs no capability since Linux 5.19.
-pub(super) fn update(map: &OwnedFd, key: &[u8], value: u32) -> io::Result<()> {
+/// Sets the value of a key; true when the key is new. Needs no capability since Linux 5.19.
+pub(super) fn update(map: &OwnedFd, key: &[u8], value: u32) -> io::Result<bool> {
     let value = value.to_ne_bytes();
     let [key_low, key_high] = halves(key.as_ptr());
     let [value_low, value_high] = halves(value.as_ptr());
-    bpf(MAP_UPDATE, &[word(map), 0, key_low, key_high, value_low, value_high, 0, 0]).map(drop)
+    let set = |how: u32| bpf(MAP_UPDATE, &[word(map), 0, key_low, key_high, value_low, value_high, how, 0]);
+    match set(ONLY_NEW) {
+        Err(error) if error.raw_os_error() == Some(libc::EEXIST) => set(NEW_OR_NOT).map(|_| false),
+        result => result.map(|_| true),
+    }
 }
 
 /// Removes a key; true when it was there.

@@ -1,0 +1,119 @@
+//! Single steps of user space, each by itself: reading a frame, closing an epoch, rendering a release.
+//!
+//! `cargo bench --bench steps`; `-- --quick` is a shorter look. What a whole packet costs is in
+//! `path.rs`, what a whole node costs in `scale.rs`.
+
+use blindmeter::meter::counters::Counters;
+use blindmeter::meter::epoch::Epochs;
+use blindmeter::meter::ledger::Ledger;
+use blindmeter::meter::policy::Policy;
+use blindmeter::meter::raised::Raised;
+use blindmeter::meter::slot::{Direction, Slot};
+use blindmeter::publish::exposition;
+use blindmeter::tap::frame::{self, Gso, Link};
+use blindmeter::world::SystemRandomness;
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use std::hint::black_box;
+
+/// Accounts of small to very large nodes.
+const ACCOUNTS: [u32; 4] = [1_000, 10_000, 100_000, 1_000_000];
+
+fn v4(protocol: u8) -> Vec<u8> {
+    let mut packet = vec![0; 60];
+    (packet[0], packet[9], packet[32]) = (0x45, protocol, 10 << 4);
+    packet
+}
+
+/// A chain of extension headers, hop-by-hop and destination options, before UDP.
+fn v6_extended() -> Vec<u8> {
+    let mut packet = vec![0; 80];
+    (packet[0], packet[6], packet[40], packet[48]) = (0x60, 0, 60, 17);
+    packet
+}
+
+fn behind_ethernet(tags: &[u16], packet: &[u8]) -> Vec<u8> {
+    let mut frame = vec![2; 12];
+    for tag in tags {
+        frame.extend(tag.to_be_bytes());
+        frame.extend([0, 7]);
+    }
+    frame.extend(if packet[0] >> 4 == 4 { [0x08, 0x00] } else { [0x86, 0xdd] });
+    frame.extend(packet);
+    frame
+}
+
+fn frames(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("frame");
+    let kinds = [
+        ("bare v4", Link::RawIp, v4(17)),
+        ("bare v6", Link::RawIp, v6_extended()),
+        ("Ethernet v4", Link::Ethernet, behind_ethernet(&[], &v4(17))),
+        (
+            "Ethernet v4, four tags",
+            Link::Ethernet,
+            behind_ethernet(&[0x88a8, 0x8100, 0x8100, 0x9100], &v4(17)),
+        ),
+        ("no IP", Link::Ethernet, behind_ethernet(&[0x0806], &v4(17))),
+        ("malformed", Link::RawIp, vec![0x45; 19]),
+    ];
+    for (name, link, frame) in &kinds {
+        group.bench_function(*name, |bencher| {
+            bencher.iter(|| frame::read(*link, black_box(frame), black_box(1400)));
+        });
+    }
+    for (name, packet, tcp) in
+        [("super-packet v4", v4(6), true), ("super-packet v6, extended", v6_extended(), false)]
+    {
+        let gso = Gso { tcp, segment_bytes: 1400 };
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| frame::segments(black_box(&packet), black_box(60_000), gso));
+        });
+    }
+    group.finish();
+}
+
+fn closes(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("close of an epoch");
+    group.sample_size(20);
+    for accounts in ACCOUNTS {
+        let counters = Counters::in_memory(accounts as usize);
+        let mut ledger = Ledger::new(counters);
+        let mut epochs = Epochs::new(Policy::DEFAULT, 0);
+        let mut ordinal = 0;
+        group.throughput(Throughput::Elements(u64::from(accounts)));
+        group.bench_function(BenchmarkId::from_parameter(accounts), |bencher| {
+            let count = || {
+                for at in 0..accounts {
+                    counters.add(Slot::new(Slot::FIRST_ACCOUNT.word() + at), Direction::Up, 2 << 20, 2_000);
+                }
+            };
+            bencher.iter_batched(
+                count,
+                |()| {
+                    ordinal += 1;
+                    let sealed = epochs.seal(ordinal, &mut ledger, &Raised::default(), &mut SystemRandomness);
+                    assert!(sealed.is_ok(), "ordinals rise");
+                },
+                BatchSize::PerIteration,
+            );
+        });
+    }
+    group.finish();
+}
+
+fn releases(criterion: &mut Criterion) {
+    let counters = Counters::in_memory(100);
+    let mut ledger = Ledger::new(counters);
+    let mut epochs = Epochs::new(Policy::DEFAULT, 0);
+    for at in 0..100 {
+        counters.add(Slot::new(Slot::FIRST_ACCOUNT.word() + at), Direction::Down, 40 << 30, 40 << 20);
+    }
+    assert!(epochs.seal(1, &mut ledger, &Raised::default(), &mut SystemRandomness).is_ok(), "ordinals rise");
+    let release = epochs.publish().expect("it was sealed");
+    criterion.bench_function("rendering of a release", |bencher| {
+        bencher.iter(|| exposition::released(black_box(&release)));
+    });
+}
+
+criterion_group!(steps, frames, closes, releases);
+criterion_main!(steps);
