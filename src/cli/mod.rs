@@ -6,6 +6,7 @@ mod detach;
 mod doctor;
 mod expected_error;
 mod generate;
+mod inventory;
 mod meter;
 mod output;
 mod roster;
@@ -105,6 +106,15 @@ enum Command {
         #[command(flatten)]
         daemon: Daemon,
     },
+    /// Tell every datum that is held, at rest or published: where, for how long, who may see it
+    Inventory {
+        /// Configuration file
+        #[arg(long, default_value = CONFIG)]
+        config: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Generate manual pages and shell completions
     Gen {
         #[command(subcommand)]
@@ -177,6 +187,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Status { json, daemon } => status::run(json, &daemon.socket()?),
         Command::Detach { config, json } => detach::run(&places(&config, "name --config FILE")?, json),
         Command::Doctor { json, daemon } => doctor::run(json, &daemon),
+        Command::Inventory { config, json } => inventory::run(&config, json),
         Command::Gen { command } => generate::run(&command),
     }
 }

@@ -50,7 +50,7 @@ impl Access {
                 (&self.roster, "roster")
             }
             Request::Show { .. } => (&self.support, "support"),
-            Request::Export { .. } | Request::ExportNode {} => (&self.privacy, "privacy"),
+            Request::Export { .. } | Request::ExportNode {} | Request::Asked {} => (&self.privacy, "privacy"),
             Request::Status {} => return self.missing_for_status(peer),
         };
         (!members.include(peer)).then_some(role)
@@ -148,6 +148,10 @@ impl<W: World> Desk<W> {
                 Answer::Done {} => Answer::Node(self.node().node_totals().into()),
                 failed => failed,
             },
+            Request::Asked {} => {
+                let (look_ups, exports) = self.node().asked();
+                Answer::Asked { look_ups, exports }
+            }
         }
     }
 

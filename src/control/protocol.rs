@@ -48,6 +48,8 @@ pub enum Request {
     },
     /// The node's exact counts.
     ExportNode {},
+    /// How often bands were looked up and accounts exported.
+    Asked {},
 }
 
 /// What the daemon answers.
@@ -66,6 +68,13 @@ pub enum Answer {
     Export(AccountExport),
     /// The reply to `export_node`.
     Node(NodeExport),
+    /// The reply to `asked`: how often, since the period began.
+    Asked {
+        /// Look-ups of bands.
+        look_ups: u64,
+        /// Exports of accounts.
+        exports: u64,
+    },
     /// It was refused, or it failed.
     Error {
         /// Exit code for the client.

@@ -6,6 +6,7 @@ pub mod capabilities;
 pub mod doctor;
 pub mod filesystem;
 pub mod heap;
+pub mod inventory;
 pub mod peer;
 pub mod playground;
 pub mod sandbox;

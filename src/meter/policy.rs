@@ -66,8 +66,11 @@ pub const ACTIVE_BYTES: u64 = 1 << 20;
 /// changes the number of active accounts by one.
 pub const GATE_SCALE: u64 = 2;
 
-/// Scale of the flag counts' noise for a whole day: an epsilon of 0.5, since an account counts for
-/// its two most severe kinds at the most.
+/// Kinds of irregularity that an account counts for in an epoch, at the most.
+pub const KINDS_OF_AN_ACCOUNT: u64 = 2;
+
+/// Scale of the flag counts' noise for a whole day: an epsilon of 0.5, since an account counts
+/// for [`KINDS_OF_AN_ACCOUNT`].
 pub const FLAG_SCALE: u64 = 4;
 
 /// Packet counts are published from this power of two on.

@@ -1,0 +1,214 @@
+//! `inventory` is complete: what the sources hold, what a daemon publishes, answers, logs and leaves
+//! behind, each stands in its table, and nothing stands there that is not.
+//!
+//! A struct of the program is either in the table, field by field, or in the list below with the
+//! reason why it holds no datum.
+#![cfg(not(feature = "lab"))]
+
+mod daemon;
+#[path = "inventory/exempt.rs"]
+mod exempt;
+#[path = "inventory/sources.rs"]
+mod sources;
+
+use blindmeter::guard::inventory::{DATA, Datum, Place};
+use daemon::command::{Person, bounded, ended, identity};
+use daemon::{PROGRAM, Site};
+use exempt::EXEMPT;
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
+use tempfile::TempDir;
+
+/// The names of a kind that the table covers.
+fn covered(kind: &str) -> BTreeSet<String> {
+    let lists = DATA.iter().flat_map(|datum| datum.covers).filter_map(|text| text.split_once(": "));
+    let names = lists.filter(|(found, _)| *found == kind).flat_map(|(_, names)| names.split(' '));
+    names.map(str::to_owned).collect()
+}
+
+/// Both ways: what is there and not in the table, and what is in the table and not there.
+fn assert_same(kind: &str, there: &BTreeSet<String>) {
+    let table = covered(kind);
+    let missing: Vec<&String> = there.difference(&table).collect();
+    let stale: Vec<&String> = table.difference(there).collect();
+    assert!(!there.is_empty(), "something was looked at");
+    assert!(missing.is_empty(), "{kind}: not in src/guard/inventory.rs: {missing:?}");
+    assert!(stale.is_empty(), "{kind}: in src/guard/inventory.rs, but gone: {stale:?}");
+}
+
+#[test]
+fn every_field_of_every_struct_is_in_the_table_or_exempt_for_a_reason() {
+    let mut found = Vec::new();
+    let structs = sources::structs();
+    assert!(structs.len() > 100, "{} structs were read", structs.len());
+    for (name, fields) in &structs {
+        let exempt = EXEMPT.iter().flat_map(|(_, names)| *names);
+        let is_exempt = |field: &str| {
+            exempt.clone().any(|text| match text.split_once(": ") {
+                None => text == name,
+                Some((of, fields)) => of == name && fields.split(' ').any(|one| one == field),
+            })
+        };
+        let in_table = covered(name);
+        if fields.is_empty() && !is_exempt("") {
+            found.push(format!("{name}: no named fields, and not exempt"));
+        }
+        for field in fields {
+            match (in_table.contains(field), is_exempt(field)) {
+                (false, false) => found.push(format!("{name}.{field}: not in the table, and not exempt")),
+                (true, true) => found.push(format!("{name}.{field}: in the table, and exempt")),
+                _ => {}
+            }
+        }
+        let stale = in_table.iter().filter(|field| !fields.contains(*field));
+        found.extend(stale.map(|field| format!("{name}.{field}: in the table, but gone")));
+    }
+    let known = |name: &str| structs.iter().any(|(found, _)| found == name);
+    let kinds = ["series", "event", "answer", "map", "file"];
+    let listed = DATA.iter().flat_map(|datum| datum.covers).filter_map(|text| text.split_once(": "));
+    for (name, _) in listed.filter(|(name, _)| !kinds.contains(name)) {
+        if !known(name) {
+            found.push(format!("{name}: in the table, but gone"));
+        }
+    }
+    for text in EXEMPT.iter().flat_map(|(_, names)| *names) {
+        let (name, fields) = text.split_once(": ").unwrap_or((text, ""));
+        let there = structs.iter().find(|(found, _)| found == name);
+        let gone = |field: &&str| !there.is_some_and(|(_, there)| there.iter().any(|one| one == field));
+        if there.is_none() || fields.split_terminator(' ').any(|field| gone(&field)) {
+            found.push(format!("{text}: exempt, but gone"));
+        }
+    }
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+#[test]
+fn every_static_is_known() {
+    // The boot's identity, read once: it is in the sealed head, and names no user.
+    assert_eq!(sources::statics(), ["clock BOOT"]);
+}
+
+#[test]
+fn every_event_of_the_log_is_in_the_table() {
+    assert_same("event", &sources::variants("log", "Event"));
+}
+
+#[test]
+fn every_answer_of_the_control_socket_is_in_the_table() {
+    assert_same("answer", &sources::variants("control/protocol", "Answer"));
+}
+
+#[test]
+fn every_map_of_the_kernel_program_is_in_the_table() {
+    assert_same("map", &sources::maps());
+}
+
+#[test]
+fn every_series_and_every_file_of_a_running_daemon_is_in_the_table() {
+    let site = Site::sealed();
+    let daemon = site.start();
+    let series = daemon.metrics().lines().filter(|line| !line.starts_with('#')).map(series_of).collect();
+    assert_same("series", &series);
+    // With the kernel tap there are pins; the ring tap has a file of counters instead.
+    let mut files = files(site.path("").as_path());
+    drop(daemon);
+    let ring = Site::sealed();
+    ring.configure("backend = \"auto\"", "backend = \"ring\"");
+    let in_memory = TempDir::new_in("/dev/shm").expect("a tmpfs");
+    let socket = in_memory.path().join("control.sock");
+    ring.configure(&ring.name("control.sock"), socket.display());
+    let daemon = ring.start();
+    files.extend(self::files(ring.path("").as_path()));
+    files.extend(self::files(in_memory.path()));
+    drop(daemon);
+    assert_same("file", &files);
+}
+
+fn series_of(line: &str) -> String {
+    line.split(['{', ' ']).next().unwrap_or_default().to_owned()
+}
+
+/// What lies in the folder of a daemon, by what the configuration calls it.
+fn files(root: &Path) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder that was listed").flatten() {
+            let (path, kind) = (entry.path(), entry.file_type().expect("an entry has a type"));
+            if kind.is_dir() {
+                folders.push(path);
+            } else if let Some(name) = called(root, &path, kind.is_socket()) {
+                names.insert(name);
+            }
+        }
+    }
+    names
+}
+
+/// None for what the test itself put there.
+fn called(root: &Path, path: &Path, is_socket: bool) -> Option<String> {
+    let rest = path.strip_prefix(root).expect("it lies in the folder").to_string_lossy().into_owned();
+    Some(match rest.as_str() {
+        // The daemon's log, which the host keeps, and a copy of the program.
+        "stderr" | "blindmeter" => return None,
+        // The kernel's own, on every bpffs.
+        "bpf/maps.debug" | "bpf/progs.debug" => return None,
+        "blindmeter.toml" | "roster.csv" | "ledger.key" => "configuration".into(),
+        "control.sock" if is_socket => "control.socket".into(),
+        "control.counters" => "control.counters".into(),
+        "ledger.sealed" => "store.path".into(),
+        "ledger.sealed.chain" => "store.path.chain".into(),
+        pin if pin.starts_with("bpf/pins/") => "tap.pin".into(),
+        _ => rest,
+    })
+}
+
+#[test]
+fn the_report_tells_every_datum_the_budget_and_the_residue() {
+    let site = Site::new();
+    let report = site.command(&["inventory"]);
+    assert_eq!(report.code, Some(0), "{}", report.stderr);
+    for Datum { what, kept, seen_by, .. } in DATA {
+        for text in [what, kept, seen_by] {
+            assert!(report.stdout.contains(text), "{text} is told");
+        }
+    }
+    for place in Place::ALL {
+        assert!(report.stdout.contains(&format!("{}:\n", place.heading())));
+        assert!(DATA.iter().any(|datum| datum.place == place), "{} holds something", place.heading());
+    }
+    assert!(report.stdout.contains("root on a running node sees packets"), "the residue is told");
+    // This configuration is coarse.
+    assert!(report.stdout.contains("release.mode = \"coarse\" gives it up"), "{}", report.stdout);
+    assert!(report.stdout.contains("not told: "), "no daemon runs");
+
+    site.configure("mode = \"coarse\"", "mode = \"noisy\"\nepsilon = 0.25");
+    let daemon = site.start();
+    let report = site.command(&["inventory"]).stdout;
+    assert!(report.contains("bytes 0.25 + crowd gate 0.5 + flag counts 0.5 = 1.25 a day, 456.25 a year"));
+    assert!(report.contains("bands 0, exports of accounts 0"));
+    assert_eq!(site.command(&["accounts", "show", "canary-one"]).code, Some(0));
+    let json = site.command(&["inventory", "--json"]).stdout;
+    assert!(json.contains("\"epsilon_per_account_day\":1.25"), "{json}");
+    assert!(json.contains("\"asked\":{\"look_ups\":1,\"exports\":0}"), "{json}");
+
+    let stranger = Person { user: 5, group: 65_534, more_groups: &[] };
+    let mut ask = bounded();
+    ask.args(identity(stranger)).arg(site.program_for_everybody()).arg("inventory").arg("--config");
+    ask.arg(site.path("blindmeter.toml"));
+    let report = ended(ask);
+    assert_eq!(report.code, Some(0), "the table is no secret");
+    assert!(report.stdout.contains("not told: this needs the role privacy"), "{}", report.stdout);
+    drop(daemon);
+
+    let nowhere = site.name("no-such.toml");
+    let mut command = bounded();
+    command.args([PROGRAM, "inventory", "--config", &nowhere]);
+    let report = ended(command);
+    assert_eq!(report.code, Some(0), "without a configuration the defaults are told");
+    assert!(
+        report.stdout.contains("= 2 a day, 730 a year") && report.stdout.contains("the defaults are told")
+    );
+}

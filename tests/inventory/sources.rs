@@ -1,0 +1,114 @@
+//! What the sources define: structs, statics, variants, and the maps of the kernel program.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use syn::{Attribute, Fields, Item};
+
+const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
+
+/// Commands end when they have printed, and the configuration is the operator's own file.
+const NOT_THE_DAEMON: [&str; 2] = ["cli", "config"];
+
+/// Every struct of the daemon, as `folder/file Name`, and its named fields.
+pub(crate) fn structs() -> Vec<(String, Vec<String>)> {
+    let mut found = Vec::new();
+    for_each_item(&mut |module, item| {
+        if let Item::Struct(item) = item {
+            let named = match &item.fields {
+                Fields::Named(fields) => fields.named.iter().collect(),
+                _ => Vec::new(),
+            };
+            let fields = named.iter().filter_map(|field| Some(field.ident.as_ref()?.to_string()));
+            found.push((format!("{module} {}", item.ident), fields.collect()));
+        }
+    });
+    found
+}
+
+/// Every static, in functions as well.
+pub(crate) fn statics() -> Vec<String> {
+    let mut found = Vec::new();
+    for (module, text) in files() {
+        let mut words = text.split_whitespace().peekable();
+        while let Some(word) = words.next() {
+            if word == "static" && words.peek().is_some_and(|name| name.ends_with(':')) {
+                found.push(format!("{module} {}", words.next().unwrap_or_default().trim_end_matches(':')));
+            }
+        }
+    }
+    found
+}
+
+/// The variants of an enum.
+pub(crate) fn variants(of: &str, name: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for_each_item(&mut |module, item| {
+        if let Item::Enum(item) = item
+            && module == of
+            && item.ident == name
+        {
+            found.extend(item.variants.iter().map(|variant| variant.ident.to_string()));
+        }
+    });
+    found
+}
+
+/// The maps that the kernel program defines, all by its two macros.
+pub(crate) fn maps() -> BTreeSet<String> {
+    let text =
+        fs::read_to_string(Path::new(SOURCES).join("tap/bpf/meter.bpf.c")).expect("the program is there");
+    assert_eq!(text.matches("SEC(\".maps\")").count(), 2, "a map is defined without the macros");
+    let named = text.lines().filter_map(|line| {
+        let rest = line.strip_prefix("MAPPED_ARRAY(").or_else(|| line.strip_prefix("OWNER_TABLE("))?;
+        Some(rest.split(',').next()?.to_owned())
+    });
+    named.collect()
+}
+
+fn files() -> Vec<(String, String)> {
+    let (mut folders, mut files) = (vec![PathBuf::from(SOURCES)], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder of the sources").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    let of_the_daemon = files.into_iter().filter_map(|path| {
+        let module = path.strip_prefix(SOURCES).ok()?.with_extension("").to_string_lossy().into_owned();
+        let module = module.strip_suffix("/mod").unwrap_or(&module).to_owned();
+        let is_test = module.rsplit('/').next() == Some("tests");
+        let apart = NOT_THE_DAEMON.iter().any(|folder| module.split('/').next() == Some(folder));
+        (!is_test && !apart).then(|| (module, fs::read_to_string(&path).expect("a source")))
+    });
+    of_the_daemon.collect()
+}
+
+fn for_each_item(see: &mut impl FnMut(&str, &Item)) {
+    for (module, text) in files() {
+        let file = syn::parse_file(&text).expect("the sources compile");
+        walk(&module, &file.items, see);
+    }
+}
+
+fn walk(module: &str, items: &[Item], see: &mut impl FnMut(&str, &Item)) {
+    for item in items {
+        if let Item::Mod(inner) = item
+            && let Some((_, items)) = &inner.content
+            && !inner.attrs.iter().any(is_for_tests)
+        {
+            walk(module, items, see);
+        }
+        see(module, item);
+    }
+}
+
+fn is_for_tests(attribute: &Attribute) -> bool {
+    attribute.path().is_ident("cfg")
+        && attribute.parse_args::<syn::Ident>().is_ok_and(|condition| condition == "test")
+}
