@@ -27,6 +27,7 @@ use crate::roster::account::AccountName;
 use crate::roster::address::Prefix;
 use crate::roster::csv::Row;
 use crate::roster::{Source, csv};
+use crate::store::disk::credential_of;
 use crate::tap::kernel::KernelError;
 use crate::tap::{TapError, TapKind};
 use crate::world::{Files, System, SystemFiles};
@@ -156,7 +157,8 @@ fn folders(path: &Path, config: &Config) -> Vec<Folder> {
     // Users and groups are looked up again at a reload.
     let mut folders = vec![Folder::new(Path::new("/etc"), Reach::Read)];
     let key = config.store.as_ref().map(|store| store.key_file.as_path());
-    let read = [Some(path), config.roster_file.as_deref(), key].into_iter().flatten();
+    let credential = key.and_then(credential_of);
+    let read = [Some(path), config.roster_file.as_deref(), key, credential.as_deref()].into_iter().flatten();
     folders.extend(read.flat_map(|file| Folder::of_file(file, Reach::Read)));
     folders.extend(Folder::of_file(&config.control_socket, Reach::Keep));
     if let Some(store) = &config.store {

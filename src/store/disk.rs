@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A key file as it was read.
 pub struct KeyFile {
@@ -88,6 +88,13 @@ pub trait Disk {
 /// The file system of the running system.
 pub struct SystemDisk;
 
+/// The service manager's credential of the file's name, where there is one: it goes before the file,
+/// which the service's user need not be able to read then.
+pub fn credential_of(path: &Path) -> Option<PathBuf> {
+    let folder = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)?;
+    Some(folder.join(path.file_name()?)).filter(|credential| credential.exists())
+}
+
 impl Disk for SystemDisk {
     type File = File;
 
@@ -133,12 +140,11 @@ impl Disk for SystemDisk {
     }
 
     fn read_key(&self, path: &Path) -> io::Result<KeyFile> {
-        let file = File::open(path)?;
+        let credential = credential_of(path);
+        let file = File::open(credential.as_deref().unwrap_or(path))?;
         // A credential may be shown with bits of a group: they are the mask of an entry for the
         // service's own user, and the folder is closed to all others.
-        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY");
-        let is_credential = credentials.is_some_and(|folder| path.starts_with(folder));
-        let others = if is_credential { 0o007 } else { 0o077 };
+        let others = if credential.is_some() { 0o007 } else { 0o077 };
         let others_may_read = file.metadata()?.mode() & others != 0;
         // A key is 32 bytes: nothing longer is read far, whatever the file is.
         let mut bytes = Vec::with_capacity(64);
