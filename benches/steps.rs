@@ -7,6 +7,7 @@ use blindmeter::meter::counters::Counters;
 use blindmeter::meter::epoch::Epochs;
 use blindmeter::meter::ledger::Ledger;
 use blindmeter::meter::policy::Policy;
+use blindmeter::meter::raised::Raised;
 use blindmeter::meter::slot::{Direction, Slot};
 use blindmeter::publish::exposition;
 use blindmeter::tap::frame::{self, Gso, Link};
@@ -90,7 +91,7 @@ fn closes(criterion: &mut Criterion) {
                 count,
                 |()| {
                     ordinal += 1;
-                    let sealed = epochs.seal(ordinal, &mut ledger, &mut SystemRandomness);
+                    let sealed = epochs.seal(ordinal, &mut ledger, &Raised::default(), &mut SystemRandomness);
                     assert!(sealed.is_ok(), "ordinals rise");
                 },
                 BatchSize::PerIteration,
@@ -107,7 +108,7 @@ fn releases(criterion: &mut Criterion) {
     for at in 0..100 {
         counters.add(Slot::new(Slot::FIRST_ACCOUNT.word() + at), Direction::Down, 40 << 30, 40 << 20);
     }
-    assert!(epochs.seal(1, &mut ledger, &mut SystemRandomness).is_ok(), "ordinals rise");
+    assert!(epochs.seal(1, &mut ledger, &Raised::default(), &mut SystemRandomness).is_ok(), "ordinals rise");
     let release = epochs.publish().expect("it was sealed");
     criterion.bench_function("rendering of a release", |bencher| {
         bencher.iter(|| exposition::released(black_box(&release)));

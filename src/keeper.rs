@@ -3,7 +3,7 @@
 //! A save copies the records in blocks under short locks, so that nobody waits for the disk; nobody
 //! closes an epoch meanwhile, so that the image is of one epoch. Knows slots and tags, no names.
 
-use crate::clock::{Stopwatch, SystemClock};
+use crate::clock::Clock;
 use crate::control::desk::Desk;
 use crate::meter::band::Band;
 use crate::meter::ledger::{Line, Since};
@@ -11,13 +11,13 @@ use crate::meter::policy::Policy;
 use crate::meter::slot::Slot;
 use crate::meter::tags::Tag;
 use crate::meter::units::Totals;
-use crate::node::{Node, SystemNode};
-use crate::store::disk::SystemDisk;
+use crate::node::{Node, NodeOf};
 use crate::store::image::{Head, Record};
 use crate::store::keys::Tagger;
 use crate::store::{Opened, Settings, Store, StoreError};
 use crate::tap::{CounterMemory, Memories};
-use crate::world::SystemRandomness;
+use crate::world::World;
+use std::time::Duration;
 
 /// Slots that are copied under one lock.
 const BLOCK: usize = 4096;
@@ -58,33 +58,36 @@ struct Kept {
 }
 
 /// The store, with what it is told at a save.
-pub struct Keeper {
-    store: Store<SystemDisk, SystemRandomness>,
+pub struct Keeper<W: World> {
+    store: Store<W::Disk, W::Randomness>,
     memory: CounterMemory,
-    last: Stopwatch,
+    clock: W::Clock,
+    /// Boot clock when the last save began, or at the start.
+    last: u64,
     failing: bool,
 }
 
-impl Keeper {
+impl<W: World> Keeper<W> {
     /// Opens the store, and makes the node that goes on from what it holds.
     ///
     /// # Errors
     /// When something is missing or cannot be opened; see [`StoreError`].
     pub fn open(
+        world: &W,
         settings: Settings,
         memories: &Memories,
         policy: Policy,
         accept_loss: bool,
-    ) -> Result<(Self, SystemNode, Start), KeeperError> {
+    ) -> Result<(Self, NodeOf<W>, Start), KeeperError> {
         let memory = memories.current;
         let mut kept = Kept::with_room(memory.counters.slots());
         let remain = memories.remain();
         let (store, opened) =
-            Store::open(SystemDisk, SystemRandomness, settings, remain, accept_loss, |_, record| {
+            Store::open(world.disk(), world.randomness(), settings, remain, accept_loss, |_, record| {
                 kept.push(&record)
             })?;
         let counters = memory.counters;
-        let anew = || Node::forgetful(policy, counters, SystemClock, SystemRandomness).keeping();
+        let anew = || Node::forgetful(policy, counters, world.clock(), world.randomness()).keeping();
         let (node, start) = match opened {
             Opened::First if remain => {
                 let node = anew().counting_from(counters, |slot| memories.base_of_all(slot));
@@ -103,12 +106,14 @@ impl Keeper {
                 let (lines, bands) = (std::mem::take(&mut kept.lines), std::mem::take(&mut kept.bands));
                 let slots = (lines, kept.readings.as_slice(), bands);
                 let since = |slot: Slot| kept.since(slot, &head, memories);
-                let node =
-                    Node::resumed(policy, counters, SystemClock, SystemRandomness, &head, slots, since);
+                let (clock, randomness) = (world.clock(), world.randomness());
+                let node = Node::resumed(policy, counters, clock, randomness, &head, slots, since);
                 (node, if same { Start::Resumed } else { Start::ResumedWithoutCounters })
             }
         };
-        Ok((Self { store, memory, last: Stopwatch::start(), failing: false }, node, start))
+        let clock = world.clock();
+        let last = clock.now().boot_nanoseconds;
+        Ok((Self { store, memory, clock, last, failing: false }, node, start))
     }
 
     /// What makes the tags of accounts.
@@ -119,16 +124,16 @@ impl Keeper {
 
     /// Time since the last save began.
     #[must_use]
-    pub fn since_last(&self) -> std::time::Duration {
-        self.last.elapsed()
+    pub fn since_last(&self) -> Duration {
+        Duration::from_nanos(self.clock.now().boot_nanoseconds.saturating_sub(self.last))
     }
 
     /// Writes the node as it is. No epoch may be closed meanwhile.
     ///
     /// # Errors
     /// When the disk does not take it; the next save makes up for it.
-    pub fn save(&mut self, desk: &Desk, closes: bool) -> Result<(), StoreError> {
-        self.last = Stopwatch::start();
+    pub fn save(&mut self, desk: &Desk<W>, closes: bool) -> Result<(), StoreError> {
+        self.last = self.clock.now().boot_nanoseconds;
         let head: Head = desk.node().head(self.memory.generation);
         let mut block: Vec<Record> = Vec::with_capacity(BLOCK);
         let slots = self.memory.counters.slots();

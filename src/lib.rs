@@ -15,7 +15,8 @@
 //! - [`publish`] sees a `Release`, bands and the state of the daemon; never a live counter.
 //! - [`control`] is the socket for administrators, hooks, support and privacy officers.
 //! - [`node`] is the state machine over clocks and randomness that are handed in; [`schedule`]
-//!   says when an epoch ends; [`clock`] alone reads a clock; [`world`] is the rest of the outside.
+//!   says when an epoch ends, [`limits`] how often staff may ask; [`clock`] alone reads a clock;
+//!   [`world`] is the rest of the outside.
 //! - [`store`] keeps the state in one sealed blob; [`keeper`] stands between it and the node.
 //! - [`daemon`] puts them together; [`cli`] is the command line; [`guard`] speaks to the kernel
 //!   about privileges, [`netlink`] about devices; [`log`] is everything that is ever logged.
@@ -28,6 +29,7 @@ pub mod daemon;
 pub mod failure;
 pub mod guard;
 pub mod keeper;
+pub mod limits;
 pub mod log;
 pub mod meter;
 pub mod netlink;

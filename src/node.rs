@@ -1,22 +1,25 @@
-//! The state machine of one node: ledger, epochs, bands and the schedule of closes.
+//! The state machine of one node: ledger, epochs, bands, the schedule of closes, limits of look-ups.
 //!
 //! Driven by clock readings and randomness that are handed in, so that a simulated clock drives
 //! the same code in tests as the system's clock does in the daemon. Knows slots only: no account
 //! name, no address.
 
 use crate::clock::{Clock, Reading};
+use crate::limits::{Limit, Limits};
 use crate::meter::band::Band;
 use crate::meter::counters::Counters;
 use crate::meter::epoch::Epochs;
 use crate::meter::ledger::{Ledger, Line, NodeTotals, Saved, Since};
 use crate::meter::noise::Randomness;
 use crate::meter::policy::Policy;
+use crate::meter::raised::Raised;
 use crate::meter::release::Release;
 use crate::meter::slot::Slot;
 use crate::meter::tags::Tag;
 use crate::meter::units::Totals;
 use crate::schedule::Schedule;
 use crate::store::image::{Head, Record};
+use crate::world::World;
 
 /// What a tick of the clock brought about.
 pub enum Tick {
@@ -47,6 +50,7 @@ pub struct Node<C, R> {
     period_index: u64,
     /// Boot clock when the period began, or at the start.
     period_began_at: u64,
+    limits: Limits,
     publish_at: Option<u64>,
     /// The sealed release is in the store.
     durable: bool,
@@ -70,6 +74,7 @@ impl<C: Clock, R: Randomness> Node<C, R> {
             period_index: now.wall_seconds / policy.period_seconds,
             refreshed_at: now.boot_nanoseconds,
             period_began_at: now.boot_nanoseconds,
+            limits: Limits::begun(policy.profile.look_ups(), now),
             publish_at: None,
             durable: false,
             keeps: false,
@@ -104,12 +109,13 @@ impl<C: Clock, R: Randomness> Node<C, R> {
             head.publish_at.map(|at| if same_boot { at } else { due(head.sealed, &policy, now) });
         let mut node = Self {
             bands,
-            epochs: Epochs::resumed(policy, head.schedule.last, head.sealed, head.released),
+            epochs: Epochs::resumed(policy, head.schedule.last, head.sealed, head.released, head.carry),
             schedule: Schedule::resumed(head.schedule, policy.epoch_seconds, now, same_boot),
             refresh_index: head.refresh_index,
             refreshed_at: mark(head.refreshed_at),
             period_index: head.period_index,
             period_began_at: mark(head.period_began_at),
+            limits: Limits::resumed(policy.profile.look_ups(), head.limits.clone(), now, same_boot),
             publish_at,
             durable: true,
             keeps: true,
@@ -154,6 +160,8 @@ impl<C: Clock, R: Randomness> Node<C, R> {
             refreshed_at: self.refreshed_at,
             period_index: self.period_index,
             period_began_at: self.period_began_at,
+            carry: self.epochs.carry(),
+            limits: self.limits.state().clone(),
         }
     }
 
@@ -179,9 +187,11 @@ impl<C: Clock, R: Randomness> Node<C, R> {
     /// Looks at the clocks, and closes or publishes when it is time.
     pub fn tick(&mut self) -> Tick {
         let now = self.clock.now();
+        self.limits.observe(now);
         match self.publish_at {
             Some(at) if now.boot_nanoseconds < at => return Tick::Quiet,
-            // What cannot be made durable is not served; the next close takes its place.
+            // What cannot be made durable is not served; the next close takes its place, and in noisy
+            // mode holds what it held.
             Some(_) if self.keeps && !self.durable => {}
             Some(_) => {
                 self.publish_at = None;
@@ -190,7 +200,9 @@ impl<C: Clock, R: Randomness> Node<C, R> {
             None => {}
         }
         let Some(ordinal) = self.schedule.observe(now) else { return Tick::Quiet };
-        if self.epochs.seal(ordinal, &mut self.ledger, &mut self.randomness).is_err() {
+        // Nothing raises a flag yet.
+        let raised = Raised::default();
+        if self.epochs.seal(ordinal, &mut self.ledger, &raised, &mut self.randomness).is_err() {
             return Tick::Refused;
         }
         self.durable = false;
@@ -222,6 +234,7 @@ impl<C: Clock, R: Randomness> Node<C, R> {
         if ended {
             self.period_index = period_index;
             self.period_began_at = now.boot_nanoseconds;
+            self.limits.begin_period();
             self.ledger.begin_period();
         }
         ended
@@ -247,6 +260,39 @@ impl<C: Clock, R: Randomness> Node<C, R> {
     /// The last published release.
     pub fn released(&self) -> Release {
         self.epochs.released()
+    }
+
+    /// Takes note that this user looks an account up.
+    ///
+    /// # Errors
+    /// The limit that stands in the way; nothing may be told then.
+    pub fn look_up(&mut self, uid: u32) -> Result<(), Limit> {
+        self.limits.observe(self.clock.now());
+        self.limits.look_up(uid)
+    }
+
+    /// Whether this user may export the account of this tag.
+    ///
+    /// # Errors
+    /// The limit that stands in the way.
+    pub fn may_export(&mut self, uid: u32, account: Tag) -> Result<(), Limit> {
+        self.limits.observe(self.clock.now());
+        self.limits.may_export(uid, account)
+    }
+
+    /// Takes note that this user exports the account of this tag.
+    ///
+    /// # Errors
+    /// The limit that stands in the way; nothing may be told then.
+    pub fn export(&mut self, uid: u32, account: Tag) -> Result<(), Limit> {
+        self.limits.observe(self.clock.now());
+        self.limits.export(uid, account)
+    }
+
+    /// Look-ups of bands and exports of accounts since the period began.
+    pub fn asked(&self) -> (u64, u64) {
+        let state = self.limits.state();
+        (state.look_ups, state.exports)
     }
 
     /// The band of a slot, as of the last refresh.
@@ -279,14 +325,15 @@ fn slot_at(index: usize) -> Slot {
     Slot::new(u32::try_from(index).unwrap_or(u32::MAX))
 }
 
-/// A node over the system's clocks and randomness.
-pub type SystemNode = Node<crate::clock::SystemClock, crate::world::SystemRandomness>;
+/// A node over a world's clocks and randomness.
+pub type NodeOf<W> = Node<<W as World>::Clock, <W as World>::Randomness>;
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::meter::policy::DAY_SECONDS;
     use crate::meter::slot::Direction;
+    use crate::world::SystemRandomness;
     use std::cell::Cell;
     use std::rc::Rc;
 
@@ -306,7 +353,7 @@ mod tests {
 
     /// A node whose clock is at the beginning of a period, and is stepped by hand.
     struct Stepped {
-        node: Node<SetClock, crate::world::SystemRandomness>,
+        node: Node<SetClock, SystemRandomness>,
         clock: SetClock,
         counters: Counters,
     }
@@ -316,8 +363,7 @@ mod tests {
             let wall_seconds = 28 * DAY_SECONDS * 700;
             let clock = SetClock(Rc::new(Cell::new(Reading { wall_seconds, boot_nanoseconds: 0 })));
             let counters = Counters::in_memory(2);
-            let node =
-                Node::forgetful(Policy::DEFAULT, counters, clock.clone(), crate::world::SystemRandomness);
+            let node = Node::forgetful(Policy::DEFAULT, counters, clock.clone(), SystemRandomness);
             Self { node, clock, counters }
         }
 
@@ -375,6 +421,23 @@ mod tests {
         assert!(!stepped.day(0) && !stepped.day(-40));
         let ended = (0..40).filter(|_| stepped.day(0)).count();
         assert!(ended >= 1, "the period ended in the end");
+    }
+
+    #[test]
+    fn counts_of_look_ups_and_exports_begin_anew_with_the_period() {
+        let mut stepped = Stepped::new();
+        stepped.day(0);
+        assert!(stepped.node.look_up(7).is_ok() && stepped.node.look_up(8).is_ok());
+        assert!(stepped.node.export(7, Tag([1; 16])).is_ok());
+        assert_eq!(stepped.node.asked(), (2, 1));
+        assert_eq!(stepped.node.head([0; 16]).limits.exports, 1);
+        while !stepped.day(0) {
+            assert_eq!(stepped.node.asked(), (2, 1));
+        }
+        assert_eq!(stepped.node.asked(), (0, 0));
+        // What was asked today, and this week, is forgotten in time though nobody asks again.
+        let limits = stepped.node.head([0; 16]).limits;
+        assert!(limits.staff.is_empty() && limits.exported.is_empty());
     }
 
     #[test]

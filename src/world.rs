@@ -1,10 +1,54 @@
-//! What the state machine asks of the outside besides clocks: files to read, and randomness.
+//! What the program asks of the outside: clocks, a disk, files to read, and randomness.
 //!
-//! Tests hand in files that change, fail or vanish, and randomness from a seed.
+//! Tests hand in clocks that are set, disks and files that change, fail or vanish, and randomness from
+//! a seed; what runs on them is the code that the daemon runs.
 
+use crate::clock::{Clock, SystemClock};
 use crate::meter::noise::Randomness;
+use crate::store::disk::{Disk, SystemDisk};
 use std::io;
 use std::path::Path;
+
+/// The outside that a meter runs on: the system's, or a simulated one.
+pub trait World: Clone + Send + Sync + 'static {
+    /// Its clocks.
+    type Clock: Clock + Send + 'static;
+    /// Its disk.
+    type Disk: Disk + Send + 'static;
+    /// Its randomness.
+    type Randomness: Randomness + Send + 'static;
+
+    /// Its clocks.
+    fn clock(&self) -> Self::Clock;
+
+    /// Its disk.
+    fn disk(&self) -> Self::Disk;
+
+    /// Its randomness.
+    fn randomness(&self) -> Self::Randomness;
+}
+
+/// The running system.
+#[derive(Clone, Copy)]
+pub struct System;
+
+impl World for System {
+    type Clock = SystemClock;
+    type Disk = SystemDisk;
+    type Randomness = SystemRandomness;
+
+    fn clock(&self) -> SystemClock {
+        SystemClock
+    }
+
+    fn disk(&self) -> SystemDisk {
+        SystemDisk
+    }
+
+    fn randomness(&self) -> SystemRandomness {
+        SystemRandomness
+    }
+}
 
 /// Files that are read whole.
 pub trait Files {
@@ -29,8 +73,8 @@ pub struct SystemRandomness;
 
 /// Sixteen random bytes, to tell one thing from all others.
 #[must_use]
-pub fn identity() -> [u8; 16] {
-    let (low, high) = (SystemRandomness.next_word(), SystemRandomness.next_word());
+pub fn identity(randomness: &mut impl Randomness) -> [u8; 16] {
+    let (low, high) = (randomness.next_word(), randomness.next_word());
     (u128::from(high) << 64 | u128::from(low)).to_le_bytes()
 }
 

@@ -17,7 +17,7 @@ use nix::sys::signal::Signal;
 /// is, and what the message holds.
 type Mistake = (&'static str, &'static str, usize, &'static [&'static str]);
 
-const MISTAKES: [Mistake; 38] = [
+const MISTAKES: [Mistake; 42] = [
     ("crowd = 20", "crowds = 20", 0, &["`crowds`"]),
     ("[web]", "[webs]", 0, &["`webs`"]),
     ("[web]", "[extra]\n[web]", 0, &["`extra`"]),
@@ -39,9 +39,13 @@ const MISTAKES: [Mistake; 38] = [
     ("\"1Gbit/s\"", "\"0Gbit/s\"", 0, &["release.link_capacity", "above 0"]),
     ("capacity = 64", "capacity = 0", 0, &["store.capacity", "1 to 16777216"]),
     ("\"28d\"", "\"36d\"", 0, &["store.period", "5w", "compiled in"]),
-    ("\"coarse\"", "\"noisy\"", 0, &["release.mode", "\"noisy\"", "write \"coarse\""]),
-    ("mode = \"coarse\"\n", "", 0, &["release.mode", "mode = \"coarse\" under [release]"]),
-    ("\"coarse\"", "\"exact\"", 0, &["release.mode", "\"coarse\""]),
+    ("\"coarse\"", "\"exact\"", 0, &["release.mode", "\"noisy\" or \"coarse\""]),
+    ("\"coarse\"", "\"noisy\"\nepsilon = 0", 1, &["release.epsilon", "above 0", "like 0.5"]),
+    ("\"coarse\"", "\"noisy\"\nepsilon = 1e-10", 1, &["release.epsilon", "nine places"]),
+    ("\"coarse\"", "\"noisy\"\nepsilon = \"1.0\"", 1, &["string"]),
+    ("\"coarse\"", "\"noisy\"\nepsilon = 1e-9", 1, &["release.epsilon", "lower release.clamp"]),
+    ("\"coarse\"", "\"noisy\"\nclamp = \"0B\"", 1, &["release.clamp", "1B to 1024TiB"]),
+    ("\"coarse\"", "\"noisy\"\nclamp = \"2048TiB\"", 1, &["release.clamp", "1B to 1024TiB"]),
     ("\"memory\"", "\"disk\"", 0, &["store.mode", "\"sealed\" or \"memory\""]),
     ("\"memory\"", "\"sealed\"\nsave_every = \"0s\"", 1, &["store.save_every", "1s to 1h"]),
     ("\"auto\"", "\"ebpf\"", 0, &["tap.backend", "\"kernel\""]),
@@ -83,8 +87,6 @@ fn a_mistake_in_the_configuration_is_named_with_its_line() {
     let good = site.config();
     for (from, to, offset, texts) in MISTAKES {
         let line = site.configure(from, to) + offset;
-        // What does not stand there is missed where its table begins.
-        let line = if to.is_empty() { line - 1 } else { line };
         let place = format!("{} line {line}:", site.name("blindmeter.toml"));
         for command in [&["check"][..], &["run"], &["run", "--dry-run"]] {
             site.command(command).failed(78, &[&[place.as_str()], texts].concat());
@@ -117,6 +119,9 @@ fn a_floor_that_is_violated_is_named() {
         }
         site.write("blindmeter.toml", &good);
     }
+    let line = site.configure("\"coarse\"", "\"noisy\"\nepsilon = 1.000000001") + 1;
+    let place = format!("line {line}: release.epsilon: the ceiling is 1.0");
+    site.command(&["check"]).failed(78, &[&place, "compiled in"]);
 }
 
 #[test]
@@ -238,6 +243,33 @@ fn an_interface_that_is_not_there_is_waited_for_and_said_once() {
     assert!(page.contains("blindmeter_tap_attached{interface=\"bm-none0\"} 0"), "{page}");
     daemon.signal(Signal::SIGTERM);
     assert_eq!(daemon.await_end(), Some(0));
+}
+
+/// The first thing that somebody with a small node has to know.
+#[test]
+fn check_says_how_far_a_release_is_from_the_truth_and_what_to_do_about_it() {
+    let site = Site::new();
+    site.configure("mode = \"coarse\"\n", "");
+    site.configure("\"1Gbit/s\"", "\"100Mbit/s\"");
+    let small = site.command(&["check"]).succeeded();
+    for text in [
+        "mode = \"noisy\"\nepsilon = 1.0\nclamp = \"50GiB\"",
+        "noise of standard deviation 70.7 GiB",
+        "7.0 % of what the link carries",
+        "sum the fleet",
+        "which are a week (2.7 %)",
+        "release.mode = \"coarse\"",
+    ] {
+        assert!(small.contains(text), "{text:?} is said: {small}");
+    }
+    let report = site.command(&["check", "--json"]).succeeded();
+    let report: serde_json::Value = serde_json::from_str(&report).expect("JSON");
+    let figure = |name: &str| report[name].as_f64().unwrap_or_else(|| panic!("{name} is a number"));
+    let share = figure("expected_error_bytes") / figure("link_bytes_per_epoch");
+    assert!((0.07..0.071).contains(&share), "{share}");
+    site.configure("\"100Mbit/s\"", "\"10Gbit/s\"");
+    let large = site.command(&["check"]).succeeded();
+    assert!(large.contains("0.08 % of what the link carries") && !large.contains("fleet"), "{large}");
 }
 
 #[test]

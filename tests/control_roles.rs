@@ -1,8 +1,6 @@
-//! Who may ask the control socket for what, what assignments and synchronisations do, and that nothing
-//! which is sent to the socket harms the daemon.
+//! Who may ask the control socket for what, and that nothing which is sent to it harms the daemon.
 
 mod daemon;
-mod netns;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -11,9 +9,6 @@ use std::time::Duration;
 
 use daemon::command::{NOBODY, Person, identity, repeats_nothing};
 use daemon::{PATIENCE, Site};
-use netns::Namespace;
-use netns::frames::{Address, datagram};
-use netns::tun::Tun;
 use nix::sys::signal::Signal;
 
 /// Users and groups that every Debian has: games (5, group 60), daemon (1, group 1).
@@ -36,7 +31,7 @@ const MANY_GROUPS: Person = Person {
 };
 const ROOT: Person = Person { user: 0, group: 0, more_groups: &[] };
 
-/// Every request, with the role it needs.
+/// Every request, with the role it needs; the probe account may be exported without end.
 fn requests(site: &Site) -> Vec<(Vec<String>, &'static str)> {
     let sync = format!("roster sync {}", site.name("roster.csv"));
     [
@@ -45,8 +40,8 @@ fn requests(site: &Site) -> Vec<(Vec<String>, &'static str)> {
         (sync.as_str(), "roster"),
         ("roster counts", "roster"),
         ("accounts show canary-one", "support"),
-        ("accounts export canary-one", "privacy"),
-        ("accounts export canary-one --open-epoch", "privacy"),
+        ("accounts export canary-probe", "privacy"),
+        ("accounts export canary-probe --open-epoch", "privacy"),
         ("accounts export --node", "privacy"),
         ("status", "any"),
     ]
@@ -125,81 +120,6 @@ fn an_unknown_name_in_a_role_is_a_warning_and_names_are_resolved_again_at_a_relo
     site.configure("\"nobody\"", "\"no-such-user\"");
     daemon.reload();
     site.command_as(NOBODY, &show).failed(77, &["needs the role support:"]);
-}
-
-/// A daemon on a TUN device, and packets of the test that show who owns an address.
-struct Owners<'a> {
-    site: &'a Site,
-    tun: Tun,
-}
-
-const ACCOUNTS: [&str; 5] = ["file-one", "file-two", "control-one", "control-two", "control-three"];
-
-impl Owners<'_> {
-    /// Sends one packet from 10.77.0.`host`; gives the account it was charged to.
-    fn of(&self, host: u32) -> Option<&'static str> {
-        let before = ACCOUNTS.map(|account| self.sent_by(account));
-        self.tun.inject(&datagram(Address::v4(0x0a4d_0000 + host), Address::v4(0x0900_0001), 100));
-        let after = ACCOUNTS.map(|account| self.sent_by(account));
-        let charged: Vec<_> = ACCOUNTS.into_iter().zip(after.iter().zip(before)).collect();
-        assert!(charged.iter().map(|(_, (after, before))| *after - before).sum::<u64>() <= 100);
-        charged.into_iter().find(|(_, (after, before))| *after - before == 100).map(|(account, _)| account)
-    }
-
-    fn sent_by(&self, account: &str) -> u64 {
-        let text = self.site.command(&["accounts", "export", account, "--open-epoch", "--json"]).succeeded();
-        let export: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-        ["period", "open_epoch"].iter().filter_map(|part| export[part]["up_bytes"].as_u64()).sum()
-    }
-}
-
-#[test]
-fn the_control_socket_wins_over_the_file_and_each_changes_only_its_own() {
-    let namespace = Namespace::new();
-    let site = Site::new();
-    let tun = Tun::open(&namespace, "tun0");
-    site.configure("bm-none*", "tun0");
-    site.write("roster.csv", "prefix,account\n10.77.0.1,file-one\n10.77.0.2,file-two\n");
-    let mut command = site.daemon_command(&[]);
-    let mut daemon = site.adopt(namespace.run(move || command.spawn()).expect("setpriv is there"));
-    daemon.await_answer();
-    let owners = Owners { site: &site, tun };
-    let does = |words: &[&str]| assert_eq!(site.command(words).succeeded(), "", "{words:?} is quiet");
-    assert_eq!([1, 2, 3].map(|host| owners.of(host)), [Some("file-one"), Some("file-two"), None]);
-
-    does(&["roster", "assign", "10.77.0.1", "control-one"]);
-    does(&["roster", "assign", "10.77.0.3/32", "control-three"]);
-    let (one, three) = (Some("control-one"), Some("control-three"));
-    assert_eq!([1, 2, 3].map(|host| owners.of(host)), [one, Some("file-two"), three]);
-
-    site.write("sync.csv", "prefix,account\n10.77.0.2,control-two\n10.77.0.2/32,canary\n");
-    let sync = ["roster", "sync", &site.name("sync.csv")];
-    site.command(&sync).failed(78, &[&site.name("sync.csv"), "line 2 and line 3"]);
-    assert_eq!([1, 2, 3].map(|host| owners.of(host)), [one, Some("file-two"), three], "nothing was changed");
-
-    site.write("sync.csv", "prefix,account\n10.77.0.2,control-two\n");
-    does(&sync);
-    let two = Some("control-two");
-    assert_eq!([1, 2, 3].map(|host| owners.of(host)), [Some("file-one"), two, None], "the file shows again");
-
-    site.write("roster.csv", "prefix,account\n10.77.0.1,file-two\n10.77.0.4,file-one\n");
-    assert!(daemon.reload().ends_with("reloaded"));
-    let owned = [1, 2, 3, 4].map(|host| owners.of(host));
-    assert_eq!(owned, [Some("file-two"), two, None, Some("file-one")], "SIGHUP leaves the socket's alone");
-
-    let counts = site.command(&["roster", "counts", "--json"]).succeeded();
-    let counts: serde_json::Value = serde_json::from_str(&counts).expect("JSON");
-    let sources = serde_json::json!([
-        {"source": "control", "prefixes": 0, "accounts": 0, "latched": true},
-        {"source": "file", "prefixes": 2, "accounts": 2, "latched": false},
-    ]);
-    assert_eq!(counts["sources"], sources, "before the first close the socket's figures are 0");
-
-    does(&["roster", "release", "10.77.0.2"]);
-    assert_eq!(owners.of(2), None, "neither names it any more");
-    site.command(&["roster", "release", "10.77.0.2"]).failed(2, &["nothing was changed"]);
-    site.command(&["roster", "release", "10.77.0.1"]).failed(2, &["nothing was changed"]);
-    assert_eq!(owners.of(1), Some("file-two"), "the file's is not the socket's to release");
 }
 
 #[test]

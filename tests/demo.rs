@@ -56,7 +56,7 @@ fn twenty_seconds_are_counted_exactly_and_three_epochs_released() {
         assert!(start.elapsed() < Duration::from_secs(10), "the demo serves /metrics");
         thread::sleep(Duration::from_millis(50));
     };
-    assert!(page.contains("profile=\"demo\""));
+    assert!(page.contains("profile=\"demo\"") && page.contains("mode=\"noisy\""));
     thread::sleep(Duration::from_secs(14));
     let later = metrics(port).expect("still served");
     let epoch = |page: &str| {

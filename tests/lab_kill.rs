@@ -9,7 +9,8 @@
 
 mod netns;
 
-use netns::daemon::{Daemon, Folder, Setup, try_metrics};
+use netns::daemon::{Daemon, Setup, try_metrics};
+use netns::folder::Folder;
 use netns::frames::{Address, datagram};
 use netns::tally::{Expected, Way, name};
 use netns::wire::{Kind, Wire, nobody};
@@ -106,9 +107,9 @@ fn upgraded_under_load(tap: &'static str) -> String {
     let mut daemon = Daemon::start_in(&load.namespace, &load.folder);
     let steps = [
         ("capacity = 4096", "capacity = 4096"),
-        ("capacity = 4096", "capacity = 6000"),
+        ("capacity = 4", "capacity = 6"),
         ("\"fd42:8::/112\"]", "\"fd42:8::/112\", \"198.18.0.0/24\"]"),
-        ("capacity = 6000", "capacity = 500"),
+        ("capacity = 6", "capacity = 5"),
         ("\"10.8.0.0/16\"", "\"10.8.0.0/20\""),
     ];
     for (at, (from, to)) in steps.into_iter().enumerate() {
@@ -119,8 +120,12 @@ fn upgraded_under_load(tap: &'static str) -> String {
         } else {
             daemon.kill();
         }
-        // Killed in the middle of going over, as well.
-        for wait in [5, 20, 60] {
+        // Killed in the middle of going over as well, and each time to other maps: what was counted then
+        // lies in several sets.
+        for (more, wait) in (1..).zip([40, 60, 80, 100, 120, 150]) {
+            let capacity = load.folder.value("\ncapacity = ");
+            load.folder
+                .configure(&format!("\ncapacity = {capacity}"), &format!("\ncapacity = {}", capacity + more));
             let starting = Daemon::spawn_in(&load.namespace, &load.folder);
             thread::sleep(Duration::from_millis(wait));
             starting.kill();

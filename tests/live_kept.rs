@@ -4,7 +4,8 @@
 
 mod netns;
 
-use netns::daemon::{Daemon, Folder, Setup};
+use netns::daemon::{Daemon, Setup};
+use netns::folder::Folder;
 use netns::frames::{Address, datagram};
 use netns::manager::Manager;
 use netns::tally::{Expected, Totals, Way, name};

@@ -3,12 +3,14 @@
 
 mod netns;
 
-use netns::daemon::{Daemon, Folder, Setup};
+use netns::daemon::{Daemon, Setup};
+use netns::folder::Folder;
 use netns::frames::{Address, datagram};
 use netns::tally::{Expected, Way, name};
 use netns::wire::{Kind, Wire, nobody};
 use netns::{Namespace, wait_for};
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -49,8 +51,10 @@ fn each_tap_meters_as_another_user_with_exactly_its_capabilities() {
         assert_eq!(daemon.await_packets(held.counted() + 20).counted(), held.counted() + 20, "{tap}");
         assert_eq!(daemon.export(&name(1)).up_packets, 20, "{tap}");
         assert_eq!(capabilities_of(daemon.id()), vec![left], "{tap}: every thread of the daemon");
+        assert_undumpable(daemon.id());
         if let Some(kept) = helper {
             assert_eq!(capabilities_of(daemon.helper()), vec![kept], "{tap}: the helper");
+            assert_undumpable(daemon.helper());
         }
         // What was counted outlives this user's process as well.
         let counted = daemon.await_packets(0).counted();
@@ -135,6 +139,15 @@ impl Scene {
             expected.add(Some(owner), Way::Up, 1, 100);
         }
     }
+}
+
+/// What the kernel shows of a process that may not be dumped or traced belongs to root, although the
+/// process does not.
+fn assert_undumpable(process: u32) {
+    let of = |what: &str| fs::metadata(format!("/proc/{process}/{what}")).expect("it lives").uid();
+    assert_eq!((of("status"), of("maps")), (0, 0));
+    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("it lives");
+    assert!(status.contains("Uid:\t65534\t"), "{status}");
 }
 
 /// The permitted and effective capabilities of every thread, each value once.

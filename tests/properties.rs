@@ -12,5 +12,7 @@ mod conservation;
 mod handover;
 #[path = "properties/noninterference.rs"]
 mod noninterference;
+#[path = "properties/release.rs"]
+mod release;
 #[path = "properties/world.rs"]
 mod world;

@@ -2,11 +2,18 @@
 //! read for ever, and this version writes the same.
 //!
 //! The files were written by this test's own steps with the randomness below; a change of the format
-//! is a new version with files of its own beside these.
+//! is a new version with files of its own beside these. No figure in them depends on a draw of noise.
 
+use blindmeter::limits::{LimitsState, Staff, Window};
 use blindmeter::meter::band::Band;
+use blindmeter::meter::counters::Counters;
+use blindmeter::meter::epoch::{Carry, Epochs};
+use blindmeter::meter::ledger::Ledger;
 use blindmeter::meter::noise::Randomness;
+use blindmeter::meter::policy::{Mode, Policy};
+use blindmeter::meter::raised::Raised;
 use blindmeter::meter::release::Release;
+use blindmeter::meter::slot::{Direction, Slot};
 use blindmeter::meter::tags::Tag;
 use blindmeter::meter::units::{Totals, Volume};
 use blindmeter::schedule::ScheduleState;
@@ -53,6 +60,55 @@ fn settings(folder: &Path) -> Settings {
     }
 }
 
+/// What one epoch comes to under this policy: no draw of noise decides about it.
+fn closed(policy: Policy) -> Epochs {
+    let counters = Counters::in_memory(100);
+    let mut ledger = Ledger::new(counters);
+    for slot in 0..104 {
+        counters.add(Slot::new(slot), Direction::Up, 3 << 35, 5000 << (slot % 4));
+        counters.add(Slot::new(slot), Direction::Down, 5 << 35, 7000);
+    }
+    let raised = Raised {
+        accounts: [8, 16, 24, 32, 40, 48],
+        mass_event: true,
+        interrupted: true,
+        failed_attempts: 600,
+    };
+    let mut epochs = Epochs::new(policy, 0);
+    assert!(epochs.seal(77, &mut ledger, &raised, &mut Counting(9)).is_ok());
+    epochs
+}
+
+/// A release in which every field is another than 0, but for "suppressed".
+fn release() -> Release {
+    closed(Policy { mode: Mode::Coarse, crowd: 1, ..Policy::DEFAULT }).sealed().expect("it was sealed")
+}
+
+/// What a crowd that is never large enough leaves for the next release.
+fn carry() -> Carry {
+    closed(Policy { crowd: u64::MAX, ..Policy::DEFAULT }).carry()
+}
+
+fn limits() -> LimitsState {
+    let window = |index, elapsed_nanoseconds| Window { index, elapsed_nanoseconds };
+    let member = |uid: u8| Staff {
+        uid: 1000 * u32::from(uid),
+        shown_this_minute: uid,
+        shown_today: 2 * uid,
+        exported_today: 3 * uid,
+    };
+    LimitsState {
+        seen_at: 1,
+        minute: window(2, 3),
+        day: window(4, 5),
+        week: window(6, 7),
+        staff: vec![member(1), member(2)],
+        exported: vec![8, 9, 10],
+        look_ups: 11,
+        exports: 12,
+    }
+}
+
 fn head(sealed: Option<Release>) -> Head {
     Head {
         memory: *b"sixteen byte mem",
@@ -66,11 +122,13 @@ fn head(sealed: Option<Release>) -> Head {
         },
         publish_at: Some(555_000_000),
         sealed,
-        released: Release::none(),
+        released: release(),
         refresh_index: 2857,
         refreshed_at: 11,
         period_index: 714,
         period_began_at: 12,
+        carry: carry(),
+        limits: limits(),
     }
 }
 

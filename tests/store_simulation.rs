@@ -7,7 +7,9 @@
 #[path = "store/disk.rs"]
 mod disk;
 
+use blindmeter::limits::{LimitsState, Staff, Window};
 use blindmeter::meter::band::Band;
+use blindmeter::meter::epoch::Carry;
 use blindmeter::meter::noise::Randomness;
 use blindmeter::meter::release::Release;
 use blindmeter::meter::tags::Tag;
@@ -47,6 +49,11 @@ fn settings(capacity: usize) -> Settings {
     }
 }
 
+fn staff(member: u64, number: u64) -> Staff {
+    let uid = u32::try_from(member).expect("small");
+    Staff { uid, shown_today: u8::try_from(number % 100).expect("small"), ..Staff::default() }
+}
+
 /// The image of this number: every field is made of it, so that a mixture of two shows.
 fn image(number: u64) -> (Head, impl Fn(usize) -> Record) {
     let totals = move |salt: u64| {
@@ -70,6 +77,15 @@ fn image(number: u64) -> (Head, impl Fn(usize) -> Record) {
         refreshed_at: number + 6,
         period_index: number + 7,
         period_began_at: number + 8,
+        carry: Carry::default(),
+        limits: LimitsState {
+            seen_at: number + 9,
+            minute: Window { index: number + 10, elapsed_nanoseconds: number + 11 },
+            staff: (0..number % 5).map(|member| staff(member, number)).collect(),
+            exported: (0..number % 7).collect(),
+            exports: number + 12,
+            ..LimitsState::default()
+        },
     };
     let record = move |slot: usize| {
         let salt = slot as u64;

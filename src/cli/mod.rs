@@ -4,6 +4,7 @@ mod accounts;
 mod demo;
 mod detach;
 mod doctor;
+mod expected_error;
 mod generate;
 mod meter;
 mod output;

@@ -1,7 +1,8 @@
 //! `blindmeter check` and `blindmeter run --dry-run`: what a configuration would do.
 
+use super::expected_error::{self, ExpectedError};
 use super::output;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Pattern};
 use crate::daemon;
 use crate::failure::{Code, Failure};
 use crate::meter::release::Release;
@@ -19,7 +20,12 @@ struct Report {
     accounts: usize,
     capacity: usize,
     prefixes: usize,
+    addresses_in_pools: usize,
+    addresses_outside: usize,
     rounding_step_bytes: u64,
+    noise_bytes: u64,
+    expected_error_bytes: u64,
+    link_bytes_per_epoch: u64,
     policy: String,
     profile: &'static str,
 }
@@ -35,13 +41,20 @@ pub(super) fn check(path: &Path, json: bool) -> Result<(), Failure> {
             .map_err(|error| Failure::new(Code::Config, error.to_string()))?;
     }
     let policy = &config.policy.0;
+    let error = ExpectedError::of(policy);
+    let (addresses_in_pools, addresses_outside) = pooled(&config, &rows);
     let report = Report {
         schema_version: 1,
         effective: config.effective(),
         accounts: accounts(&config, &rows)?,
         capacity: config.capacity,
         prefixes: rows.len(),
+        addresses_in_pools,
+        addresses_outside,
         rounding_step_bytes: policy.rounding_step(),
+        noise_bytes: expected_error::whole(error.noise_bytes),
+        expected_error_bytes: expected_error::whole(error.bytes()),
+        link_bytes_per_epoch: expected_error::whole(error.link_bytes),
         policy: policy.digest(),
         profile: policy.profile.word(),
     };
@@ -53,12 +66,16 @@ pub(super) fn check(path: &Path, json: bool) -> Result<(), Failure> {
         "# roster file: {} accounts of {}, {} prefixes",
         report.accounts, report.capacity, report.prefixes
     ))?;
-    output::line(&format!(
-        "# release: each total is rounded to {} ({} bytes): off by {} at most, in each direction and epoch",
-        output::bytes(report.rounding_step_bytes),
-        report.rounding_step_bytes,
-        output::bytes(report.rounding_step_bytes / 2),
-    ))?;
+    if addresses_outside > 0 {
+        let hint = if addresses_in_pools == 0 { "; is a pool misspelt, or missing?" } else { "" };
+        output::line(&format!(
+            "# pools: {addresses_in_pools} of the roster's single addresses lie in a pool; {addresses_outside} \
+             do not, and are looked up in a hash, which is slower{hint}"
+        ))?;
+    }
+    for line in error.lines(policy) {
+        output::line(&format!("# release: {line}"))?;
+    }
     output::line(&format!("# policy digest: {}, profile {}", report.policy, report.profile))?;
     output::line(&format!("{}: good", path.display()))
 }
@@ -71,6 +88,14 @@ fn load(path: &Path) -> Result<(Config, Vec<Row>), Failure> {
         daemon::warn_of_names(file, &rows);
     }
     Ok((config, rows))
+}
+
+/// How many of the roster's single addresses lie in a pool, and how many do not.
+fn pooled(config: &Config, rows: &[Row]) -> (usize, usize) {
+    let hosts = rows.iter().filter(|row| row.prefix.is_host());
+    let (inside, outside): (Vec<&Row>, Vec<&Row>) =
+        hosts.partition(|row| config.pools.iter().any(|pool| pool.overlaps(row.prefix)));
+    (inside.len(), outside.len())
 }
 
 /// The number of accounts in the roster file, which must fit.
@@ -97,16 +122,24 @@ pub(super) fn dry_run(path: &Path) -> Result<(), Failure> {
         Ok((tap, why)) => output::line(&format!("tap: {tap}: {why}"))?,
         Err(failure) => output::line(&format!("tap: none: {}", failure.message))?,
     }
-    let found = crate::tap::survey(&config.interfaces)
+    let there = crate::tap::survey()
         .map_err(|error| Failure::new(Code::Io, format!("cannot list interfaces: {error}")))?;
-    for (name, number, supported) in &found {
+    let wanted = |name: &str| config.interfaces.iter().any(|pattern| pattern.matches(name));
+    for (name, number, supported) in there.iter().filter(|(name, ..)| wanted(name)) {
         let verdict = if *supported { "would be attached" } else { "link type is not supported" };
         output::line(&format!("interface {name}: link type {number}: {verdict}"))?;
     }
-    for pattern in &config.interfaces {
-        if !found.iter().any(|(name, ..)| pattern.matches(name)) {
-            output::line(&format!("interface {}: nothing there yet, would be waited for", pattern.text()))?;
-        }
+    let missing =
+        config.interfaces.iter().filter(|pattern| !there.iter().any(|(name, ..)| pattern.matches(name)));
+    let missing: Vec<&str> = missing.map(Pattern::text).collect();
+    for name in &missing {
+        output::line(&format!("interface {name}: nothing there yet, would be waited for"))?;
+    }
+    if !missing.is_empty() {
+        let others = there.iter().filter(|(name, _, supported)| *supported && !wanted(name));
+        let others: Vec<&str> = others.map(|(name, ..)| name.as_str()).collect();
+        let others = if others.is_empty() { "none".to_owned() } else { others.join(", ") };
+        output::line(&format!("other interfaces here that could be metered: {others}"))?;
     }
     let mut sources = vec![("control", true)];
     if config.roster_file.is_some() {

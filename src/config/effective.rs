@@ -2,8 +2,9 @@
 //!
 //! Prints no address of a pool and no account.
 
-use super::quantity::{BitsPerSecond, Seconds};
+use super::quantity::{BitsPerSecond, Bytes, Seconds};
 use super::{Backend, Config, Hook};
+use crate::meter::policy::{Mode, Noise};
 
 impl Config {
     /// The configuration in force, as TOML; it holds no secret.
@@ -45,8 +46,12 @@ impl Config {
             list(&mut roles.privacy.iter().cloned()),
         ));
         put(format!("\n[epoch]\nlength = \"{}\"", Seconds(policy.epoch_seconds)));
+        put(format!("\n[release]\nmode = \"{}\"", policy.mode.word()));
+        if let Mode::Noisy(Noise { epsilon, clamp_bytes }) = policy.mode {
+            put(format!("epsilon = {}\nclamp = \"{}\"", epsilon.decimal(), Bytes(clamp_bytes)));
+        }
         put(format!(
-            "\n[release]\nmode = \"coarse\"\ncrowd = {}\nlink_capacity = \"{}\"",
+            "crowd = {}\nlink_capacity = \"{}\"",
             policy.crowd,
             BitsPerSecond(policy.link_bits_per_second),
         ));

@@ -6,14 +6,14 @@
 #![expect(clippy::disallowed_types, reason = "the listeners' own addresses are configured here")]
 
 mod effective;
+mod policy;
 mod quantity;
 mod raw;
 
-use crate::meter::policy::{Broken, Policy, Profile};
+use crate::meter::policy::Policy;
 use crate::roster::account::AccountName;
 use crate::roster::address::Prefix;
 use crate::roster::table::POOL_ADDRESSES;
-use quantity::Seconds;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -262,18 +262,6 @@ impl Text<'_> {
 
     /// What the contract names and this version does not have yet is refused, never ignored.
     fn refuse_what_is_not_built(&self, file: &raw::File) -> Result<(), ConfigError> {
-        match &file.release.mode {
-            Some(mode) if mode.as_ref() == "coarse" => {}
-            Some(mode) if mode.as_ref() == "noisy" => {
-                return Err(self.at(mode, "release.mode: \"noisy\" is not in this version; write \"coarse\""));
-            }
-            Some(mode) => return Err(self.at(mode, "release.mode: expected \"coarse\"")),
-            None => {
-                let what = "release.mode: its default \"noisy\" is not in this version; \
-                            write mode = \"coarse\" under [release]";
-                return Err(self.error(self.table("[release]"), what));
-            }
-        }
         let sources = [
             ("roster.wireguard", &file.roster.wireguard),
             ("roster.openvpn", &file.roster.openvpn),
@@ -300,15 +288,7 @@ impl Text<'_> {
         if let Some(table) = &file.irregularity {
             return Err(self.at(table, "irregularity: flags are not in this version; remove the table"));
         }
-        // Accepted and not read: keys of modes that are not in force.
-        let _ = (&file.release.epsilon, &file.release.clamp);
         Ok(())
-    }
-
-    /// Where a table begins, or the start of the file where it does not stand.
-    fn table(&self, header: &str) -> Range<usize> {
-        let at = self.0.find(header).unwrap_or(0);
-        at..at
     }
 
     fn store(&self, store: &raw::Store) -> Result<Option<Sealed>, ConfigError> {
@@ -333,59 +313,6 @@ impl Text<'_> {
             key_file: or(&store.key_file, "/run/credentials/blindmeter.service/ledger.key"),
             save_every: Duration::from_secs(save_every),
         }))
-    }
-
-    fn policy(&self, file: &raw::File) -> Result<Policy, ConfigError> {
-        let default = Policy::DEFAULT;
-        let seconds = |value: &Option<Spanned<Seconds>>, default: u64| {
-            value.as_ref().map_or(default, |value| value.as_ref().0)
-        };
-        let release = &file.release;
-        let policy = Policy {
-            epoch_seconds: seconds(&file.epoch.length, default.epoch_seconds),
-            crowd: release.crowd.as_ref().map_or(default.crowd, |crowd| *crowd.as_ref()),
-            link_bits_per_second: release
-                .link_capacity
-                .as_ref()
-                .map_or(default.link_bits_per_second, |rate| rate.as_ref().0),
-            refresh_seconds: seconds(&file.support.refresh, default.refresh_seconds),
-            period_seconds: seconds(&file.store.period, default.period_seconds),
-            ..default
-        };
-        policy.checked().map_err(|broken| self.broken(broken, file))
-    }
-
-    fn broken(&self, broken: Broken, file: &raw::File) -> ConfigError {
-        let floors = Profile::BUILT.floors();
-        let span = |value: Option<Range<usize>>| value.unwrap_or(0..0);
-        match broken {
-            Broken::Epoch => self.error(
-                span(file.epoch.length.as_ref().map(Spanned::span)),
-                format!("epoch.length: the floor is {}; it is compiled in", Seconds(floors.epoch_seconds)),
-            ),
-            Broken::Crowd => self.error(
-                span(file.release.crowd.as_ref().map(Spanned::span)),
-                format!("release.crowd: the floor is {}; it is compiled in", floors.crowd),
-            ),
-            Broken::Refresh => self.error(
-                span(file.support.refresh.as_ref().map(Spanned::span)),
-                format!(
-                    "support.refresh: the floor is {}; it is compiled in",
-                    Seconds(floors.refresh_seconds)
-                ),
-            ),
-            Broken::Period => self.error(
-                span(file.store.period.as_ref().map(Spanned::span)),
-                format!(
-                    "store.period: at least an epoch, at most {}; the ceiling is compiled in",
-                    Seconds(floors.period_ceiling_seconds)
-                ),
-            ),
-            Broken::Link => self.error(
-                span(file.release.link_capacity.as_ref().map(Spanned::span)),
-                "release.link_capacity: must be above 0",
-            ),
-        }
     }
 
     fn interfaces(&self, tap: &raw::Tap) -> Result<Vec<Pattern>, ConfigError> {

@@ -85,7 +85,7 @@ pub(super) struct Epoch {
 pub(super) struct Release {
     pub(super) mode: Option<Spanned<String>>,
     pub(super) epsilon: Option<Spanned<f64>>,
-    pub(super) clamp: Option<Bytes>,
+    pub(super) clamp: Option<Spanned<Bytes>>,
     pub(super) crowd: Option<Spanned<u64>>,
     pub(super) link_capacity: Option<Spanned<BitsPerSecond>>,
 }

@@ -1,6 +1,8 @@
 //! Each bad configuration with its message.
 
 use super::*;
+use crate::meter::budget::Epsilon;
+use crate::meter::policy::{Mode, Noise};
 
 const GOOD: &str = r#"
 [tap]
@@ -14,7 +16,7 @@ file = "/etc/blindmeter/roster.csv"
 [epoch]
 length = "24h"
 [release]
-mode = "coarse"
+mode = "noisy"
 epsilon = 1.0
 clamp = "50GiB"
 crowd = 20
@@ -41,13 +43,17 @@ fn error(from: &str, to: &str) -> String {
 
 #[test]
 fn the_good_configuration_reads_back_from_its_effective_form() {
-    let config = parse(GOOD).expect("good");
-    let mut again = parse(&config.effective()).expect("the effective form is a configuration");
-    // Pools are addresses, and the probe account is a name: neither is printed.
-    again.pools.clone_from(&config.pools);
-    again.probe_account.clone_from(&config.probe_account);
-    assert!(again == config);
-    assert!(config.restart_needed_for(&again).is_none());
+    let other = GOOD.replacen("epsilon = 1.0", "epsilon = 0.3", 1).replacen("\"50GiB\"", "\"7MiB\"", 1);
+    let coarse = GOOD.replacen("\"noisy\"", "\"coarse\"", 1);
+    for text in [GOOD, &other, &coarse] {
+        let config = parse(text).expect("good");
+        let mut again = parse(&config.effective()).expect("the effective form is a configuration");
+        // Pools are addresses, and the probe account is a name: neither is printed.
+        again.pools.clone_from(&config.pools);
+        again.probe_account.clone_from(&config.probe_account);
+        assert!(again == config);
+        assert!(config.restart_needed_for(&again).is_none());
+    }
 }
 
 #[cfg(not(feature = "lab"))]
@@ -66,6 +72,10 @@ fn floors_are_compiled_in() {
         "line 19: support.refresh: the floor is 1w; it is compiled in"
     );
     assert!(error("period = \"28d\"", "period = \"36d\"").starts_with("line 27: store.period: "));
+    assert_eq!(
+        error("epsilon = 1.0", "epsilon = 1.000000001"),
+        "line 14: release.epsilon: the ceiling is 1.0; it is compiled in"
+    );
 }
 
 #[test]
@@ -76,8 +86,23 @@ fn every_error_names_its_line_and_its_remedy() {
         ("\"50GiB\"", "\"50G\"", "line 15: expected a size like \"50GiB\""),
         ("\"1Gbit/s\"", "\"1G\"", "line 17: expected a rate like \"1Gbit/s\""),
         ("\"1Gbit/s\"", "\"0bit/s\"", "line 17: release.link_capacity: must be above 0"),
-        ("mode = \"coarse\"", "mode = \"noisy\"", "line 13: release.mode: \"noisy\" is not in this version"),
-        ("mode = \"coarse\"\n", "", "line 12: release.mode: its default \"noisy\" is not in this version"),
+        ("\"noisy\"", "\"exact\"", "line 13: release.mode: expected \"noisy\" or \"coarse\""),
+        (
+            "epsilon = 1.0",
+            "epsilon = 0.0",
+            "line 14: release.epsilon: expected a decimal above 0 with at most",
+        ),
+        ("epsilon = 1.0", "epsilon = -0.5", "line 14: release.epsilon: expected a decimal above 0"),
+        ("epsilon = 1.0", "epsilon = nan", "line 14: release.epsilon: expected a decimal above 0"),
+        ("epsilon = 1.0", "epsilon = 0.1234567891", "line 14: release.epsilon: expected a decimal above 0"),
+        ("epsilon = 1.0", "epsilon = \"1.0\"", "line 14: "),
+        (
+            "epsilon = 1.0",
+            "epsilon = 1e-9",
+            "line 14: release.epsilon: with this clamp and epoch.length it asks",
+        ),
+        ("\"50GiB\"", "\"0B\"", "line 15: release.clamp: expected 1B to 1024TiB"),
+        ("\"50GiB\"", "\"1025TiB\"", "line 15: release.clamp: expected 1B to 1024TiB"),
         ("mode = \"memory\"", "mode = \"disk\"", "line 24: store.mode: expected \"sealed\" or \"memory\""),
         ("mode = \"memory\"", "save_every = \"61m\"", "line 24: store.save_every: expected 1s to 1h"),
         ("[\"wg0\", \"tun*\"]", "[]", "line 3: tap.interfaces: name at least one"),
@@ -102,6 +127,36 @@ fn every_error_names_its_line_and_its_remedy() {
     }
 }
 
+fn mode(text: &str) -> Mode {
+    parse(text).unwrap_or_else(|error| panic!("{error}")).policy.0.mode
+}
+
+#[test]
+fn releases_are_noisy_where_nothing_else_is_asked_for() {
+    let noisy = |epsilon: &str, clamp_bytes| {
+        Mode::Noisy(Noise { epsilon: Epsilon::of_decimal(epsilon).unwrap(), clamp_bytes })
+    };
+    let without =
+        |lines: &[&str]| lines.iter().fold(GOOD.to_owned(), |text, line| text.replacen(line, "", 1));
+    let (mode_line, epsilon_line) = ("mode = \"noisy\"\n", "epsilon = 1.0\n");
+    assert!(mode(&without(&[mode_line, epsilon_line, "clamp = \"50GiB\"\n"])) == noisy("1", 50 << 30));
+    assert!(mode(&without(&["[release]\n"]).replacen(mode_line, "[release]\n", 1)) == noisy("1", 50 << 30));
+    for (written, read) in [
+        ("1", "1"),
+        ("0.999999999", "0.999999999"),
+        ("0.3", "0.3"),
+        ("+0.25", "0.25"),
+        ("5e-1", "0.5"),
+        ("0.1_5", "0.15"),
+    ] {
+        let text = GOOD.replacen("epsilon = 1.0", &format!("epsilon = {written} # of a day"), 1);
+        assert!(mode(&text) == noisy(read, 50 << 30), "{written}");
+    }
+    // What coarse mode does not use is not read.
+    let coarse = GOOD.replacen("\"noisy\"", "\"coarse\"", 1).replacen("epsilon = 1.0", "epsilon = 7.5", 1);
+    assert!(mode(&coarse) == Mode::Coarse);
+}
+
 #[test]
 fn a_glob_stands_for_what_it_matches() {
     for (pattern, name, matches) in [
@@ -124,6 +179,7 @@ fn a_change_that_needs_a_restart_is_named() {
     for (from, to, table) in [
         ("\"wg0\"", "\"wg1\"", Some("[tap]")),
         ("fr-par-3", "fr-par-4", Some("[node]")),
+        ("epsilon = 1.0", "epsilon = 0.5", Some("[epoch], [release], [store] period or [support] refresh")),
         ("crowd = 20", "crowd = 30", Some("[epoch], [release], [store] period or [support] refresh")),
         ("capacity = 4096", "capacity = 4097", Some("[store]")),
         ("file = ", "# file = ", Some("[roster] sources or pools")),

@@ -10,12 +10,14 @@ use crate::config::Roles;
 use crate::failure::Code;
 use crate::guard::peer::{Members, Peer, own_uid};
 use crate::guard::sandbox::Level;
-use crate::node::SystemNode;
+use crate::limits::Limit;
+use crate::node::NodeOf;
 use crate::publish::exposition::Health;
 use crate::publish::support::{AccountExport, AccountView, SCHEMA_VERSION};
 use crate::roster::account::AccountName;
 use crate::roster::address::Prefix;
-use crate::roster::{Roster, Source, csv};
+use crate::roster::{Roster, Source, TagOf, csv};
+use crate::world::World;
 use arc_swap::ArcSwap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -62,15 +64,19 @@ impl Access {
 }
 
 /// Everything that a request may read or change.
-pub struct Desk {
+pub struct Desk<W: World> {
     /// The roster.
     pub roster: Arc<Roster>,
     /// The node's state machine.
-    pub node: Mutex<SystemNode>,
+    pub node: Mutex<NodeOf<W>>,
     /// The one writer of the roster.
     pub changes: Changes,
     /// Who may ask for what.
     pub access: ArcSwap<Access>,
+    /// The account that is exempt from the limits of exports.
+    pub probe: ArcSwap<Option<AccountName>>,
+    /// What an account is known by to the limits of exports, whether it exists or not.
+    pub tag: TagOf,
     /// The state of taps, sources, saves and reloads.
     pub health: Arc<Mutex<Health>>,
     /// What is put around the process.
@@ -81,9 +87,9 @@ pub struct Desk {
     pub profile: &'static str,
 }
 
-impl Desk {
+impl<W: World> Desk<W> {
     /// Locks the node; a poisoned lock cannot be, since a panic ends the process.
-    pub fn node(&self) -> MutexGuard<'_, SystemNode> {
+    pub fn node(&self) -> MutexGuard<'_, NodeOf<W>> {
         self.node.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -104,8 +110,8 @@ impl Desk {
         self.access.load().missing_for_status(peer).is_some()
     }
 
-    /// Answers a request whose role was checked; `text` is what followed a `sync`.
-    pub async fn answer(&self, request: Request, text: &[u8]) -> Answer {
+    /// Answers a request of this peer, whose role was checked; `text` is what followed a `sync`.
+    pub async fn answer(&self, request: Request, peer: &Peer, text: &[u8]) -> Answer {
         match request {
             Request::Assign { prefix, account } => {
                 let (prefix, account) = (Prefix::parse(&prefix), AccountName::parse(&account));
@@ -131,11 +137,11 @@ impl Desk {
             Request::Counts {} => Answer::Counts(self.counts()),
             Request::Status {} => Answer::Status(self.status()),
             Request::Show { account } => match AccountName::parse(&account) {
-                Ok(account) => self.show(&account),
+                Ok(account) => self.show(&account, peer),
                 Err(why) => misspelt(&why),
             },
             Request::Export { account, open_epoch } => match AccountName::parse(&account) {
-                Ok(account) => self.export(&account, open_epoch).await,
+                Ok(account) => self.export(&account, open_epoch, peer).await,
                 Err(why) => misspelt(&why),
             },
             Request::ExportNode {} => match self.change(Change::Settle).await {
@@ -169,20 +175,35 @@ impl Desk {
         }
     }
 
-    /// An unknown account answers like an unused one.
-    fn show(&self, account: &AccountName) -> Answer {
+    /// An unknown account answers like an unused one, and counts like one towards the limits.
+    fn show(&self, account: &AccountName, peer: &Peer) -> Answer {
         let slot = self.roster.slot_of(account);
-        let band = slot.map_or_else(Default::default, |slot| self.node().band(slot));
+        let mut node = self.node();
+        if let Err(limit) = node.look_up(peer.uid) {
+            return refused(limit);
+        }
+        let band = slot.map_or_else(Default::default, |slot| node.band(slot));
         Answer::Account(AccountView::new(account.reveal(), band))
     }
 
-    async fn export(&self, account: &AccountName, open_epoch: bool) -> Answer {
+    async fn export(&self, account: &AccountName, open_epoch: bool, peer: &Peer) -> Answer {
+        let is_probe = self.probe.load().as_ref().as_ref() == Some(account);
+        let tag = account.tagged(&self.tag);
+        // A refused export does not wait for the tap: how long that takes follows traffic.
+        if !is_probe && let Err(limit) = self.node().may_export(peer.uid, tag) {
+            return refused(limit);
+        }
         let settled = self.change(Change::Settle).await;
         if !matches!(settled, Answer::Done {}) {
             return settled;
         }
         let slot = self.roster.slot_of(account);
-        let (period, open) = slot.map_or_else(Default::default, |slot| self.node().totals(slot));
+        let mut node = self.node();
+        // Others may have exported meanwhile.
+        if !is_probe && let Err(limit) = node.export(peer.uid, tag) {
+            return refused(limit);
+        }
+        let (period, open) = slot.map_or_else(Default::default, |slot| node.totals(slot));
         Answer::Export(AccountExport::new(account.reveal(), period, open_epoch.then_some(open)))
     }
 
@@ -222,6 +243,11 @@ impl Desk {
             profile: self.profile.to_owned(),
         }
     }
+}
+
+/// A limit, in one line that is the same for every account.
+fn refused(limit: Limit) -> Answer {
+    error(Code::Permission, limit.to_string())
 }
 
 /// What is wrong with an address or a name, without repeating it.

@@ -6,6 +6,7 @@ use super::desk::{Desk, error};
 use super::protocol::{Answer, LINE_BYTES, Request, SYNC_BYTES};
 use crate::failure::{Code, Failure};
 use crate::guard::peer::{Peer, supplementary_groups};
+use crate::world::World;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener as StdListener;
@@ -67,7 +68,7 @@ pub fn bind(path: &Path) -> Result<StdListener, Failure> {
 }
 
 /// Serves until the task is dropped. No error of a connection or of accept(2) ends it.
-pub async fn serve(listener: UnixListener, desk: Arc<Desk>) {
+pub async fn serve<W: World>(listener: UnixListener, desk: Arc<Desk<W>>) {
     let counter = Arc::new(Semaphore::new(CONNECTIONS));
     let rooms =
         Rooms { members: Arc::new(Semaphore::new(MEMBERS)), strangers: Arc::new(Semaphore::new(STRANGERS)) };
@@ -107,7 +108,12 @@ fn identify(stream: &UnixStream) -> io::Result<Peer> {
     Ok(Peer { uid: credentials.uid(), gids })
 }
 
-async fn converse(stream: UnixStream, peer: &Peer, silence: Duration, desk: &Desk) -> io::Result<()> {
+async fn converse<W: World>(
+    stream: UnixStream,
+    peer: &Peer,
+    silence: Duration,
+    desk: &Desk<W>,
+) -> io::Result<()> {
     let (input, mut output) = stream.into_split();
     let mut input = BufReader::new(input);
     while let Some(line) = crate::clock::within(silence, line(&mut input)).await.transpose()?.flatten() {
@@ -123,7 +129,7 @@ async fn converse(stream: UnixStream, peer: &Peer, silence: Duration, desk: &Des
             ),
             Ok(request) => match desk.refusal(&request, peer) {
                 Some(refusal) => return say(&mut output, &refusal).await,
-                None => answer(desk, request, &mut input).await?,
+                None => answer(desk, request, peer, &mut input).await?,
             },
         };
         say(&mut output, &answer).await?;
@@ -131,7 +137,12 @@ async fn converse(stream: UnixStream, peer: &Peer, silence: Duration, desk: &Des
     Ok(())
 }
 
-async fn answer(desk: &Desk, request: Request, input: &mut BufReader<OwnedReadHalf>) -> io::Result<Answer> {
+async fn answer<W: World>(
+    desk: &Desk<W>,
+    request: Request,
+    peer: &Peer,
+    input: &mut BufReader<OwnedReadHalf>,
+) -> io::Result<Answer> {
     let mut text = Vec::new();
     if let Request::Sync { bytes } = request {
         if bytes > SYNC_BYTES {
@@ -143,7 +154,7 @@ async fn answer(desk: &Desk, request: Request, input: &mut BufReader<OwnedReadHa
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
-    Ok(desk.answer(request, &text).await)
+    Ok(desk.answer(request, peer, &text).await)
 }
 
 /// One line; none at the end. One that is too long, or breaks off, has no line feed.

@@ -4,7 +4,7 @@
 
 use super::footing::{Footing, Outlives};
 use super::{Prepared, assignments, kept_failure, tap_failure};
-use crate::clock::{Stopwatch, SystemClock, pause};
+use crate::clock::{Stopwatch, pause};
 use crate::config::{Config, Sealed};
 use crate::control::changes::{self, Change, Outcome};
 use crate::control::desk::{Access, Desk};
@@ -20,23 +20,24 @@ use crate::publish::http::Pages;
 use crate::roster::csv::Row;
 use crate::roster::{Identity, Source};
 use crate::store::Settings;
+use crate::store::keys::Tagger;
 use crate::tap::{Attribution, PatternState, Tap, TapKind, TapNews};
-use crate::world::SystemRandomness;
+use crate::world::{self, System, World};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// A meter that runs: the parts that the daemon and the demo share.
-pub struct Engine {
+pub struct Engine<W: World> {
     /// What requests may reach.
-    pub desk: Arc<Desk>,
+    pub desk: Arc<Desk<W>>,
     /// What `/metrics` serves.
     pub pages: Arc<Pages>,
     /// From a packet to a counter, for whoever has packets and no tap.
     pub attribution: Attribution,
     pub(super) policy: Policy,
     roster_thread: JoinHandle<()>,
-    keeper: Option<Arc<Mutex<Keeper>>>,
+    keeper: Option<Arc<Mutex<Keeper<W>>>>,
     outlives: Mutex<Outlives>,
     save_every: Duration,
     pub(super) started: Option<Start>,
@@ -51,8 +52,8 @@ pub enum End {
     HandOver,
 }
 
-/// Starts tap, roster and node, in the network namespace of the calling thread. Without a tap,
-/// packets are handed to [`Engine::attribution`].
+/// Starts tap, roster and node on the running system, in the network namespace of the calling thread.
+/// Without a tap, packets are handed to [`Engine::attribution`].
 ///
 /// # Errors
 /// More accounts than slots, or a store that cannot be opened (78); a tap that cannot start (77, 74).
@@ -61,25 +62,43 @@ pub fn start(
     prepared: Option<Prepared>,
     rows: Vec<Row>,
     accept_loss: bool,
-) -> Result<Engine, Failure> {
+) -> Result<Engine<System>, Failure> {
+    assemble(&System, config, Footing::of(config, prepared)?, rows, accept_loss)
+}
+
+/// Puts a meter together on a world.
+///
+/// # Errors
+/// See [`start`].
+pub fn assemble<W: World>(
+    world: &W,
+    config: &Config,
+    footing: Footing,
+    rows: Vec<Row>,
+    accept_loss: bool,
+) -> Result<Engine<W>, Failure> {
     let policy = config.policy.0;
-    let Footing { memories, roster, opener, why, ground } = Footing::of(config, prepared)?;
+    let Footing { memories, roster, opener, why, ground } = footing;
     let kind = opener.as_ref().map(crate::tap::Opener::kind);
     let (memory, counters) = (memories.current, memories.current.counters);
     let (mut node, roster, keeper, started) = match &config.store {
         None => {
-            let node = Node::forgetful(policy, counters, SystemClock, SystemRandomness);
+            let node = Node::forgetful(policy, counters, world.clock(), world.randomness());
             (node, roster, None, None)
         }
         Some(store) => {
             let (keeper, node, started) =
-                Keeper::open(settings(config, store), &memories, policy, accept_loss)
+                Keeper::open(world, settings(config, store), &memories, policy, accept_loss)
                     .map_err(kept_failure)?;
             let tagger = keeper.tagger();
             let tag = Box::new(move |name: &[u8]| tagger.tag(name));
             let roster = roster.remembering(Identity { tag, tags: memory.tags });
             (node, roster, Some(Arc::new(Mutex::new(keeper))), Some(started))
         }
+    };
+    let tagger = match &keeper {
+        Some(keeper) => keeper.lock().unwrap_or_else(PoisonError::into_inner).tagger(),
+        None => Tagger::of_this_process(world::identity(&mut world.randomness())),
     };
     // Counters are kept beyond the process once there is a store that knows of them.
     let outlives = ground.keep()?;
@@ -113,6 +132,8 @@ pub fn start(
         node: Mutex::new(node),
         changes,
         access: arc_swap::ArcSwap::from_pointee(Access::default()),
+        probe: arc_swap::ArcSwap::from_pointee(config.probe_account.clone()),
+        tag: Box::new(move |name: &[u8]| tagger.tag(name)),
         health,
         sandbox: arc_swap::ArcSwap::from_pointee(Level::none()),
         backend: kind.map_or("in-process", TapKind::word),
@@ -151,7 +172,7 @@ fn hear(news: TapNews, health: &Mutex<Health>, pages: &Pages, policy: &Policy) {
     }
 }
 
-impl Engine {
+impl<W: World> Engine<W> {
     /// Closes and publishes epochs as the clock says; never returns.
     pub async fn keep_time(&self) {
         // A twentieth of a short epoch, so that a demo or a lab build closes on time as well.
@@ -165,33 +186,38 @@ impl Engine {
                 beat = Stopwatch::start();
                 service::tell(Word::Alive);
             }
-            // A save that a reload interrupted goes on by itself; nothing is closed until it is done.
-            let due = match &self.keeper {
-                None => false,
-                Some(keeper) => match keeper.try_lock() {
-                    Err(_) => continue,
-                    Ok(keeper) => keeper.since_last() >= self.save_every,
-                },
-            };
-            let tick = self.desk.node().tick();
-            match tick {
-                Tick::Quiet if due => {
-                    self.save(false).await;
-                }
-                Tick::Quiet => {}
-                Tick::Sealed { period_ended } => {
-                    let saved = {
-                        let mut health = self.desk.health();
-                        health.close_ok = true;
-                        health.store_ok
-                    };
-                    let free = self.desk.roster.at_close(period_ended, saved);
-                    self.desk.node().forget(&free);
-                    self.save(true).await;
-                }
-                Tick::Refused => self.desk.health().close_ok = false,
-                Tick::Released(release) => self.pages.set_released(exposition::released(&release)),
+            self.step().await;
+        }
+    }
+
+    /// Looks at the clocks once, and saves, closes or publishes what is due.
+    pub async fn step(&self) {
+        // A save that a reload interrupted goes on by itself; nothing is closed until it is done.
+        let due = match &self.keeper {
+            None => false,
+            Some(keeper) => match keeper.try_lock() {
+                Err(_) => return,
+                Ok(keeper) => keeper.since_last() >= self.save_every,
+            },
+        };
+        let tick = self.desk.node().tick();
+        match tick {
+            Tick::Quiet if due => {
+                self.save(false).await;
             }
+            Tick::Quiet => {}
+            Tick::Sealed { period_ended } => {
+                let saved = {
+                    let mut health = self.desk.health();
+                    health.close_ok = true;
+                    health.store_ok
+                };
+                let free = self.desk.roster.at_close(period_ended, saved);
+                self.desk.node().forget(&free);
+                self.save(true).await;
+            }
+            Tick::Refused => self.desk.health().close_ok = false,
+            Tick::Released(release) => self.pages.set_released(exposition::released(&release)),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::store::keys;
 use crate::tap::kernel::{Kept, Kernel, Remains, Wanted};
 use crate::tap::memory_file::{self, MemoryFile, MemoryFileError};
 use crate::tap::{Chosen, CounterMemory, Memories, Opener, TapError};
-use crate::world;
+use crate::world::{self, SystemRandomness};
 use std::sync::Arc;
 
 /// A tap that was chosen, with what an earlier process left of another one.
@@ -60,7 +60,7 @@ fn tap(config: &Config, kept: &Arc<Kept>) -> Result<(Chosen, String), Failure> {
     let wanted = Wanted {
         pools: &config.pools,
         accounts: config.capacity,
-        generation: world::identity(),
+        generation: identity(),
         node: keys::binding(&config.node_name),
     };
     let open = |hook| Kernel::open(&wanted, hook, Arc::clone(kept));
@@ -81,7 +81,7 @@ fn place(config: &Config) -> Result<(Kept, Option<crate::tap::kernel::KeptError>
 }
 
 /// What a meter is put together on.
-pub(super) struct Footing {
+pub struct Footing {
     pub(super) memories: Memories,
     pub(super) roster: Roster,
     pub(super) opener: Option<Opener>,
@@ -106,6 +106,18 @@ pub(super) struct Outlives {
 }
 
 impl Footing {
+    /// A meter without a tap over memory that the caller owns; nothing of it outlives the process.
+    #[must_use]
+    pub fn without_tap(config: &Config, memory: CounterMemory, seed: u64) -> Self {
+        Self {
+            memories: Memories::after(memory, Vec::new()),
+            roster: Roster::new(&config.pools, config.capacity, seed),
+            opener: None,
+            why: None,
+            ground: Ground { kernel: None, remains: None, file: None, counts_into_file: false },
+        }
+    }
+
     pub(super) fn of(config: &Config, prepared: Option<Prepared>) -> Result<Self, Failure> {
         let seed = getrandom::u64().map_err(|error| Failure::new(Code::Io, error.to_string()))?;
         let node = keys::binding(&config.node_name);
@@ -114,7 +126,7 @@ impl Footing {
             Some(Prepared { chosen, why, remains }) => (Some(chosen), Some(why), remains),
             None => (None, None, None),
         };
-        let heap = || CounterMemory::heap(config.capacity, world::identity());
+        let heap = || CounterMemory::heap(config.capacity, identity());
         let in_process = || Roster::new(&config.pools, config.capacity, seed);
         let footing = match chosen {
             Some(Chosen::Kernel(kernel, attacher)) => {
@@ -139,7 +151,7 @@ impl Footing {
                 });
                 let file = match &config.store {
                     Some(_) if opener.is_some() => {
-                        let open = MemoryFile::open(&path, config.capacity, node, world::identity());
+                        let open = MemoryFile::open(&path, config.capacity, node, identity());
                         Some(open.map_err(file_failure)?)
                     }
                     _ => None,
@@ -207,4 +219,9 @@ fn file_failure(error: MemoryFileError) -> Failure {
         MemoryFileError::Foreign { .. } => kept_failure(KeeperError::OtherCounters),
         _ => Failure::new(Code::Config, error.to_string()),
     }
+}
+
+/// Names a memory that is made now.
+fn identity() -> [u8; 16] {
+    world::identity(&mut SystemRandomness)
 }

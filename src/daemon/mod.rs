@@ -5,8 +5,8 @@
 mod engine;
 mod footing;
 
-pub use engine::{End, Engine, start};
-pub use footing::{Prepared, choose, try_out};
+pub use engine::{End, Engine, assemble, start};
+pub use footing::{Footing, Prepared, choose, try_out};
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config};
@@ -29,7 +29,7 @@ use crate::roster::csv::Row;
 use crate::roster::{Source, csv};
 use crate::tap::kernel::KernelError;
 use crate::tap::{TapError, TapKind};
-use crate::world::{Files, SystemFiles};
+use crate::world::{Files, System, SystemFiles};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
@@ -84,7 +84,7 @@ fn assignments(rows: Vec<Row>) -> Vec<(Prefix, AccountName)> {
 struct Daemon<'a> {
     path: &'a Path,
     config: Config,
-    engine: Engine,
+    engine: Engine<System>,
     web: Listeners,
 }
 
@@ -245,6 +245,7 @@ impl Daemon<'_> {
                 Outcome::Done | Outcome::NotAssigned => {}
             }
         }
+        self.engine.desk.probe.store(Arc::new(new.probe_account.clone()));
         self.config = new;
         self.resolve_roles();
         self.adopt(listeners).map_err(|error| error.to_string())

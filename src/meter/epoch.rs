@@ -1,19 +1,36 @@
 //! Epochs: open -> sealed -> released, named by an ordinal and never by a time.
 //!
 //! The one place that turns sealed totals into a release, and it does so at most once per
-//! ordinal: ordinals only rise.
+//! ordinal: ordinals only rise. In noisy mode every account-epoch enters exactly one release: what
+//! the gate holds back waits here for the next, and so does what a release held that was sealed and
+//! never served.
 
+use super::clamp::Sums;
 use super::ledger::Ledger;
-use super::noise::Randomness;
+use super::noise::{Randomness, Scale};
 use super::policy::Policy;
+use super::raised::Raised;
 use super::release::Release;
 
-/// The state of publication: what was released last, and what is sealed and waits.
+/// Clamped sums that no release was made of yet, and the noise that they were clamped for.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Carry {
+    sums: Sums,
+    /// None in coarse mode, where nothing is carried.
+    scale: Option<Scale>,
+}
+
+/// The state of publication: what was released last, what is sealed and waits, what is carried over.
 pub struct Epochs {
     policy: Policy,
     last: u64,
     sealed: Option<Release>,
     released: Release,
+    /// What the gate held back.
+    carried: Sums,
+    /// What the sealed release is made of, until it is served: in memory only, since beside the
+    /// released values it would tell the noise.
+    within: Sums,
 }
 
 /// An ordinal that is not above the last one was asked for: nothing was sealed.
@@ -23,13 +40,25 @@ impl Epochs {
     /// No release yet; ordinals up to `barred` are held to be used.
     #[must_use]
     pub fn new(policy: Policy, barred: u64) -> Self {
-        Self { policy, last: barred, sealed: None, released: Release::none() }
+        Self::resumed(policy, barred, None, Release::none(), Carry::default())
     }
 
     /// Epochs that go on from a save.
+    ///
+    /// What is carried was clamped for one scale of noise. Under another (the mode, the clamp,
+    /// epsilon or the length of an epoch was changed) it might enter a release of less noise than
+    /// was promised, so it is dropped.
     #[must_use]
-    pub fn resumed(policy: Policy, last: u64, sealed: Option<Release>, released: Release) -> Self {
-        Self { policy, last, sealed, released }
+    pub fn resumed(
+        policy: Policy,
+        last: u64,
+        sealed: Option<Release>,
+        released: Release,
+        carry: Carry,
+    ) -> Self {
+        let same = carry.scale.is_some() && carry.scale == policy.byte_scale();
+        let carried = if same { carry.sums } else { Sums::default() };
+        Self { policy, last, sealed, released, carried, within: Sums::default() }
     }
 
     /// The sealed release that waits.
@@ -38,10 +67,16 @@ impl Epochs {
         self.sealed
     }
 
+    /// What is carried over to the next release.
+    #[must_use]
+    pub fn carry(&self) -> Carry {
+        Carry { sums: self.carried, scale: self.policy.byte_scale() }
+    }
+
     /// Closes the open epoch of the ledger as this ordinal. The noise is drawn here, once.
     ///
-    /// A sealed epoch that still waits is published by the next call of [`Epochs::publish`] only
-    /// if no later one takes its place.
+    /// A sealed epoch that still waits is never served: this one takes its place, and in noisy mode
+    /// holds what it held.
     ///
     /// # Errors
     /// When the ordinal was used or barred; the epoch stays open then.
@@ -49,19 +84,36 @@ impl Epochs {
         &mut self,
         ordinal: u64,
         ledger: &mut Ledger,
+        raised: &Raised,
         randomness: &mut impl Randomness,
     ) -> Result<(), OrdinalUsed> {
         if ordinal <= self.last {
             return Err(OrdinalUsed);
         }
         self.last = ordinal;
-        self.sealed = Some(Release::coarse(ordinal, &ledger.seal(), &self.policy, randomness));
+        let policy = &self.policy;
+        let mut sealed = ledger.seal(policy.clamp_bytes());
+        let release = match policy.byte_scale() {
+            None => Release::coarse(ordinal, &sealed, raised, policy, randomness),
+            Some(scale) => {
+                sealed.clamped = sealed.clamped.plus(self.carried).plus(self.within);
+                let release = Release::noisy(ordinal, &sealed, raised, (policy, scale), randomness);
+                (self.carried, self.within) = if release.suppressed() {
+                    (sealed.clamped, Sums::default())
+                } else {
+                    (Sums::default(), sealed.clamped)
+                };
+                release
+            }
+        };
+        self.sealed = Some(release);
         Ok(())
     }
 
     /// Publishes the sealed epoch, if one waits.
     pub fn publish(&mut self) -> Option<Release> {
         let release = self.sealed.take()?;
+        self.within = Sums::default();
         self.released = release;
         Some(release)
     }
@@ -76,5 +128,26 @@ impl Epochs {
     #[must_use]
     pub fn policy(&self) -> &Policy {
         &self.policy
+    }
+}
+
+impl Carry {
+    /// What is carried as numbers, for the store: two sums, and the scale or zeros.
+    #[must_use]
+    pub(crate) fn words(self) -> [u128; 4] {
+        let [up, down] = self.sums.words();
+        let (numerator, denominator) =
+            self.scale.map_or((0, 0), |scale| (scale.numerator(), scale.denominator()));
+        [up, down, numerator, denominator]
+    }
+
+    /// A carry that comes back from the store, which alone may call this. A scale that is none, or
+    /// out of range, stands for nothing carried.
+    #[must_use]
+    pub(crate) fn of_words([up, down, numerator, denominator]: [u128; 4]) -> Self {
+        if numerator == 0 || denominator == 0 || numerator > Scale::CEILING {
+            return Self::default();
+        }
+        Self { sums: Sums::of_words([up, down]), scale: Some(Scale::new(numerator, denominator)) }
     }
 }

@@ -4,6 +4,7 @@
 //! truth of an epoch is "counter now less counter at its opening", so sealing never clears a
 //! counter and loses nothing under concurrent adds.
 
+use super::clamp::Sums;
 use super::counters::Counters;
 use super::policy::ACTIVE_BYTES;
 use super::slot::Slot;
@@ -48,6 +49,8 @@ pub struct Ledger {
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sealed {
     pub(super) attributed: Totals,
+    /// Over the accounts, each held at the clamp.
+    pub(super) clamped: Sums,
     pub(super) largest_up_bytes: u64,
     pub(super) largest_down_bytes: u64,
     pub(super) active_accounts: u64,
@@ -133,8 +136,9 @@ impl Ledger {
         Saved { line, reading: self.counters.read(slot) }
     }
 
-    /// Closes the open epoch and begins the next: every byte is in exactly one of the two.
-    pub fn seal(&mut self) -> Sealed {
+    /// Closes the open epoch and begins the next: every byte is in exactly one of the two. An account
+    /// adds at most `clamp_bytes` to the clamped sums, and all of its bytes to everything else.
+    pub fn seal(&mut self, clamp_bytes: u64) -> Sealed {
         let mut sealed = Sealed::default();
         for (index, line) in self.lines.iter_mut().enumerate() {
             let slot = slot_at(index);
@@ -149,6 +153,7 @@ impl Ledger {
                 Slot::LOST => sealed.lost = epoch,
                 _ => {
                     sealed.attributed = sealed.attributed.plus(epoch);
+                    sealed.clamped = sealed.clamped.plus(Sums::of(epoch, clamp_bytes));
                     sealed.largest_up_bytes = sealed.largest_up_bytes.max(epoch.up.bytes);
                     sealed.largest_down_bytes = sealed.largest_down_bytes.max(epoch.down.bytes);
                     sealed.active_accounts += u64::from(epoch.bytes() >= ACTIVE_BYTES);
@@ -235,7 +240,7 @@ mod tests {
         let mut ledger = Ledger::new(counters);
         counters.add(slot, Direction::Up, 30, 2);
         assert!(ledger.open_epoch(slot).up == Volume { bytes: 30, packets: 2 });
-        assert!(ledger.seal().attributed.up == Volume { bytes: 30, packets: 2 });
+        assert!(ledger.seal(u64::MAX).attributed.up == Volume { bytes: 30, packets: 2 });
         assert!(ledger.open_epoch(slot) == Totals::default());
         assert!(ledger.period(slot).up == Volume { bytes: 30, packets: 2 });
         ledger.begin_period();

@@ -7,11 +7,15 @@
 #![forbid(clippy::disallowed_types, clippy::disallowed_methods)]
 
 pub mod band;
+pub mod budget;
+pub mod clamp;
 pub mod counters;
 pub mod epoch;
+pub mod floors;
 pub mod ledger;
 pub mod noise;
 pub mod policy;
+pub mod raised;
 pub mod release;
 pub mod slot;
 pub mod tags;

@@ -4,6 +4,15 @@
 //! `f64` sample betray the value under it (Mironov, "On significance of the least significant
 //! bits for differential privacy", CCS 2012).
 //!
+//! How words become samples is fixed, so that another implementation draws the same samples from
+//! the same words (`tests/noise/reference.py` does):
+//!
+//! - A uniform number below 1 takes no word; below a bound of at most 2^64 it takes one word a try,
+//!   below a larger bound two, the high half first. A try at or above the largest multiple of the
+//!   bound is thrown away, of any other the remainder is the result: no result is favoured.
+//! - exp(-n/d): the k-th draw, k from 1, is a uniform number below d k, and lives if it is below n.
+//! - A sample: the low part, whether it is kept, the high part, the sign.
+//!
 //! # Source
 //! Canonne, Kamath, Steinke, "The Discrete Gaussian for Differential Privacy" (2020), algorithms
 //! 1 and 2.
@@ -14,51 +23,95 @@ pub trait Randomness {
     fn next_word(&mut self) -> u64;
 }
 
-/// Uniform in `0..bound`, exactly: words that would favour low results are drawn again.
-fn uniform(randomness: &mut impl Randomness, bound: u64) -> u64 {
-    let unfair = u64::MAX - u64::MAX % bound;
+/// The scale of a discrete Laplace distribution: a ratio above 0, in lowest terms.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Scale {
+    numerator: u128,
+    denominator: u128,
+}
+
+impl Scale {
+    /// The largest numerator: the sampler multiplies it by small numbers in 128 bits.
+    pub const CEILING: u128 = 1 << 112;
+
+    /// The ratio of two numbers.
+    ///
+    /// # Panics
+    /// When one of them is 0, or the numerator is above [`Scale::CEILING`].
+    #[must_use]
+    pub const fn new(numerator: u128, denominator: u128) -> Self {
+        assert!(numerator != 0 && denominator != 0 && numerator <= Self::CEILING, "a scale in range");
+        let (mut divisor, mut rest) = (numerator, denominator);
+        while rest != 0 {
+            (divisor, rest) = (rest, divisor % rest);
+        }
+        Self { numerator: numerator / divisor, denominator: denominator / divisor }
+    }
+
+    /// The numerator.
+    #[must_use]
+    pub const fn numerator(self) -> u128 {
+        self.numerator
+    }
+
+    /// The denominator.
+    #[must_use]
+    pub const fn denominator(self) -> u128 {
+        self.denominator
+    }
+}
+
+/// Uniform in `0..bound`, exactly. `bound` is at least 1.
+fn uniform(randomness: &mut impl Randomness, bound: u128) -> u128 {
+    if bound == 1 {
+        return 0;
+    }
+    let one_word = bound <= 1 << 64;
+    let largest = if one_word { u128::from(u64::MAX) } else { u128::MAX };
+    // How many of the tries would favour low results: what is left of all of them after division.
+    let unfair = (largest % bound + 1) % bound;
     loop {
-        let word = randomness.next_word();
-        if word < unfair {
+        let mut word = u128::from(randomness.next_word());
+        if !one_word {
+            word = word << 64 | u128::from(randomness.next_word());
+        }
+        if word <= largest - unfair {
             return word % bound;
         }
     }
 }
 
-/// True with probability exp(-numerator/denominator), for a ratio of at most 1.
-fn exp_of_at_most_one(randomness: &mut impl Randomness, numerator: u64, denominator: u64) -> bool {
-    let mut k = 1_u64;
-    loop {
-        // True with probability (numerator/denominator)/k, as two independent draws.
-        let lives = uniform(randomness, denominator) < numerator && uniform(randomness, k) == 0;
-        if !lives {
-            return k % 2 == 1;
-        }
+/// True with probability exp(-numerator/denominator), for a ratio of at most 1: algorithm 1.
+fn exp_of_at_most_one(randomness: &mut impl Randomness, numerator: u128, denominator: u128) -> bool {
+    let mut k = 1_u128;
+    // Saturating: k beyond 2^15 has a probability below 1 in the factorial of 2^15.
+    while uniform(randomness, denominator.saturating_mul(k)) < numerator {
         k += 1;
     }
+    k % 2 == 1
 }
 
-/// One sample of the discrete Laplace distribution of scale `scale` (a whole number, at least 1).
+/// One sample of the discrete Laplace distribution of this scale: algorithm 2.
 ///
-/// P(x) is proportional to exp(-|x|/scale). The range is all integers; a sample beyond 2^62 has
-/// a probability below exp(-2^62/scale) and is held there.
-pub fn discrete_laplace(randomness: &mut impl Randomness, scale: u64) -> i64 {
-    let scale = scale.max(1);
+/// P(x) is proportional to exp(-|x|/scale). The range is all integers; what lies beyond 127 bits,
+/// with a probability below exp(-2^15), is held there.
+pub fn discrete_laplace(randomness: &mut impl Randomness, scale: Scale) -> i128 {
+    let Scale { numerator, denominator } = scale;
     loop {
-        let low = uniform(randomness, scale);
-        if !exp_of_at_most_one(randomness, low, scale) {
+        let low = uniform(randomness, numerator);
+        if !exp_of_at_most_one(randomness, low, numerator) {
             continue;
         }
-        let mut high = 0_u64;
+        let mut high = 0_u128;
         while exp_of_at_most_one(randomness, 1, 1) {
             high += 1;
         }
-        let magnitude = high.saturating_mul(scale).saturating_add(low).min(1 << 62);
+        let magnitude = high.saturating_mul(numerator).saturating_add(low) / denominator;
         let negative = uniform(randomness, 2) == 1;
         if negative && magnitude == 0 {
             continue;
         }
-        let magnitude = i64::try_from(magnitude).unwrap_or(1 << 62);
+        let magnitude = i128::try_from(magnitude).unwrap_or(i128::MAX);
         return if negative { -magnitude } else { magnitude };
     }
 }
@@ -67,44 +120,39 @@ pub fn discrete_laplace(randomness: &mut impl Randomness, scale: u64) -> i64 {
 mod tests {
     use super::*;
 
-    struct SplitMix(u64);
+    /// Hands out these words.
+    struct Given<'a>(core::slice::Iter<'a, u64>);
 
-    impl Randomness for SplitMix {
+    impl Randomness for Given<'_> {
         fn next_word(&mut self) -> u64 {
-            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            z ^ (z >> 31)
+            *self.0.next().expect("a word is left")
         }
     }
 
-    /// Chi-square of 200,000 samples against the closed form, over the 21 central values.
+    /// What is drawn from these words, and how many are left.
+    fn drawn(words: &[u64], bound: u128) -> (u128, usize) {
+        let mut given = Given(words.iter());
+        (uniform(&mut given, bound), given.0.len())
+    }
+
     #[test]
-    fn samples_follow_the_discrete_laplace_distribution() {
-        let samples = 200_000_u32;
-        for (seed, scale) in [(1, 1_u64), (2, 2), (3, 4)] {
-            let mut randomness = SplitMix(seed);
-            let mut seen = [0_u32; 21];
-            for _ in 0..samples {
-                let value = discrete_laplace(&mut randomness, scale);
-                if let Ok(at) = usize::try_from(value + 10)
-                    && at < seen.len()
-                {
-                    seen[at] += 1;
-                }
-            }
-            let ratio = (-1.0 / f64::from(u32::try_from(scale).unwrap())).exp();
-            let mut chi_square = 0.0;
-            for (at, count) in seen.iter().enumerate() {
-                let distance = i32::try_from(at).unwrap() - 10;
-                let expected =
-                    f64::from(samples) * (1.0 - ratio) / (1.0 + ratio) * ratio.powi(distance.abs());
-                if expected > 5.0 {
-                    chi_square += (f64::from(*count) - expected).powi(2) / expected;
-                }
-            }
-            // 99.99 % quantile of chi-square with 20 degrees of freedom is 52.4.
-            assert!(chi_square < 52.4, "scale {scale}: chi-square {chi_square}");
-        }
+    fn words_that_would_favour_low_results_are_thrown_away() {
+        const TOP: u64 = u64::MAX;
+        // 2^64 is 3 k + 1: the top word alone is thrown away.
+        assert_eq!(drawn(&[TOP, TOP - 1], 3), (2, 0));
+        assert_eq!(drawn(&[7], 1), (0, 1));
+        assert_eq!(drawn(&[TOP], 1 << 63), ((1 << 63) - 1, 0));
+        assert_eq!(drawn(&[TOP], 1 << 64), (u128::from(TOP), 0));
+        // Above 2^64, two words, the high one first; 2^128 is 1 modulo 2^64 + 1.
+        assert_eq!(drawn(&[1, 0], (1 << 64) + 1), (1 << 64, 0));
+        assert_eq!(drawn(&[TOP, TOP, 0, 5], (1 << 64) + 1), (5, 0));
+        assert_eq!(drawn(&[TOP, TOP], 1 << 112), ((1 << 112) - 1, 0));
+    }
+
+    #[test]
+    fn a_scale_is_in_lowest_terms() {
+        let scale = Scale::new(24 * 50 * (1 << 30), 6);
+        assert_eq!((scale.numerator(), scale.denominator()), (4 * 50 * (1 << 30), 1));
+        assert!(Scale::new(6, 4) == Scale::new(3, 2));
     }
 }

@@ -1,73 +1,43 @@
-//! Every parameter that touches privacy, the floors under them, and the digest that is published.
+//! Every parameter that touches privacy, and the digest of them that is published.
 //!
 //! Holds no reading of files: the configuration hands in numbers, and a number below a floor is
 //! refused here, in the core, where no other code can go around it.
 
+pub use super::floors::{DAY_SECONDS, Floors, LookUps, Profile};
+
+use super::budget::{Epsilon, shares_of_a_day};
+use super::noise::Scale;
 use alloc::string::String;
 use core::fmt::Write;
 
-/// Which set of floors is compiled in or built in; published as `blindmeter_info{profile=...}`.
+/// How totals are released.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Profile {
-    /// The floors of the promise.
-    Standard,
-    /// A build with the `lab` feature: floors lifted for tests.
-    Lab,
-    /// The demo's own short epochs over synthetic accounts; no configuration can select it.
-    Demo,
+pub enum Mode {
+    /// Clamped, with noise; what the gate holds back is carried over.
+    Noisy(Noise),
+    /// Rounded only; what is held back is dropped.
+    Coarse,
 }
 
-impl Profile {
-    /// The profile of this build: standard, or lab where that feature is compiled in.
-    pub const BUILT: Self = if cfg!(feature = "lab") { Self::Lab } else { Self::Standard };
+/// The noise on the bytes of a release.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Noise {
+    /// Budget of an account-day.
+    pub epsilon: Epsilon,
+    /// What an account may add to both directions of an epoch together, in bytes; 1 to
+    /// [`CLAMP_CEILING`].
+    pub clamp_bytes: u64,
+}
 
-    /// The word that is published.
+impl Mode {
+    /// The word in the configuration, and in `blindmeter_info{mode=...}`.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
-            Self::Standard => "standard",
-            Self::Lab => "lab",
-            Self::Demo => "demo",
+            Self::Noisy(_) => "noisy",
+            Self::Coarse => "coarse",
         }
     }
-
-    /// The floors and ceilings in force under this profile.
-    #[must_use]
-    pub const fn floors(self) -> Floors {
-        match self {
-            Self::Standard => Floors {
-                epoch_seconds: 3600,
-                crowd: 10,
-                refresh_seconds: 7 * DAY_SECONDS,
-                period_ceiling_seconds: 35 * DAY_SECONDS,
-            },
-            Self::Lab | Self::Demo => Floors {
-                epoch_seconds: 1,
-                crowd: 1,
-                refresh_seconds: 1,
-                period_ceiling_seconds: 35 * DAY_SECONDS,
-            },
-        }
-    }
-}
-
-/// Seconds of a day.
-pub const DAY_SECONDS: u64 = 86_400;
-
-/// The smallest and largest values that a policy may hold.
-///
-/// # Source
-/// Privacy design: L24 (floors are compiled in), section 3 (crowd), section 4 (refresh, period).
-#[derive(Clone, Copy)]
-pub struct Floors {
-    /// Shortest epoch, in seconds.
-    pub epoch_seconds: u64,
-    /// Smallest crowd, in accounts.
-    pub crowd: u64,
-    /// Shortest time between two refreshes of the bands, in seconds.
-    pub refresh_seconds: u64,
-    /// Longest period over which totals add up, in seconds.
-    pub period_ceiling_seconds: u64,
 }
 
 /// What a release may say and when, fixed for the life of the process.
@@ -85,13 +55,39 @@ pub struct Policy {
     pub refresh_seconds: u64,
     /// Length of the tumbling period, in seconds.
     pub period_seconds: u64,
+    /// How totals are released.
+    pub mode: Mode,
 }
 
 /// An account with fewer bytes in an epoch does not count towards the crowd.
 pub const ACTIVE_BYTES: u64 = 1 << 20;
 
-/// Scale of the gate's discrete Laplace noise: an epsilon of 0.5.
+/// Scale of the gate's discrete Laplace noise for a whole day: an epsilon of 0.5, since an account
+/// changes the number of active accounts by one.
 pub const GATE_SCALE: u64 = 2;
+
+/// Scale of the flag counts' noise for a whole day: an epsilon of 0.5, since an account counts for
+/// its two most severe kinds at the most.
+pub const FLAG_SCALE: u64 = 4;
+
+/// Packet counts are published from this power of two on.
+pub const PACKETS_FROM: u64 = 1024;
+
+/// Counts of attempts are published from this power of two on.
+pub const ATTEMPTS_FROM: u64 = 64;
+
+/// Counts of accounts are published in multiples of this.
+pub const ACCOUNTS_STEP: u64 = 8;
+
+/// An epoch is published this part of its length after its end.
+const DELAY_DIVISOR: u64 = 144;
+
+/// The largest clamp, in bytes: 1 PiB. Sums and scales are computed in 128 bits.
+pub const CLAMP_CEILING: u64 = 1 << 50;
+
+/// The largest scale of the bytes' noise, in bytes: beyond it a total would not fit what a metric
+/// can hold (63 bits) half of the time.
+pub const NOISE_CEILING: u64 = 1 << 60;
 
 /// No release when one account makes more than a quarter of a direction (coarse mode).
 pub const DOMINANCE_DIVISOR: u64 = 4;
@@ -109,6 +105,12 @@ pub enum Broken {
     Period,
     /// A rate of zero has no rounding step.
     Link,
+    /// The epsilon is above its ceiling.
+    Epsilon,
+    /// The clamp is 0, or above [`CLAMP_CEILING`].
+    Clamp,
+    /// Clamp and epsilon together ask for more noise than [`NOISE_CEILING`].
+    Noise,
 }
 
 impl Policy {
@@ -120,6 +122,7 @@ impl Policy {
         link_bits_per_second: 1_000_000_000,
         refresh_seconds: 7 * DAY_SECONDS,
         period_seconds: 28 * DAY_SECONDS,
+        mode: Mode::Noisy(Noise { epsilon: Epsilon::of_billionths(1_000_000_000), clamp_bytes: 50 << 30 }),
     };
 
     /// Checks every floor and ceiling.
@@ -141,7 +144,64 @@ impl Policy {
         } else if self.link_bits_per_second == 0 {
             Err(Broken::Link)
         } else {
+            self.check_noise()?;
             Ok(self)
+        }
+    }
+
+    fn check_noise(&self) -> Result<(), Broken> {
+        let Mode::Noisy(Noise { epsilon, clamp_bytes }) = self.mode else { return Ok(()) };
+        if epsilon.billionths() > self.profile.floors().epsilon_ceiling.billionths() {
+            return Err(Broken::Epsilon);
+        }
+        if clamp_bytes == 0 || clamp_bytes > CLAMP_CEILING {
+            return Err(Broken::Clamp);
+        }
+        let ceiling = u128::from(NOISE_CEILING) * u128::from(epsilon.numerator());
+        if self.undivided(epsilon, clamp_bytes) > ceiling { Err(Broken::Noise) } else { Ok(()) }
+    }
+
+    /// Clamp times shares times the denominator of epsilon: below 2^(50 + 17 + 30).
+    fn undivided(&self, epsilon: Epsilon, clamp_bytes: u64) -> u128 {
+        let shares = u128::from(shares_of_a_day(self.epoch_seconds));
+        u128::from(clamp_bytes) * shares * u128::from(epsilon.denominator())
+    }
+
+    /// Scale of the noise on each direction's bytes: the clamp over a share of epsilon. None in
+    /// coarse mode.
+    #[must_use]
+    pub fn byte_scale(&self) -> Option<Scale> {
+        let Mode::Noisy(Noise { epsilon, clamp_bytes }) = self.mode else { return None };
+        Some(Scale::new(self.undivided(epsilon, clamp_bytes), epsilon.numerator().into()))
+    }
+
+    /// What an account may add to an epoch, in bytes; without a bound in coarse mode.
+    #[must_use]
+    pub fn clamp_bytes(&self) -> u64 {
+        match self.mode {
+            Mode::Noisy(noise) => noise.clamp_bytes,
+            Mode::Coarse => u64::MAX,
+        }
+    }
+
+    /// Scale of the noise of the crowd gate. Coarse mode states no budget, and has that of a day in
+    /// each epoch.
+    #[must_use]
+    pub fn gate_scale(&self) -> Scale {
+        Scale::new(u128::from(GATE_SCALE) * u128::from(self.count_shares()), 1)
+    }
+
+    /// Scale of the noise of each flag count, in noisy mode.
+    #[must_use]
+    pub fn flag_scale(&self) -> Scale {
+        Scale::new(u128::from(FLAG_SCALE) * u128::from(self.count_shares()), 1)
+    }
+
+    /// Into how many shares the budgets of gate and flags are divided.
+    fn count_shares(&self) -> u64 {
+        match self.mode {
+            Mode::Noisy(_) if self.profile.floors().counts_by_the_day => shares_of_a_day(self.epoch_seconds),
+            _ => 1,
         }
     }
 
@@ -158,15 +218,16 @@ impl Policy {
     /// nanoseconds so that a short epoch has one as well.
     #[must_use]
     pub fn delay_nanoseconds(&self) -> u64 {
-        self.epoch_seconds.saturating_mul(1_000_000_000) / 144
+        self.epoch_seconds.saturating_mul(1_000_000_000) / DELAY_DIVISOR
     }
 
-    /// Sixteen hexadecimal digits over every parameter above: a policy that was changed shows.
+    /// Sixteen hexadecimal digits over every parameter above that is in force: a policy that was
+    /// changed shows.
     #[must_use]
     pub fn digest(&self) -> String {
         let mut text = String::new();
         let floors = self.profile.floors();
-        let fields: [(&str, u64); 12] = [
+        let fields: [(&str, u64); 19] = [
             ("epoch_seconds", self.epoch_seconds),
             ("crowd", self.crowd),
             ("link_bits_per_second", self.link_bits_per_second),
@@ -174,20 +235,45 @@ impl Policy {
             ("period_seconds", self.period_seconds),
             ("active_bytes", ACTIVE_BYTES),
             ("gate_scale", GATE_SCALE),
+            ("flag_scale", FLAG_SCALE),
             ("dominance_divisor", DOMINANCE_DIVISOR),
+            ("packets_from", PACKETS_FROM),
+            ("attempts_from", ATTEMPTS_FROM),
+            ("accounts_step", ACCOUNTS_STEP),
+            ("delay_divisor", DELAY_DIVISOR),
             ("floor_epoch_seconds", floors.epoch_seconds),
             ("floor_crowd", floors.crowd),
             ("floor_refresh_seconds", floors.refresh_seconds),
             ("ceiling_period_seconds", floors.period_ceiling_seconds),
+            ("ceiling_epsilon_billionths", floors.epsilon_ceiling.billionths()),
+            ("counts_by_the_day", floors.counts_by_the_day.into()),
         ];
-        text.push_str("blindmeter policy 1\nmode=coarse\nprofile=");
+        text.push_str("blindmeter policy 1\nmode=");
+        text.push_str(self.mode.word());
+        text.push_str("\nprofile=");
         text.push_str(self.profile.word());
-        for (name, value) in fields {
+        let mut put = |name: &str, value: u64| {
             // Writing to a String cannot fail.
             let _ = write!(text, "\n{name}={value}");
+        };
+        for (name, value) in fields {
+            put(name, value);
+        }
+        if let Mode::Noisy(Noise { epsilon, clamp_bytes }) = self.mode {
+            put("epsilon_numerator", epsilon.numerator());
+            put("epsilon_denominator", epsilon.denominator());
+            put("clamp_bytes", clamp_bytes);
+            put("shares", shares_of_a_day(self.epoch_seconds));
+        }
+        if let Some(look_ups) = self.profile.look_ups() {
+            put("shown_a_minute", look_ups.shown_a_minute.into());
+            put("shown_a_day", look_ups.shown_a_day.into());
+            put("exported_a_day", look_ups.exported_a_day.into());
+            put("exported_a_week", look_ups.exported_a_week.into());
+            put("staff_a_day", look_ups.staff_a_day.into());
         }
         for edge in super::band::EDGES {
-            let _ = write!(text, "\nband={edge}");
+            put("band", edge);
         }
         let digest = blake3::hash(text.as_bytes()).to_hex();
         String::from(&digest.as_str()[..16])
@@ -212,6 +298,52 @@ mod tests {
         assert!(broken(Policy { link_bits_per_second: 0, ..STANDARD }) == Some(Broken::Link));
     }
 
+    fn noisy(epsilon: &str, clamp_bytes: u64) -> Policy {
+        let epsilon = Epsilon::of_decimal(epsilon).unwrap();
+        Policy { mode: Mode::Noisy(Noise { epsilon, clamp_bytes }), ..STANDARD }
+    }
+
+    #[test]
+    fn noise_that_is_too_small_or_cannot_be_computed_is_refused() {
+        let broken = |policy: Policy| policy.checked().err();
+        assert!(broken(noisy("0.000000001", 1)).is_none());
+        assert!(broken(noisy("1.000000001", 1)) == Some(Broken::Epsilon));
+        assert!(broken(Policy { profile: Profile::Lab, ..noisy("28800", 1) }).is_none());
+        assert!(broken(noisy("1", 0)) == Some(Broken::Clamp));
+        assert!(broken(noisy("1", CLAMP_CEILING)).is_none());
+        assert!(broken(noisy("1", CLAMP_CEILING + 1)) == Some(Broken::Clamp));
+        assert!(broken(noisy("0.000976563", CLAMP_CEILING)).is_none());
+        assert!(broken(noisy("0.000976562", CLAMP_CEILING)) == Some(Broken::Noise));
+        // The largest scale that passes at all is far below what the sampler takes.
+        let largest =
+            Policy { profile: Profile::Lab, epoch_seconds: 1, ..noisy("84.375000001", CLAMP_CEILING) };
+        let scale = largest.checked().ok().and_then(|policy| policy.byte_scale()).unwrap();
+        assert!(scale.numerator() < Scale::CEILING >> 15);
+    }
+
+    #[test]
+    fn the_scales_are_those_of_a_share_of_the_day() {
+        let scale = |policy: Policy| {
+            let scale = policy.byte_scale().unwrap();
+            (scale.numerator(), scale.denominator())
+        };
+        let gib = |count: u128| count << 30;
+        assert_eq!(scale(STANDARD), (gib(50), 1));
+        assert_eq!(scale(Policy { epoch_seconds: 3600, ..STANDARD }), (gib(50 * 24), 1));
+        assert_eq!(scale(Policy { epoch_seconds: 3600, ..noisy("0.7", 1 << 20) }), (240 << 20, 7));
+        assert_eq!(scale(Policy { epoch_seconds: 2 * DAY_SECONDS, ..STANDARD }), (gib(100), 1));
+        for (epoch_seconds, mode, gate) in
+            [(DAY_SECONDS, STANDARD.mode, 2), (3600, STANDARD.mode, 48), (3600, Mode::Coarse, 2)]
+        {
+            let policy = Policy { epoch_seconds, mode, ..STANDARD };
+            assert!(policy.gate_scale() == Scale::new(gate, 1));
+            assert!(policy.flag_scale() == Scale::new(2 * gate, 1));
+        }
+        let lab = Policy { profile: Profile::Lab, epoch_seconds: 5, ..STANDARD };
+        assert!(lab.gate_scale() == Scale::new(2, 1));
+        assert_eq!(scale(lab), (gib(50 * 17_280), 1));
+    }
+
     #[test]
     fn the_rounding_step_is_the_power_of_two_above_a_thousandth_of_the_link() {
         // 1 Gbit/s over a day is 10.8e12 bytes; a thousandth is 10.8e9; the power above is 2^34.
@@ -231,6 +363,9 @@ mod tests {
             Policy { link_bits_per_second: 2, ..STANDARD },
             Policy { refresh_seconds: 8 * DAY_SECONDS, ..STANDARD },
             Policy { period_seconds: 27 * DAY_SECONDS, ..STANDARD },
+            Policy { mode: Mode::Coarse, ..STANDARD },
+            noisy("0.999999999", 50 << 30),
+            noisy("1.0", (50 << 30) - 1),
         ] {
             assert_ne!(other.digest(), digest);
         }

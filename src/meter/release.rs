@@ -1,7 +1,11 @@
 //! From sealed totals to a [`Release`]: the only thing of traffic that may be published.
 //!
-//! A release has no public constructor but [`Release::none`] (before the first) and
-//! [`Release::coarse`] (after the gate). Holds no account, no address, no time.
+//! A release has no public constructor but [`Release::none`] (before the first); the core makes one
+//! of a sealed epoch, after the gate. Holds no account, no address, no time.
+//!
+//! Noisy mode: the clamped sums with discrete Laplace noise, then rounded to the step q (noise
+//! first: rounding cannot undo it); what a noisy crowd gate holds back is carried over by
+//! [`super::epoch`]. Flag counts have noise of their own.
 //!
 //! Coarse mode: no noise on the totals, which are rounded to the step q; a noisy crowd gate; no
 //! release when one account makes more than a quarter of a direction; what is held back is
@@ -9,14 +13,9 @@
 //! would be that user's week.
 
 use super::ledger::Sealed;
-use super::noise::{Randomness, discrete_laplace};
-use super::policy::{DOMINANCE_DIVISOR, GATE_SCALE, Policy};
-
-/// The kinds of irregularity, in the order of `blindmeter_epoch_irregular_accounts{kind}`.
-pub const KINDS: [&str; 6] = ["heavy", "pktflood", "stall", "surge", "updrift", "upload"];
-
-/// Packet counts are published from this power of two on.
-const PACKETS_FROM: u64 = 1024;
+use super::noise::{Randomness, Scale, discrete_laplace};
+use super::policy::{ACCOUNTS_STEP, ATTEMPTS_FROM, DOMINANCE_DIVISOR, PACKETS_FROM, Policy};
+use super::raised::{KINDS, Raised};
 
 /// What one epoch publishes. Its fields are read, never set, outside this file.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -29,6 +28,10 @@ pub struct Release {
     unattributed_down_bytes: u64,
     lost_packets: u64,
     malformed_packets: u64,
+    irregular_accounts: [u64; KINDS.len()],
+    mass_event: bool,
+    interrupted: bool,
+    failed_attempts: u64,
 }
 
 impl Release {
@@ -38,35 +41,72 @@ impl Release {
         Self::default()
     }
 
+    /// The release of a sealed epoch in noisy mode: of its clamped sums, which hold what was carried
+    /// over as well, with noise of this scale on each.
+    pub(super) fn noisy(
+        ordinal: u64,
+        sealed: &Sealed,
+        raised: &Raised,
+        (policy, scale): (&Policy, Scale),
+        randomness: &mut impl Randomness,
+    ) -> Self {
+        let suppressed = !crowd_is_enough(sealed.active_accounts, policy, randomness);
+        let mut shown = |bytes: u128| {
+            if suppressed { 0 } else { rounded(noised(bytes, scale, randomness), policy.rounding_step()) }
+        };
+        let (up_bytes, down_bytes) = (shown(sealed.clamped.up_bytes), shown(sealed.clamped.down_bytes));
+        let irregular_accounts = raised.accounts.map(|accounts| {
+            let accounts = noised(accounts.into(), policy.flag_scale(), randomness);
+            u64::try_from(rounded(accounts, ACCOUNTS_STEP)).unwrap_or(0)
+        });
+        let rest = Self::of_what_has_no_noise(ordinal, sealed, raised, policy);
+        Self { up_bytes, down_bytes, suppressed, irregular_accounts, ..rest }
+    }
+
     /// The release of a sealed epoch in coarse mode.
     pub(super) fn coarse(
         ordinal: u64,
         sealed: &Sealed,
+        raised: &Raised,
         policy: &Policy,
         randomness: &mut impl Randomness,
     ) -> Self {
-        let step = policy.rounding_step();
-        let suppressed = !crowd_is_enough(sealed.active_accounts, policy.crowd, randomness)
-            || one_account_dominates(sealed);
-        let shown = |bytes: u64| if suppressed { 0 } else { rounded(bytes, step) };
+        let suppressed =
+            !crowd_is_enough(sealed.active_accounts, policy, randomness) || one_account_dominates(sealed);
+        let shown = |bytes: u64| if suppressed { 0 } else { rounded(bytes.into(), policy.rounding_step()) };
         Self {
-            ordinal,
             up_bytes: shown(sealed.attributed.up.bytes),
             down_bytes: shown(sealed.attributed.down.bytes),
             suppressed,
+            // From 8 on a multiple of 8, rounded down; 0 below.
+            irregular_accounts: raised.accounts.map(|accounts| accounts / ACCOUNTS_STEP * ACCOUNTS_STEP),
+            ..Self::of_what_has_no_noise(ordinal, sealed, raised, policy)
+        }
+    }
+
+    /// What is of no account, or of many, and is coarse in every mode.
+    fn of_what_has_no_noise(ordinal: u64, sealed: &Sealed, raised: &Raised, policy: &Policy) -> Self {
+        let step = policy.rounding_step();
+        Self {
+            ordinal,
             unattributed_up_bytes: coarse_count(sealed.unattributed.up.bytes, step),
             unattributed_down_bytes: coarse_count(sealed.unattributed.down.bytes, step),
             lost_packets: coarse_count(sealed.lost.packets(), PACKETS_FROM),
             malformed_packets: coarse_count(sealed.malformed.packets(), PACKETS_FROM),
+            mass_event: raised.mass_event,
+            interrupted: raised.interrupted,
+            failed_attempts: coarse_count(raised.failed_attempts, ATTEMPTS_FROM),
+            ..Self::none()
         }
     }
 
     /// How many words stand for a release.
-    pub const WORDS: usize = 8;
+    pub const WORDS: usize = 11 + KINDS.len();
 
     /// The release as words, for the store.
     #[must_use]
     pub fn words(&self) -> [u64; Self::WORDS] {
+        let [heavy, pktflood, stall, surge, updrift, upload] = self.irregular_accounts;
         [
             self.ordinal,
             self.up_bytes.cast_unsigned(),
@@ -76,12 +116,22 @@ impl Release {
             self.unattributed_down_bytes,
             self.lost_packets,
             self.malformed_packets,
+            u64::from(self.mass_event),
+            u64::from(self.interrupted),
+            self.failed_attempts,
+            heavy,
+            pktflood,
+            stall,
+            surge,
+            updrift,
+            upload,
         ]
     }
 
     /// A release that was drawn before and comes back from the store, which alone may call this.
     pub(crate) fn of_words(words: [u64; Self::WORDS]) -> Self {
-        let [ordinal, up, down, suppressed, unattributed_up, unattributed_down, lost, malformed] = words;
+        let [ordinal, up, down, suppressed, unattributed_up, unattributed_down, rest @ ..] = words;
+        let [lost, malformed, mass_event, interrupted, failed_attempts, irregular_accounts @ ..] = rest;
         Self {
             ordinal,
             up_bytes: up.cast_signed(),
@@ -91,6 +141,10 @@ impl Release {
             unattributed_down_bytes: unattributed_down,
             lost_packets: lost,
             malformed_packets: malformed,
+            irregular_accounts,
+            mass_event: mass_event != 0,
+            interrupted: interrupted != 0,
+            failed_attempts,
         }
     }
 
@@ -99,12 +153,13 @@ impl Release {
     pub fn ordinal(&self) -> u64 {
         self.ordinal
     }
-    /// Attributed bytes from accounts into the VPN, a multiple of the rounding step.
+    /// Attributed bytes from accounts into the VPN, a multiple of the rounding step; with noise it
+    /// may be below 0.
     #[must_use]
     pub fn up_bytes(&self) -> i64 {
         self.up_bytes
     }
-    /// Attributed bytes from the VPN to accounts, a multiple of the rounding step.
+    /// Attributed bytes from the VPN to accounts; see [`Release::up_bytes`].
     #[must_use]
     pub fn down_bytes(&self) -> i64 {
         self.down_bytes
@@ -134,13 +189,31 @@ impl Release {
     pub fn malformed_packets(&self) -> u64 {
         self.malformed_packets
     }
+    /// Accounts raised, by kind in the order of [`KINDS`]: multiples of 8, with noise in noisy mode.
+    #[must_use]
+    pub fn irregular_accounts(&self) -> [u64; KINDS.len()] {
+        self.irregular_accounts
+    }
+    /// True when so many accounts were irregular that no list was made.
+    #[must_use]
+    pub fn mass_event(&self) -> bool {
+        self.mass_event
+    }
+    /// True when the node itself looked interrupted.
+    #[must_use]
+    pub fn interrupted(&self) -> bool {
+        self.interrupted
+    }
+    /// Failed log-ins that hooks reported, coarse.
+    #[must_use]
+    pub fn failed_attempts(&self) -> u64 {
+        self.failed_attempts
+    }
 }
 
 /// The gate is noisy: "suppressed" must not tell 19 accounts from 20.
-fn crowd_is_enough(active: u64, crowd: u64, randomness: &mut impl Randomness) -> bool {
-    let active = i64::try_from(active).unwrap_or(i64::MAX);
-    let crowd = i64::try_from(crowd).unwrap_or(i64::MAX);
-    active.saturating_add(discrete_laplace(randomness, GATE_SCALE)) >= crowd
+fn crowd_is_enough(active: u64, policy: &Policy, randomness: &mut impl Randomness) -> bool {
+    noised(active.into(), policy.gate_scale(), randomness) >= policy.crowd.into()
 }
 
 /// Each direction is a figure of its own: who makes most of one is told by it.
@@ -149,11 +222,17 @@ fn one_account_dominates(sealed: &Sealed) -> bool {
         || sealed.largest_down_bytes > sealed.attributed.down.bytes / DOMINANCE_DIVISOR
 }
 
-/// To the nearest multiple of the step, a half upwards.
-fn rounded(bytes: u64, step: u64) -> i64 {
-    let steps = u128::from(bytes) + u128::from(step / 2);
-    let multiple = steps / u128::from(step) * u128::from(step);
-    i64::try_from(multiple).unwrap_or(i64::MAX)
+/// A count and noise of this scale.
+fn noised(count: u128, scale: Scale, randomness: &mut impl Randomness) -> i128 {
+    i128::try_from(count).unwrap_or(i128::MAX).saturating_add(discrete_laplace(randomness, scale))
+}
+
+/// To the nearest multiple of the step, a power of two up to 2^62, a half upwards; held at the
+/// multiples that fit.
+fn rounded(value: i128, step: u64) -> i64 {
+    let (step, least, most) = (i128::from(step), i128::from(i64::MIN), i128::from(i64::MAX) + 1);
+    let multiple = value.saturating_add(step / 2).div_euclid(step).saturating_mul(step);
+    i64::try_from(multiple.clamp(least, most - step)).unwrap_or(0)
 }
 
 /// Rounded up to a power of two, from a least one on; 0 stays 0.
@@ -162,72 +241,4 @@ fn coarse_count(count: u64, from: u64) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::units::{Totals, Volume};
-    use super::*;
-
-    /// Draws that make every discrete Laplace sample 0: not the tail, not the high part, not
-    /// negative.
-    struct Quiet(u64);
-    impl Randomness for Quiet {
-        fn next_word(&mut self) -> u64 {
-            // Low part 0, kept; exp(-1) fails at its second term, so the high part is 0; positive.
-            let word = [0, 0, 0, 0, 0, 1, 0][usize::try_from(self.0 % 7).unwrap()];
-            self.0 += 1;
-            word
-        }
-    }
-
-    const POLICY: Policy = Policy::DEFAULT;
-
-    fn sealed(active_accounts: u64, up: u64, largest_up: u64) -> Sealed {
-        Sealed {
-            attributed: Totals {
-                up: Volume { bytes: up, packets: 9 },
-                down: Volume { bytes: up, packets: 9 },
-            },
-            largest_up_bytes: largest_up,
-            largest_down_bytes: 0,
-            active_accounts,
-            ..Sealed::default()
-        }
-    }
-
-    #[test]
-    fn totals_are_rounded_to_the_step() {
-        let q = 1_u64 << 34;
-        for (bytes, shown) in [(4 * q, 4 * q), (4 * q + q / 2, 5 * q), (4 * q + q / 2 - 1, 4 * q)] {
-            let release = Release::coarse(3, &sealed(100, bytes, q), &POLICY, &mut Quiet(0));
-            assert!(!release.suppressed() && release.ordinal() == 3);
-            assert_eq!(release.up_bytes(), i64::try_from(shown).unwrap());
-        }
-    }
-
-    #[test]
-    fn a_small_crowd_suppresses_and_a_large_one_does_not() {
-        for (active, suppressed) in [(0, true), (19, true), (20, false), (1000, false)] {
-            let release = Release::coarse(1, &sealed(active, 1 << 40, 1), &POLICY, &mut Quiet(0));
-            assert!(release.suppressed() == suppressed, "{active}");
-            assert!(suppressed == (release.up_bytes() == 0));
-        }
-    }
-
-    #[test]
-    fn one_account_above_a_quarter_of_a_direction_suppresses() {
-        let total = 1_u64 << 40;
-        for (largest, suppressed) in [(total / 4, false), (total / 4 + 1, true), (total, true)] {
-            let release = Release::coarse(1, &sealed(50, total, largest), &POLICY, &mut Quiet(0));
-            assert!(release.suppressed() == suppressed);
-            assert!(suppressed == (release.down_bytes() == 0));
-        }
-    }
-
-    #[test]
-    fn coarse_counts_are_powers_of_two_from_their_least() {
-        for (count, from, shown) in
-            [(0, 1024, 0), (1, 1024, 1024), (1024, 1024, 1024), (1025, 1024, 2048), (u64::MAX, 64, 1 << 63)]
-        {
-            assert_eq!(coarse_count(count, from), shown);
-        }
-    }
-}
+mod tests;

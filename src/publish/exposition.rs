@@ -7,7 +7,8 @@
 //! Prometheus text exposition format 0.0.4.
 
 use crate::meter::policy::Policy;
-use crate::meter::release::{KINDS, Release};
+use crate::meter::raised::KINDS;
+use crate::meter::release::Release;
 use prometheus::{Encoder, IntGaugeVec, Opts, Registry, TextEncoder};
 
 /// The content type of `/metrics`.
@@ -39,7 +40,8 @@ pub fn released(release: &Release) -> String {
     );
     page.labelled(
         "epoch_bytes",
-        "Bytes attributed to accounts in the epoch, as released; up is from the account into the VPN.",
+        "Bytes attributed to accounts in the epoch, as released: in noisy mode with noise, and then maybe \
+         below 0; up is from the account into the VPN.",
         &["direction"],
         &[(&["up"], release.up_bytes()), (&["down"], release.down_bytes())],
     );
@@ -58,15 +60,25 @@ pub fn released(release: &Release) -> String {
         release.suppressed().into(),
     );
     let kinds: Vec<[&str; 1]> = KINDS.iter().map(|kind| [*kind]).collect();
-    let rows: Vec<(&[&str], i64)> = kinds.iter().map(|kind| (kind.as_slice(), 0)).collect();
+    let counts = release.irregular_accounts().map(unsigned);
+    let rows: Vec<(&[&str], i64)> = kinds.iter().map(<[&str; 1]>::as_slice).zip(counts).collect();
     page.labelled(
         "epoch_irregular_accounts",
-        "Accounts raised in the epoch, in multiples of 8; this version raises none.",
+        "Accounts raised in the epoch, in multiples of 8, with noise of their own in noisy mode; \
+         this version raises none.",
         &["kind"],
         &rows,
     );
-    page.plain("epoch_mass_event", "1 when so many accounts were irregular that no list was made.", 0);
-    page.plain("epoch_interrupted", "1 when the node itself looks interrupted.", 0);
+    page.plain(
+        "epoch_mass_event",
+        "1 when so many accounts were irregular that no list was made.",
+        release.mass_event().into(),
+    );
+    page.plain(
+        "epoch_interrupted",
+        "1 when the node itself looks interrupted.",
+        release.interrupted().into(),
+    );
     page.plain(
         "epoch_lost_packets",
         "Packets that the tap knows it missed, rounded up to a power of two from 1024.",
@@ -80,7 +92,7 @@ pub fn released(release: &Release) -> String {
     page.plain(
         "epoch_failed_attempts",
         "Failed log-ins reported by hooks, rounded up to a power of two from 64.",
-        0,
+        unsigned(release.failed_attempts()),
     );
     page.text()
 }
@@ -98,7 +110,7 @@ pub fn status(health: &Health, policy: &Policy) -> String {
                 env!("CARGO_PKG_VERSION"),
                 option_env!("BLINDMETER_REVISION").unwrap_or("unknown"),
                 policy.profile.word(),
-                "coarse",
+                policy.mode.word(),
                 &policy.digest(),
             ],
             1,
@@ -202,7 +214,7 @@ blindmeter_epoch_suppressed 0
 blindmeter_epoch_unattributed_bytes{{direction="down"}} 0
 blindmeter_epoch_unattributed_bytes{{direction="up"}} 0
 blindmeter_config_reload_ok 1
-blindmeter_info{{mode="coarse",policy="{digest}",profile="standard",revision="{revision}",version="{version}"}} 1
+blindmeter_info{{mode="noisy",policy="{digest}",profile="standard",revision="{revision}",version="{version}"}} 1
 blindmeter_roster_source_up{{source="control"}} 1
 blindmeter_roster_source_up{{source="file"}} 1
 blindmeter_store_ok 1

@@ -68,6 +68,11 @@ impl Chain {
         &self.path
     }
 
+    /// True when what the file holds is not known, since a write or fsync failed.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.doubtful
+    }
+
     /// The links that the file holds, the older first; none where there is no file.
     pub(super) fn read(&self, disk: &impl Disk) -> io::Result<Option<Vec<Link>>> {
         let file = match disk.open(&self.path) {

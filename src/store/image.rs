@@ -3,14 +3,16 @@
 //! Holds no account name and no address: an account is a keyed tag. The layout is documented in
 //! ARCHITECTURE.md, "The sealed store"; a change to it is a new format version.
 
+use crate::limits::{EXPORTED, LimitsState, STAFF, Staff, Window};
 use crate::meter::band::Band;
+use crate::meter::epoch::Carry;
 use crate::meter::release::Release;
 use crate::meter::tags::Tag;
 use crate::meter::units::{Totals, Volume};
 use crate::schedule::ScheduleState;
 
-/// Bytes of an encoded head, padding included.
-pub const HEAD_BYTES: usize = 320;
+/// Bytes of an encoded head, padding included: most of it is room for marks of exports.
+pub const HEAD_BYTES: usize = 5_120;
 
 /// Bytes of an encoded record.
 pub const RECORD_BYTES: usize = 113;
@@ -31,7 +33,7 @@ pub struct Record {
 }
 
 /// Everything that is not of one slot.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Head {
     /// The counter memory that marks and readings were read from.
     pub memory: [u8; 16],
@@ -53,6 +55,10 @@ pub struct Head {
     pub period_index: u64,
     /// Boot clock when the period began.
     pub period_began_at: u64,
+    /// What waits for the next release.
+    pub carry: Carry,
+    /// What staff has looked up and exported.
+    pub limits: LimitsState,
 }
 
 /// Writes values one after the other.
@@ -85,6 +91,30 @@ impl Writer<'_> {
         for word in release.words() {
             self.word(word);
         }
+    }
+
+    /// A list in the room for `places` of its items, each `size` bytes: its length stands before it.
+    fn list<T>(&mut self, items: &[T], places: usize, size: usize, put: impl Fn(&mut Self, &T)) {
+        let count = items.len().min(places);
+        self.bytes(&u16::try_from(count).unwrap_or(u16::MAX).to_le_bytes());
+        items[..count].iter().for_each(|item| put(self, item));
+        let room = std::mem::take(&mut self.0);
+        self.0 = &mut room[(places - count) * size..];
+    }
+
+    fn limits(&mut self, limits: &LimitsState) {
+        self.word(limits.seen_at);
+        for window in [limits.minute, limits.day, limits.week] {
+            self.word(window.index);
+            self.word(window.elapsed_nanoseconds);
+        }
+        self.word(limits.look_ups);
+        self.word(limits.exports);
+        self.list(&limits.staff, STAFF, 7, |to, member| {
+            to.bytes(&member.uid.to_le_bytes());
+            to.bytes(&[member.shown_this_minute, member.shown_today, member.exported_today]);
+        });
+        self.list(&limits.exported, EXPORTED, 8, |to, mark| to.word(*mark));
     }
 }
 
@@ -120,6 +150,28 @@ impl Reader<'_> {
     fn release(&mut self) -> Release {
         Release::of_words([(); Release::WORDS].map(|()| self.word()))
     }
+
+    /// See [`Writer::list`].
+    fn list<T>(&mut self, places: usize, size: usize, take: impl Fn(&mut Self) -> T) -> Vec<T> {
+        let count = usize::from(u16::from_le_bytes(self.bytes())).min(places);
+        let items = (0..count).map(|_| take(self)).collect();
+        self.0 = &self.0[(places - count) * size..];
+        items
+    }
+
+    fn limits(&mut self) -> LimitsState {
+        let seen_at = self.word();
+        let mut window = || Window { index: self.word(), elapsed_nanoseconds: self.word() };
+        let (minute, day, week) = (window(), window(), window());
+        let (look_ups, exports) = (self.word(), self.word());
+        let staff = self.list(STAFF, 7, |from| {
+            let uid = u32::from_le_bytes(from.bytes());
+            let [shown_this_minute, shown_today, exported_today] = from.bytes();
+            Staff { uid, shown_this_minute, shown_today, exported_today }
+        });
+        let exported = self.list(EXPORTED, 8, Self::word);
+        LimitsState { seen_at, minute, day, week, staff, exported, look_ups, exports }
+    }
 }
 
 impl Record {
@@ -151,10 +203,10 @@ impl Record {
 }
 
 impl Head {
-    /// Encodes the head.
+    /// Encodes the head, in [`HEAD_BYTES`].
     #[must_use]
-    pub fn encode(&self) -> [u8; HEAD_BYTES] {
-        let mut bytes = [0; HEAD_BYTES];
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = vec![0; HEAD_BYTES];
         let mut writer = Writer(&mut bytes);
         writer.bytes(&self.memory);
         writer.bytes(&self.boot);
@@ -170,6 +222,10 @@ impl Head {
         for word in [self.refresh_index, self.refreshed_at, self.period_index, self.period_began_at] {
             writer.word(word);
         }
+        for number in self.carry.words() {
+            writer.bytes(&number.to_le_bytes());
+        }
+        writer.limits(&self.limits);
         bytes
     }
 
@@ -199,6 +255,8 @@ impl Head {
             refreshed_at: reader.word(),
             period_index: reader.word(),
             period_began_at: reader.word(),
+            carry: Carry::of_words([(); 4].map(|()| u128::from_le_bytes(reader.bytes()))),
+            limits: reader.limits(),
         }
     }
 }

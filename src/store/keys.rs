@@ -70,6 +70,16 @@ impl Key {
 pub struct Tagger(Key);
 
 impl Tagger {
+    /// A tagger whose key lives as long as the process: where nothing is kept at rest.
+    #[must_use]
+    pub fn of_this_process(random: [u8; 16]) -> Self {
+        let mut key = [0; KEY_BYTES];
+        key[..16].copy_from_slice(&random);
+        let tagger = Self(Key(key).derived("blindmeter 2026-11 unkept tag", &[]));
+        key.zeroize();
+        tagger
+    }
+
     /// The tag of a name.
     #[must_use]
     pub fn tag(&self, name: &[u8]) -> Tag {

@@ -121,7 +121,9 @@ impl<D: Disk, R: Randomness> Store<D, R> {
         }
         let link = self.present.clone();
         self.write_blob(&link, head, record)?;
-        if self.present.fresh {
+        // After a close whose last step failed the file may hold the link before as well, and an older
+        // blob would pass for this one.
+        if self.present.fresh || self.chain.is_doubtful() {
             self.present.fresh = false;
             self.write_chain(vec![self.present.clone()])?;
         }

@@ -4,7 +4,7 @@ use super::kernel::{self, Attacher, Kernel, KernelError};
 use super::links;
 use super::ring::Ring;
 use super::{Hardware, TapKind};
-use crate::config::{Backend, Hook, Pattern};
+use crate::config::{Backend, Hook};
 use std::io;
 
 /// Why a tap cannot start.
@@ -100,13 +100,12 @@ fn may_open_packet_sockets(kind: TapKind) -> Result<(), TapError> {
     }
 }
 
-/// The interfaces there are that match, with the number of their link type and whether it can be
-/// metered; for `run --dry-run`.
+/// The interfaces there are, with the number of their link type and whether it can be metered; for
+/// `run --dry-run`.
 ///
 /// # Errors
 /// When the kernel does not list the interfaces.
-pub fn survey(patterns: &[Pattern]) -> io::Result<Vec<(String, u16, bool)>> {
-    let wanted = |name: &str| patterns.iter().any(|pattern| pattern.matches(name));
-    let links = links::list()?.into_iter().filter(|link| wanted(&link.name));
+pub fn survey() -> io::Result<Vec<(String, u16, bool)>> {
+    let links = links::list()?.into_iter();
     Ok(links.map(|link| (link.name, link.hardware, Hardware::of_number(link.hardware).is_some())).collect())
 }

@@ -1,6 +1,8 @@
 //! Figures of traffic leave through the reports of `publish::support` only, never by themselves.
 
+use blindmeter::meter::clamp::Sums;
 use blindmeter::meter::counters::Counters;
+use blindmeter::meter::epoch::Carry;
 use blindmeter::meter::ledger::{NodeTotals, Sealed};
 use blindmeter::meter::release::Release;
 use blindmeter::meter::units::{Totals, Volume};
@@ -21,9 +23,11 @@ fn serialise(volume: &Volume, totals: &Totals, sealed: &Sealed, node: &NodeTotal
     to_json(node);
 }
 
-fn serialise_the_rest(counters: &Counters, release: &Release) {
+fn serialise_the_rest(counters: &Counters, release: &Release, sums: &Sums, carry: &Carry) {
     to_json(counters);
     to_json(release);
+    to_json(sums);
+    to_json(carry);
 }
 
 fn main() {}

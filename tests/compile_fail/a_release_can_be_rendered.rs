@@ -10,7 +10,7 @@ use blindmeter::roster::address::{Prefix, TunnelAddress};
 fn main() {
     let page = exposition::released(&Release::none());
     assert!(page.contains("blindmeter_epoch 0"));
-    let _ = Ledger::new(Counters::in_memory(1)).seal();
+    let _ = Ledger::new(Counters::in_memory(1)).seal(1 << 30);
     assert!(AccountName::parse("alice").is_ok_and(|name| name.reveal() == "alice"));
     assert!(Prefix::parse("10.8.0.2").is_ok_and(|prefix| prefix.address() == TunnelAddress::V4(0x0a08_0002)));
     assert!(serde_json::to_string("a word can be serialised").is_ok());

@@ -12,5 +12,5 @@ fn main() {
     exposition::released(&counters.read(Slot::FIRST_ACCOUNT));
     exposition::released(&ledger.node());
     exposition::released(&ledger.open_epoch(Slot::FIRST_ACCOUNT));
-    exposition::released(&ledger.seal());
+    exposition::released(&ledger.seal(1 << 30));
 }

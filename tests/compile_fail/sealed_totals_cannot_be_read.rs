@@ -10,4 +10,8 @@ fn read_the_rest(sealed: &Sealed) -> u64 {
     sealed.unattributed.bytes() + sealed.malformed.packets() + sealed.lost.packets()
 }
 
+fn read_the_clamped(sealed: &Sealed) -> u128 {
+    sealed.clamped.up_bytes
+}
+
 fn main() {}

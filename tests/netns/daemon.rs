@@ -4,28 +4,26 @@
 use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tempfile::TempDir;
 
+use super::folder::Folder;
 use super::manager::Manager;
 use super::tally::{Node, Totals};
 use super::{Namespace, PATIENCE};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_blindmeter");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_blindmeter");
 /// A command that has not answered by then is a bug; the kernel ends it.
 const COMMAND_LIMIT_SECONDS: u32 = 15;
 /// A daemon that has not stopped by then is a bug, and is killed.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 /// The namespace is the test's own, so the port is always free.
-const WEB: &str = "127.0.0.1:9776";
+pub(crate) const WEB: &str = "127.0.0.1:9776";
 /// Exports that run at once.
 const SPEAKERS: usize = 3;
 
@@ -42,98 +40,6 @@ pub(crate) struct Setup {
 pub(crate) struct Daemon {
     folder: Arc<Folder>,
     child: Child,
-}
-
-/// The files of a daemon, which may outlive it: configuration, roster, store, pins.
-pub(crate) struct Folder {
-    directory: TempDir,
-    bpffs: Option<PathBuf>,
-}
-
-impl Folder {
-    /// A folder whose daemon keeps nothing.
-    pub(crate) fn forgetful(setup: &Setup) -> Arc<Self> {
-        let directory = TempDir::with_prefix("blindmeter-live-").expect("a temporary directory");
-        let store = "mode = \"memory\"\ncapacity = 4096".to_owned();
-        Self { directory, bpffs: None }.with(setup, "24h", &store)
-    }
-
-    /// A folder in memory whose daemon keeps its state and its counters, with a bpffs of its own.
-    pub(crate) fn keeping(setup: &Setup, epoch: &str) -> Arc<Self> {
-        let directory = TempDir::with_prefix_in("blindmeter-kept-", "/dev/shm").expect("a folder in memory");
-        let path = |file: &str| directory.path().join(file);
-        let key = path("ledger.key");
-        fs::write(&key, [7; 32]).expect("a key");
-        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("it is ours");
-        fs::create_dir(path("bpf")).expect("a mount point");
-        let bpffs = path("bpf");
-        let mounted = Command::new("mount").args(["-t", "bpf", "bpf"]).arg(&bpffs).status();
-        assert!(mounted.is_ok_and(|status| status.success()), "live tests mount a bpffs");
-        let store = format!(
-            "path = \"{}\"\nkey_file = \"{}\"\nsave_every = \"1s\"\ncapacity = 4096",
-            path("ledger.sealed").display(),
-            key.display(),
-        );
-        Self { directory, bpffs: Some(bpffs) }.with(setup, epoch, &store)
-    }
-
-    fn with(self, setup: &Setup, epoch: &str, store: &str) -> Arc<Self> {
-        let path = |file: &str| self.path(file);
-        fs::write(path("roster.csv"), format!("prefix,account\n{}", setup.roster)).expect("a roster file");
-        let text = configuration(&self, setup, epoch, store);
-        fs::write(path("blindmeter.toml"), text).expect("a configuration");
-        Arc::new(self)
-    }
-
-    pub(crate) fn path(&self, file: &str) -> PathBuf {
-        self.directory.path().join(file)
-    }
-
-    /// Replaces a text that stands in the configuration.
-    pub(crate) fn configure(&self, from: &str, to: &str) {
-        let text = fs::read_to_string(self.path("blindmeter.toml")).expect("a configuration");
-        assert!(text.contains(from), "{from:?} stands in the configuration");
-        fs::write(self.path("blindmeter.toml"), text.replacen(from, to, 1)).expect("a configuration");
-    }
-
-    /// Makes the folder, the place for pins and a copy of the program somebody else's. Gives the copy.
-    pub(crate) fn give_to(&self, user: u32) -> PathBuf {
-        let program = self.path("blindmeter");
-        // By another process: a child that is forked meanwhile would hold the copy open for writing.
-        let copied = Command::new("cp").arg(PROGRAM).arg(&program).status();
-        assert!(copied.is_ok_and(|status| status.success()), "the program can be copied");
-        let pins = self.path("bpf/blindmeter");
-        fs::create_dir_all(&pins).expect("the bpffs is ours");
-        for file in ["", "blindmeter.toml", "roster.csv", "ledger.key", "bpf/blindmeter"] {
-            chown(self.path(file), Some(user), Some(user)).expect("root gives files away");
-        }
-        fs::set_permissions(self.path(""), fs::Permissions::from_mode(0o755)).expect("ours");
-        fs::set_permissions(&pins, fs::Permissions::from_mode(0o700)).expect("ours");
-        program
-    }
-
-    /// Names of pins.
-    pub(crate) fn pins(&self) -> Vec<String> {
-        let folder = self.path("bpf/blindmeter");
-        let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-        entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect()
-    }
-
-    /// Runs a command of the program on this configuration, in the namespace of a daemon.
-    pub(crate) fn command_in(&self, namespace: &Namespace, words: &[&str]) -> Output {
-        let mut command = Command::new(PROGRAM);
-        command.args(words).arg("--config").arg(self.path("blindmeter.toml")).stdin(Stdio::null());
-        namespace.run(move || command.output()).expect("the program can be started")
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if let Some(bpffs) = &self.bpffs {
-            // What is left mounted is seen by the next run, which cannot remove the folder.
-            let _ = Command::new("umount").arg("--lazy").arg(bpffs).status();
-        }
-    }
 }
 
 impl Daemon {
@@ -427,49 +333,6 @@ impl Drop for Daemon {
             }
         }
     }
-}
-
-fn configuration(folder: &Folder, setup: &Setup, epoch: &str, store: &str) -> String {
-    let path = |file: &str| folder.path(file);
-    let list = |items: &[&str]| items.iter().map(|item| format!("{item:?}")).collect::<Vec<_>>().join(", ");
-    let (backend, hook) = match setup.backend {
-        hook @ ("tcx" | "clsact") => ("kernel", hook),
-        backend => (backend, "auto"),
-    };
-    format!(
-        r#"[tap]
-interfaces = [{interfaces}]
-backend = "{backend}"
-hook = "{hook}"
-pin = "{pin}"
-[node]
-name = "live-test"
-[roster]
-pools = [{pools}]
-file = "{roster}"
-[control]
-socket = "{socket}"
-[control.roles]
-roster = ["root"]
-support = ["root"]
-privacy = ["root"]
-[epoch]
-length = "{epoch}"
-[release]
-mode = "coarse"
-crowd = 20
-link_capacity = "1Gbit/s"
-[store]
-{store}
-[web]
-listen = ["{WEB}"]
-"#,
-        interfaces = list(&setup.interfaces),
-        pools = list(&setup.pools),
-        pin = path("bpf/blindmeter").display(),
-        roster = path("roster.csv").display(),
-        socket = path("control.sock").display(),
-    )
 }
 
 /// What `/metrics` serves, if somebody serves it.

@@ -1,7 +1,7 @@
 //! A service manager as far as the descriptor store goes: it takes descriptors by sd_notify(3), keeps
 //! them while no process lives, and passes them to the next one by sd_listen_fds(3).
 
-use super::daemon::Folder;
+use super::folder::Folder;
 use std::io::IoSliceMut;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixDatagram;

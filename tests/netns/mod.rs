@@ -6,6 +6,7 @@
 #![allow(unsafe_code, reason = "TUN ioctls and packet sockets have no safe form in the dependencies")]
 
 pub(crate) mod daemon;
+pub(crate) mod folder;
 pub(crate) mod frames;
 pub(crate) mod manager;
 pub(crate) mod packet_socket;

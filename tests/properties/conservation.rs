@@ -40,7 +40,7 @@ fn close(ledger: &mut Ledger, seed: u64, done: impl Fn() -> bool) -> (Vec<Totals
     let mut kept = vec![Totals::default(); slots];
     let mut closes = 0;
     while !done() {
-        ledger.seal();
+        ledger.seal(u64::MAX);
         closes += 1;
         if randomness.below(8) == 0 {
             for slot in all() {
@@ -98,7 +98,7 @@ fn the_node_is_the_sum_of_its_slots() {
     let counters = Counters::in_memory(5);
     let mut ledger = Ledger::new(counters);
     let mut sent = send(counters, 1, 10_000);
-    ledger.seal();
+    ledger.seal(u64::MAX);
     for (sum, more) in sent.iter_mut().zip(send(counters, 2, 10_000)) {
         *sum = sum.plus(more);
     }

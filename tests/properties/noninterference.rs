@@ -4,8 +4,9 @@
 //! moves the same bytes and packets in both, but at other times and in other pieces. Every surface
 //! that the node has is compared at every look, byte by byte.
 
-use crate::world::{Clocks, EPOCH, NOON, POLICY, SimulatedNode, SplitMix, TICK, cases, start};
+use crate::world::{Clocks, EPOCH, NOON, POLICY, SimulatedNode, SplitMix, TICK, cases, start_under};
 use blindmeter::meter::counters::Counters;
+use blindmeter::meter::policy::{Mode, Policy};
 use blindmeter::meter::slot::{Direction, Slot};
 use blindmeter::node::Tick;
 use blindmeter::publish::exposition::{self, Health};
@@ -14,6 +15,9 @@ use proptest::prelude::*;
 
 /// Slots: the reserved ones, and enough accounts for a crowd.
 const ACCOUNTS: usize = 40;
+
+/// The policies of the two modes.
+const POLICIES: [Policy; 2] = [POLICY, Policy { mode: Mode::Coarse, ..POLICY }];
 
 /// What one slot moves in one direction in one epoch.
 #[derive(Clone, Copy, Debug)]
@@ -63,9 +67,9 @@ struct World {
 }
 
 impl World {
-    fn new(flows: &[Flow], seed: u64, order: u64) -> Self {
+    fn new(policy: Policy, flows: &[Flow], seed: u64, order: u64) -> Self {
         let clocks = Clocks::new();
-        let (node, counters) = start(&clocks, ACCOUNTS, seed);
+        let (node, counters) = start_under(policy, &clocks, ACCOUNTS, seed);
         let released = exposition::released(&node.released());
         let mut pieces = pieces(flows, order);
         pieces.reverse();
@@ -116,7 +120,7 @@ struct Comparison {
     pages: Vec<String>,
 }
 
-fn compare(flows: &[Flow], seed: u64, orders: [u64; 2], epochs: u64) -> Comparison {
+fn compare(policy: Policy, flows: &[Flow], seed: u64, orders: [u64; 2], epochs: u64) -> Comparison {
     let health = Health {
         taps: vec![("wg0".into(), true)],
         sources: vec![("control", true)],
@@ -124,7 +128,7 @@ fn compare(flows: &[Flow], seed: u64, orders: [u64; 2], epochs: u64) -> Comparis
         store_ok: true,
         reload_ok: true,
     };
-    let [mut one, mut other] = orders.map(|order| World::new(flows, seed, order));
+    let [mut one, mut other] = orders.map(|order| World::new(policy, flows, seed, order));
     let mut comparison = Comparison::default();
     for look in 1..=(epochs + 1) * EPOCH / TICK {
         one.live(look * TICK);
@@ -156,7 +160,7 @@ fn any_flow(epochs: u64) -> impl Strategy<Value = Flow> {
     )
 }
 
-/// Flows of any size, most of them held back since one account dominates; or those of a crowd about
+/// Flows of any size, most of them held back in coarse mode since one account dominates; or those of a crowd about
 /// as large as the gate asks for, so that the noise decides and none of it may depend on traffic.
 fn any_flows() -> impl Strategy<Value = Vec<Flow>> {
     let crowd = (15_u32..25, 1_u64 << 20..1 << 22).prop_map(|(accounts, bytes)| crowd(accounts, |_| bytes));
@@ -187,8 +191,9 @@ proptest! {
         seed: u64,
         orders: [u64; 2],
         flows in any_flows(),
+        mode in 0..2_usize,
     ) {
-        let differing = compare(&flows, seed, orders, 3).differing;
+        let differing = compare(POLICIES[mode], &flows, seed, orders, 3).differing;
         prop_assert!(differing.is_empty(), "the worlds differ after {differing:?} seconds");
     }
 }
@@ -199,12 +204,14 @@ proptest! {
 fn the_two_worlds_are_not_the_same_by_chance() {
     let accounts = u32::try_from(ACCOUNTS).expect("few accounts");
     let crowd = |bytes: u64| crowd(accounts, |epoch| bytes * (epoch + 1));
-    let comparison = compare(&crowd(64 << 20), 1, [2, 3], 3);
-    assert!(comparison.differing.is_empty());
-    assert!(comparison.moved > 200, "{} looks with different counters", comparison.moved);
-    assert_eq!(comparison.pages.len(), 4);
-    assert!(comparison.pages[1..].iter().all(|page| page.contains("blindmeter_epoch_suppressed 0")));
-    let richer = compare(&crowd(96 << 20), 1, [2, 3], 3);
-    assert!(richer.pages[0] == comparison.pages[0]);
-    assert!((1..4).all(|at| richer.pages[at] != comparison.pages[at]));
+    for policy in POLICIES {
+        let comparison = compare(policy, &crowd(64 << 20), 1, [2, 3], 3);
+        assert!(comparison.differing.is_empty());
+        assert!(comparison.moved > 200, "{} looks with different counters", comparison.moved);
+        assert_eq!(comparison.pages.len(), 4);
+        assert!(comparison.pages[1..].iter().all(|page| page.contains("blindmeter_epoch_suppressed 0")));
+        let richer = compare(policy, &crowd(96 << 20), 1, [2, 3], 3);
+        assert!(richer.pages[0] == comparison.pages[0]);
+        assert!((1..4).all(|at| richer.pages[at] != comparison.pages[at]));
+    }
 }

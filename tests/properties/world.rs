@@ -26,6 +26,7 @@ pub(crate) const POLICY: Policy = Policy {
     link_bits_per_second: 1_000_000,
     refresh_seconds: 7 * DAY_SECONDS,
     period_seconds: 28 * DAY_SECONDS,
+    mode: Policy::DEFAULT.mode,
 };
 
 /// A node of this world.
@@ -108,8 +109,18 @@ impl SplitMix {
 
 /// A process that starts now and remembers nothing.
 pub(crate) fn start(clocks: &Clocks, accounts: usize, seed: u64) -> (SimulatedNode, Counters) {
+    start_under(POLICY, clocks, accounts, seed)
+}
+
+/// The same under another policy.
+pub(crate) fn start_under(
+    policy: Policy,
+    clocks: &Clocks,
+    accounts: usize,
+    seed: u64,
+) -> (SimulatedNode, Counters) {
     let counters = Counters::in_memory(accounts);
-    (Node::forgetful(POLICY, counters, clocks.clone(), SplitMix(seed)), counters)
+    (Node::forgetful(policy, counters, clocks.clone(), SplitMix(seed)), counters)
 }
 
 /// So many cases, and the seeds of failing ones beside the tests.

@@ -9,7 +9,7 @@ use crate::source::{Finding, Source, Token, tree};
 const ALL: &[&str] = &["*"];
 
 /// The arrows. An arrow that no file uses any more is taken out.
-const ARROWS: [(&str, &[&str]); 28] = [
+const ARROWS: [(&str, &[&str]); 29] = [
     ("lib", &[]),
     ("main", &["cli"]),
     ("cli", ALL),
@@ -24,7 +24,7 @@ const ARROWS: [(&str, &[&str]); 28] = [
             "store",
             "tap::CounterMemory",
             "tap::Memories",
-            "world::SystemRandomness",
+            "world::World",
         ],
     ),
     // The blind core depends on nothing.
@@ -37,13 +37,16 @@ const ARROWS: [(&str, &[&str]); 28] = [
     ("guard/doctor", &["config::Pattern"]),
     ("log", &["guard::sandbox::Part", "store::StoreError", "tap::kernel::KeptError"]),
     ("netlink", &[]),
-    ("world", &["meter::noise"]),
+    ("world", &["clock", "meter::noise", "store::disk"]),
     // The state machine: clocks and slots, no names.
     ("schedule", &["clock::Reading"]),
+    ("limits", &["clock::Reading", "meter::policy", "meter::tags"]),
     (
         "store",
         &[
+            "limits",
             "meter::band",
+            "meter::epoch::Carry",
             "meter::noise",
             "meter::release",
             "meter::slot",
@@ -52,7 +55,7 @@ const ARROWS: [(&str, &[&str]); 28] = [
             "schedule::ScheduleState",
         ],
     ),
-    ("node", &["clock", "meter", "schedule", "store::image", "world::SystemRandomness"]),
+    ("node", &["clock", "limits", "meter", "schedule", "store::image", "world"]),
     // packet -> tap -> roster -> meter
     (
         "tap",
@@ -89,15 +92,36 @@ const ARROWS: [(&str, &[&str]); 28] = [
     ("roster", &["meter::slot", "meter::tags"]),
     (
         "config",
-        &["meter::policy", "roster::account", "roster::address", "roster::table::POOL_ADDRESSES", "world"],
+        &[
+            "meter::budget",
+            "meter::policy",
+            "roster::account",
+            "roster::address",
+            "roster::table::POOL_ADDRESSES",
+            "world",
+        ],
     ),
     // Of traffic, /metrics sees a release; support sees a band and the totals of an export.
     ("publish", &[]),
-    ("publish/exposition", &["meter::policy", "meter::release"]),
+    ("publish/exposition", &["meter::policy", "meter::raised", "meter::release"]),
     ("publish/http", &["clock", "failure"]),
     ("publish/support", &["meter::band", "meter::ledger::NodeTotals", "meter::units"]),
     // The control socket joins the roster and the node; it reads no counter.
-    ("control", &["clock", "config::Roles", "failure", "guard", "node", "publish", "roster", "tap::Tap"]),
+    (
+        "control",
+        &[
+            "clock",
+            "config::Roles",
+            "failure",
+            "guard",
+            "limits::Limit",
+            "node",
+            "publish",
+            "roster",
+            "tap::Tap",
+            "world::World",
+        ],
+    ),
     // Nothing else is a module of this crate; a new one gets its row here.
     ("", &[]),
 ];

@@ -98,6 +98,26 @@ fn every_lint_of_the_house_is_denied() {
     assert!(found.is_empty(), "Cargo.toml does not deny {}", found.join(", "));
 }
 
+/// Tests of a manifest that only a lab build has, and that a script does not name.
+fn lab_tests_not_run(manifest: &str, script: &str) -> Vec<String> {
+    let manifest: toml::Table = manifest.parse().expect("cargo has read it");
+    let tests = manifest.get("test").and_then(toml::Value::as_array).into_iter().flatten();
+    let names = tests.filter(|test| test.get("required-features").is_some()).filter_map(|test| {
+        let name = test.get("name")?.as_str()?;
+        (!script.contains(&format!("--test {name}"))).then(|| name.to_owned())
+    });
+    names.collect()
+}
+
+#[test]
+fn every_test_that_needs_the_lab_build_is_run() {
+    let found = lab_tests_not_run(&read("Cargo.toml"), &read("tests/run"));
+    assert!(found.is_empty(), "tests/run does not run {}", found.join(", "));
+    let manifest = "[[test]]\nname = \"a\"\nrequired-features = [\"lab\"]\n[[test]]\nname = \"b\"";
+    assert_eq!(lab_tests_not_run(manifest, "cargo test --test c"), ["a"]);
+    assert!(lab_tests_not_run(manifest, "cargo test --test a").is_empty());
+}
+
 #[test]
 fn nothing_points_outside_the_repository() {
     let files = files(&["."]);

@@ -113,11 +113,12 @@ fn walk(folder: &Path, found: &mut Vec<String>) {
     for entry in fs::read_dir(Path::new(REPOSITORY).join(folder)).expect("a folder of the repository") {
         let name = entry.expect("a readable folder").file_name();
         let path = folder.join(&name);
-        let generated = name == ".git" || name == "target";
+        // In a work tree `.git` is a file.
+        if name == ".git" || name == "target" {
+            continue;
+        }
         if Path::new(REPOSITORY).join(&path).is_dir() {
-            if !generated {
-                walk(&path, found);
-            }
+            walk(&path, found);
         } else {
             let path = path.to_str().expect("paths of the repository are UTF-8");
             found.push(path.trim_start_matches("./").to_owned());

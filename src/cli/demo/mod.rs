@@ -16,10 +16,12 @@ use crate::control::changes::Change;
 use crate::daemon::{self, End, Engine};
 use crate::failure::{Code, Failure};
 use crate::guard::playground::{self, DEVICE, Playground};
-use crate::meter::policy::{Policy, Profile};
+use crate::meter::budget::Epsilon;
+use crate::meter::policy::{DAY_SECONDS, Mode, Noise, Policy, Profile};
 use crate::meter::release::Release;
 use crate::publish::http;
 use crate::roster::address::Prefix;
+use crate::world::System;
 use clap::Args;
 use screen::Look;
 use serde::Serialize;
@@ -166,7 +168,7 @@ fn conclude(report: &Report, json: bool) -> Result<(), Failure> {
 /// Shows the demo until its time is over; returns how many epochs were released, and the seconds.
 async fn watch(
     options: &Options,
-    engine: &Engine,
+    engine: &Engine<System>,
     sent: &Sent,
     metrics_url: &str,
 ) -> Result<(usize, u64), Failure> {
@@ -223,8 +225,18 @@ fn listener(asked: Option<SocketAddr>) -> Result<TcpListener, Failure> {
 
 fn config(accounts: u32) -> Config {
     let pool = |text: &str| Prefix::parse(text).expect("the demo's pools are good");
-    let policy =
-        Policy { profile: Profile::Demo, epoch_seconds: EPOCH_SECONDS, crowd: 10, ..Policy::DEFAULT };
+    let policy = Policy {
+        profile: Profile::Demo,
+        epoch_seconds: EPOCH_SECONDS,
+        crowd: 10,
+        // Each of the demo's epochs spends an epsilon of 1, as one of 24 h does; the accounts are
+        // made up, and small, and so is the clamp.
+        mode: Mode::Noisy(Noise {
+            epsilon: Epsilon::of_billionths(DAY_SECONDS / EPOCH_SECONDS * 1_000_000_000),
+            clamp_bytes: 2 << 20,
+        }),
+        ..Policy::DEFAULT
+    };
     Config {
         interfaces: vec![Pattern::of_name(DEVICE)],
         backend: Backend::Auto,

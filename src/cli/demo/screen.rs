@@ -62,13 +62,16 @@ fn left(look: &Look<'_>) -> Vec<String> {
     let mut lines = vec![
         "WHAT BLINDMETER PUBLISHES".to_owned(),
         "one line an epoch, alike for every scrape".to_owned(),
-        String::new(),
+        "with noise: a total may be below 0".to_owned(),
         format!("{:<10}{:>9}{:>11}  {}", "epoch", "up", "down", "crowd"),
     ];
     let shown = look.releases.len().saturating_sub(7);
     for release in &look.releases[shown..] {
         let crowd = if release.suppressed() { "held back" } else { "enough" };
-        let total = |bytes: i64| output::bytes(u64::try_from(bytes).unwrap_or(0));
+        let total = |bytes: i64| {
+            let sign = if bytes < 0 { "-" } else { "" };
+            format!("{sign}{}", output::bytes(bytes.unsigned_abs()))
+        };
         lines.push(format!(
             "{:<10}{:>9}{:>11}  {crowd}",
             release.ordinal(),

@@ -5,6 +5,7 @@ use crate::guard::playground::{Device, Playground};
 use crate::meter::slot::Direction;
 use crate::tap::frame::Link;
 use crate::tap::{self, Attribution};
+use crate::world::System;
 use std::fs::File;
 use std::io::{self, Read, Write};
 
@@ -55,7 +56,7 @@ impl Outlet {
     }
 
     /// The way straight to the engine's own code.
-    pub(super) fn in_process(engine: &Engine) -> Self {
+    pub(super) fn in_process(engine: &Engine<System>) -> Self {
         Self::InProcess(engine.attribution.clone())
     }
 

@@ -1,0 +1,137 @@
+//! How far a release is expected to be from what was counted: for an operator who chooses a mode.
+//!
+//! Floating point is good enough here: nothing of it is published or goes into a release.
+
+use super::output;
+use crate::meter::policy::{DAY_SECONDS, Mode, Policy};
+
+/// From this share of the link on, one release of one node says little by itself.
+const MUCH: f64 = 0.02;
+
+/// What is to be expected of each direction of each release.
+pub(super) struct ExpectedError {
+    /// Standard deviation of the noise; 0 in coarse mode.
+    pub(super) noise_bytes: f64,
+    /// The rounding step.
+    pub(super) step_bytes: f64,
+    /// What the link carries one way in an epoch.
+    pub(super) link_bytes: f64,
+}
+
+impl ExpectedError {
+    pub(super) fn of(policy: &Policy) -> Self {
+        let link = policy.link_bits_per_second as f64 / 8.0 * policy.epoch_seconds as f64;
+        let noise = policy.byte_scale().map_or(0.0, |scale| {
+            // Variance of the discrete Laplace distribution: 2 a / (1 - a)^2, where a = exp(-1/scale).
+            let rate = scale.denominator() as f64 / scale.numerator() as f64;
+            2.0_f64.sqrt() * (-rate / 2.0).exp() / -(-rate).exp_m1()
+        });
+        Self { noise_bytes: noise, step_bytes: policy.rounding_step() as f64, link_bytes: link }
+    }
+
+    /// Root of the mean square error: of the noise, and of rounding, which spreads evenly over a step.
+    pub(super) fn bytes(&self) -> f64 {
+        self.noise_bytes.hypot(self.step_bytes / 12.0_f64.sqrt())
+    }
+
+    fn share(&self) -> f64 {
+        self.bytes() / self.link_bytes
+    }
+
+    /// The lines of `check`.
+    pub(super) fn lines(&self, policy: &Policy) -> Vec<String> {
+        let amount = |bytes: f64| output::bytes(whole(bytes));
+        let error = amount(self.bytes());
+        let step = amount(self.step_bytes);
+        let Mode::Noisy(noise) = policy.mode else {
+            let at_most = amount(self.step_bytes / 2.0);
+            return vec![format!(
+                "each total is rounded to {step}: off by {at_most} at most, in each direction and epoch"
+            )];
+        };
+        let mut lines = vec![
+            format!(
+                "expected error of each total, in each direction and epoch: {error} (noise of standard \
+                 deviation {}, then rounding to {step})",
+                amount(self.noise_bytes)
+            ),
+            format!(
+                "that is {} of what the link carries; an account above {} in an epoch counts as that",
+                percent(self.share()),
+                output::bytes(noise.clamp_bytes)
+            ),
+        ];
+        if self.share() >= MUCH {
+            lines.push(self.advice(policy));
+        }
+        lines
+    }
+
+    fn advice(&self, policy: &Policy) -> String {
+        let epochs = 7 * DAY_SECONDS / policy.epoch_seconds;
+        let mut ways = Vec::new();
+        if policy.epoch_seconds < DAY_SECONDS {
+            ways.push("set epoch.length = \"24h\"".to_owned());
+        }
+        ways.push(format!("sum the fleet (16 such nodes: {})", percent(self.share() / 4.0)));
+        if epochs > 1 {
+            let week = percent(self.share() / (epochs as f64).sqrt());
+            ways.push(format!("sum {epochs} epochs, which are a week ({week})"));
+        }
+        ways.push("lower release.clamp".to_owned());
+        format!(
+            "that is much for this link: {}; or set release.mode = \"coarse\", which hides less",
+            ways.join(", ")
+        )
+    }
+}
+
+/// To the next whole byte; what does not fit is held at the ends.
+pub(super) fn whole(bytes: f64) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a cast from floating point is held at the ends"
+    )]
+    let whole = bytes.round() as u64;
+    whole
+}
+
+fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    if percent < 0.1 { format!("{percent:.2} %") } else { format!("{percent:.1} %") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The figures that the promise states for the default clamp and epsilon.
+    #[test]
+    fn the_error_is_a_share_of_the_link_as_promised() {
+        for (megabits, share) in [(10_000, 0.0007), (1_000, 0.007), (100, 0.070)] {
+            let policy = Policy { link_bits_per_second: megabits * 1_000_000, ..Policy::DEFAULT };
+            let error = ExpectedError::of(&policy);
+            assert!((error.noise_bytes / f64::from(1 << 30) - 70.71).abs() < 0.01);
+            let noise = error.noise_bytes / error.link_bytes;
+            assert!((noise / share - 1.0).abs() < 0.01, "{megabits} Mbit/s: {noise}");
+            assert!(
+                error.bytes() > error.noise_bytes && error.bytes() < error.noise_bytes + error.step_bytes
+            );
+        }
+    }
+
+    #[test]
+    fn a_small_link_reads_what_to_do_and_a_large_one_does_not() {
+        let small = Policy { link_bits_per_second: 100_000_000, ..Policy::DEFAULT };
+        let lines = ExpectedError::of(&small).lines(&small).join("\n");
+        for text in ["70.7 GiB", "7.0 % of", "fleet (16 such nodes: 1.8 %)", "a week (2.7 %)", "\"coarse\""] {
+            assert!(lines.contains(text), "{text}: {lines}");
+        }
+        let large = ExpectedError::of(&Policy::DEFAULT).lines(&Policy::DEFAULT).join("\n");
+        assert!(large.contains("0.7 % of") && !large.contains("much"), "{large}");
+        let coarse = Policy { mode: Mode::Coarse, ..small };
+        let lines = ExpectedError::of(&coarse).lines(&coarse).join("\n");
+        assert!(lines.contains("off by 1.0 GiB at most") && !lines.contains("noise"), "{lines}");
+    }
+}

@@ -1,0 +1,104 @@
+//! The tables that touch privacy become a [`Policy`], or the line of the number that breaks a limit.
+
+use super::quantity::{Bytes, Seconds};
+use super::{ConfigError, Text, raw};
+use crate::meter::budget::Epsilon;
+use crate::meter::policy::{Broken, CLAMP_CEILING, Mode, Noise, Policy, Profile};
+use std::ops::Range;
+use toml::Spanned;
+
+impl Text<'_> {
+    pub(super) fn policy(&self, file: &raw::File) -> Result<Policy, ConfigError> {
+        let default = Policy::DEFAULT;
+        let seconds = |value: &Option<Spanned<Seconds>>, default: u64| {
+            value.as_ref().map_or(default, |value| value.as_ref().0)
+        };
+        let release = &file.release;
+        let policy = Policy {
+            epoch_seconds: seconds(&file.epoch.length, default.epoch_seconds),
+            crowd: release.crowd.as_ref().map_or(default.crowd, |crowd| *crowd.as_ref()),
+            link_bits_per_second: release
+                .link_capacity
+                .as_ref()
+                .map_or(default.link_bits_per_second, |rate| rate.as_ref().0),
+            refresh_seconds: seconds(&file.support.refresh, default.refresh_seconds),
+            period_seconds: seconds(&file.store.period, default.period_seconds),
+            mode: self.mode(release)?,
+            ..default
+        };
+        policy.checked().map_err(|broken| self.broken(broken, file))
+    }
+
+    /// Keys of noisy mode are not read in coarse mode.
+    fn mode(&self, release: &raw::Release) -> Result<Mode, ConfigError> {
+        match &release.mode {
+            Some(mode) if mode.as_ref() == "coarse" => return Ok(Mode::Coarse),
+            Some(mode) if mode.as_ref() != "noisy" => {
+                return Err(self.at(mode, "release.mode: expected \"noisy\" or \"coarse\""));
+            }
+            _ => {}
+        }
+        let Mode::Noisy(default) = Policy::DEFAULT.mode else { return Ok(Policy::DEFAULT.mode) };
+        let epsilon = match &release.epsilon {
+            None => default.epsilon,
+            // From the text: what a floating-point number holds is not what was written.
+            Some(epsilon) => self.0.get(epsilon.span()).and_then(Epsilon::of_decimal).ok_or_else(|| {
+                let what = "release.epsilon: expected a decimal above 0 with at most nine places, like 0.5";
+                self.at(epsilon, what)
+            })?,
+        };
+        let clamp_bytes = release.clamp.as_ref().map_or(default.clamp_bytes, |clamp| clamp.as_ref().0);
+        Ok(Mode::Noisy(Noise { epsilon, clamp_bytes }))
+    }
+
+    fn broken(&self, broken: Broken, file: &raw::File) -> ConfigError {
+        let floors = Profile::BUILT.floors();
+        let release = &file.release;
+        let (span, what) = match broken {
+            Broken::Epoch => (
+                span(&file.epoch.length),
+                format!("epoch.length: the floor is {}; it is compiled in", Seconds(floors.epoch_seconds)),
+            ),
+            Broken::Crowd => (
+                span(&release.crowd),
+                format!("release.crowd: the floor is {}; it is compiled in", floors.crowd),
+            ),
+            Broken::Refresh => (
+                span(&file.support.refresh),
+                format!(
+                    "support.refresh: the floor is {}; it is compiled in",
+                    Seconds(floors.refresh_seconds)
+                ),
+            ),
+            Broken::Period => (
+                span(&file.store.period),
+                format!(
+                    "store.period: at least an epoch, at most {}; the ceiling is compiled in",
+                    Seconds(floors.period_ceiling_seconds)
+                ),
+            ),
+            Broken::Link => (span(&release.link_capacity), "release.link_capacity: must be above 0".into()),
+            Broken::Epsilon => (
+                span(&release.epsilon),
+                format!(
+                    "release.epsilon: the ceiling is {}; it is compiled in",
+                    floors.epsilon_ceiling.decimal()
+                ),
+            ),
+            Broken::Clamp => {
+                (span(&release.clamp), format!("release.clamp: expected 1B to {}", Bytes(CLAMP_CEILING)))
+            }
+            Broken::Noise => (
+                span(&release.epsilon).or(span(&release.clamp)),
+                "release.epsilon: with this clamp and epoch.length it asks for more noise than a total can \
+                 hold; raise it, or lower release.clamp"
+                    .into(),
+            ),
+        };
+        self.error(span.unwrap_or(0..0), what)
+    }
+}
+
+fn span<T>(value: &Option<Spanned<T>>) -> Option<Range<usize>> {
+    value.as_ref().map(Spanned::span)
+}

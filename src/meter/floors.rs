@@ -1,0 +1,118 @@
+//! What is compiled in: floors and ceilings of a policy, and the limits of look-ups, by profile.
+//!
+//! No configuration reaches these; the `lab` feature and the demo have their own.
+
+use super::budget::Epsilon;
+
+/// Which set of floors is compiled in or built in; published as `blindmeter_info{profile=...}`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// The floors of the promise.
+    Standard,
+    /// A build with the `lab` feature: floors lifted for tests.
+    Lab,
+    /// The demo's own short epochs over synthetic accounts; no configuration can select it.
+    Demo,
+}
+
+impl Profile {
+    /// The profile of this build: standard, or lab where that feature is compiled in.
+    pub const BUILT: Self = if cfg!(feature = "lab") { Self::Lab } else { Self::Standard };
+
+    /// The word that is published.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::Lab => "lab",
+            Self::Demo => "demo",
+        }
+    }
+
+    /// The floors and ceilings in force under this profile.
+    #[must_use]
+    pub const fn floors(self) -> Floors {
+        match self {
+            Self::Standard => Floors {
+                epoch_seconds: 3600,
+                crowd: 10,
+                refresh_seconds: 7 * DAY_SECONDS,
+                period_ceiling_seconds: 35 * DAY_SECONDS,
+                epsilon_ceiling: Epsilon::of_billionths(1_000_000_000),
+                counts_by_the_day: true,
+            },
+            Self::Lab | Self::Demo => Floors {
+                epoch_seconds: 1,
+                crowd: 1,
+                refresh_seconds: 1,
+                period_ceiling_seconds: 35 * DAY_SECONDS,
+                epsilon_ceiling: Epsilon::of_billionths(1_000_000_000_000_000),
+                counts_by_the_day: false,
+            },
+        }
+    }
+
+    /// How often staff may look up and export; none without a limit.
+    #[must_use]
+    pub const fn look_ups(self) -> Option<LookUps> {
+        match self {
+            Self::Standard => Some(LookUps::STANDARD),
+            Self::Lab | Self::Demo => None,
+        }
+    }
+}
+
+/// Seconds of a day.
+pub const DAY_SECONDS: u64 = 86_400;
+
+/// How often accounts may be looked up, by whoever has the role for it. An account may be exported
+/// once a week, whoever asks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct LookUps {
+    /// Look-ups of bands by one member of staff in a minute.
+    pub shown_a_minute: u8,
+    /// The same in a day.
+    pub shown_a_day: u8,
+    /// Accounts that one officer may export in a day.
+    pub exported_a_day: u8,
+    /// Accounts that may be exported in a week, by all officers together: bounds what is kept.
+    pub exported_a_week: u16,
+    /// Members of staff who may look up or export in a day: bounds what is kept.
+    pub staff_a_day: u8,
+}
+
+impl LookUps {
+    /// The limits of the promise.
+    ///
+    /// # Source
+    /// Privacy design, section 4; the last two are our own.
+    pub const STANDARD: Self = Self {
+        shown_a_minute: 30,
+        shown_a_day: 100,
+        exported_a_day: 20,
+        exported_a_week: 512,
+        staff_a_day: 64,
+    };
+}
+
+/// The smallest and largest values that a policy may hold.
+///
+/// # Source
+/// Privacy design: L24 (floors are compiled in), section 3 (crowd, epsilon, budget), section 4
+/// (refresh, period).
+#[derive(Clone, Copy)]
+pub struct Floors {
+    /// Shortest epoch, in seconds.
+    pub epoch_seconds: u64,
+    /// Smallest crowd, in accounts.
+    pub crowd: u64,
+    /// Shortest time between two refreshes of the bands, in seconds.
+    pub refresh_seconds: u64,
+    /// Longest period over which totals add up, in seconds.
+    pub period_ceiling_seconds: u64,
+    /// Largest epsilon for the bytes of an account-day.
+    pub epsilon_ceiling: Epsilon,
+    /// Whether the gate and the flag counts have one budget for a day, however short the epochs are;
+    /// else they spend it in each epoch.
+    pub counts_by_the_day: bool,
+}

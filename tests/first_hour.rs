@@ -1,0 +1,82 @@
+//! An operator's first hour: each usual mistake finds its cause in one command, and the probe account
+//! shows that a new node meters.
+
+mod daemon;
+mod netns;
+
+use daemon::Site;
+use netns::Namespace;
+use netns::daemon::{Daemon, Setup};
+use netns::folder::Folder;
+use netns::frames::{Address, datagram};
+use netns::tally::{Way, name};
+use netns::wire::{Kind, Wire, nobody};
+
+#[test]
+fn a_wrong_pool_shows_in_check_and_in_the_nodes_counts() {
+    let site = Site::new();
+    let good = site.command(&["check"]).succeeded();
+    assert!(!good.contains("# pools: 2 of") && !good.contains("misspelt"), "{good}");
+    site.configure("10.77.0.0/16\", \"fd77:77::/112", "10.78.0.0/16\", \"fd78:77::/112");
+    let wrong = site.command(&["check"]).succeeded();
+    assert!(wrong.contains("# pools: 0 of the roster's single addresses lie in a pool; 2 do not"), "{wrong}");
+    assert!(wrong.contains("is a pool misspelt, or missing?"), "{wrong}");
+}
+
+#[test]
+fn a_wrong_interface_name_shows_in_status_and_the_dry_run_names_what_is_there() {
+    let namespace = Namespace::new();
+    let _wire = Wire::make(&namespace, Kind::Tun, "tun0");
+    let setup = Setup { backend: "ring", interfaces: vec!["tunO"], pools: vec![], roster: String::new() };
+    let folder = Folder::forgetful(&setup);
+    let dry = folder.command_in(&namespace, &["run", "--dry-run"]);
+    let said = String::from_utf8_lossy(&dry.stdout).into_owned();
+    assert!(said.contains("interface tunO: nothing there yet, would be waited for"), "{said}");
+    assert!(said.contains("other interfaces here that could be metered: tun0"), "{said}");
+    let mut daemon = Daemon::spawn_in(&namespace, &folder);
+    daemon.await_start(2);
+    let status = daemon.command(&["status"]);
+    let status = String::from_utf8_lossy(&status.stdout).into_owned();
+    assert!(status.contains("interface tunO") && status.contains("NOT ATTACHED"), "{status}");
+    let told = daemon.said().matches("interface tunO: not there yet, waiting for it").count();
+    assert_eq!(told, 1, "it is said once");
+    daemon.stop();
+}
+
+#[test]
+fn a_missing_key_and_a_small_node_show_in_check() {
+    let site = Site::sealed();
+    std::fs::remove_file(site.path("ledger.key")).expect("ours");
+    site.command(&["check"]).failed(78, &["store.key_file", "is missing", "head -c 32 /dev/urandom"]);
+    site.write_key(&[7; 32]);
+    site.configure("mode = \"coarse\"", "mode = \"noisy\"");
+    site.configure("1Gbit/s", "100Mbit/s");
+    let small = site.command(&["check"]).succeeded();
+    assert!(small.contains("7.0 % of what the link carries") && small.contains("fleet"), "{small}");
+}
+
+#[test]
+fn a_stray_address_shows_in_the_nodes_counts_and_the_probe_account_shows_that_the_node_meters() {
+    let namespace = Namespace::new();
+    let wire = Wire::make(&namespace, Kind::Tun, "tun0");
+    let setup =
+        Setup { backend: "tcx", interfaces: vec!["tun0"], pools: vec!["10.8.0.0/24"], roster: String::new() };
+    let folder = Folder::forgetful(&setup);
+    folder.configure("[roster]", "[roster]\nprobe_account = \"acct-0000\"");
+    let daemon = Daemon::start_in(&namespace, &folder);
+    let address = Address::v4(0x0a08_0005);
+    let ping = || wire.send(Way::Up, &datagram(address, nobody(address, 1), 84));
+    // Nobody owns it yet: the one command that an operator asks tells.
+    ping();
+    let node = daemon.await_packets(1);
+    assert_eq!((node.attributed.up_packets, node.unattributed.up_packets), (0, 1));
+    // "Ping from it, export it, see it", as often as one likes.
+    daemon.assign("10.8.0.5", &name(0));
+    for times in 1..=25 {
+        ping();
+        daemon.await_packets(times + 1);
+        let held = daemon.export(&name(0));
+        assert_eq!((held.up_packets, held.up_bytes), (times, times * 84));
+    }
+    daemon.stop();
+}

@@ -1,0 +1,122 @@
+//! Look-up and export limits, as staff meets them at the daemon: whoever the client is, across restarts,
+//! and without telling who exists.
+#![cfg(not(feature = "lab"))]
+
+mod daemon;
+
+use daemon::command::{Person, repeats_nothing};
+use daemon::{Daemon, Site};
+use nix::sys::signal::Signal;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+
+/// A member of staff beside root: games, which every Debian has.
+const OTHER: Person = Person { user: 5, group: 65_534, more_groups: &[] };
+
+/// A site where both have every role, and whose store is sealed.
+fn site() -> Site {
+    let site = Site::sealed();
+    for role in ["support", "privacy"] {
+        site.configure(&format!("{role} = [\"root\"]"), format!("{role} = [\"root\", \"games\"]"));
+    }
+    site
+}
+
+fn stop(mut daemon: Daemon<'_>) -> String {
+    daemon.signal(Signal::SIGTERM);
+    assert_eq!(daemon.await_end(), Some(0), "{}", daemon.said());
+    daemon.said()
+}
+
+/// Asks for the band of so many accounts over one connection; how many were told, and what else was said.
+fn shown(site: &Site, accounts: impl Iterator<Item = String>) -> (usize, Vec<String>) {
+    let stream = UnixStream::connect(site.path("control.sock")).expect("the daemon listens");
+    let mut answers = BufReader::new(stream.try_clone().expect("a second handle")).lines();
+    let (mut told, mut refusals) = (0, Vec::new());
+    for account in accounts {
+        writeln!(&stream, "{{\"op\":\"show\",\"account\":\"{account}\"}}").expect("the daemon reads");
+        let answer = answers.next().expect("an answer a request").expect("the daemon answers");
+        if answer.starts_with("{\"account\":") { told += 1 } else { refusals.push(answer) }
+    }
+    refusals.dedup();
+    (told, refusals)
+}
+
+#[test]
+fn a_member_of_staff_looks_up_thirty_accounts_a_minute_whoever_they_are() {
+    let site = site();
+    let daemon = site.start();
+    // Known, unknown and the probe account, one connection or many, an honest client or none.
+    let names = ["canary-one", "canary-nobody", "canary-probe"];
+    let (told, refusals) = shown(&site, (0..40).map(|at| names[at % 3].to_owned()));
+    assert_eq!((told, refusals.len()), (30, 1), "{refusals:?}");
+    assert!(refusals[0].starts_with("{\"error\":{\"code\":77,"), "{refusals:?}");
+    for name in names {
+        site.command(&["accounts", "show", name]).failed(77, &["30 accounts a minute", "the next minute"]);
+    }
+    site.command_as(OTHER, &["accounts", "show", "canary-one"]).succeeded();
+    // A name that is none is no look-up.
+    site.command(&["accounts", "show", "canary%"]).failed(64, &["%XX"]);
+    stop(daemon);
+    // A restart is no way around.
+    let daemon = site.start();
+    site.command(&["accounts", "show", "canary-one"]).failed(77, &["30 accounts a minute"]);
+    repeats_nothing(&stop(daemon));
+}
+
+#[test]
+fn an_account_is_exported_once_a_week_whether_it_exists_or_not() {
+    let site = site();
+    let daemon = site.start();
+    let export = |account: &str| site.command(&["accounts", "export", account, "--json"]);
+    let limit = ["an account may be exported once a week", "next Thursday on, 00:00 UTC"];
+    let names = ["canary-one", "canary-nobody"];
+    let [one, nobody] = names.map(|name| export(name).succeeded());
+    assert_eq!(
+        one.replace(names[0], ""),
+        nobody.replace(names[1], ""),
+        "an unknown one answers like an unused one"
+    );
+    for name in names {
+        export(name).failed(77, &limit);
+        site.command(&["accounts", "export", name, "--open-epoch"]).failed(77, &limit);
+        site.command_as(OTHER, &["accounts", "export", name]).failed(77, &limit);
+    }
+    // The same name, written otherwise.
+    export("%63anary-one").failed(77, &limit);
+    stop(daemon);
+    let daemon = site.start();
+    for name in names {
+        export(name).failed(77, &limit);
+    }
+    // An account that is assigned only now was exported in this week all the same.
+    site.command(&["roster", "assign", "10.77.0.9", "canary-nobody"]).succeeded();
+    export("canary-nobody").failed(77, &limit);
+    repeats_nothing(&stop(daemon));
+}
+
+#[test]
+fn an_officer_exports_twenty_accounts_a_day_and_the_probe_account_without_end() {
+    let site = site();
+    let daemon = site.start();
+    let export = |account: &str| site.command(&["accounts", "export", account, "--open-epoch"]);
+    export("canary-probe").succeeded();
+    for number in 0..20 {
+        export(&format!("canary-{number}")).succeeded();
+    }
+    let limit = ["each officer may export 20 accounts a day", "tomorrow, UTC"];
+    for name in ["canary-20", "canary-0", "canary-one"] {
+        export(name).failed(77, &limit);
+    }
+    for _ in 0..3 {
+        export("canary-probe").succeeded();
+        site.command(&["accounts", "export", "--node"]).succeeded();
+    }
+    site.command_as(OTHER, &["accounts", "export", "canary-20"]).succeeded();
+    // Which account is the probe is read anew at a reload.
+    site.configure("\"canary-probe\"", "\"canary-one\"");
+    assert_eq!(daemon.reload(), "blindmeter: reloaded");
+    export("canary-one").succeeded();
+    export("canary-probe").failed(77, &limit);
+    repeats_nothing(&stop(daemon));
+}

@@ -1,0 +1,214 @@
+//! From counters to the page: what an account may add, what is carried over, and what of flags is shown.
+
+use crate::world::{POLICY, SplitMix, cases};
+use blindmeter::meter::budget::Epsilon;
+use blindmeter::meter::clamp::clamped;
+use blindmeter::meter::counters::Counters;
+use blindmeter::meter::epoch::Epochs;
+use blindmeter::meter::ledger::Ledger;
+use blindmeter::meter::noise::Randomness;
+use blindmeter::meter::policy::{Mode, Noise, Policy};
+use blindmeter::meter::raised::Raised;
+use blindmeter::meter::slot::{Direction, Slot};
+use blindmeter::meter::units::{Totals, Volume};
+use blindmeter::publish::exposition;
+use proptest::prelude::*;
+
+/// Every sample of noise is 0: low part 0, kept, no high part, positive.
+struct Silent(usize);
+
+impl Randomness for Silent {
+    fn next_word(&mut self) -> u64 {
+        self.0 += 1;
+        [0, 0, 1, 0][(self.0 - 1) % 4]
+    }
+}
+
+/// An hour's epochs on a link of one bit a second: totals are rounded to single bytes.
+fn exact(clamp_bytes: u64) -> Policy {
+    let noise = Noise { epsilon: Epsilon::of_billionths(1_000_000_000), clamp_bytes };
+    let policy = Policy { epoch_seconds: 3600, link_bits_per_second: 1, mode: Mode::Noisy(noise), ..POLICY };
+    assert_eq!(policy.rounding_step(), 1);
+    policy
+}
+
+fn any_bytes() -> impl Strategy<Value = u64> {
+    (0_u32..64, any::<u64>()).prop_map(|(power, word)| word >> power)
+}
+
+proptest! {
+    #![proptest_config(cases(4000))]
+
+    /// Both directions together are min(up + down, clamp), neither grows, and each is less than a byte
+    /// from its proportion.
+    #[test]
+    fn clamped_directions_add_up(up in any_bytes(), down in any_bytes(), clamp in any_bytes()) {
+        // A clamp is at most 2^50 bytes.
+        let clamp = clamp >> 14;
+        let volume = |bytes| Volume { bytes, packets: 1 };
+        let (less_up, less_down) = clamped(Totals { up: volume(up), down: volume(down) }, clamp);
+        let both = u128::from(up) + u128::from(down);
+        let held = both.min(u128::from(clamp));
+        prop_assert_eq!(u128::from(less_up) + u128::from(less_down), held);
+        prop_assert!(less_up <= up && less_down <= down);
+        // Up is floor(up held / both).
+        let less = u128::from(less_up);
+        prop_assert!(less * both <= u128::from(up) * held && u128::from(up) * held < (less + 1) * both.max(1));
+    }
+}
+
+/// What happens to one epoch: how many accounts move how much, and whether it is served in time.
+#[derive(Clone, Debug)]
+struct Course {
+    accounts: u32,
+    bytes: [u64; 2],
+    served: bool,
+    restarted: bool,
+}
+
+fn any_course() -> impl Strategy<Value = Course> {
+    (0_u32..40, [0_u64..1 << 24, 0_u64..1 << 24], prop::bool::weighted(0.7), prop::bool::weighted(0.2))
+        .prop_map(|(accounts, bytes, served, restarted)| Course { accounts, bytes, served, restarted })
+}
+
+proptest! {
+    #![proptest_config(cases(300))]
+
+    /// What the gate holds back, and what was sealed and never served, enters the next release whole,
+    /// each account's epoch clamped by itself; and a release holds nothing that another one held.
+    #[test]
+    fn carrying_over_loses_nothing_and_repeats_nothing(courses in prop::collection::vec(any_course(), 1..30)) {
+        let clamp = 1 << 23;
+        let policy = exact(clamp);
+        let counters = Counters::in_memory(40);
+        let mut ledger = Ledger::new(counters);
+        let mut epochs = Epochs::new(policy, 0);
+        let mut waiting = [0_i128; 2];
+        for (ordinal, course) in (1..).zip(&courses) {
+            let volume = |bytes| Volume { bytes, packets: 1 };
+            let each = Totals { up: volume(course.bytes[0]), down: volume(course.bytes[1]) };
+            for at in 0..course.accounts {
+                let slot = Slot::new(Slot::FIRST_ACCOUNT.word() + at);
+                counters.add(slot, Direction::Up, each.up.bytes, 1);
+                counters.add(slot, Direction::Down, each.down.bytes, 1);
+            }
+            let (up, down) = clamped(each, clamp);
+            waiting[0] += i128::from(up) * i128::from(course.accounts);
+            waiting[1] += i128::from(down) * i128::from(course.accounts);
+            prop_assert!(epochs.seal(ordinal, &mut ledger, &Raised::default(), &mut Silent(0)).is_ok());
+            if !course.served {
+                continue;
+            }
+            let release = epochs.publish().expect("it was sealed");
+            let crowd = course.accounts >= 20 && each.bytes() >= 1 << 20;
+            prop_assert_eq!(release.suppressed(), !crowd);
+            if crowd {
+                let shown = [release.up_bytes(), release.down_bytes()].map(i128::from);
+                prop_assert_eq!(shown, waiting);
+                waiting = [0; 2];
+            } else {
+                prop_assert_eq!((release.up_bytes(), release.down_bytes()), (0, 0));
+            }
+            if course.restarted {
+                epochs = Epochs::resumed(policy, ordinal, epochs.sealed(), epochs.released(), epochs.carry());
+            }
+        }
+    }
+}
+
+/// Whatever the schedule says: an ordinal that was used, or one below it, is not released again.
+#[test]
+fn an_ordinal_is_sealed_once() {
+    let (mut epochs, mut ledger, counters) = held_back(exact(1 << 30));
+    counters.add(Slot::FIRST_ACCOUNT, Direction::Up, 1 << 30, 1);
+    for ordinal in [0, 1] {
+        assert!(epochs.seal(ordinal, &mut ledger, &Raised::default(), &mut Silent(0)).is_err());
+        assert!(epochs.sealed().is_none() && ledger.open_epoch(Slot::FIRST_ACCOUNT).bytes() == 1 << 30);
+    }
+    let mut barred = Epochs::new(exact(1 << 30), 7);
+    assert!(barred.seal(7, &mut ledger, &Raised::default(), &mut Silent(0)).is_err());
+    assert!(barred.seal(8, &mut ledger, &Raised::default(), &mut Silent(0)).is_ok());
+}
+
+/// Closes one epoch in which an account alone moves 1 GiB, which the gate holds back.
+fn held_back(policy: Policy) -> (Epochs, Ledger, Counters) {
+    let counters = Counters::in_memory(30);
+    let mut ledger = Ledger::new(counters);
+    let mut epochs = Epochs::new(policy, 0);
+    counters.add(Slot::FIRST_ACCOUNT, Direction::Up, 1 << 30, 1);
+    assert!(epochs.seal(1, &mut ledger, &Raised::default(), &mut Silent(0)).is_ok());
+    assert!(epochs.publish().is_some_and(|release| release.suppressed()));
+    (epochs, ledger, counters)
+}
+
+/// The bytes up of the next epoch, in which thirty accounts move 1 MiB each, under this policy.
+fn next_epoch(before: Policy, after: Policy) -> i64 {
+    let (epochs, mut ledger, counters) = held_back(before);
+    let mut epochs = Epochs::resumed(after, 1, None, epochs.released(), epochs.carry());
+    for at in 0..30 {
+        counters.add(Slot::new(Slot::FIRST_ACCOUNT.word() + at), Direction::Up, 1 << 20, 1);
+    }
+    assert!(epochs.seal(2, &mut ledger, &Raised::default(), &mut Silent(0)).is_ok());
+    epochs.publish().map_or(0, |release| release.up_bytes())
+}
+
+#[test]
+fn what_was_clamped_for_other_noise_enters_no_release() {
+    let (policy, mib) = (exact(1 << 30), 1_i64 << 20);
+    assert_eq!(next_epoch(policy, policy), (1 << 30) + 30 * mib);
+    assert_eq!(next_epoch(policy, Policy { crowd: 21, ..policy }), (1 << 30) + 30 * mib);
+    for other in [exact(1 << 29), exact(1 << 31)] {
+        assert_eq!(next_epoch(policy, other), 30 * mib, "another clamp");
+    }
+    let half = Noise { epsilon: Epsilon::of_billionths(500_000_000), clamp_bytes: 1 << 30 };
+    assert_eq!(next_epoch(policy, Policy { mode: Mode::Noisy(half), ..policy }), 30 * mib);
+    // Coarse mode carries nothing, and takes nothing that was carried.
+    let coarse = Policy { mode: Mode::Coarse, ..policy };
+    assert_eq!(next_epoch(policy, coarse), 30 * mib);
+    assert_eq!(next_epoch(coarse, policy), 30 * mib);
+}
+
+/// The value of a series on the page of an epoch in which this was raised.
+fn page(policy: Policy, raised: &Raised, seed: u64) -> String {
+    let mut epochs = Epochs::new(policy, 0);
+    let mut ledger = Ledger::new(Counters::in_memory(1));
+    assert!(epochs.seal(1, &mut ledger, raised, &mut SplitMix(seed)).is_ok());
+    exposition::released(&epochs.publish().expect("it was sealed"))
+}
+
+#[test]
+fn what_is_raised_reaches_the_page() {
+    let raised = Raised {
+        accounts: [7, 8, 200, 1000, 23, 64],
+        mass_event: true,
+        interrupted: true,
+        failed_attempts: 65,
+    };
+    let coarse = page(Policy { mode: Mode::Coarse, ..POLICY }, &raised, 1);
+    for (series, value) in [
+        ("irregular_accounts{kind=\"heavy\"}", 0),
+        ("irregular_accounts{kind=\"pktflood\"}", 8),
+        ("irregular_accounts{kind=\"stall\"}", 200),
+        ("irregular_accounts{kind=\"surge\"}", 1000),
+        ("irregular_accounts{kind=\"updrift\"}", 16),
+        ("irregular_accounts{kind=\"upload\"}", 64),
+        ("mass_event", 1),
+        ("interrupted", 1),
+        ("failed_attempts", 128),
+    ] {
+        let line = format!("blindmeter_epoch_{series} {value}\n");
+        assert!(coarse.contains(&line), "{line} is not in {coarse}");
+    }
+    // With noise the counts are near, in multiples of 8, and not the same in every epoch.
+    let stall = |seed| {
+        let page = page(POLICY, &raised, seed);
+        let line = page
+            .lines()
+            .find_map(|line| line.strip_prefix("blindmeter_epoch_irregular_accounts{kind=\"stall\"} "));
+        line.and_then(|value| value.parse::<i64>().ok()).expect("a count")
+    };
+    let counts: Vec<i64> = (0..200).map(stall).collect();
+    assert!(counts.iter().all(|count| count % 8 == 0 && (120..280).contains(count)), "{counts:?}");
+    let mean = counts.iter().sum::<i64>() / 200;
+    assert!((198..=202).contains(&mean) && counts.iter().any(|count| *count != counts[0]), "{mean}");
+}
