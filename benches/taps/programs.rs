@@ -43,7 +43,7 @@ struct Row {
 /// Measures all programs in turns and prints the table.
 pub(crate) fn run(length: Length) {
     let (rounds, frames) = match length {
-        Length::Full => (21, 100_000),
+        Length::Full => (15, 100_000),
         Length::Quick => (3, 20_000),
     };
     let mut rows = rows();

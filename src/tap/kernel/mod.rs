@@ -1,9 +1,10 @@
 //! The kernel tap: a program at the tc hooks adds to counters that this process only reads.
 //!
 //! No packet and no address of one ever enters the process. Loading needs CAP_BPF and
-//! CAP_NET_ADMIN (CAP_PERFMON as well, or the program is compiled with speculation masks, which
-//! cost a fifth); afterwards the process needs none: it reads counters and writes owners through
-//! mapped memory and map descriptors, and [`helper`] attaches interfaces that come later.
+//! CAP_NET_ADMIN (CAP_PERFMON as well, or the program is compiled with barriers to speculation,
+//! which cost up to two fifths); afterwards the process needs none: it reads counters and writes
+//! owners through mapped memory and map descriptors, and [`helper`] attaches interfaces that come
+//! later.
 //! Maps, programs and links are [`kept`] under names, so that the kernel counts on while no process
 //! lives; the next one [`adopt`]s them.
 

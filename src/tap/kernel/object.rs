@@ -1,7 +1,7 @@
 //! Loading the committed object: programs and maps of a shape.
 //!
 //! Needs CAP_BPF and CAP_NET_ADMIN; with CAP_PERFMON as well the program is compiled without
-//! speculation masks, which cost a fifth.
+//! barriers to speculation, which cost up to two fifths.
 
 use super::KernelError;
 use super::owners::Pools;
