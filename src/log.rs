@@ -48,6 +48,14 @@ pub enum Event<'a> {
     UnknownRoleMember(&'a str),
     /// A listener that others can reach has no TLS and no log-in.
     ListeningWide,
+    /// The same with a log-in and no TLS.
+    ListeningInClear,
+    /// The same with TLS, and with neither log-in nor client certificates.
+    ListeningToAll,
+    /// A certificate whose time is over.
+    CertificateOver(&'a Path),
+    /// A certificate whose time has not come yet.
+    CertificateEarly(&'a Path),
     /// A name in the roster file looks like an address.
     NameLooksLikeAddress(&'a Path, usize),
     /// The last line of a start.
@@ -105,8 +113,27 @@ impl fmt::Display for Event<'_> {
                 write!(out, "control.roles: no user or group {name}; create it, or remove it from the list")
             }
             Self::ListeningWide => out.write_str(
-                "web.listen: others can reach this address, without TLS or log-in; listen on 127.0.0.1",
+                "web.listen: others can reach this address, without TLS or log-in; listen on 127.0.0.1, or \
+                 name a web.config_file",
             ),
+            Self::ListeningInClear => out.write_str(
+                "web.listen: others can reach this address, and passwords pass in clear; add \
+                 tls_server_config to web.config_file",
+            ),
+            Self::ListeningToAll => out.write_str(
+                "web.listen: others can reach this address, with TLS and without log-in; add \
+                 basic_auth_users or client_auth_type to web.config_file",
+            ),
+            Self::CertificateOver(path) => {
+                write!(out, "{}: a certificate in it has expired; renew it and reload", path.display())
+            }
+            Self::CertificateEarly(path) => {
+                write!(
+                    out,
+                    "{}: a certificate in it is not valid yet; look at this host's clock",
+                    path.display()
+                )
+            }
             Self::NameLooksLikeAddress(path, line) => write!(
                 out,
                 "{} line {line}: the account name looks like an address; name accounts otherwise",

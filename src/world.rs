@@ -5,9 +5,11 @@
 
 use crate::clock::{Clock, SystemClock};
 use crate::meter::noise::Randomness;
-use crate::store::disk::{Disk, SystemDisk};
-use std::io;
+use crate::store::disk::{self, Disk, SystemDisk};
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
+use zeroize::Zeroizing;
 
 /// The outside that a meter runs on: the system's, or a simulated one.
 pub trait World: Clone + Send + Sync + 'static {
@@ -57,7 +59,26 @@ pub trait Files {
     /// # Errors
     /// Those of the operating system.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// Reads a file that is nobody else's to read. A world without users has no others.
+    ///
+    /// # Errors
+    /// See [`Files::read`].
+    fn read_secret(&self, path: &Path) -> io::Result<Secret> {
+        Ok(Secret { bytes: Zeroizing::new(self.read(path)?), others_may_read: false })
+    }
 }
+
+/// A secret file as it was read; overwritten when it is let go of.
+pub struct Secret {
+    /// What it holds.
+    pub bytes: Zeroizing<Vec<u8>>,
+    /// Its group or others may read or write it.
+    pub others_may_read: bool,
+}
+
+/// Bytes of a secret file that are read: private keys have less than 20,000.
+const SECRET_BYTES: usize = 1 << 16;
 
 /// The file system of the running system.
 pub struct SystemFiles;
@@ -65,6 +86,15 @@ pub struct SystemFiles;
 impl Files for SystemFiles {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         std::fs::read(path)
+    }
+
+    fn read_secret(&self, path: &Path) -> io::Result<Secret> {
+        let file = File::open(path)?;
+        let others_may_read = disk::is_open_to_others(&file, path)?;
+        // All room at once: a buffer that grows leaves copies behind.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(SECRET_BYTES));
+        file.take(SECRET_BYTES as u64).read_to_end(&mut bytes)?;
+        Ok(Secret { bytes, others_may_read })
     }
 }
 

@@ -4,6 +4,7 @@ mod daemon;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -120,6 +121,61 @@ fn an_unknown_name_in_a_role_is_a_warning_and_names_are_resolved_again_at_a_relo
     site.configure("\"nobody\"", "\"no-such-user\"");
     daemon.reload();
     site.command_as(NOBODY, &show).failed(77, &["needs the role support:"]);
+}
+
+/// The daemon's own `/etc`, so that the machine's is left alone; it is replaced as groupadd(8) and
+/// usermod(8) do it, by a new file renamed over the old one.
+fn etc(folder: &Path, file: &str, line: &str) {
+    let text = std::fs::read_to_string(Path::new("/etc").join(file)).expect("every system has it");
+    let new = folder.join(format!("{file}+"));
+    std::fs::write(&new, format!("{text}{line}\n")).expect("the folder is ours");
+    std::fs::rename(&new, folder.join(file)).expect("the folder is ours");
+}
+
+#[test]
+fn users_and_groups_that_are_made_or_changed_after_the_start_count_from_the_reload_on() {
+    let site = Site::new();
+    site.configure("support = [\"root\"]", "support = [\"bm-late-user\", \"@bm-late-group\"]");
+    let folder = tempfile::TempDir::new().expect("a temporary directory");
+    etc(folder.path(), "passwd", "");
+    etc(folder.path(), "group", "");
+    std::fs::copy("/etc/nsswitch.conf", folder.path().join("nsswitch.conf")).expect("Debian has it");
+    let mount = format!("mount --bind {} /etc && exec \"$@\"", folder.path().display());
+    let daemon = site.start_under(&["unshare", "--mount", "sh", "-c", &mount, "sh"]);
+    let status = site.command(&["status", "--json"]).stdout;
+    assert!(!status.contains("landlock") && !status.contains("seccomp"), "the sandbox is in force: {status}");
+    let by_name = Person { user: 64_001, group: 65_534, more_groups: &[] };
+    let by_group = Person { user: 65_534, group: 65_534, more_groups: &[2_000_001, 64_002] };
+    let renumbered = Person { more_groups: &[64_003], ..by_group };
+    let show = ["accounts", "show", "canary-one"];
+    let hold = |expected: [bool; 3]| {
+        for (person, expected) in [by_name, by_group, renumbered].into_iter().zip(expected) {
+            let outcome = site.command_as(person, &show);
+            assert_eq!(
+                outcome.code,
+                Some(if expected { 0 } else { 77 }),
+                "{} {:?}",
+                person.user,
+                person.more_groups
+            );
+        }
+    };
+    hold([false, false, false]);
+    etc(folder.path(), "passwd", "bm-late-user:x:64001:64001::/:/bin/false");
+    etc(folder.path(), "group", "bm-late-group:x:64002:");
+    hold([false, false, false]);
+    assert_eq!(daemon.reload(), "blindmeter: reloaded");
+    hold([true, true, false]);
+    etc(folder.path(), "group", "bm-late-group:x:64003:");
+    assert_eq!(daemon.reload(), "blindmeter: reloaded");
+    hold([true, false, true]);
+    etc(folder.path(), "passwd", "");
+    etc(folder.path(), "group", "");
+    assert_eq!(daemon.reload(), "blindmeter: reloaded");
+    hold([false, false, false]);
+    let warnings =
+        daemon.said().lines().filter(|line| line.contains("no user or group @bm-late-group;")).count();
+    assert_eq!(warnings, 2, "at the start and after it was removed: {}", daemon.said());
 }
 
 #[test]

@@ -34,8 +34,8 @@ fn assert_same(kind: &str, there: &BTreeSet<String>) {
     let missing: Vec<&String> = there.difference(&table).collect();
     let stale: Vec<&String> = table.difference(there).collect();
     assert!(!there.is_empty(), "something was looked at");
-    assert!(missing.is_empty(), "{kind}: not in src/guard/inventory.rs: {missing:?}");
-    assert!(stale.is_empty(), "{kind}: in src/guard/inventory.rs, but gone: {stale:?}");
+    assert!(missing.is_empty(), "{kind}: not in src/guard/inventory/table.rs: {missing:?}");
+    assert!(stale.is_empty(), "{kind}: in src/guard/inventory/table.rs, but gone: {stale:?}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::daemon;
 use crate::failure::{Code, Failure};
 use crate::meter::release::Release;
 use crate::publish::exposition::{self, Health};
+use crate::publish::web::Terms;
 use crate::roster::csv::Row;
 use crate::world::SystemFiles;
 use serde::Serialize;
@@ -28,6 +29,7 @@ struct Report {
     link_bytes_per_epoch: u64,
     policy: String,
     profile: &'static str,
+    web: String,
 }
 
 /// Validates a configuration and the files it names, and prints what is in force.
@@ -35,7 +37,7 @@ struct Report {
 /// # Errors
 /// The first thing that is wrong (78).
 pub(super) fn check(path: &Path, json: bool) -> Result<(), Failure> {
-    let (config, rows) = load(path)?;
+    let (config, rows, terms) = load(path)?;
     if let Some(store) = &config.store {
         crate::store::check_key(&store.key_file)
             .map_err(|error| Failure::new(Code::Config, error.to_string()))?;
@@ -57,6 +59,7 @@ pub(super) fn check(path: &Path, json: bool) -> Result<(), Failure> {
         link_bytes_per_epoch: expected_error::whole(error.link_bytes),
         policy: policy.digest(),
         profile: policy.profile.word(),
+        web: terms.summary(),
     };
     if json {
         return output::json(&report);
@@ -76,18 +79,21 @@ pub(super) fn check(path: &Path, json: bool) -> Result<(), Failure> {
     for line in error.lines(policy) {
         output::line(&format!("# release: {line}"))?;
     }
+    output::line(&format!("# web: {}", report.web))?;
     output::line(&format!("# policy digest: {}, profile {}", report.policy, report.profile))?;
     output::line(&format!("{}: good", path.display()))
 }
 
-fn load(path: &Path) -> Result<(Config, Vec<Row>), Failure> {
+fn load(path: &Path) -> Result<(Config, Vec<Row>, Terms), Failure> {
     let bad = |why: String| Failure::new(Code::Config, why);
     let config = config::load(&SystemFiles, path).map_err(bad)?;
     let rows = daemon::read_roster(&SystemFiles, &config).map_err(bad)?;
     if let Some(file) = &config.roster_file {
         daemon::warn_of_names(file, &rows);
     }
-    Ok((config, rows))
+    let terms = daemon::read_terms(&SystemFiles, &config, &Terms::default()).map_err(bad)?;
+    daemon::warn_of_certificates(&terms);
+    Ok((config, rows, terms))
 }
 
 /// How many of the roster's single addresses lie in a pool, and how many do not.
@@ -117,7 +123,7 @@ fn accounts(config: &Config, rows: &[Row]) -> Result<usize, Failure> {
 /// # Errors
 /// A configuration that is wrong (78), or interfaces that cannot be listed (74).
 pub(super) fn dry_run(path: &Path) -> Result<(), Failure> {
-    let (config, _) = load(path)?;
+    let (config, ..) = load(path)?;
     match daemon::try_out(&config) {
         Ok((tap, why)) => output::line(&format!("tap: {tap}: {why}"))?,
         Err(failure) => output::line(&format!("tap: none: {}", failure.message))?,

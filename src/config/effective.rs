@@ -5,6 +5,7 @@
 use super::quantity::{BitsPerSecond, Bytes, Seconds};
 use super::{Backend, Config, Hook};
 use crate::meter::policy::{Mode, Noise};
+use std::path::Path;
 
 impl Config {
     /// The configuration in force, as TOML; it holds no secret.
@@ -57,6 +58,8 @@ impl Config {
         ));
         put(format!("\n[support]\nrefresh = \"{}\"", Seconds(policy.refresh_seconds)));
         put(format!("\n[web]\nlisten = [{}]", list(&mut self.listen.iter().map(ToString::to_string))));
+        let web = self.web_config_file.as_deref().unwrap_or(Path::new(""));
+        put(format!("config_file = \"{}\"", web.display()));
         put(match &self.store {
             None => "\n[store]\nmode = \"memory\"".to_owned(),
             Some(store) => format!(

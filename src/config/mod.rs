@@ -47,6 +47,8 @@ pub struct Config {
     pub policy: ComparablePolicy,
     /// Where `/metrics` is served.
     pub listen: Vec<SocketAddr>,
+    /// What a client must show there: the exporter-toolkit's web configuration file.
+    pub web_config_file: Option<PathBuf>,
     /// How many accounts there is room for.
     pub capacity: usize,
     /// The sealed store; none in memory mode.
@@ -197,6 +199,7 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
         roles: roles(file.control.roles),
         policy: ComparablePolicy(policy),
         listen: source.listen(file.web.listen.as_deref())?,
+        web_config_file: file.web.config_file.filter(|path| !path.as_os_str().is_empty()),
         capacity,
         store: source.store(&file.store)?,
     })
@@ -278,12 +281,6 @@ impl Text<'_> {
         if let Some(listen) = &file.support.listen {
             return Err(self
                 .at(listen, "support.listen: the support page is not in this version; use `accounts show`"));
-        }
-        if let Some(path) = &file.web.config_file
-            && !path.as_ref().is_empty()
-        {
-            let what = "web.config_file: TLS and log-in are not in this version; keep web.listen on loopback";
-            return Err(self.at(path, what));
         }
         if let Some(table) = &file.irregularity {
             return Err(self.at(table, "irregularity: flags are not in this version; remove the table"));

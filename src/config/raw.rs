@@ -101,7 +101,7 @@ pub(super) struct Support {
 #[serde(deny_unknown_fields)]
 pub(super) struct Web {
     pub(super) listen: Option<Vec<Spanned<String>>>,
-    pub(super) config_file: Option<Spanned<String>>,
+    pub(super) config_file: Option<PathBuf>,
 }
 
 #[derive(Deserialize, Default)]

@@ -23,6 +23,7 @@ use crate::log::{Event, say};
 use crate::meter::policy::Profile;
 use crate::publish::exposition;
 use crate::publish::http::{self, Bound, Listeners};
+use crate::publish::web::{self, Door, Openness, Terms, WebFile};
 use crate::roster::account::AccountName;
 use crate::roster::address::Prefix;
 use crate::roster::csv::Row;
@@ -47,6 +48,27 @@ pub fn read_roster(files: &impl Files, config: &Config) -> Result<Vec<Row>, Stri
         .read(path)
         .map_err(|error| format!("roster.file {}: cannot be read: {error}", path.display()))?;
     csv::rows(&bytes).map_err(|error| named(&error))
+}
+
+/// Reads the web configuration file and every file that it names; without one, whoever reaches a
+/// listener may read. `before` is what was in force.
+///
+/// # Errors
+/// One line that names the file and the line in it.
+pub fn read_terms(files: &impl Files, config: &Config, before: &Terms) -> Result<Terms, String> {
+    let path = config.web_config_file.as_deref();
+    path.map_or_else(|| Ok(Terms::default()), |path| Terms::load(files, path, before))
+}
+
+/// Says which certificates clients will refuse, by file.
+pub fn warn_of_certificates(terms: &Terms) {
+    for warning in &terms.warnings {
+        say(&if warning.is_over {
+            Event::CertificateOver(&warning.path)
+        } else {
+            Event::CertificateEarly(&warning.path)
+        });
+    }
 }
 
 /// Says which names of the file look like addresses, by line.
@@ -87,6 +109,7 @@ struct Daemon<'a> {
     config: Config,
     engine: Engine<System>,
     web: Listeners,
+    door: Arc<Door>,
 }
 
 /// Runs the daemon until SIGTERM or SIGINT, which end it for good, or SIGUSR1, after which another
@@ -105,7 +128,11 @@ pub fn run(path: &Path, accept_loss: bool) -> Result<(), Failure> {
     let web = Listeners::default();
     let listeners = web.prepare(&config.listen)?;
     let control = server::bind(&config.control_socket)?;
-    let level = enclose(path, &config, prepared.chosen.kind());
+    // Only to know which folders to open: all is read again inside, where a reload reads it.
+    let file = config.web_config_file.as_deref().map(|path| web::read(&SystemFiles, path));
+    let file = file.transpose().map_err(bad)?;
+    let level = enclose(path, &config, file.as_ref(), prepared.chosen.kind());
+    let terms = read_terms(&SystemFiles, &config, &Terms::default()).map_err(bad)?;
     let rows = read_roster(&SystemFiles, &config).map_err(bad)?;
     if let Some(file) = &config.roster_file {
         warn_of_names(file, &rows);
@@ -129,8 +156,8 @@ pub fn run(path: &Path, accept_loss: bool) -> Result<(), Failure> {
             Some(Start::ResumedWithoutCounters) => Event::ResumedWithoutCounters,
             Some(Start::LossAccepted) => Event::LossAccepted,
         });
-        let mut daemon = Daemon { path, config, engine, web };
-        daemon.adopt(listeners).map_err(|error| Failure::new(Code::Io, error.to_string()))?;
+        let mut daemon = Daemon { path, config, engine, web, door: Arc::default() };
+        daemon.adopt(listeners, terms).map_err(|error| Failure::new(Code::Io, error.to_string()))?;
         daemon.serve(control).await
     });
     // The socket is ours: `bind` has made sure that no other daemon answers on it.
@@ -139,7 +166,7 @@ pub fn run(path: &Path, accept_loss: bool) -> Result<(), Failure> {
 }
 
 /// Puts the sandbox around the process, which has one thread yet.
-fn enclose(path: &Path, config: &Config, tap: TapKind) -> Level {
+fn enclose(path: &Path, config: &Config, web: Option<&WebFile>, tap: TapKind) -> Level {
     // What both need later and cannot reach from inside: users and groups by the system's own
     // libraries, and the boot.
     let _ = Access::resolve(&config.roles);
@@ -147,18 +174,20 @@ fn enclose(path: &Path, config: &Config, tap: TapKind) -> Level {
     let packet_sockets = tap != TapKind::Kernel;
     sandbox::enter(&Enclosure {
         capabilities: if packet_sockets { &capabilities::PACKET_SOCKETS } else { &[] },
-        folders: folders(path, config),
+        folders: folders(path, config, web),
         packet_sockets,
     })
 }
 
 /// Every folder that the daemon reaches once it is set up.
-fn folders(path: &Path, config: &Config) -> Vec<Folder> {
+fn folders(path: &Path, config: &Config, web: Option<&WebFile>) -> Vec<Folder> {
     // Users and groups are looked up again at a reload.
     let mut folders = vec![Folder::new(Path::new("/etc"), Reach::Read)];
     let key = config.store.as_ref().map(|store| store.key_file.as_path());
     let credential = key.and_then(credential_of);
-    let read = [Some(path), config.roster_file.as_deref(), key, credential.as_deref()].into_iter().flatten();
+    let read = [Some(path), config.roster_file.as_deref(), key, credential.as_deref()];
+    let read = read.into_iter().chain([config.web_config_file.as_deref()]).flatten();
+    let read = read.chain(web.into_iter().flat_map(WebFile::files));
     folders.extend(read.flat_map(|file| Folder::of_file(file, Reach::Read)));
     folders.extend(Folder::of_file(&config.control_socket, Reach::Keep));
     if let Some(store) = &config.store {
@@ -197,12 +226,20 @@ impl Daemon<'_> {
         Ok(())
     }
 
-    /// Serves these listeners, and lets go of those that are not configured any more.
-    fn adopt(&mut self, bound: Bound) -> std::io::Result<()> {
+    /// Serves these listeners on these terms, and lets go of those that are not configured any more.
+    fn adopt(&mut self, bound: Bound, terms: Terms) -> std::io::Result<()> {
+        warn_of_certificates(&terms);
+        let openness = terms.openness();
+        self.door.exchange(terms);
         let router = http::router(Arc::clone(&self.engine.pages));
-        self.web.adopt(bound, &self.config.listen, &router)?;
+        self.web.adopt(bound, &self.config.listen, &router, &self.door)?;
         if http::others_can_reach(&self.config.listen) {
-            say(&Event::ListeningWide);
+            match openness {
+                Openness::Plain => say(&Event::ListeningWide),
+                Openness::PlainLogIn => say(&Event::ListeningInClear),
+                Openness::Encrypted => say(&Event::ListeningToAll),
+                Openness::Closed => {}
+            }
         }
         Ok(())
     }
@@ -215,7 +252,7 @@ impl Daemon<'_> {
         self.engine.desk.access.store(Arc::new(access));
     }
 
-    /// Reads configuration and roster again; a bad one is refused whole.
+    /// Reads configuration, roster, web configuration and certificates again; a bad one is refused whole.
     async fn reload(&mut self) {
         service::tell(Word::Reloading);
         let result = self.try_reload().await;
@@ -237,6 +274,7 @@ impl Daemon<'_> {
             return Err(format!("{}: a change to {table} needs a restart", self.path.display()));
         }
         let rows = read_roster(&SystemFiles, &new)?;
+        let terms = read_terms(&SystemFiles, &new, &self.door.terms())?;
         let listeners = self.web.prepare(&new.listen).map_err(|failure| failure.message)?;
         if let Some(file) = &new.roster_file {
             warn_of_names(file, &rows);
@@ -250,6 +288,6 @@ impl Daemon<'_> {
         self.engine.desk.probe.store(Arc::new(new.probe_account.clone()));
         self.config = new;
         self.resolve_roles();
-        self.adopt(listeners).map_err(|error| error.to_string())
+        self.adopt(listeners, terms).map_err(|error| error.to_string())
     }
 }

@@ -5,6 +5,7 @@
 //! when its buffer is exchanged and at no other time.
 #![expect(clippy::disallowed_types, reason = "the listeners' own addresses are bound here")]
 
+use super::web::{self, Door};
 use crate::failure::{Code, Failure};
 use arc_swap::ArcSwap;
 use axum::Router;
@@ -20,8 +21,10 @@ use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
 
 /// Connections at a time. Beyond it the oldest is closed, so that slow ones cannot shut a scraper
 /// out.
@@ -33,6 +36,9 @@ const HEADER_TIME: Duration = Duration::from_secs(75);
 
 /// The most that the headers of a request may hold, in bytes; hyper's least is 8 KiB.
 const HEADER_BYTES: usize = 16 * 1024;
+
+/// How long a TLS handshake may take: a scrape has ten seconds for all of it.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 
 /// Header lines of a request.
 const HEADERS: usize = 64;
@@ -136,13 +142,21 @@ impl Listeners {
         Ok(new.iter().copied().zip(bind(&new)?).collect())
     }
 
-    /// Serves those that were bound, and lets go of those that are not among the addresses any more.
+    /// Serves those that were bound behind this door, and lets go of those that are not among the
+    /// addresses any more.
     ///
     /// # Errors
     /// When the runtime cannot take a listener.
-    pub fn adopt(&mut self, bound: Bound, addresses: &[SocketAddr], router: &Router) -> io::Result<()> {
+    pub fn adopt(
+        &mut self,
+        bound: Bound,
+        addresses: &[SocketAddr],
+        router: &Router,
+        door: &Arc<Door>,
+    ) -> io::Result<()> {
         for (address, listener) in bound {
-            let task = tokio::spawn(serve(TcpListener::from_std(listener)?, router.clone()));
+            let listener = TcpListener::from_std(listener)?;
+            let task = tokio::spawn(serve_behind(Arc::clone(door), listener, router.clone()));
             self.serving.push((address, task));
         }
         self.serving.retain(|(address, task)| {
@@ -156,8 +170,15 @@ impl Listeners {
     }
 }
 
-/// Serves until the task is dropped. No error of a connection or of accept(2) ends it.
+/// Serves whoever reaches the listener; see [`serve_behind`].
 pub async fn serve(listener: TcpListener, router: Router) {
+    serve_behind(Arc::default(), listener, router).await;
+}
+
+/// Serves behind a door until the task is dropped. No error of a connection, a handshake or accept(2)
+/// ends it.
+pub async fn serve_behind(door: Arc<Door>, listener: TcpListener, router: Router) {
+    let router = web::behind(&door, router);
     let mut connections: JoinSet<()> = JoinSet::new();
     let mut handles: VecDeque<AbortHandle> = VecDeque::new();
     loop {
@@ -172,13 +193,22 @@ pub async fn serve(listener: TcpListener, router: Router) {
         {
             oldest.abort();
         }
-        handles.push_back(connections.spawn(connection(stream, router.clone())));
+        handles.push_back(connections.spawn(connection(stream, door.tls(), router.clone())));
     }
 }
 
-async fn connection(stream: TcpStream, router: Router) {
+/// A connection, its handshake included; one that fails concerns the one who made it.
+async fn connection(stream: TcpStream, tls: Option<Arc<rustls::ServerConfig>>, router: Router) {
+    let Some(tls) = tls else { return converse(stream, router).await };
+    let handshake = TlsAcceptor::from(tls).accept(stream);
+    if let Some(Ok(stream)) = crate::clock::within(HANDSHAKE_TIME, handshake).await {
+        converse(stream, router).await;
+    }
+}
+
+async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, router: Router) {
     let service = TowerToHyperService::new(router);
-    // A connection that fails concerns the one who made it.
+    // See above.
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIME)

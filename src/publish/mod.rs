@@ -6,3 +6,4 @@
 pub mod exposition;
 pub mod http;
 pub mod support;
+pub mod web;

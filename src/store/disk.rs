@@ -85,6 +85,20 @@ pub trait Disk {
     fn remove(&self, path: &Path) -> io::Result<()>;
 }
 
+/// Whether the group of a secret file, or others, may read or write it.
+///
+/// A credential of the service manager may be shown with bits of a group: they are the mask of an entry
+/// for the service's own user, and the folder is closed to all others.
+///
+/// # Errors
+/// Those of the operating system.
+pub fn is_open_to_others(file: &File, path: &Path) -> io::Result<bool> {
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY");
+    let is_credential = credentials.is_some_and(|folder| path.starts_with(folder));
+    let others = if is_credential { 0o007 } else { 0o077 };
+    Ok(file.metadata()?.mode() & others != 0)
+}
+
 /// The file system of the running system.
 pub struct SystemDisk;
 
@@ -140,12 +154,9 @@ impl Disk for SystemDisk {
     }
 
     fn read_key(&self, path: &Path) -> io::Result<KeyFile> {
-        let credential = credential_of(path);
-        let file = File::open(credential.as_deref().unwrap_or(path))?;
-        // A credential may be shown with bits of a group: they are the mask of an entry for the
-        // service's own user, and the folder is closed to all others.
-        let others = if credential.is_some() { 0o007 } else { 0o077 };
-        let others_may_read = file.metadata()?.mode() & others != 0;
+        let path = credential_of(path).unwrap_or_else(|| path.to_owned());
+        let file = File::open(&path)?;
+        let others_may_read = is_open_to_others(&file, &path)?;
         // A key is 32 bytes: nothing longer is read far, whatever the file is.
         let mut bytes = Vec::with_capacity(64);
         file.take(64).read_to_end(&mut bytes)?;

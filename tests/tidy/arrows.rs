@@ -9,7 +9,7 @@ use crate::source::{Finding, Source, Token, tree};
 const ALL: &[&str] = &["*"];
 
 /// The arrows. An arrow that no file uses any more is taken out.
-const ARROWS: [(&str, &[&str]); 29] = [
+const ARROWS: [(&str, &[&str]); 30] = [
     ("lib", &[]),
     ("main", &["cli"]),
     ("cli", ALL),
@@ -105,6 +105,8 @@ const ARROWS: [(&str, &[&str]); 29] = [
     ("publish", &[]),
     ("publish/exposition", &["meter::policy", "meter::raised", "meter::release"]),
     ("publish/http", &["clock", "failure"]),
+    // What stands before the pages sees none of them.
+    ("publish/web", &["clock", "world"]),
     ("publish/support", &["meter::band", "meter::ledger::NodeTotals", "meter::units"]),
     // The control socket joins the roster and the node; it reads no counter.
     (

@@ -250,6 +250,7 @@ fn config(accounts: u32) -> Config {
         roles: Roles { roster: Vec::new(), support: Vec::new(), privacy: Vec::new() },
         policy: ComparablePolicy(policy),
         listen: Vec::new(),
+        web_config_file: None,
         capacity: accounts as usize,
         store: None,
         // Nothing is kept beyond the demo.

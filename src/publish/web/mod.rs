@@ -1,0 +1,185 @@
+//! What a client must show before it sees a page: TLS, a certificate, a log-in; as the exporter-toolkit's
+//! web configuration file says.
+//!
+//! Sees no page and no peer's address. Nothing here is logged: what a client does wrong concerns the
+//! client.
+
+mod file;
+mod login;
+mod tls;
+mod yaml;
+
+pub use file::WebFile;
+pub use tls::Warning;
+
+use crate::world::Files;
+use arc_swap::ArcSwap;
+use axum::Router;
+use axum::extract::Request;
+use axum::http::header::{CACHE_CONTROL, WWW_AUTHENTICATE};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use login::LogIn;
+use rustls::ServerConfig;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The challenge of RFC 7617, section 2, which asks for a realm.
+const CHALLENGE: &str = "Basic realm=\"blindmeter\"";
+
+/// What is wrong with a web configuration file or a file that it names, and on which of its lines.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {what}")]
+pub struct WebError {
+    line: usize,
+    what: String,
+}
+
+impl WebError {
+    fn new(line: usize, what: impl Into<String>) -> Self {
+        Self { line, what: what.into() }
+    }
+}
+
+/// Why a file cannot be read, with the remedy that an operator may not think of.
+fn unreadable(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => format!(
+            "cannot be read: {error}; it must be open to the daemon's user, and a folder that is new to the \
+             daemon needs a restart"
+        ),
+        _ => format!("cannot be read: {error}"),
+    }
+}
+
+/// Reads a web configuration file, and none that it names.
+///
+/// # Errors
+/// One line that names the file and the line in it.
+pub fn read(files: &impl Files, path: &Path) -> Result<WebFile, String> {
+    let named = |why: &dyn std::fmt::Display| format!("web.config_file {}: {why}", path.display());
+    let bytes = files.read(path).map_err(|error| named(&unreadable(&error)))?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| named(&"not UTF-8"))?;
+    file::parse(text, path.parent().unwrap_or(Path::new("")))
+        .map_err(|error| format!("{} {error}", path.display()))
+}
+
+/// What a client must show, as it is in force from one reload to the next.
+#[derive(Default)]
+pub struct Terms {
+    tls: Option<Arc<ServerConfig>>,
+    asks_clients: bool,
+    log_in: Option<Arc<LogIn>>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    /// Certificates that clients will refuse.
+    pub warnings: Vec<Warning>,
+}
+
+/// How far a listener is open to whoever reaches it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Openness {
+    /// Anybody reads, and so does anybody on the way.
+    Plain,
+    /// Passwords pass in clear.
+    PlainLogIn,
+    /// Anybody reads.
+    Encrypted,
+    /// Only those who show something, which nobody on the way sees.
+    Closed,
+}
+
+impl Terms {
+    /// Reads a web configuration file and every file that it names; the terms before a reload lend the
+    /// log-ins that were found to be right.
+    ///
+    /// # Errors
+    /// One line that names the file and the line in it.
+    pub fn load(files: &impl Files, path: &Path, before: &Self) -> Result<Self, String> {
+        let file = read(files, path)?;
+        let at = |error: WebError| format!("{} {error}", path.display());
+        let served = file.tls.as_ref().map(|tls| tls::serve(files, tls).map_err(at)).transpose()?;
+        let (config, warnings) = served.map_or((None, Vec::new()), |it| (Some(it.config), it.warnings));
+        Ok(Self {
+            tls: config.map(Arc::new),
+            asks_clients: file.tls.is_some_and(|tls| tls.client_ca.is_some()),
+            log_in: LogIn::of(&file.users, before.log_in.as_deref()).map(Arc::new),
+            headers: file.headers,
+            warnings,
+        })
+    }
+
+    /// How far others may read.
+    #[must_use]
+    pub fn openness(&self) -> Openness {
+        match (self.tls.is_some(), self.asks_clients || self.log_in.is_some()) {
+            (false, false) => Openness::Plain,
+            (false, true) => Openness::PlainLogIn,
+            (true, false) => Openness::Encrypted,
+            (true, true) => Openness::Closed,
+        }
+    }
+
+    /// In words, without a name.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let tls = if self.tls.is_some() { "TLS" } else { "no TLS" };
+        let clients =
+            if self.asks_clients { "client certificates required" } else { "no client certificates" };
+        let users = self.log_in.as_ref().map_or(0, |log_in| log_in.users());
+        format!("{tls}, {clients}, log-ins: {users}")
+    }
+}
+
+/// The terms in force, exchanged whole by a reload.
+#[derive(Default)]
+pub struct Door {
+    terms: ArcSwap<Terms>,
+}
+
+impl Door {
+    /// The terms in force.
+    #[must_use]
+    pub fn terms(&self) -> Arc<Terms> {
+        self.terms.load_full()
+    }
+
+    /// Exchanges the terms: those of TLS for connections to come, the others for requests to come.
+    pub fn exchange(&self, terms: Terms) {
+        self.terms.store(Arc::new(terms));
+    }
+
+    /// How connections are encrypted from now on.
+    pub(super) fn tls(&self) -> Option<Arc<ServerConfig>> {
+        self.terms.load().tls.clone()
+    }
+
+    /// Lets through to a page, or asks for a log-in, whatever is asked for.
+    async fn answer(&self, request: Request, next: Next) -> Response {
+        let terms = self.terms();
+        let admitted = match &terms.log_in {
+            None => true,
+            Some(log_in) => log_in.admits(request.headers()).await,
+        };
+        let mut response = if admitted {
+            next.run(request).await
+        } else {
+            let headers = [(WWW_AUTHENTICATE, CHALLENGE), (CACHE_CONTROL, "no-store")];
+            (StatusCode::UNAUTHORIZED, headers).into_response()
+        };
+        for (name, value) in &terms.headers {
+            response.headers_mut().insert(name, value.clone());
+        }
+        response
+    }
+}
+
+/// Puts a door before all routes, those that do not exist included.
+pub fn behind(door: &Arc<Door>, router: Router) -> Router {
+    let door = Arc::clone(door);
+    router.layer(from_fn(move |request, next| {
+        let door = Arc::clone(&door);
+        async move { door.answer(request, next).await }
+    }))
+}

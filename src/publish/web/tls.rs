@@ -1,0 +1,176 @@
+//! Certificates, keys and the rest of TLS: files that are named become what rustls serves with.
+//!
+//! Keeps no session and hands out no ticket: each connection is verified anew, and nothing is held of
+//! a client that has gone. Errors name a file and what is wrong with it, never what it holds.
+
+use super::WebError;
+use super::file::{Named, Tls, Version};
+use crate::clock::{Clock, SystemClock};
+use crate::world::Files;
+use rustls::client::verify_server_cert_signed_by_trust_anchor;
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoClientAuth, NoServerSessionStorage, ParsedCertificate, WebPkiClientVerifier};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::time_provider::TimeProvider;
+use rustls::{CertificateError, CipherSuite, Error, InconsistentKeys, RootCertStore, ServerConfig};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What is served, and what is wrong with it although it can be served.
+pub(super) struct Served {
+    pub(super) config: ServerConfig,
+    pub(super) warnings: Vec<Warning>,
+}
+
+/// A certificate that clients will refuse.
+pub struct Warning {
+    /// Its file.
+    pub path: PathBuf,
+    /// Whether its time is over, or has not come yet.
+    pub is_over: bool,
+}
+
+/// Reads the files that are named.
+pub(super) fn serve(files: &impl Files, tls: &Tls) -> Result<Served, WebError> {
+    let provider = Arc::new(provider(tls));
+    let chain = certificates(files, &tls.certificate)?;
+    let mut warnings = Vec::from_iter(untimely(&chain, &tls.certificate, &provider));
+    let key = key(files, &tls.key)?;
+    let certified = CertifiedKey::from_der(chain, key, &provider).map_err(|error| match error {
+        Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+            of(&tls.key, "is not the key of the certificate in cert_file; put the pair in place together")
+        }
+        _ => of(
+            &tls.key,
+            "a kind of key that is not supported; use ECDSA P-256 or P-384, Ed25519 or RSA from 2048 bits",
+        ),
+    })?;
+    let clients: Arc<dyn ClientCertVerifier> = match &tls.client_ca {
+        None => Arc::new(NoClientAuth),
+        Some(named) => {
+            let authorities = certificates(files, named)?;
+            warnings.extend(untimely(&authorities, named, &provider));
+            verifier(authorities, named, &provider)?
+        }
+    };
+    let versions: &[&rustls::SupportedProtocolVersion] = match (tls.oldest, tls.newest) {
+        (_, Version::Tls12) => &[&rustls::version::TLS12],
+        (Version::Tls13, _) => &[&rustls::version::TLS13],
+        (Version::Tls12, Version::Tls13) => &[&rustls::version::TLS13, &rustls::version::TLS12],
+    };
+    let builder = ServerConfig::builder_with_details(provider, Arc::new(OurTime));
+    let mut config = builder
+        .with_protocol_versions(versions)
+        .map_err(|_| of(&tls.certificate, "no cipher suite is left for these versions; list more, or none"))?
+        .with_client_cert_verifier(clients)
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.ignore_client_order = tls.prefers_own_order;
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    Ok(Served { config, warnings })
+}
+
+/// What is wrong with a file, on the line that names it.
+fn of(named: &Named, what: &str) -> WebError {
+    WebError::new(named.line, format!("{} {}: {what}", named.key, named.path.display()))
+}
+
+/// ring's cryptography, less what is not listed.
+fn provider(tls: &Tls) -> CryptoProvider {
+    let mut provider = ring::default_provider();
+    if let Some(listed) = &tls.suites {
+        let all = provider.cipher_suites.clone();
+        provider.cipher_suites.retain(|suite| suite.tls13().is_some());
+        let find = |name: &CipherSuite| all.iter().find(|suite| suite.suite() == *name);
+        provider.cipher_suites.extend(listed.iter().filter_map(find));
+    }
+    if let Some(listed) = &tls.groups {
+        provider.kx_groups.retain(|group| listed.contains(&group.name()));
+    }
+    provider
+}
+
+fn certificates(files: &impl Files, named: &Named) -> Result<Vec<CertificateDer<'static>>, WebError> {
+    let bytes = files.read(&named.path).map_err(|error| of(named, &super::unreadable(&error)))?;
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(&bytes)
+        .collect::<Result<_, _>>()
+        .map_err(|_| of(named, "not PEM; it may be written only in part"))?;
+    if chain.is_empty() {
+        return Err(of(named, "holds no certificate in PEM"));
+    }
+    if let Some(bad) = chain.iter().position(|der| ParsedCertificate::try_from(der).is_err()) {
+        let what = format!("its certificate {} cannot be read; it must be of X.509 version 3", bad + 1);
+        return Err(of(named, &what));
+    }
+    Ok(chain)
+}
+
+fn key(files: &impl Files, named: &Named) -> Result<PrivateKeyDer<'static>, WebError> {
+    let secret = files.read_secret(&named.path).map_err(|error| of(named, &super::unreadable(&error)))?;
+    if secret.others_may_read {
+        return Err(of(named, "its group or others may read or write it; chmod 600 it"));
+    }
+    let is_locked = || secret.bytes.windows(9).any(|word| word == b"ENCRYPTED");
+    PrivateKeyDer::from_pem_slice(&secret.bytes).map_err(|_| {
+        let locked = is_locked();
+        of(
+            named,
+            if locked { "has a pass phrase; write it without one" } else { "holds no private key in PEM" },
+        )
+    })
+}
+
+/// Certificates of this file whose time is over or has not come, one warning at the most.
+///
+/// # Source
+/// RFC 5280, section 4.1.2.5. webpki looks at the validity before it looks for an issuer, and of those
+/// there are none here.
+fn untimely(chain: &[CertificateDer<'static>], named: &Named, provider: &CryptoProvider) -> Option<Warning> {
+    let (now, nobody) = (now(), RootCertStore::empty());
+    let algorithms = provider.signature_verification_algorithms.all;
+    let is_over = chain.iter().find_map(|der| {
+        let certificate = ParsedCertificate::try_from(der).ok()?;
+        match verify_server_cert_signed_by_trust_anchor(&certificate, &nobody, &[], now, algorithms) {
+            Err(Error::InvalidCertificate(
+                CertificateError::Expired | CertificateError::ExpiredContext { .. },
+            )) => Some(true),
+            Err(Error::InvalidCertificate(
+                CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. },
+            )) => Some(false),
+            _ => None,
+        }
+    })?;
+    Some(Warning { path: named.path.clone(), is_over })
+}
+
+fn verifier(
+    authorities: Vec<CertificateDer<'static>>,
+    named: &Named,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, WebError> {
+    let mut roots = RootCertStore::empty();
+    for authority in authorities {
+        roots.add(authority).map_err(|_| of(named, "a certificate in it cannot sign others"))?;
+    }
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
+        .build()
+        .map_err(|_| of(named, "no certificate in it can be used"))
+}
+
+fn now() -> UnixTime {
+    UnixTime::since_unix_epoch(Duration::from_secs(SystemClock.now().wall_seconds))
+}
+
+/// The clock that certificates of clients are held against.
+#[derive(Debug)]
+struct OurTime;
+
+impl TimeProvider for OurTime {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(now())
+    }
+}

@@ -1,0 +1,196 @@
+//! What `check`, a start and the log say of a web configuration: the file and line, the remedy, and
+//! nothing that a file holds.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::process::Command;
+
+use crate::authority::Purpose;
+use crate::daemon::Site;
+use crate::scene::{MUTUAL, Scene, TLS, hash, names};
+
+fn log_in() -> String {
+    format!("basic_auth_users:\n  canary: {}\n", hash("2y", 5, "canary-password"))
+}
+
+#[test]
+fn check_says_what_is_asked_for_and_prints_no_secret() {
+    let web = [MUTUAL, &log_in()].concat();
+    let scene = Scene::new(&web);
+    let said = scene.site.command(&["check"]).succeeded();
+    assert!(said.contains("# web: TLS, client certificates required, log-ins: 1\n"), "{said}");
+    assert!(said.contains(&format!("config_file = \"{}\"\n", scene.path("web.yml").display())), "{said}");
+    let report = scene.site.command(&["check", "--json"]).succeeded();
+    assert!(report.contains("\"web\":\"TLS, client certificates required, log-ins: 1\""), "{report}");
+    for text in [said, report] {
+        assert!(!text.contains("canary") && !text.contains("$2y$") && !text.contains("BEGIN"), "{text}");
+    }
+    let without = Site::new().command(&["check"]).succeeded();
+    assert!(without.contains("# web: no TLS, no client certificates, log-ins: 0\n"), "{without}");
+}
+
+#[test]
+fn check_and_a_start_refuse_a_bad_file_by_its_line() {
+    let scene = Scene::new(MUTUAL);
+    let other = scene.authority.issue(Purpose::Server);
+    let web = scene.path("web.yml");
+    let refused = |what: &str, texts: &[&str]| {
+        let line = format!("{} line", web.display());
+        let texts = [&[line.as_str()], texts].concat();
+        for command in [&["check"][..], &["check", "--json"], &["run", "--dry-run"], &["run"]] {
+            println!("{what}: {command:?}");
+            scene.site.command(command).failed(78, &texts);
+        }
+    };
+    let (certificate, key) = (&scene.pair.certificate, &scene.pair.key);
+    let half = &certificate[..certificate.len() / 2];
+    let body: String = certificate.replace("MII", "AAA");
+    for (file, text, expected) in [
+        ("server.crt", half, "not PEM; it may be written only in part"),
+        ("server.crt", "", "holds no certificate"),
+        ("server.crt", key, "holds no certificate"),
+        ("server.crt", &body, "its certificate 1 cannot be read"),
+        ("server.crt", &other.certificate, "is not the key of the certificate in cert_file"),
+        ("server.key", &other.key, "is not the key of the certificate in cert_file"),
+        ("server.key", &key[..key.len() / 2], "holds no private key"),
+        ("server.key", certificate, "holds no private key"),
+        (
+            "server.key",
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
+            "pass phrase",
+        ),
+        ("server.key", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "a kind of key"),
+        ("clients.crt", half, "not PEM; it may be written only in part"),
+        ("clients.crt", "nothing", "holds no certificate"),
+    ] {
+        scene.replace_pair(&scene.pair);
+        scene.replace("clients.crt", &scene.clients.pem());
+        scene.replace(file, text);
+        let key = match file {
+            _ if expected.contains("is not the key") => ("3:", "key_file"),
+            "server.crt" => ("2:", "cert_file"),
+            "server.key" => ("3:", "key_file"),
+            _ => ("5:", "client_ca_file"),
+        };
+        let path = if key.1 == "key_file" { "server.key" } else { file };
+        let path = scene.path(path).display().to_string();
+        refused(file, &[key.0, &format!("tls_server_config.{} {path}: ", key.1), expected]);
+    }
+    scene.replace_pair(&scene.pair);
+    scene.replace("clients.crt", &scene.clients.pem());
+    for (mode, good) in
+        [(0o640, false), (0o604, false), (0o620, false), (0o602, false), (0o400, true), (0o600, true)]
+    {
+        fs::set_permissions(scene.path("server.key"), Permissions::from_mode(mode)).expect("ours");
+        if good {
+            scene.site.command(&["check"]).succeeded();
+        } else {
+            refused("mode", &["3:", "its group or others may read or write it; chmod 600 it"]);
+        }
+    }
+    for (at, file) in ["server.crt", "server.key", "clients.crt"].into_iter().enumerate() {
+        fs::rename(scene.path(file), scene.path(file).with_extension("away")).expect("ours");
+        refused(file, &[["2:", "3:", "5:"][at], "No such file"]);
+        fs::rename(scene.path(file).with_extension("away"), scene.path(file)).expect("ours");
+    }
+    scene.replace("web.yml", &[MUTUAL, "basic_auth_users:\n  canary: canary-password\n"].concat());
+    refused("no hash", &["line 7: basic_auth_users: expected a bcrypt hash"]);
+    fs::remove_file(&web).expect("ours");
+    scene
+        .site
+        .command(&["check"])
+        .failed(78, &["web.config_file", &web.display().to_string(), "No such file"]);
+}
+
+#[test]
+fn a_certificate_whose_time_is_over_or_has_not_come_is_a_warning() {
+    for (years, said) in [((2000, 2001), "has expired; renew it"), ((2099, 2100), "is not valid yet")] {
+        let scene = Scene::new(TLS);
+        scene.replace_pair(&scene.authority.issue_for(Purpose::Server, years));
+        let outcome = scene.site.command(&["check"]);
+        assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+        let path = scene.path("server.crt");
+        assert!(outcome.stderr.contains(said) && names(&outcome.stderr, &path), "{}", outcome.stderr);
+        let daemon = scene.start();
+        let warns = |times: usize| {
+            let line = daemon.await_said(said, times);
+            assert!(names(&line, &path), "{line}");
+        };
+        warns(1);
+        assert_eq!(daemon.reload(), "blindmeter: reloaded");
+        warns(2);
+    }
+    let good = Scene::new(MUTUAL);
+    assert_eq!(good.site.command(&["check"]).stderr, "");
+}
+
+/// rustls does not look at it; other programs that read the same file do.
+#[test]
+fn an_old_authority_of_clients_is_a_warning_too() {
+    let scene = Scene::new(MUTUAL);
+    scene.replace("clients.crt", &scene.authority.issue_for(Purpose::Client, (2000, 2001)).certificate);
+    let outcome = scene.site.command(&["check"]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("has expired") && names(&outcome.stderr, &scene.path("clients.crt")));
+}
+
+#[test]
+fn a_listener_that_others_reach_is_warned_of_as_far_as_it_is_open() {
+    for (web, warning) in [
+        ("", Some("without TLS or log-in; listen on 127.0.0.1")),
+        (&*log_in(), Some("passwords pass in clear; add tls_server_config")),
+        (TLS, Some("with TLS and without log-in; add basic_auth_users")),
+        (&*[TLS, &log_in()].concat(), None),
+        (MUTUAL, None),
+    ] {
+        let scene = Scene::new(web);
+        let loopback = format!("127.0.0.1:{}", scene.port());
+        scene.site.configure(&loopback, format!("0.0.0.0:{}", scene.port()));
+        // In a namespace that nobody else is in.
+        let daemon = scene.site.start_under(&["unshare", "--net"]);
+        let said = daemon.said();
+        let lines: Vec<&str> = said.lines().filter(|line| line.contains("others can reach")).collect();
+        match warning {
+            Some(warning) => assert!(lines.len() == 1 && lines[0].contains(warning), "{said}"),
+            None => assert!(lines.is_empty(), "{said}"),
+        }
+    }
+}
+
+/// As a renewal by an ACME client leaves them: a link to the newest of several.
+#[test]
+fn links_are_followed_inside_the_sandbox_and_keys_of_other_kinds_are_served() {
+    let scene = Scene::new(TLS);
+    let make = |kind: &[&str], name: &str| {
+        let folder = scene.path("server.crt").parent().expect("a folder").to_owned();
+        let (certificate, key) = (folder.join(format!("{name}.crt")), folder.join(format!("{name}.key")));
+        let mut openssl = Command::new("openssl");
+        openssl.args(["req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=any"]).args(kind);
+        openssl.args(["-addext", "subjectAltName=IP:127.0.0.1"]);
+        openssl.arg("-out").arg(&certificate).arg("-keyout").arg(&key);
+        let made = openssl.output().expect("these tests need openssl: apt-get install openssl");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        for (file, target) in [("server.crt", &certificate), ("server.key", &key)] {
+            let link = scene.path(file).with_extension("link");
+            symlink(target, &link).expect("ours");
+            fs::rename(&link, scene.path(file)).expect("ours");
+        }
+        certificate.display().to_string()
+    };
+    let kinds: [&[&str]; 4] = [
+        &["-newkey", "rsa:2048"],
+        &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
+        &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:secp384r1"],
+        &["-newkey", "ed25519"],
+    ];
+    let trusted = make(kinds[0], "first");
+    let daemon = scene.start();
+    let curled = |trusted: &str| crate::client::curl(scene.port(), "/-/ready", &["--cacert", trusted]);
+    assert_eq!(curled(&trusted).body, "ready\n");
+    for (at, kind) in kinds.iter().enumerate() {
+        let trusted = make(kind, &format!("kind{at}"));
+        assert_eq!(daemon.reload(), "blindmeter: reloaded", "{kind:?}");
+        let curled = curled(&trusted);
+        assert_eq!((curled.code, curled.body.as_str()), (Some(0), "ready\n"), "{kind:?}");
+    }
+}

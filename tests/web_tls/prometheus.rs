@@ -1,0 +1,97 @@
+//! A real Prometheus scrapes over TLS with a certificate of its own and a log-in; with a wrong
+//! password it does not.
+
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use crate::authority::Purpose;
+use crate::daemon::{free_port, http, wait_for};
+use crate::scene::{MUTUAL, Scene, hash};
+
+/// A running Prometheus; killed when it is dropped.
+struct Prometheus {
+    child: Child,
+    port: u16,
+}
+
+impl Prometheus {
+    fn start(scene: &Scene) -> Self {
+        let port = free_port();
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "prometheus", "--log.level=error"]);
+        command.arg(format!("--config.file={}", scene.site.name("prometheus.yml")));
+        command.arg(format!("--storage.tsdb.path={}", scene.site.name("tsdb")));
+        command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        let child = command.spawn().expect("setpriv of util-linux can be run");
+        let mut prometheus = Self { child, port };
+        wait_for("Prometheus is ready", || {
+            let end = prometheus.child.try_wait().expect("it is our child");
+            assert!(end.is_none(), "this test needs a working Prometheus: apt-get install prometheus");
+            prometheus.ask("/-/ready").filter(|answer| answer.status == 200)
+        });
+        prometheus
+    }
+
+    fn ask(&self, path: &str) -> Option<http::Answer> {
+        std::net::TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+        // HTTP/1.0, so that no answer comes in chunks.
+        http::parse(&http::exchange(self.port, format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()))
+    }
+
+    /// The health of a target, and what went wrong with it; none before its first scrape.
+    fn target(&self, job: &str) -> Option<(String, String)> {
+        let answer: Value = serde_json::from_str(&self.ask("/api/v1/targets")?.body).ok()?;
+        let targets = answer["data"]["activeTargets"].as_array()?.clone();
+        let target = targets.into_iter().find(|target| target["labels"]["job"] == job)?;
+        let text = |key: &str| target[key].as_str().unwrap_or_default().to_owned();
+        Some((text("health"), text("lastError"))).filter(|(health, _)| health != "unknown")
+    }
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        // Where it has ended already, both calls only say so.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn prometheus_scrapes_over_tls_with_a_certificate_and_a_log_in() {
+    let users = format!("basic_auth_users:\n  scraper: {}\n", hash("2y", 10, "canary-password"));
+    let scene = Scene::new(&[MUTUAL, &users].concat());
+    let daemon = scene.start();
+    let (certificate, key) = scene.files_of(&scene.clients.issue(Purpose::Client));
+    let job = |name: &str, password: &str, more: &str| {
+        format!(
+            "- job_name: {name}\n  scheme: https\n  basic_auth: {{username: scraper, password: {password}}}\n  \
+             tls_config: {{ca_file: {}{more}}}\n  static_configs: [{{targets: ['127.0.0.1:{}']}}]\n",
+            scene.trusted(),
+            scene.port()
+        )
+    };
+    let own = format!(", cert_file: {certificate}, key_file: {key}");
+    let jobs = [
+        job("good", "canary-password", &own),
+        job("wrong", "canary-wrong", &own),
+        job("bare", "canary-password", ""),
+    ];
+    let global = "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n";
+    scene.site.write("prometheus.yml", format!("{global}{}", jobs.concat()));
+    let prometheus = Prometheus::start(&scene);
+    let health = |job: &str| wait_for(&format!("{job} is scraped"), || prometheus.target(job));
+    wait_for("the good one is scraped", || (health("good").0 == "up").then_some(()));
+    let (wrong, why) = health("wrong");
+    assert!(wrong == "down" && why.contains("401"), "{why}");
+    let (bare, why) = health("bare");
+    assert!(bare == "down" && why.contains("tls"), "{why}");
+    let query = prometheus.ask("/api/v1/query?query=blindmeter_epoch").expect("an answer");
+    assert!(
+        query.body.contains("\"job\":\"good\"") && !query.body.contains("\"job\":\"wrong\""),
+        "{}",
+        query.body
+    );
+    assert!(daemon.said().trim_end().ends_with("ready"), "none of it is logged: {}", daemon.said());
+}
