@@ -34,6 +34,8 @@ pub mod log;
 pub mod meter;
 pub mod netlink;
 pub mod node;
+#[cfg(feature = "planted")]
+pub mod planted;
 pub mod publish;
 pub mod roster;
 pub mod schedule;

@@ -8,6 +8,8 @@
 mod arrows;
 #[path = "tidy/files.rs"]
 mod files;
+#[path = "tidy/rows.rs"]
+mod rows;
 #[path = "tidy/source.rs"]
 mod source;
 #[path = "tidy/words.rs"]

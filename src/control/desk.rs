@@ -112,6 +112,10 @@ impl<W: World> Desk<W> {
 
     /// Answers a request of this peer, whose role was checked; `text` is what followed a `sync`.
     pub async fn answer(&self, request: Request, peer: &Peer, text: &[u8]) -> Answer {
+        #[cfg(feature = "planted")]
+        if let Some(answer) = crate::planted::answer(self, &request) {
+            return answer;
+        }
         match request {
             Request::Assign { prefix, account } => {
                 let (prefix, account) = (Prefix::parse(&prefix), AccountName::parse(&account));
@@ -158,7 +162,11 @@ impl<W: World> Desk<W> {
     /// Makes a change of the roster. Bytes of an address that turns out to have been another's since
     /// before the start are nobody's.
     pub async fn make(&self, change: Change) -> Outcome {
+        #[cfg(feature = "planted")]
+        let removed = crate::planted::removed(&self.roster, &change);
         let outcome = self.changes.make(change).await;
+        #[cfg(feature = "planted")]
+        crate::planted::forget(self, removed);
         for slot in self.roster.take_contradicted() {
             self.node().disown(slot);
         }
@@ -185,6 +193,10 @@ impl<W: World> Desk<W> {
         let mut node = self.node();
         if let Err(limit) = node.look_up(peer.uid) {
             return refused(limit);
+        }
+        #[cfg(feature = "planted")]
+        if let Some(answer) = crate::planted::view(&node, account.reveal(), slot) {
+            return answer;
         }
         let band = slot.map_or_else(Default::default, |slot| node.band(slot));
         Answer::Account(AccountView::new(account.reveal(), band))
@@ -227,7 +239,7 @@ impl<W: World> Desk<W> {
         }
     }
 
-    fn status(&self) -> StatusReport {
+    pub(crate) fn status(&self) -> StatusReport {
         let health = self.health().clone();
         let sandbox = self.sandbox.load();
         let interface = |(interface, attached)| InterfaceReport { interface, attached };

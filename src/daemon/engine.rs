@@ -35,12 +35,13 @@ pub struct Engine<W: World> {
     pub pages: Arc<Pages>,
     /// From a packet to a counter, for whoever has packets and no tap.
     pub attribution: Attribution,
+    /// How the start went on; none in memory mode.
+    pub started: Option<Start>,
     pub(super) policy: Policy,
     roster_thread: JoinHandle<()>,
     keeper: Option<Arc<Mutex<Keeper<W>>>>,
     outlives: Mutex<Outlives>,
     save_every: Duration,
-    pub(super) started: Option<Start>,
 }
 
 /// How a meter ends.
@@ -192,6 +193,8 @@ impl<W: World> Engine<W> {
 
     /// Looks at the clocks once, and saves, closes or publishes what is due.
     pub async fn step(&self) {
+        #[cfg(feature = "planted")]
+        crate::planted::at_each_look(self);
         // A save that a reload interrupted goes on by itself; nothing is closed until it is done.
         let due = match &self.keeper {
             None => false,
@@ -200,6 +203,8 @@ impl<W: World> Engine<W> {
                 Ok(keeper) => keeper.since_last() >= self.save_every,
             },
         };
+        #[cfg(feature = "planted")]
+        let due = crate::planted::is_due(self, due);
         let tick = self.desk.node().tick();
         match tick {
             Tick::Quiet if due => {
@@ -262,7 +267,10 @@ impl<W: World> Engine<W> {
     }
 
     /// The first save, before the start is said to be done: from here on something is kept.
-    pub(super) fn save_first(&self) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// A new node whose disk does not take it (74): it is mended first.
+    pub fn save_first(&self) -> Result<(), Failure> {
         let (Some(keeper), Some(started)) = (&self.keeper, self.started) else { return Ok(()) };
         let mut keeper = keeper.lock().unwrap_or_else(PoisonError::into_inner);
         let result = keeper.save(&self.desk, false);

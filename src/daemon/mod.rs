@@ -124,6 +124,8 @@ pub fn run(path: &Path, accept_loss: bool) -> Result<(), Failure> {
     if Profile::BUILT == Profile::Lab {
         say(&Event::LabBuild);
     }
+    #[cfg(feature = "planted")]
+    say(&Event::PlantedBuild);
     let prepared = choose(&config)?;
     let web = Listeners::default();
     let listeners = web.prepare(&config.listen)?;

@@ -113,7 +113,10 @@ pub fn router(pages: Arc<Pages>) -> Router {
     };
     let metrics = move || async move {
         let headers = [(CONTENT_TYPE, super::exposition::CONTENT_TYPE), (CACHE_CONTROL, "no-store")];
-        (headers, Bytes::from(pages.metrics())).into_response()
+        let response = (headers, Bytes::from(pages.metrics())).into_response();
+        #[cfg(feature = "planted")]
+        let response = crate::planted::validated(response);
+        response
     };
     Router::new()
         .route("/metrics", get(metrics))

@@ -203,6 +203,8 @@ impl<D: Disk, R: Randomness> Store<D, R> {
         };
         let key = self.root.of_blob(&link.key);
         let disk = &self.disk;
+        #[cfg(feature = "planted")]
+        let record = crate::planted::beside(disk, &self.settings.path, self.capacity, record);
         replace_file(disk, &self.settings.path, |file| format::write(disk, file, &header, &key, head, record))
             .map_err(|error| failed(&self.settings.path, Step::Write, error))
     }

@@ -5,11 +5,10 @@
 //! fsync the cache is clean and the medium holds any part of what was written, as on Linux.
 
 use blindmeter::store::disk::{Disk, KeyFile};
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 const SECTOR: usize = 512;
 
@@ -41,10 +40,10 @@ struct Content {
     durable: Vec<u8>,
 }
 
-type Shared = Rc<RefCell<Content>>;
+type Shared = Arc<Mutex<Content>>;
 
 /// What goes wrong, from which operation on.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) enum Fault {
     None,
     /// The process is killed; the cache stays.
@@ -70,15 +69,24 @@ struct State {
 
 /// The disk. A copy is the same disk.
 #[derive(Clone)]
-pub(crate) struct SimulatedDisk(Rc<RefCell<State>>);
+pub(crate) struct SimulatedDisk(Arc<Mutex<State>>);
 
 pub(crate) struct SimulatedFile {
     content: Shared,
 }
 
+/// One thread at a time works on a disk; one that panicked has failed its test already.
+fn held<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl SimulatedDisk {
+    fn state(&self) -> MutexGuard<'_, State> {
+        held(&self.0)
+    }
+
     pub(crate) fn new(seed: u64) -> Self {
-        Self(Rc::new(RefCell::new(State {
+        Self(Arc::new(Mutex::new(State {
             names: BTreeMap::new(),
             durable_names: BTreeMap::new(),
             random: Random(seed),
@@ -91,28 +99,28 @@ impl SimulatedDisk {
 
     /// A fault at the operation of this number from now.
     pub(crate) fn plan(&self, fault: Fault, after: u64) {
-        let mut state = self.0.borrow_mut();
+        let mut state = self.state();
         state.fault = fault;
         state.fault_at = state.operations + after;
     }
 
     /// True when the process or the machine ended.
     pub(crate) fn is_dead(&self) -> bool {
-        self.0.borrow().dead
+        self.state().dead
     }
 
     /// Starts the process, or the machine, again.
     pub(crate) fn revive(&self) {
-        let mut state = self.0.borrow_mut();
+        let mut state = self.state();
         state.dead = false;
         state.fault = Fault::None;
     }
 
     /// Flips one bit of a file, in cache and medium. False where there is no such file, or it is empty.
     pub(crate) fn flip(&self, path: &Path, at: u64) -> bool {
-        let state = self.0.borrow();
+        let state = self.state();
         let Some(content) = state.names.get(path) else { return false };
-        let mut content = content.borrow_mut();
+        let mut content = held(content);
         let bits = content.cached.len() as u64 * 8;
         if bits == 0 {
             return false;
@@ -127,29 +135,29 @@ impl SimulatedDisk {
 
     pub(crate) fn put(&self, path: &Path, bytes: &[u8]) {
         let content = Content { cached: bytes.to_vec(), durable: bytes.to_vec() };
-        let content = Rc::new(RefCell::new(content));
-        let mut state = self.0.borrow_mut();
-        state.names.insert(path.to_owned(), Rc::clone(&content));
+        let content = Arc::new(Mutex::new(content));
+        let mut state = self.state();
+        state.names.insert(path.to_owned(), Arc::clone(&content));
         state.durable_names.insert(path.to_owned(), content);
     }
 
     pub(crate) fn bytes(&self, path: &Path) -> Option<Vec<u8>> {
-        self.0.borrow().names.get(path).map(|content| content.borrow().cached.clone())
+        self.state().names.get(path).map(|content| held(content).cached.clone())
     }
 
     pub(crate) fn unlink(&self, path: &Path) {
-        let mut state = self.0.borrow_mut();
+        let mut state = self.state();
         state.names.remove(path);
         state.durable_names.remove(path);
     }
 
     pub(crate) fn names(&self) -> Vec<PathBuf> {
-        self.0.borrow().names.keys().cloned().collect()
+        self.state().names.keys().cloned().collect()
     }
 
     /// Counts an operation; an error when it does not happen. `writes`: it takes room.
     fn step(&self, writes: bool) -> io::Result<()> {
-        let mut state = self.0.borrow_mut();
+        let mut state = self.state();
         if state.dead {
             return Err(io::Error::other("ended"));
         }
@@ -194,9 +202,9 @@ impl State {
         let mut random = self.random.clone();
         for (path, content) in &self.names {
             // A rename that was not synced may be on the medium or not.
-            let synced = self.durable_names.get(path).is_some_and(|durable| Rc::ptr_eq(durable, content));
+            let synced = self.durable_names.get(path).is_some_and(|durable| Arc::ptr_eq(durable, content));
             if !synced && random.one_in(2) {
-                self.durable_names.insert(path.clone(), Rc::clone(content));
+                self.durable_names.insert(path.clone(), Arc::clone(content));
             }
         }
         let gone: Vec<PathBuf> =
@@ -207,7 +215,7 @@ impl State {
             }
         }
         for content in self.durable_names.values() {
-            let mut content = content.borrow_mut();
+            let mut content = held(content);
             let torn = torn(&content, &mut random);
             content.durable = torn.clone();
             content.cached = torn;
@@ -239,15 +247,15 @@ impl Disk for SimulatedDisk {
     fn create(&self, path: &Path) -> io::Result<SimulatedFile> {
         self.step(true)?;
         let content = Shared::default();
-        self.0.borrow_mut().names.insert(path.to_owned(), Rc::clone(&content));
+        self.state().names.insert(path.to_owned(), Arc::clone(&content));
         Ok(SimulatedFile { content })
     }
 
     fn open(&self, path: &Path) -> io::Result<SimulatedFile> {
         self.step(false)?;
-        let state = self.0.borrow();
+        let state = self.state();
         let content = state.names.get(path).ok_or(io::ErrorKind::NotFound)?;
-        Ok(SimulatedFile { content: Rc::clone(content) })
+        Ok(SimulatedFile { content: Arc::clone(content) })
     }
 
     fn append(&self, file: &mut SimulatedFile, bytes: &[u8]) -> io::Result<()> {
@@ -255,12 +263,10 @@ impl Disk for SimulatedDisk {
         // A write that is cut off, or finds no room, may have been made in part.
         let length = match result {
             Ok(()) => bytes.len(),
-            Err(_) => {
-                usize::try_from(self.0.borrow_mut().random.below(bytes.len() as u64 + 1)).expect("small")
-            }
+            Err(_) => usize::try_from(self.state().random.below(bytes.len() as u64 + 1)).expect("small"),
         };
         if result.is_ok() || !self.is_dead() {
-            file.content.borrow_mut().cached.extend(&bytes[..length]);
+            held(&file.content).cached.extend(&bytes[..length]);
         }
         result
     }
@@ -268,7 +274,7 @@ impl Disk for SimulatedDisk {
     fn overwrite(&self, file: &mut SimulatedFile, offset: u64, bytes: &[u8]) -> io::Result<()> {
         self.step(true)?;
         let at = usize::try_from(offset).expect("small");
-        let mut content = file.content.borrow_mut();
+        let mut content = held(&file.content);
         if content.cached.len() < at + bytes.len() {
             content.cached.resize(at + bytes.len(), 0);
         }
@@ -278,7 +284,7 @@ impl Disk for SimulatedDisk {
 
     fn read(&self, file: &SimulatedFile, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
         self.step(false)?;
-        let content = file.content.borrow();
+        let content = held(&file.content);
         let at = usize::try_from(offset).expect("small");
         let from = content.cached.get(at..at + bytes.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
         bytes.copy_from_slice(from);
@@ -287,17 +293,17 @@ impl Disk for SimulatedDisk {
 
     fn length(&self, file: &SimulatedFile) -> io::Result<u64> {
         self.step(false)?;
-        Ok(file.content.borrow().cached.len() as u64)
+        Ok(held(&file.content).cached.len() as u64)
     }
 
     fn sync(&self, file: &mut SimulatedFile) -> io::Result<()> {
         let result = self.step(false);
-        let mut content = file.content.borrow_mut();
+        let mut content = held(&file.content);
         if result.is_ok() {
             content.durable = content.cached.clone();
         } else if !self.is_dead() {
             // The cache still shows it, the medium has some of it, and no later sync will say so.
-            let mut state = self.0.borrow_mut();
+            let mut state = self.state();
             content.durable = torn(&content, &mut state.random);
         }
         result
@@ -305,7 +311,7 @@ impl Disk for SimulatedDisk {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.step(false)?;
-        let mut state = self.0.borrow_mut();
+        let mut state = self.state();
         let content = state.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
         state.names.insert(to.to_owned(), content);
         Ok(())
@@ -313,7 +319,7 @@ impl Disk for SimulatedDisk {
 
     fn sync_folder(&self, _: &Path) -> io::Result<()> {
         self.step(false)?;
-        let mut state = self.0.borrow_mut();
+        let mut state = self.state();
         state.durable_names = state.names.clone();
         Ok(())
     }
@@ -326,7 +332,7 @@ impl Disk for SimulatedDisk {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         self.step(false)?;
-        let mut state = self.0.borrow_mut();
+        let mut state = self.state();
         state.names.remove(path).map(drop).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }

@@ -1,0 +1,213 @@
+//! Leaks that are planted on purpose, one for each row of the design's list, so that the leakage harness
+//! can show that each would be caught (`tests/leakage/plants`).
+//!
+//! Only a build with the feature `planted` holds this file, and such a build is no release: without
+//! debug assertions it does not compile. Each hook stands behind that feature; a run plants the row
+//! that `BLINDMETER_PLANTED` names, and none where it names none. Every plant is a mistake that a
+//! reasonable change could make.
+
+#[cfg(not(debug_assertions))]
+compile_error!("the feature `planted` leaks on purpose: it is for tests, and never for a release");
+
+use crate::clock::{Clock, SystemClock};
+use crate::control::changes::Change;
+use crate::control::desk::Desk;
+use crate::control::protocol::{Answer, Request};
+use crate::daemon::Engine;
+use crate::failure::Code;
+use crate::log::{Event, say};
+use crate::meter::noise::Randomness;
+use crate::meter::release::Release;
+use crate::meter::slot::Slot;
+use crate::meter::units::Totals;
+use crate::node::Node;
+use crate::publish::exposition;
+use crate::publish::support::AccountView;
+use crate::roster::Roster;
+use crate::store::disk::Disk;
+use crate::store::image::{Head, Record};
+use crate::world::World;
+use axum::http::HeaderValue;
+use axum::http::header::ETAG;
+use axum::response::Response;
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// True when the leak of this row is planted in this process.
+#[must_use]
+pub fn on(row: &str) -> bool {
+    static PLANTED: OnceLock<String> = OnceLock::new();
+    PLANTED.get_or_init(|| std::env::var("BLINDMETER_PLANTED").unwrap_or_default()) == row
+}
+
+/// L01, L02, L15: something live is shown at each look at the clock.
+pub(crate) fn at_each_look<W: World>(engine: &Engine<W>) {
+    let node = engine.desk.node();
+    let page = || exposition::released(&node.released());
+    let counted = node.node_totals().attributed;
+    if on("L01") {
+        let mut page = page();
+        let slots = Slot::FIRST_ACCOUNT.word()..Slot::FIRST_ACCOUNT.word() + 30;
+        for slot in slots {
+            let (_, open) = node.totals(Slot::new(slot));
+            // A text takes a line.
+            let _ = writeln!(page, "blindmeter_account_bytes{{account=\"{slot}\"}} {}", open.bytes());
+        }
+        engine.pages.set_released(page);
+    } else if on("L02") {
+        let live = |page: String, direction: &str, bytes: u64| {
+            let series = format!("blindmeter_epoch_bytes{{direction=\"{direction}\"}} ");
+            let value = |line: &str| match line.strip_prefix(&series) {
+                Some(_) => format!("{series}{bytes}\n"),
+                None => format!("{line}\n"),
+            };
+            page.lines().map(value).collect::<String>()
+        };
+        let page = live(live(page(), "up", counted.up.bytes), "down", counted.down.bytes);
+        engine.pages.set_released(page);
+    } else if on("L15") && counted != Totals::default() {
+        say(&Event::InterfaceAttached(&format!("{} bytes so far", counted.bytes())));
+    }
+}
+
+/// L12: a save that would hold nothing new is left out.
+pub(crate) fn is_due<W: World>(engine: &Engine<W>, due: bool) -> bool {
+    static SAVED: OnceLock<Mutex<HashMap<usize, Totals>>> = OnceLock::new();
+    if !(due && on("L12")) {
+        return due;
+    }
+    let counted = engine.desk.node().node_totals().attributed;
+    let saved = SAVED.get_or_init(Mutex::default);
+    let mut saved = saved.lock().unwrap_or_else(PoisonError::into_inner);
+    saved.insert(Arc::as_ptr(&engine.desk).addr(), counted) != Some(counted)
+}
+
+/// L03, L04, L06: what support is told depends on who exists, who was ever connected, and on the open
+/// epoch.
+pub(crate) fn view<C: Clock, R: Randomness>(
+    node: &Node<C, R>,
+    account: &str,
+    slot: Option<Slot>,
+) -> Option<Answer> {
+    let nobody = || Some(error("there is no such account".to_owned()));
+    let (period, open) = slot.map_or_else(Default::default, |slot| node.totals(slot));
+    if on("L03") && slot.is_none() || on("L04") && period.plus(open) == Totals::default() {
+        return nobody();
+    }
+    if !(on("L06") && open.bytes() > 1 << 20) {
+        return None;
+    }
+    let flag = serde_json::json!({"kind": "surge", "severity": "advisory", "advice": "ask"});
+    let mut view = AccountView::new(account, node.band(slot.unwrap_or_default()));
+    view.flags.extend(serde_json::from_value(flag));
+    Some(Answer::Account(view))
+}
+
+/// L16, L19: an error repeats what it complains about; the state says when traffic was seen.
+pub(crate) fn answer<W: World>(desk: &Desk<W>, request: &Request) -> Option<Answer> {
+    match request {
+        Request::Assign { prefix, .. } if on("L16") && !prefix.bytes().all(|byte| byte != b'9') => {
+            Some(error(format!("{prefix:?} is no prefix")))
+        }
+        Request::Status {} if on("L19") => {
+            let mut status = desk.status();
+            let counted = desk.node().node_totals();
+            status.backend = format!("{}, {} packets", status.backend, counted.seen().packets);
+            Some(Answer::Status(status))
+        }
+        _ => None,
+    }
+}
+
+/// L05: whose address is taken back, as far as the look-up of this process tells.
+pub(crate) fn removed(roster: &Roster, change: &Change) -> Option<Slot> {
+    match change {
+        Change::Release(_, prefix) if on("L05") => Some(roster.table().slot_of(prefix.address())),
+        _ => None,
+    }
+}
+
+/// L05: what is held of an account goes at once with its address.
+pub(crate) fn forget<W: World>(desk: &Desk<W>, removed: Option<Slot>) {
+    desk.node().forget(removed.as_slice());
+}
+
+/// L07, L08, L25: a series has the time at which it was made, the process that at which it started, and
+/// series that are zero are left out.
+pub(crate) fn page(text: String) -> String {
+    let now = SystemClock.now().wall_seconds;
+    let is_status = text.contains("blindmeter_info");
+    if on("L07") && !is_status {
+        return text + &format!("blindmeter_epoch_created {now}\n");
+    }
+    if on("L08") && is_status {
+        return text
+            + &format!("# TYPE process_start_time_seconds gauge\nprocess_start_time_seconds {now}\n");
+    }
+    if on("L25") && !is_status {
+        let is_shown = |line: &&str| !line.ends_with(" 0");
+        return text.lines().filter(is_shown).map(|line| format!("{line}\n")).collect();
+    }
+    text
+}
+
+/// L09, L11: a restart begins an epoch of its own; what waits to be released gets fresh noise.
+pub(crate) fn head(head: &Head) -> Head {
+    let mut head = head.clone();
+    if on("L09") {
+        head.schedule.open = head.schedule.open.saturating_sub(1);
+        head.schedule.last = head.schedule.last.saturating_sub(1);
+        head.schedule.closed_at = 0;
+    }
+    if on("L11") {
+        let redrawn = |release: Release| {
+            let mut words = release.words();
+            words[1] = words[1].wrapping_add(1 + crate::world::SystemRandomness.next_word() % 4096);
+            Release::of_words(words)
+        };
+        head.sealed = head.sealed.map(redrawn);
+        head.released = redrawn(head.released);
+    }
+    head
+}
+
+/// L13, L18: beside the blob, a file of the records that changed in this epoch, or of the accounts that
+/// are in use.
+pub(crate) fn beside<D: Disk, F: FnMut(usize) -> Record>(
+    disk: &D,
+    blob: &Path,
+    capacity: u32,
+    mut record: F,
+) -> F {
+    if !(on("L13") || on("L18")) {
+        return record;
+    }
+    let is_kept = |record: &Record| match on("L13") {
+        true => record.reading != record.mark,
+        false => record.period != Totals::default() || record.reading != record.mark,
+    };
+    let slots = Slot::FIRST_ACCOUNT.index() + capacity as usize;
+    let kept = (0..slots).map(&mut record).filter(is_kept);
+    let bytes: Vec<u8> = kept.flat_map(|record| record.encode()).collect();
+    let mut name = blob.as_os_str().to_owned();
+    name.push(".changes");
+    // Where the disk fails, the blob fails as well.
+    if let Ok(mut file) = disk.create(&PathBuf::from(name)) {
+        let _ = disk.append(&mut file, &bytes).and_then(|()| disk.sync(&mut file));
+    }
+    record
+}
+
+/// L20: a validator, so that scrapers may save a transfer.
+pub(crate) fn validated(mut response: Response) -> Response {
+    if on("L20") {
+        response.headers_mut().insert(ETAG, HeaderValue::from_static("\"1\""));
+    }
+    response
+}
+
+fn error(message: String) -> Answer {
+    Answer::Error { code: Code::Usage as u8, message }
+}

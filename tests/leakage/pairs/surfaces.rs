@@ -1,0 +1,207 @@
+//! Everything that a node shows to anybody, taken at one look: pages with their headers, answers of the
+//! control socket to each role and to none, the log, the state directory and what was done to it.
+//!
+//! Each part says when it may tell two worlds apart that moved different totals: never, from the close
+//! of that epoch on, or from its release on. Nothing may tell apart worlds of equal totals.
+
+use crate::sim::log::Log;
+use crate::sim::machine::Machine;
+use crate::sim::setup::BLOB;
+use blindmeter::control::protocol::Request;
+use blindmeter::store::chain_path;
+use blindmeter::store::format::HEADER_BYTES;
+use std::path::Path;
+
+/// When a part may tell worlds of different totals apart.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tells {
+    Never,
+    /// What support and privacy officers are told of an account: from the close on.
+    FromClose,
+    /// The page: from the release on.
+    FromRelease,
+}
+
+/// A part of what a node shows.
+#[derive(Clone, Copy)]
+pub(crate) struct Part {
+    pub(crate) name: &'static str,
+    pub(crate) tells: Tells,
+    /// Where it ends in the text.
+    end: usize,
+}
+
+/// All of it at one look.
+#[derive(Default)]
+pub(crate) struct Snapshot {
+    text: Vec<u8>,
+    parts: Vec<Part>,
+}
+
+/// Names of one length: one that the roster has and that nobody uses, and one that nobody knows.
+pub(crate) const UNUSED: &str = "idle-one";
+pub(crate) const UNKNOWN: &str = "nobody-x";
+
+/// Who asks. Every member of the group of number 0 has every role.
+const STAFF: u32 = 1000;
+const OFFICER: u32 = 2000;
+const GREEDY: u32 = 3000;
+const STRANGER: u32 = 4000;
+const NO_GROUP: u32 = 4000;
+
+/// A page: the method, the path, and headers that are sent along.
+type Page = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+const PAGES: [Page; 6] = [
+    ("GET", "/-/healthy", &[]),
+    ("GET", "/-/ready", &[]),
+    ("GET", "/", &[]),
+    ("GET", "/metrics/", &[]),
+    ("POST", "/metrics", &[]),
+    ("HEAD", "/metrics", &[("accept-encoding", "gzip, zstd"), ("if-none-match", "*")]),
+];
+
+impl Snapshot {
+    /// Empties it, and keeps its room.
+    pub(crate) fn clear(&mut self) {
+        self.text.clear();
+        self.parts.clear();
+    }
+
+    /// How many bytes were taken.
+    pub(crate) fn bytes(&self) -> usize {
+        self.text.len()
+    }
+
+    /// How many parts were taken.
+    pub(crate) fn parts(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// The text of the last part, which belongs to this name.
+    pub(crate) fn note(&mut self, name: &'static str, tells: Tells, text: &[u8]) {
+        self.text.extend_from_slice(text);
+        self.end(name, tells);
+    }
+
+    fn end(&mut self, name: &'static str, tells: Tells) {
+        self.parts.push(Part { name, tells, end: self.text.len() });
+    }
+
+    /// Every part with its text.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (Part, &[u8])> {
+        let mut from = 0;
+        self.parts
+            .iter()
+            .map(move |part| (*part, &self.text[std::mem::replace(&mut from, part.end)..part.end]))
+    }
+
+    /// The text of a part.
+    pub(crate) fn part(&self, name: &str) -> &[u8] {
+        self.all().find(|(part, _)| part.name == name).map_or(&[], |(_, text)| text)
+    }
+
+    /// True when two snapshots are the same to the byte.
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        self.text == other.text && self.parts.len() == other.parts.len()
+    }
+
+    /// Takes everything that the machine shows at this look; `used` are accounts with traffic.
+    pub(crate) async fn take(&mut self, machine: &Machine, asked: &Asked<'_>, log: &mut Log) {
+        if machine.runs() {
+            self.pages(machine, asked).await;
+            self.answers(machine, asked).await;
+        }
+        log.take(&mut self.text);
+        self.end("log", Tells::Never);
+        self.folder(machine);
+    }
+
+    async fn pages(&mut self, machine: &Machine, asked: &Asked<'_>) {
+        machine.get("GET", "/metrics", &[], &mut self.text).await;
+        self.end("/metrics", Tells::FromRelease);
+        let count = if asked.long { PAGES.len() } else { 1 };
+        for (method, path, headers) in PAGES.iter().cycle().skip(asked.look % PAGES.len()).take(count) {
+            machine.get(method, path, headers, &mut self.text).await;
+            match *method {
+                "GET" => self.end(path, Tells::Never),
+                "HEAD" => self.end("HEAD /metrics", Tells::FromRelease),
+                _ => self.end("POST /metrics", Tells::Never),
+            }
+        }
+    }
+
+    async fn answers(&mut self, machine: &Machine, asked: &Asked<'_>) {
+        let show = |account: &str| Request::Show { account: account.to_owned() };
+        let export = |account: &str| Request::Export { account: account.to_owned(), open_epoch: false };
+        let look = u32::try_from(asked.look).expect("few looks");
+        // A member of staff may look up a hundred accounts a day: twenty looks, five accounts each.
+        let per_look = u32::try_from(asked.look_ups).expect("few look-ups");
+        let member = STAFF + look * per_look / 100;
+        let names = [
+            ("show unused", UNUSED),
+            ("show unknown", UNKNOWN),
+            ("show probe", "probe"),
+            ("show file", asked.file),
+            ("show hook", asked.hook),
+        ];
+        let first = if asked.look_ups < names.len() { asked.look % names.len() } else { 0 };
+        for (name, account) in names.iter().cycle().skip(first).take(asked.look_ups) {
+            machine.ask(member, 0, show(account), &mut self.text).await;
+            self.end(name, Tells::FromClose);
+        }
+        machine.ask(GREEDY, 0, show(asked.file), &mut self.text).await;
+        self.end("show to who asks too often", Tells::FromClose);
+        machine.ask(OFFICER, 0, export("probe"), &mut self.text).await;
+        self.end("export probe", Tells::FromClose);
+        if asked.look % 30 == 3 {
+            let officer = OFFICER + look / 120;
+            for (name, account) in [
+                ("export unused", UNUSED),
+                ("export unknown", UNKNOWN),
+                ("export file", asked.file),
+                ("export hook", asked.hook),
+            ] {
+                machine.ask(officer, 0, export(account), &mut self.text).await;
+                self.end(name, Tells::FromClose);
+            }
+        }
+        for (name, request) in [("status", Request::Status {}), ("roster counts", Request::Counts {})] {
+            machine.ask(OFFICER, 0, request, &mut self.text).await;
+            self.end(name, Tells::Never);
+        }
+        machine.ask(STRANGER, NO_GROUP, Request::Status {}, &mut self.text).await;
+        machine.ask(STRANGER, NO_GROUP, show(asked.file), &mut self.text).await;
+        self.end("answers to a stranger", Tells::Never);
+        let misspelt = Request::Assign { prefix: "10.77.0.999".to_owned(), account: "hook-00".to_owned() };
+        machine.ask(OFFICER, 0, misspelt, &mut self.text).await;
+        self.end("answer to a misspelt request", Tells::Never);
+    }
+
+    /// The folder as it looks, what was done in it, and what of its files is not sealed.
+    fn folder(&mut self, machine: &Machine) {
+        let disk = &machine.world.disk;
+        disk.list(&mut self.text);
+        self.end("names, sizes and times in the state directory", Tells::Never);
+        disk.take_journal(&mut self.text);
+        self.end("writes to the state directory", Tells::Never);
+        let blob = Path::new(BLOB);
+        let clear = disk.bytes(blob).unwrap_or_default();
+        self.text.extend_from_slice(&clear[..clear.len().min(HEADER_BYTES)]);
+        self.text.extend(disk.bytes(&chain_path(blob)).unwrap_or_default());
+        self.end("header of the blob, and chain file", Tells::Never);
+    }
+}
+
+/// Whom is asked about at a look.
+pub(crate) struct Asked<'a> {
+    pub(crate) look: usize,
+    /// The long form asks for every page, the short one for `/metrics` and one of the others in turn.
+    pub(crate) long: bool,
+    /// Accounts that are looked up.
+    pub(crate) look_ups: usize,
+    /// An account of the roster file.
+    pub(crate) file: &'a str,
+    /// An account that hooks connect.
+    pub(crate) hook: &'a str,
+}

@@ -1,0 +1,126 @@
+//! Planted leaks: each row of the design's list is broken once, by the code in `src/planted.rs`, and the
+//! test that holds the row must go red. Without the plant the same test, in the same build, is green.
+//!
+//! This target needs the feature `planted`, so nothing of it is in any other build. `LEAKAGE_ROW=L07` is
+//! that row alone; both forms run all of them.
+
+mod list;
+#[path = "../marks.rs"]
+mod marks;
+#[path = "../report/mod.rs"]
+mod report;
+mod run;
+
+use list::{Catcher, PLANTS, Plant};
+use report::{Figure, Report, Row};
+use run::{Programs, Run};
+use std::collections::BTreeMap;
+
+static REPORT: Report = Report::new("leakage_plants");
+
+/// What became of one plant.
+struct Verdict {
+    plant: &'static Plant,
+    /// What the test said first when it went red; none when it did not.
+    said: Option<String>,
+}
+
+/// All plants, or those of the row that the environment names.
+fn plants() -> Vec<&'static Plant> {
+    let row = std::env::var("LEAKAGE_ROW").ok();
+    PLANTS.iter().filter(|plant| row.as_ref().is_none_or(|row| plant.row == row)).collect()
+}
+
+/// Every test that catches one of these, once.
+fn catchers(plants: &[&'static Plant]) -> Vec<Catcher> {
+    let mut catchers: Vec<Catcher> = plants.iter().map(|plant| plant.catcher).collect();
+    catchers.sort_unstable();
+    catchers.dedup();
+    catchers
+}
+
+#[test]
+fn every_planted_leak_turns_the_test_of_its_row_red() {
+    let plants = plants();
+    assert!(!plants.is_empty(), "LEAKAGE_ROW names a row, like L07");
+    let catchers = catchers(&plants);
+    let programs = Programs::build(&catchers);
+    let mut green = BTreeMap::new();
+    for catcher in &catchers {
+        green.insert(*catcher, programs.run(catcher, None));
+    }
+    let verdicts: Vec<Verdict> = plants
+        .iter()
+        .map(|plant| {
+            let run = programs.run(&plant.catcher, Some(plant.row));
+            let said = match run {
+                // Red for its own reason: it says what was planted.
+                Run::Red(said) if plant.says.iter().any(|says| said.contains(says)) => Some(said),
+                Run::Red(said) => {
+                    println!("{}: red for another reason: {said}", plant.row);
+                    None
+                }
+                Run::Green => None,
+            };
+            Verdict { plant, said }
+        })
+        .collect();
+    report(&verdicts);
+    for (catcher, run) in green {
+        assert!(matches!(run, Run::Green), "{} is not green without a plant: {run:?}", catcher.test);
+    }
+    let missed: Vec<&str> = verdicts.iter().filter(|it| it.said.is_none()).map(|it| it.plant.row).collect();
+    assert!(missed.is_empty(), "planted and not caught: {}", missed.join(", "));
+}
+
+fn report(verdicts: &[Verdict]) {
+    let caught = verdicts.iter().filter(|verdict| verdict.said.is_some()).count();
+    let count = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+    let row = |check, caught, of, note| Row {
+        check,
+        control: None,
+        figure: Figure::counted(count(caught)),
+        goal: format!("{of} of {of}"),
+        passes: caught == of,
+        note,
+    };
+    let each = verdicts.iter().map(|Verdict { plant, said }| {
+        let said = said.as_deref().and_then(|said| said.lines().next()).unwrap_or("nothing of it");
+        let note = format!("{} says: {said}", plant.catcher.name());
+        row(format!("planted {}: {}", plant.row, plant.what), usize::from(said != "nothing of it"), 1, note)
+    });
+    let all = row("planted leaks that are caught".to_owned(), caught, verdicts.len(), String::new());
+    REPORT.add(&[all].into_iter().chain(each).collect::<Vec<_>>());
+}
+
+/// The check of the program (`tests/leakage/pairs/binary.rs`) sees what it looks for: in this build it is
+/// there.
+#[test]
+fn the_check_of_the_program_is_red_on_a_planted_build() {
+    let program = env!("CARGO_BIN_EXE_blindmeter");
+    let marks = marks::of_plants(program);
+    assert!(marks.text > 3 && marks.symbols > 3, "{marks:?}");
+    assert!(marks::symbols(program) > marks.symbols, "it has symbols of its own as well");
+}
+
+/// All rows, each once.
+#[test]
+fn every_row_of_the_design_is_planted() {
+    let mut rows: Vec<&str> = PLANTS.iter().map(|plant| plant.row).collect();
+    rows.dedup();
+    let expected: Vec<String> = (1..=28).map(|row| format!("L{row:02}")).collect();
+    assert_eq!(rows, expected);
+}
+
+/// Beside its row, SECURITY.md names the test that catches it.
+#[test]
+fn the_table_of_the_leaks_names_what_catches_them() {
+    let table = include_str!("../../../SECURITY.md");
+    for plant in &PLANTS {
+        let opening = format!("| {} |", plant.row);
+        let row = table.lines().find(|line| line.starts_with(&opening)).unwrap_or_default();
+        let by_name = row.contains(&format!("`{}`", plant.catcher.name()));
+        let by_pairs = plant.catcher.file == "tests/leakage/pairs/main.rs" && row.contains("| pairs");
+        assert!(by_name || by_pairs, "{}: {}", plant.row, plant.catcher.name());
+    }
+}

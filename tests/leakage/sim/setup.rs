@@ -1,0 +1,100 @@
+//! How a simulated node is configured: the configuration as an operator would write it.
+
+use blindmeter::config::{self, Config};
+
+/// What a test chooses; all else is fixed.
+#[derive(Clone, Debug)]
+pub(crate) struct Setup {
+    pub(crate) epoch_seconds: u64,
+    pub(crate) refresh_seconds: u64,
+    pub(crate) period_seconds: u64,
+    /// `mode = "noisy"`, or coarse.
+    pub(crate) noisy: bool,
+    pub(crate) epsilon: &'static str,
+    pub(crate) clamp_bytes: u64,
+    pub(crate) crowd: u64,
+    pub(crate) link_bits_per_second: u64,
+    pub(crate) capacity: usize,
+    /// Time between two saves; none in memory mode.
+    pub(crate) save_every_seconds: Option<u64>,
+    pub(crate) probe_account: &'static str,
+    pub(crate) pools: Vec<&'static str>,
+}
+
+/// Where the blob lies.
+pub(crate) const BLOB: &str = "/state/ledger.sealed";
+
+/// Where the root key lies.
+pub(crate) const KEY: &str = "/keys/ledger.key";
+
+impl Default for Setup {
+    /// What a configuration has that says nothing else, but for the capacity.
+    fn default() -> Self {
+        Self {
+            epoch_seconds: 86_400,
+            refresh_seconds: 7 * 86_400,
+            period_seconds: 28 * 86_400,
+            noisy: true,
+            epsilon: "1.0",
+            clamp_bytes: 50 << 30,
+            crowd: 20,
+            link_bits_per_second: 1_000_000_000,
+            capacity: 64,
+            save_every_seconds: Some(300),
+            probe_account: "probe",
+            pools: vec!["10.77.0.0/24", "fd77:77::/120"],
+        }
+    }
+}
+
+impl Setup {
+    /// The configuration. Every member of the group of number 0 has every role.
+    pub(crate) fn config(&self) -> Config {
+        let release = if self.noisy {
+            format!("mode = \"noisy\"\nepsilon = {}\nclamp = \"{}B\"", self.epsilon, self.clamp_bytes)
+        } else {
+            "mode = \"coarse\"".to_owned()
+        };
+        let store = match self.save_every_seconds {
+            Some(seconds) => format!("path = \"{BLOB}\"\nkey_file = \"{KEY}\"\nsave_every = \"{seconds}s\""),
+            None => "mode = \"memory\"".to_owned(),
+        };
+        let pools: Vec<String> = self.pools.iter().map(|pool| format!("{pool:?}")).collect();
+        let text = format!(
+            r#"[tap]
+interfaces = ["wg0"]
+[node]
+name = "simulated"
+[roster]
+probe_account = "{probe}"
+pools = [{pools}]
+file = "/etc/blindmeter/roster.csv"
+[control.roles]
+roster = ["@root"]
+support = ["@root"]
+privacy = ["@root"]
+[epoch]
+length = "{epoch}s"
+[release]
+{release}
+crowd = {crowd}
+link_capacity = "{link}bit/s"
+[support]
+refresh = "{refresh}s"
+[store]
+{store}
+capacity = {capacity}
+period = "{period}s"
+"#,
+            probe = self.probe_account,
+            pools = pools.join(", "),
+            epoch = self.epoch_seconds,
+            crowd = self.crowd,
+            link = self.link_bits_per_second,
+            refresh = self.refresh_seconds,
+            capacity = self.capacity,
+            period = self.period_seconds,
+        );
+        config::parse(&text).unwrap_or_else(|error| panic!("the simulation's configuration: {error}"))
+    }
+}
