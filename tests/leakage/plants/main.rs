@@ -15,6 +15,7 @@ use list::{Catcher, PLANTS, Plant};
 use report::{Figure, Report, Row};
 use run::{Programs, Run};
 use std::collections::BTreeMap;
+use std::process::Command;
 
 static REPORT: Report = Report::new("leakage_plants");
 
@@ -101,6 +102,22 @@ fn the_check_of_the_program_is_red_on_a_planted_build() {
     let marks = marks::of_plants(program);
     assert!(marks.text > 3 && marks.symbols > 3, "{marks:?}");
     assert!(marks::symbols(program) > marks.symbols, "it has symbols of its own as well");
+}
+
+/// Whatever else is wrong with that file alone: without debug assertions it says that it is for tests.
+#[test]
+fn no_profile_of_a_release_takes_the_feature() {
+    let said = |assertions: &str| {
+        let mut rustc = Command::new("rustc");
+        rustc.args(["--edition=2024", "--crate-type=lib", "--emit=metadata", "-o", "/dev/null", "-C"]);
+        rustc.arg(format!("debug-assertions={assertions}")).arg("src/planted.rs");
+        let output = rustc.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("rustc is there");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let refusal = "it is for tests, and never for a release";
+    assert!(said("off").contains(refusal));
+    let other = said("on");
+    assert!(other.contains("planted.rs") && !other.contains(refusal), "{other}");
 }
 
 /// All rows, each once.
