@@ -9,6 +9,8 @@
 #[cfg(not(debug_assertions))]
 compile_error!("the feature `planted` leaks on purpose: it is for tests, and never for a release");
 
+pub(crate) mod needles;
+
 use crate::clock::{Clock, SystemClock};
 use crate::control::changes::Change;
 use crate::control::desk::Desk;

@@ -3,6 +3,7 @@
 //! Packets that arrived before a change are charged to the old owner, those after it to the new.
 //! Changes that wait together share one settlement, so that many cost little more than one.
 
+use crate::guard::heap::{REQUEST_BYTES, wipe_stack};
 use crate::roster::account::AccountName;
 use crate::roster::address::Prefix;
 use crate::roster::{Roster, RosterError, Source};
@@ -46,15 +47,16 @@ struct Job {
     done: oneshot::Sender<Outcome>,
 }
 
-/// Where changes are handed in.
+/// Where changes are handed in. A job is handed on as a pointer: the queue does not clear the places
+/// that jobs have left, and a job holds an address and a name.
 #[derive(Clone)]
-pub struct Changes(mpsc::Sender<Job>);
+pub struct Changes(mpsc::Sender<Box<Job>>);
 
 impl Changes {
     /// Makes a change, and returns when it is in force.
     pub async fn make(&self, change: Change) -> Outcome {
         let (done, outcome) = oneshot::channel();
-        if self.0.send(Job { change, done }).await.is_err() {
+        if self.0.send(Box::new(Job { change, done })).await.is_err() {
             return Outcome::Unsettled;
         }
         outcome.await.unwrap_or(Outcome::Unsettled)
@@ -75,7 +77,7 @@ pub fn start(
     Ok((Changes(sender), thread))
 }
 
-fn work(mut jobs: mpsc::Receiver<Job>, roster: &Roster, mut tap: Option<Tap>) {
+fn work(mut jobs: mpsc::Receiver<Box<Job>>, roster: &Roster, mut tap: Option<Tap>) {
     let mut batch = Vec::new();
     let mut ending = false;
     while !ending && jobs.blocking_recv_many(&mut batch, WAITING) != 0 {
@@ -91,6 +93,7 @@ fn work(mut jobs: mpsc::Receiver<Job>, roster: &Roster, mut tap: Option<Tap>) {
             // Whoever asked may have gone.
             let _ = job.done.send(outcome);
         }
+        wipe_stack::<REQUEST_BYTES>();
     }
 }
 

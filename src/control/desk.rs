@@ -116,6 +116,10 @@ impl<W: World> Desk<W> {
         if let Some(answer) = crate::planted::answer(self, &request) {
             return answer;
         }
+        #[cfg(feature = "planted")]
+        if let Some(answer) = crate::planted::needles::request(&request) {
+            return answer;
+        }
         match request {
             Request::Assign { prefix, account } => {
                 let (prefix, account) = (Prefix::parse(&prefix), AccountName::parse(&account));

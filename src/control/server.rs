@@ -5,6 +5,7 @@
 use super::desk::{Desk, error};
 use super::protocol::{Answer, LINE_BYTES, Request, SYNC_BYTES};
 use crate::failure::{Code, Failure};
+use crate::guard::heap::{REQUEST_BYTES, wipe_stack};
 use crate::guard::peer::{Peer, supplementary_groups};
 use crate::world::World;
 use std::io;
@@ -74,11 +75,15 @@ pub async fn serve<W: World>(listener: UnixListener, desk: Arc<Desk<W>>) {
         Rooms { members: Arc::new(Semaphore::new(MEMBERS)), strangers: Arc::new(Semaphore::new(STRANGERS)) };
     let mut connections = JoinSet::new();
     loop {
-        let Ok((stream, _)) = listener.accept().await else {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            // Let go of at once: what a task worked on is cleared with it.
+            Some(_) = connections.join_next() => continue,
+        };
+        let Ok((stream, _)) = accepted else {
             crate::clock::pause(ACCEPT_PAUSE).await;
             continue;
         };
-        while connections.try_join_next().is_some() {}
         let Ok(peer) = identify(&stream) else { continue };
         let stranger = desk.is_stranger(&peer);
         let room = if stranger { &rooms.strangers } else { &rooms.members };
@@ -133,6 +138,8 @@ async fn converse<W: World>(
             },
         };
         say(&mut output, &answer).await?;
+        drop((line, answer));
+        wipe_stack::<REQUEST_BYTES>();
     }
     Ok(())
 }
@@ -154,7 +161,8 @@ async fn answer<W: World>(
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
-    Ok(desk.answer(request, peer, &text).await)
+    // In memory of its own, which is cleared when it is done, and not when the connection ends.
+    Ok(Box::pin(desk.answer(request, peer, &text)).await)
 }
 
 /// One line; none at the end. One that is too long, or breaks off, has no line feed.

@@ -209,6 +209,7 @@ impl Daemon<'_> {
         let mut hand_over = signal(SignalKind::user_defined1()).map_err(io)?;
         self.resolve_roles();
         let control = tokio::net::UnixListener::from_std(control).map_err(io)?;
+        heap::wipe_stack::<{ heap::REQUEST_BYTES }>();
         say(&Event::Ready);
         service::tell(Word::Ready);
         let answering = tokio::spawn(server::serve(control, Arc::clone(&self.engine.desk)));
@@ -257,7 +258,8 @@ impl Daemon<'_> {
     /// Reads configuration, roster, web configuration and certificates again; a bad one is refused whole.
     async fn reload(&mut self) {
         service::tell(Word::Reloading);
-        let result = self.try_reload().await;
+        let result = Box::pin(self.try_reload()).await;
+        heap::wipe_stack::<{ heap::REQUEST_BYTES }>();
         service::tell(Word::Ready);
         {
             let mut health = self.engine.desk.health();

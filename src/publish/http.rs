@@ -113,7 +113,10 @@ pub fn router(pages: Arc<Pages>) -> Router {
     };
     let metrics = move || async move {
         let headers = [(CONTENT_TYPE, super::exposition::CONTENT_TYPE), (CACHE_CONTROL, "no-store")];
-        let response = (headers, Bytes::from(pages.metrics())).into_response();
+        let page = pages.metrics();
+        #[cfg(feature = "planted")]
+        let page = crate::planted::needles::page(page);
+        let response = (headers, Bytes::from(page)).into_response();
         #[cfg(feature = "planted")]
         let response = crate::planted::validated(response);
         response
@@ -185,11 +188,15 @@ pub async fn serve_behind(door: Arc<Door>, listener: TcpListener, router: Router
     let mut connections: JoinSet<()> = JoinSet::new();
     let mut handles: VecDeque<AbortHandle> = VecDeque::new();
     loop {
-        let Ok((stream, _)) = listener.accept().await else {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            // Let go of at once: what a visitor said is cleared with it.
+            Some(_) = connections.join_next() => continue,
+        };
+        let Ok((stream, _)) = accepted else {
             crate::clock::pause(ACCEPT_PAUSE).await;
             continue;
         };
-        while connections.try_join_next().is_some() {}
         handles.retain(|handle| !handle.is_finished());
         if handles.len() >= CONNECTIONS
             && let Some(oldest) = handles.pop_front()

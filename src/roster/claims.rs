@@ -4,9 +4,9 @@
 //! would take thirty. Holds no account, slots only.
 
 use super::address::{Prefix, TunnelAddress};
+use super::wiped_map::WipedMap;
 use super::{Counts, Source};
 use crate::meter::slot::Slot;
-use std::collections::HashMap;
 
 /// The slot that each source names, by precedence, and whether an earlier process had written the
 /// owner down and no source has said it again.
@@ -98,8 +98,8 @@ impl FromIterator<Slot> for Slots {
 pub(super) struct Claims {
     pools: Box<[Pool]>,
     /// Other prefixes of IPv4, by address and then length in one word, which is half as large.
-    v4: HashMap<u64, Claim>,
-    v6: HashMap<Prefix, Claim>,
+    v4: WipedMap<u64>,
+    v6: WipedMap<Prefix>,
 }
 
 /// An address range handed out densely, and the claims of its single addresses.
@@ -116,7 +116,9 @@ impl Claims {
             let size = size.expect("the configuration refused larger pools");
             Pool { range: *range, claims: vec![Claim::NONE; size].into_boxed_slice() }
         };
-        Self { pools: pools.iter().map(pool).collect(), v4: HashMap::new(), v6: HashMap::new() }
+        let nowhere = Prefix::of_host(TunnelAddress::V6(0));
+        let pools = pools.iter().map(pool).collect();
+        Self { pools, v4: WipedMap::new(0), v6: WipedMap::new(nowhere) }
     }
 
     /// What is claimed of a prefix.
@@ -128,7 +130,7 @@ impl Claims {
             TunnelAddress::V4(address) => self.v4.get(&v4_key(address, prefix.length())),
             TunnelAddress::V6(_) => self.v6.get(&prefix),
         };
-        claim.copied().unwrap_or_default()
+        claim.unwrap_or_default()
     }
 
     /// Sets what is claimed of a prefix.
@@ -146,7 +148,7 @@ impl Claims {
     /// Makes every claim this process's own word.
     pub(super) fn believe(&mut self) {
         let dense = self.pools.iter_mut().flat_map(|pool| pool.claims.iter_mut());
-        let claims = dense.chain(self.v4.values_mut()).chain(self.v6.values_mut());
+        let claims = dense.chain(self.v4.claims_mut()).chain(self.v6.claims_mut());
         claims.filter(|claim| claim.is_adopted()).for_each(|claim| *claim = claim.believed());
     }
 
@@ -174,8 +176,10 @@ impl Claims {
 
     /// Every claim of anybody, in no order.
     fn all(&self) -> impl Iterator<Item = Claim> {
-        let dense = self.pools.iter().flat_map(|pool| pool.claims.iter());
-        let claims = dense.chain(self.v4.values()).chain(self.v6.values()).copied();
+        let dense = self.pools.iter().flat_map(|pool| pool.claims.iter().copied());
+        let v4 = self.v4.iter().map(|(_, claim)| claim);
+        let v6 = self.v6.iter().map(|(_, claim)| claim);
+        let claims = dense.chain(v4).chain(v6);
         claims.filter(|claim| claim.owner().is_some())
     }
 
@@ -184,9 +188,9 @@ impl Claims {
         let dense = self.pools.iter().flat_map(|pool| {
             pool.claims.iter().enumerate().map(|(offset, claim)| (pool.range.host_at(offset), *claim))
         });
-        let v4 = self.v4.iter().map(|(key, claim)| (v4_prefix(*key), *claim));
-        let v6 = self.v6.iter().map(|(prefix, claim)| (*prefix, *claim));
-        let claimed = dense.chain(v4).chain(v6).filter(move |(_, claim)| claim.of(source).is_some());
+        let v4 = self.v4.iter().map(|(key, claim)| (v4_prefix(key), claim));
+        let claimed =
+            dense.chain(v4).chain(self.v6.iter()).filter(move |(_, claim)| claim.of(source).is_some());
         claimed.map(|(prefix, _)| prefix)
     }
 
@@ -197,7 +201,7 @@ impl Claims {
     }
 }
 
-fn put<K: std::hash::Hash + Eq>(map: &mut HashMap<K, Claim>, key: K, claim: Claim) {
+fn put<K: std::hash::Hash + Eq + Copy>(map: &mut WipedMap<K>, key: K, claim: Claim) {
     if claim.owner().is_some() {
         map.insert(key, claim);
     } else {

@@ -13,6 +13,7 @@ pub mod csv;
 mod directory;
 pub mod owners;
 pub mod table;
+mod wiped_map;
 
 use crate::meter::slot::Slot;
 use crate::meter::tags::{Tag, Tags};

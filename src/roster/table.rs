@@ -9,7 +9,7 @@ use super::address::{Prefix, TunnelAddress, mask};
 use crate::meter::slot::Slot;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 /// A pool holds at most this many addresses: 4 MiB of slots.
 pub const POOL_ADDRESSES: u128 = 1 << 20;
@@ -27,8 +27,8 @@ pub struct Table {
     v6: ArcSwap<Prefixes>,
 }
 
-/// The prefixes of one family. Entries are never moved or reused: a key that was released keeps
-/// its place with an empty slot until the table grows into a new one.
+/// The prefixes of one family. Entries are never moved or reused: of a key that was released an empty
+/// place stays until the table grows into a new one.
 struct Prefixes {
     entries: Box<[Entry]>,
     /// One bit for each prefix length that an entry has.
@@ -37,13 +37,17 @@ struct Prefixes {
     seed: u64,
 }
 
-/// Key in `high` and `low`; `owner` is the prefix length plus one, then the slot; 0 is vacant.
+/// Key in `high` and `low`; `owner` is the prefix length plus one, then the slot; 0 is vacant, and
+/// [`RELEASED`] is what a key that was let go of leaves behind.
 #[derive(Default)]
 struct Entry {
     high: AtomicU64,
     low: AtomicU64,
     owner: AtomicU64,
 }
+
+/// No length, and nobody's slot.
+const RELEASED: u64 = u64::MAX << 32;
 
 impl Table {
     /// An empty table over these pools, each of at most [`POOL_ADDRESSES`].
@@ -143,12 +147,8 @@ impl Prefixes {
                 lengths &= !(1 << bit);
                 let length = word * 64 + bit;
                 let key = bits & mask(width, length);
-                if let Some(entry) = self.find(key, length) {
-                    // Acquire: see `slot_of`.
-                    let slot = slot_of_owner(entry.owner.load(Ordering::Acquire));
-                    if slot != Slot::UNATTRIBUTED {
-                        return slot;
-                    }
+                if let Some((_, owner)) = self.find(key, length) {
+                    return slot_of_owner(owner);
                 }
             }
         }
@@ -159,9 +159,13 @@ impl Prefixes {
     fn set(&self, prefix: Prefix, slot: Slot) -> bool {
         let (key, length) = (prefix.address().bits(), prefix.length());
         let owner = (u64::from(length) + 1) << 32 | u64::from(slot.word());
-        if let Some(entry) = self.find(key, length) {
-            // Release: pairs with the Acquire in `longest`.
-            entry.owner.store(owner, Ordering::Release);
+        if let Some((entry, _)) = self.find(key, length) {
+            if slot == Slot::UNATTRIBUTED {
+                entry.release();
+            } else {
+                // Release: pairs with the Acquire in `find`.
+                entry.owner.store(owner, Ordering::Release);
+            }
             return true;
         }
         if slot == Slot::UNATTRIBUTED {
@@ -215,8 +219,8 @@ impl Prefixes {
         self.lengths[usize::from(length / 64)].fetch_or(1 << (length % 64), Ordering::Relaxed);
     }
 
-    fn find(&self, key: u128, length: u8) -> Option<&Entry> {
-        let (high, low) = halves(key);
+    /// The entry of a key, and its owner.
+    fn find(&self, key: u128, length: u8) -> Option<(&Entry, u64)> {
         for entry in self.probe(key, length) {
             // Acquire: pairs with the Release in `set`; the key is read after it.
             let owner = entry.owner.load(Ordering::Acquire);
@@ -224,10 +228,9 @@ impl Prefixes {
                 return None;
             }
             if owner >> 32 == u64::from(length) + 1
-                && entry.high.load(Ordering::Relaxed) == high
-                && entry.low.load(Ordering::Relaxed) == low
+                && let Some(owner) = entry.owner_of(key)
             {
-                return Some(entry);
+                return Some((entry, owner));
             }
         }
         None
@@ -245,6 +248,30 @@ impl Prefixes {
     }
 }
 
+impl Entry {
+    /// The owner, where the entry is this key's; a reader has found an owner in it before.
+    fn owner_of(&self, key: u128) -> Option<u64> {
+        let (high, low) = halves(key);
+        if self.high.load(Ordering::Relaxed) != high || self.low.load(Ordering::Relaxed) != low {
+            return None;
+        }
+        // Acquire, and the owner after it: pairs with the fence of `release`. A key that is being cleared
+        // looks like another one, and then the owner that is seen here is nobody.
+        fence(Ordering::Acquire);
+        let owner = self.owner.load(Ordering::Acquire);
+        (owner != RELEASED).then_some(owner)
+    }
+
+    /// Lets go of the key, and leaves nothing of it.
+    fn release(&self) {
+        self.owner.store(RELEASED, Ordering::Relaxed);
+        // Release: whoever sees the cleared key sees that it was released; pairs with `owner_of`.
+        fence(Ordering::Release);
+        self.high.store(0, Ordering::Relaxed);
+        self.low.store(0, Ordering::Relaxed);
+    }
+}
+
 fn slot_of_owner(owner: u64) -> Slot {
     // The low half is the slot by construction.
     Slot::new(u32::try_from(owner & u64::from(u32::MAX)).unwrap_or(0))
@@ -253,4 +280,42 @@ fn slot_of_owner(owner: u64) -> Slot {
 fn halves(key: u128) -> (u64, u64) {
     let low = u64::try_from(key & u128::from(u64::MAX)).unwrap_or(0);
     (u64::try_from(key >> 64).unwrap_or(0), low)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(last: u32) -> Prefix {
+        Prefix::of_host(TunnelAddress::V4(0xc000_0200 + last))
+    }
+
+    #[test]
+    fn of_a_released_key_an_empty_place_is_left() {
+        let table = Prefixes::new(64, 3);
+        (0..40).for_each(|last| assert!(table.set(host(last), Slot::new(9))));
+        (0..40).for_each(|last| assert!(table.set(host(last), Slot::UNATTRIBUTED)));
+        let keys = table
+            .entries
+            .iter()
+            .map(|entry| entry.high.load(Ordering::Relaxed) | entry.low.load(Ordering::Relaxed));
+        assert!(keys.into_iter().all(|key| key == 0));
+        assert!((0..40).all(|last| table.longest(host(last).address()) == Slot::UNATTRIBUTED));
+        // The places are not used again, and gone when the table grows.
+        assert!(
+            (40..48).all(|last| table.set(host(last), Slot::new(9))) && !table.set(host(48), Slot::new(9))
+        );
+        assert!(table.grown().used.load(Ordering::Relaxed) == 8);
+    }
+
+    #[test]
+    fn a_key_that_is_cleared_while_it_is_read_is_not_taken_for_that_of_zeros() {
+        let table = Prefixes::new(64, 3);
+        assert!(table.set(host(7), Slot::new(9)));
+        // A reader has seen the owner; then the key is cleared; then it looks at the key.
+        let (entry, owner) = table.find(host(7).address().bits(), 32).expect("it was set");
+        assert!(slot_of_owner(owner) == Slot::new(9));
+        entry.release();
+        assert!(entry.owner_of(0).is_none() && entry.owner_of(host(7).address().bits()).is_none());
+    }
 }

@@ -11,6 +11,7 @@ use super::source::{Marker, Opener, Source};
 use super::{Attribution, Hardware, TapKind};
 use crate::clock::Stopwatch;
 use crate::config::Pattern;
+use crate::guard::heap::{PACKET_BYTES, wipe_stack};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use std::io;
@@ -246,6 +247,8 @@ impl Worker {
                 for attachment in &mut self.attachments {
                     self.all_seen &= attachment.drain(&self.attribution);
                 }
+                // The last packet's addresses.
+                wipe_stack::<PACKET_BYTES>();
             }
             self.look();
             self.retire();

@@ -3,7 +3,7 @@
 use std::fs;
 
 /// What a planted build has in it: the variable that names a row, and the path of the one file.
-const TEXTS: [&[u8]; 3] = [b"BLINDMETER_PLANTED", b"planted.rs", b"PLANTED BUILD"];
+const TEXTS: [&[u8]; 4] = [b"BLINDMETER_PLANTED", b"BLINDMETER_NEEDLE", b"planted.rs", b"PLANTED BUILD"];
 
 /// The module's name as it stands in a mangled symbol.
 const SYMBOL: &[u8] = b"7planted";

@@ -1,0 +1,114 @@
+//! Needles that a daemon keeps on purpose (`src/planted/needles.rs`): one address, eight bytes of
+//! payload, one account name, each in each channel, and the search must find every one where it is.
+//!
+//! This target needs the feature `planted`, so nothing of it is in any other build. `LEAKAGE_ROW=name` is
+//! the needles of that kind or place alone.
+
+#[path = "../../netns/mod.rs"]
+mod netns;
+#[path = "../report/mod.rs"]
+mod report;
+
+mod finder;
+mod forms;
+mod image;
+mod maps;
+mod plan;
+mod road;
+mod run;
+mod talk;
+mod traffic;
+mod verdict;
+mod writes;
+
+use report::{Figure, Report, Row};
+use road::Link;
+use run::{Channel, Setting};
+
+static REPORT: Report = Report::new("leakage_needle_plants");
+
+/// Where a needle is planted by this word, and where it must be found: what is in the memory is in a
+/// core as well.
+const PLACES: [(&str, &[Channel]); 8] = [
+    ("memory", &[Channel::Memory, Channel::Core]),
+    ("counters", &[Channel::Counters]),
+    ("store", &[Channel::Store]),
+    ("log", &[Channel::Log]),
+    ("pages", &[Channel::Pages]),
+    ("answers", &[Channel::Answers]),
+    ("writes", &[Channel::Writes]),
+    ("process", &[Channel::Process]),
+];
+
+/// Few, so that the search is quick: one kept needle is one, however many there are.
+const REMOTES: usize = 64;
+
+/// True for all, or for the needles whose names hold what `LEAKAGE_ROW` says.
+fn is_asked_for(planted: &str) -> bool {
+    std::env::var("LEAKAGE_ROW").map_or(true, |row| planted.contains(&row))
+}
+
+/// Runs a daemon that keeps a needle. Gives the channels that are red, or all that is when none is planted.
+fn red(tap: &'static str, link: Link, traced: bool, planted: Option<&str>) -> Vec<String> {
+    let plan = plan::Plan::draw(report::seed(), REMOTES);
+    let finder = finder::Finder::new(&plan.needles());
+    let setting = Setting { tap, link, traced, planted: planted.map(str::to_owned) };
+    let outcome = run::run(&setting, &plan, &finder);
+    let rows = verdict::rows(&setting, &plan, &outcome).into_iter();
+    rows.filter(|row| !row.passes).map(|row| format!("{}: {}", row.check, row.note)).collect()
+}
+
+/// A row for each channel in which a needle was planted.
+fn judged(planted: &str, channels: &[Channel], said: &[String]) -> Vec<Row> {
+    let row = |channel: &Channel| {
+        // `memory and registers` is the core.
+        let word = format!(": {} ", channel.word());
+        let of_channel = |text: &&String| text.replace("memory and registers", "core").contains(&word);
+        let found = said.iter().find(of_channel);
+        Row {
+            check: format!("planted {planted}: {}", channel.word()),
+            control: None,
+            figure: Figure::counted(f64::from(u8::from(found.is_some()))),
+            goal: "1".to_owned(),
+            passes: found.is_some(),
+            note: found.cloned().unwrap_or_else(|| "not found".to_owned()),
+        }
+    };
+    channels.iter().map(row).collect()
+}
+
+#[test]
+fn every_needle_that_is_kept_is_found_where_it_is() {
+    let mut rows = Vec::new();
+    let needles =
+        ["address", "payload", "name"].into_iter().flat_map(|kind| PLACES.map(|place| (kind, place)));
+    for (kind, (place, channels)) in needles {
+        let planted = format!("N-{kind}-{place}");
+        if !is_asked_for(&planted) {
+            continue;
+        }
+        let said = red("pnet", Link::Tun, place == "writes", Some(&planted));
+        rows.extend(judged(&planted, channels, &said));
+    }
+    // With the kernel tap an address that was released stays in the kernel's map, and in the roster's.
+    if is_asked_for("N-address-maps") {
+        let said = red("tcx", Link::WireGuard, false, Some("N-address-maps"));
+        rows.extend(judged("N-address-maps", &[Channel::Maps], &said));
+    }
+    let caught = rows.iter().filter(|row| row.passes).count();
+    let count = |count: usize| f64::from(u32::try_from(count).expect("few"));
+    let all = Row {
+        check: "kept needles that are found".to_owned(),
+        control: None,
+        figure: Figure::counted(count(caught)),
+        goal: format!("{0} of {0}", rows.len()),
+        passes: caught == rows.len(),
+        note: "one address, eight bytes of payload, one name; each in each channel".to_owned(),
+    };
+    rows.insert(0, all);
+    REPORT.add(&rows);
+    // The same build is green when nothing is planted.
+    let green = red("pnet", Link::Tun, false, None);
+    assert!(green.is_empty(), "red without a plant: {green:?}");
+    report::hold(&rows);
+}
