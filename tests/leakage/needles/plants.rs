@@ -61,9 +61,11 @@ fn red(tap: &'static str, link: Link, traced: bool, planted: Option<&str>) -> Ve
 /// A row for each channel in which a needle was planted.
 fn judged(planted: &str, channels: &[Channel], said: &[String]) -> Vec<Row> {
     let row = |channel: &Channel| {
-        // `memory and registers` is the core.
         let word = format!(": {} ", channel.word());
-        let of_channel = |text: &&String| text.replace("memory and registers", "core").contains(&word);
+        // The core's words begin with those of the memory.
+        let of_channel = |text: &&String| {
+            text.contains(&word) && (text.contains(Channel::Core.word()) == (*channel == Channel::Core))
+        };
         let found = said.iter().find(of_channel);
         Row {
             check: format!("planted {planted}: {}", channel.word()),
