@@ -176,15 +176,31 @@ impl Namespace {
 
     /// IP packets that the namespace's own stack received, v4 and v6 (a GRO super-packet is one).
     pub(crate) fn ip_packets_received(&self) -> u64 {
-        let v4 = self.read("/proc/thread-self/net/snmp");
-        let mut rows = v4.lines().filter_map(|line| line.strip_prefix("Ip:"));
-        let names = rows.next().expect("snmp names its IP columns").split_whitespace();
-        let values = rows.next().expect("snmp gives its IP values").split_whitespace();
-        let columns: BTreeMap<&str, &str> = names.zip(values).collect();
+        let v4 = self.count("/proc/thread-self/net/snmp", "Ip:", "InReceives");
         let v6 = self.read("/proc/thread-self/net/snmp6");
         let v6 = v6.lines().find_map(|line| line.strip_prefix("Ip6InReceives")).unwrap_or("0");
-        let count = |text: &str| text.trim().parse::<u64>().expect("a count");
-        count(columns["InReceives"]) + count(v6)
+        v4 + v6.trim().parse::<u64>().expect("a count")
+    }
+
+    /// What TCP here did beside sending each segment once and taking each in its order: a flow without
+    /// any is of a length that can be told beforehand.
+    pub(crate) fn tcp_mishaps(&self) -> u64 {
+        let of = |file, group, names: &[&str]| -> u64 {
+            names.iter().map(|name| self.count(file, group, name)).sum()
+        };
+        let again = of("/proc/thread-self/net/snmp", "Tcp:", &["RetransSegs", "OutRsts", "InErrs"]);
+        let order = ["TCPOFOQueue", "TCPDSACKOldSent", "TCPDSACKOfoSent", "TCPLossProbes", "TCPTimeouts"];
+        again + of("/proc/thread-self/net/netstat", "TcpExt:", &order)
+    }
+
+    /// A count of a file that has a line of names and a line of values for each group.
+    fn count(&self, file: &'static str, group: &str, name: &str) -> u64 {
+        let text = self.read(file);
+        let mut rows = text.lines().filter_map(|line| line.strip_prefix(group));
+        let names = rows.next().expect("the group has names").split_whitespace();
+        let values = rows.next().expect("the group has values").split_whitespace();
+        let columns: BTreeMap<&str, &str> = names.zip(values).collect();
+        columns[name].parse().expect("a count")
     }
 
     fn read(&self, path: &'static str) -> String {

@@ -125,6 +125,11 @@ impl Topology {
         assert_eq!(serve.join().expect("the server serves").expect("the server's side runs"), up);
     }
 
+    /// See [`Namespace::tcp_mishaps`]; of both ends.
+    pub(crate) fn tcp_mishaps(&self) -> u64 {
+        self.server.tcp_mishaps() + self.client.tcp_mishaps()
+    }
+
     fn speak_from(&self, client: &str, family: Family) {
         let (flag, via) = if family == Family::V4 { ("-4", "10.2.0.254") } else { ("-6", "fd02::fe") };
         self.client.command(&format!("ip {flag} route replace default via {via} dev c0 src {client}"));

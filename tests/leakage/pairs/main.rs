@@ -90,7 +90,11 @@ fn run(seeds: &[u64], long: bool) -> Outcome {
             }
         }
     };
-    let cores = thread::available_parallelism().map_or(1, usize::from);
+    // Which of its signs a planted leak shows first is not to hang on who is faster.
+    let cores = match cfg!(feature = "planted") {
+        true => 1,
+        false => thread::available_parallelism().map_or(1, usize::from),
+    };
     thread::scope(|scope| {
         for _ in 0..cores {
             scope.spawn(|| sim::apart(work));
