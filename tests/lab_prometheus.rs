@@ -8,14 +8,15 @@ mod daemon;
 mod netns;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use daemon::command::repeats_nothing;
-use daemon::{Site, http, wait_for};
+use daemon::prometheus::{self, get};
+use daemon::{Site, http};
 use netns::frames::{Address, datagram};
 use netns::tally::Way;
 use netns::wire::{Kind, Wire, nobody};
@@ -60,10 +61,10 @@ const DOCUMENTED: [&str; 15] = [
 /// Bytes up and down that were sent in each epoch of the wall clock.
 type Sent = BTreeMap<u64, [u64; 2]>;
 
-/// A running Prometheus; killed when it is dropped.
+/// A running Prometheus, and where it answers.
 struct Prometheus<'a> {
     namespace: &'a Namespace,
-    child: Child,
+    _process: prometheus::Prometheus,
 }
 
 impl<'a> Prometheus<'a> {
@@ -74,30 +75,16 @@ impl<'a> Prometheus<'a> {
             site.port
         );
         site.write("prometheus.yml", config);
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "prometheus", "--log.level=error"]);
-        command.arg(format!("--config.file={}", site.name("prometheus.yml")));
-        command.arg(format!("--storage.tsdb.path={}", site.name("tsdb")));
-        command.arg(format!("--web.listen-address=127.0.0.1:{PROMETHEUS_PORT}"));
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-        let child = namespace.run(move || command.spawn()).expect("setpriv of util-linux can be run");
-        let mut prometheus = Self { namespace, child };
-        wait_for("Prometheus is ready", || {
-            let end = prometheus.child.try_wait().expect("it is our child");
-            assert!(end.is_none(), "this test needs a working Prometheus: apt-get install prometheus");
-            prometheus.ask("/-/ready").filter(|answer| answer.status == 200)
+        let spawn = |mut command: Command| namespace.run(move || command.spawn());
+        let process = prometheus::Prometheus::start(site, PROMETHEUS_PORT, spawn, |path| {
+            namespace.run(move || get(PROMETHEUS_PORT, path))
         });
-        prometheus
+        Self { namespace, _process: process }
     }
 
     fn ask(&self, path: &str) -> Option<http::Answer> {
-        // HTTP/1.0, so that no answer comes in chunks.
-        let request = format!("GET {path} HTTP/1.0\r\n\r\n");
-        let answer = self.namespace.run(move || {
-            let listens = std::net::TcpStream::connect(("127.0.0.1", PROMETHEUS_PORT)).is_ok();
-            listens.then(|| http::exchange(PROMETHEUS_PORT, request.as_bytes()))
-        });
-        http::parse(&answer?)
+        let path = path.to_owned();
+        self.namespace.run(move || get(PROMETHEUS_PORT, &path))
     }
 
     fn api(&self, path: &str) -> Value {
@@ -121,14 +108,6 @@ fn pairs(result: &Value, series: &str) -> Vec<(String, String)> {
     assert_eq!(all.len(), 1, "{series} is one series: {result}");
     let values = all[0]["values"].as_array().expect("values").iter();
     values.map(|pair| (pair[0].to_string(), pair[1].as_str().expect("a text").to_owned())).collect()
-}
-
-impl Drop for Prometheus<'_> {
-    fn drop(&mut self) {
-        // Where it has ended already, both calls only say so.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// Sends in the middle of each epoch, more and less by the throw of dice, until told to stop. Nothing

@@ -85,6 +85,11 @@ pub trait Disk {
     fn remove(&self, path: &Path) -> io::Result<()>;
 }
 
+/// Where the service manager hands credentials over, if it does.
+fn credentials() -> Option<PathBuf> {
+    std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)
+}
+
 /// Whether the group of a secret file, or others, may read or write it.
 ///
 /// A credential of the service manager may be shown with bits of a group: they are the mask of an entry
@@ -93,8 +98,7 @@ pub trait Disk {
 /// # Errors
 /// Those of the operating system.
 pub fn is_open_to_others(file: &File, path: &Path) -> io::Result<bool> {
-    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY");
-    let is_credential = credentials.is_some_and(|folder| path.starts_with(folder));
+    let is_credential = credentials().is_some_and(|folder| path.starts_with(folder));
     let others = if is_credential { 0o007 } else { 0o077 };
     Ok(file.metadata()?.mode() & others != 0)
 }
@@ -105,8 +109,7 @@ pub struct SystemDisk;
 /// The service manager's credential of the file's name, where there is one: it goes before the file,
 /// which the service's user need not be able to read then.
 pub fn credential_of(path: &Path) -> Option<PathBuf> {
-    let folder = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)?;
-    Some(folder.join(path.file_name()?)).filter(|credential| credential.exists())
+    Some(credentials()?.join(path.file_name()?)).filter(|credential| credential.exists())
 }
 
 impl Disk for SystemDisk {

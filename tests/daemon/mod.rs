@@ -6,6 +6,7 @@
 
 pub(crate) mod command;
 pub(crate) mod http;
+pub(crate) mod prometheus;
 
 use std::fmt::Display;
 use std::fs::{self, File, Permissions};

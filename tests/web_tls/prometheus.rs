@@ -1,43 +1,31 @@
 //! A real Prometheus scrapes over TLS with a certificate of its own and a log-in; with a wrong
 //! password it does not.
 
-use std::process::{Child, Command, Stdio};
-
 use serde_json::Value;
 
 use crate::authority::Purpose;
+use crate::daemon::prometheus::{self, get};
 use crate::daemon::{free_port, http, wait_for};
 use crate::scene::{MUTUAL, Scene, hash};
 
-/// A running Prometheus; killed when it is dropped.
+/// A running Prometheus, and where it answers.
 struct Prometheus {
-    child: Child,
+    _process: prometheus::Prometheus,
     port: u16,
 }
 
 impl Prometheus {
     fn start(scene: &Scene) -> Self {
         let port = free_port();
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "prometheus", "--log.level=error"]);
-        command.arg(format!("--config.file={}", scene.site.name("prometheus.yml")));
-        command.arg(format!("--storage.tsdb.path={}", scene.site.name("tsdb")));
-        command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-        let child = command.spawn().expect("setpriv of util-linux can be run");
-        let mut prometheus = Self { child, port };
-        wait_for("Prometheus is ready", || {
-            let end = prometheus.child.try_wait().expect("it is our child");
-            assert!(end.is_none(), "this test needs a working Prometheus: apt-get install prometheus");
-            prometheus.ask("/-/ready").filter(|answer| answer.status == 200)
-        });
-        prometheus
+        let spawn = |mut command: std::process::Command| command.spawn();
+        Self {
+            _process: prometheus::Prometheus::start(&scene.site, port, spawn, |path| get(port, path)),
+            port,
+        }
     }
 
     fn ask(&self, path: &str) -> Option<http::Answer> {
-        std::net::TcpStream::connect(("127.0.0.1", self.port)).ok()?;
-        // HTTP/1.0, so that no answer comes in chunks.
-        http::parse(&http::exchange(self.port, format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()))
+        get(self.port, path)
     }
 
     /// The health of a target, and what went wrong with it; none before its first scrape.
@@ -47,14 +35,6 @@ impl Prometheus {
         let target = targets.into_iter().find(|target| target["labels"]["job"] == job)?;
         let text = |key: &str| target[key].as_str().unwrap_or_default().to_owned();
         Some((text("health"), text("lastError"))).filter(|(health, _)| health != "unknown")
-    }
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        // Where it has ended already, both calls only say so.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

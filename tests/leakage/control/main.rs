@@ -12,6 +12,8 @@ mod peers;
 #[path = "../report/mod.rs"]
 mod report;
 mod tunnel;
+#[path = "../wireguard/mod.rs"]
+mod wireguard;
 
 use netns::{Namespace, wait_for};
 use peers::{Peer, WRAPPING};

@@ -59,7 +59,7 @@ pub(crate) fn live(
 }
 
 /// What every account moves in a step.
-fn count(node: &Node, truths: &[AccountDay], next: &mut [usize], step: usize) {
+pub(crate) fn count(node: &Node, truths: &[AccountDay], next: &mut [usize], step: usize) {
     for (account, (truth, next)) in truths.iter().zip(next).enumerate() {
         if let Some(piece) = truth.moved.get(*next).filter(|piece| piece.step == step) {
             node.count(account, piece.up, piece.down);

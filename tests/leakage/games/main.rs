@@ -40,41 +40,31 @@ static REPORT: report::Report = report::Report::new("leakage_games");
 /// G1, G2 and G4, and the simulation at scale.
 #[test]
 fn scrapes_tell_nothing_of_when_and_name_nobody() {
-    let rows = scraper::play(report::seed(), report::form());
-    REPORT.add(&rows);
-    report::hold(&rows);
+    REPORT.judge(&scraper::play(report::seed(), report::form()));
 }
 
 /// G3.
 #[test]
 fn a_day_of_one_account_is_told_as_well_as_the_formula_says() {
-    let rows = membership::play(report::seed(), report::form());
-    REPORT.add(&rows);
-    report::hold(&rows);
+    REPORT.judge(&membership::play(report::seed(), report::form()));
 }
 
 /// G5.
 #[test]
 fn a_watermark_is_lost_in_totals_of_a_day() {
-    let rows = [watermark::play(report::seed(), report::form())];
-    REPORT.add(&rows);
-    report::hold(&rows);
+    REPORT.judge(&[watermark::play(report::seed(), report::form())]);
 }
 
 /// G6.
 #[test]
 fn restarts_and_clock_jumps_make_no_second_value() {
-    let rows = [restarts::play(report::seed(), report::form())];
-    REPORT.add(&rows);
-    report::hold(&rows);
+    REPORT.judge(&[restarts::play(report::seed(), report::form())]);
 }
 
 /// G7 and G8, simulated.
 #[test]
 fn directory_and_log_are_the_same_whenever_users_come() {
-    let rows = watchers::play(report::seed(), report::form());
-    REPORT.add(&rows);
-    report::hold(&rows);
+    REPORT.judge(&watchers::play(report::seed(), report::form()));
 }
 
 /// `LEAKAGE_PICTURE=write` draws it anew.

@@ -9,7 +9,7 @@
 use super::boundaries::Sight;
 use super::dice::Dice;
 use super::exporter::{Change, Peer, WRAPPING, scrape_steps};
-use super::lived::Lived;
+use super::lived::{Lived, count};
 use super::minutes::{Samples, play as ask};
 use super::node::{MIDNIGHT, Node};
 use super::prior::{self, Of, Priors};
@@ -85,12 +85,7 @@ fn watch(world: World, second: bool, days: usize, online: &Priors) -> Watched {
                 if step == STEPS / 3 {
                     node.machine.world.disk.plan(Fault::Full(40), 0);
                 }
-                for (account, (truth, next)) in truths.iter().zip(&mut next).enumerate() {
-                    if let Some(piece) = truth.moved.get(*next).filter(|piece| piece.step == step) {
-                        node.count(account, piece.up, piece.down);
-                        *next += 1;
-                    }
-                }
+                count(&node, &truths, &mut next, step);
                 let seen = look(&mut node, log, &mut pages, &mut watched);
                 views.iter_mut().zip(seen).for_each(|(view, change)| view.node.push(change));
             }

@@ -8,6 +8,8 @@
 mod netns;
 #[path = "../report/mod.rs"]
 mod report;
+#[path = "../wireguard/mod.rs"]
+mod wireguard;
 
 mod finder;
 mod forms;

@@ -127,6 +127,15 @@ impl Report {
         Self { target, rows: Mutex::new(Vec::new()) }
     }
 
+    /// Adds rows and holds them; see [`hold`].
+    ///
+    /// # Panics
+    /// As both do.
+    pub(crate) fn judge(&self, rows: &[Row]) {
+        self.add(rows);
+        hold(rows);
+    }
+
     /// Adds rows, prints them and writes the report anew.
     ///
     /// # Panics
