@@ -15,9 +15,9 @@ fn of(text: &str, game: &str) -> Vec<u64> {
     pairs.map(|(_, seed)| seed.parse().unwrap_or_else(|_| panic!("{FILE}: {seed} is no seed"))).collect()
 }
 
-/// The seeds of a game.
-pub(crate) fn kept(game: &str) -> Vec<u64> {
-    of(&lines(), game)
+/// The seeds of a game, but for the one that is played anyway.
+pub(crate) fn kept(game: &str, played: u64) -> Vec<u64> {
+    of(&lines(), game).into_iter().filter(|seed| *seed != played).collect()
 }
 
 /// Keeps a seed that showed a leak.
@@ -38,6 +38,6 @@ fn seeds_are_those_of_their_game() {
 #[test]
 fn every_game_that_is_counted_has_a_seed_to_replay() {
     for game in ["restarts", "watchers"] {
-        assert!(!kept(game).is_empty(), "{game}");
+        assert!(!of(&lines(), game).is_empty(), "{game}");
     }
 }

@@ -139,7 +139,7 @@ pub(crate) fn play(seed: u64, form: Form) -> Row {
     if served.most() > 1 {
         keep(GAME, seed);
     }
-    let replayed = kept(GAME);
+    let replayed = kept(GAME, seed);
     let again = replayed.iter().map(|seed| apart(|_| live(*seed, 2)).most()).max().unwrap_or(0);
     let most = served.most().max(again);
     let averaged = averaged(seed, form.choose(60, 400));

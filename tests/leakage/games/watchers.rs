@@ -187,7 +187,7 @@ pub(crate) fn play(seed: u64, form: Form) -> Vec<Row> {
     if counted.iter().any(|[differ, ..]| *differ > 0) {
         keep(GAME, seed);
     }
-    for seed in kept(GAME) {
+    for seed in kept(GAME, seed) {
         let (_, again) = pair(world_of(seed, 2), 1, &online);
         counted.iter_mut().zip(again).for_each(|(counted, again)| counted[0] += again[0]);
     }

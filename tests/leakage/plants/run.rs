@@ -60,10 +60,8 @@ impl Programs {
         command.env("BLINDMETER_PLANTED", row.unwrap_or_default()).env("LEAKAGE_FORM", "short");
         // The figures of a run that is to fail are nobody's.
         command.env("LEAKAGE_FOLDER", "leakage-planted");
-        // Whether a plant is caught is not to hang on the commit.
-        if std::env::var_os("LEAKAGE_SEED").is_none() {
-            command.env("LEAKAGE_SEED", "1");
-        }
+        // Which of its signs a plant shows first hangs on the seed: plants have one of their own.
+        command.env("LEAKAGE_SEED", "1");
         if row.is_none() {
             command.env("LEAKAGE_SEEDS", "8");
         }
