@@ -121,13 +121,14 @@ fn when_inside_an_epoch_shows_nowhere_and_totals_not_before_their_release() {
     let seeds = seeds(form);
     #[expect(clippy::disallowed_methods, reason = "how long a run took is one of its figures")]
     let start = Instant::now();
-    let Outcome { figures, failures } = run(&seeds, form == Form::Full);
+    let long = form == Form::Full;
+    let Outcome { figures, failures } = run(&seeds, long);
     let row = row(&figures, failures.len(), start.elapsed(), seeds.len() > 64);
     REPORT.add(std::slice::from_ref(&row));
     let mut told = Vec::new();
     for (seed, what) in failures {
         keep(seed, &what);
-        told.push(format!("LEAKAGE_PAIR={seed}: {what}\n{}", plan::Plan::draw(seed, false).course()));
+        told.push(format!("LEAKAGE_PAIR={seed}: {what}\n{}", plan::Plan::draw(seed, long).course()));
     }
     assert!(told.is_empty(), "\n{}", told.join("\n"));
     hold(&[row]);
@@ -148,7 +149,7 @@ fn row(figures: &Figures, failures: usize, took: Duration, many: bool) -> Row {
         goal: "above 0.5; everything compared occurs".to_owned(),
         scores: is_there,
     };
-    let words = figures.all().map(|(name, value)| format!("{value} {}", name.replace('_', " ")));
+    let words = figures.all().map(|(name, value)| format!("{value} {name}"));
     Row {
         check: "pairs that differ in one byte: sessions moved, or totals before their release".to_owned(),
         control: many.then_some(control),

@@ -45,8 +45,7 @@ pub(crate) struct Figures {
 
 impl AddAssign<&Self> for Figures {
     fn add_assign(&mut self, other: &Self) {
-        let ours = self.all_mut();
-        for (own, (_, more)) in ours.into_iter().zip(other.all()) {
+        for ((_, own), (_, more)) in self.each().into_iter().zip(other.all()) {
             *own += more;
         }
     }
@@ -55,38 +54,24 @@ impl AddAssign<&Self> for Figures {
 impl Figures {
     /// Every figure with its name.
     pub(crate) fn all(&self) -> [(&'static str, u64); 13] {
-        [
-            ("pairs", self.pairs),
-            ("looks", self.looks),
-            ("surfaces", self.surfaces),
-            ("bytes", self.bytes),
-            ("looks_with_other_counters", self.moved),
-            ("closes", self.closes),
-            ("releases", self.releases),
-            ("suppressed", self.suppressed),
-            ("looks_that_told_totals", self.told),
-            ("starts", self.starts),
-            ("log_lines", self.log_lines),
-            ("answers_with_a_band", self.bands),
-            ("refusals", self.refusals),
-        ]
+        self.clone().each().map(|(name, value)| (name, *value))
     }
 
-    fn all_mut(&mut self) -> [&mut u64; 13] {
+    fn each(&mut self) -> [(&'static str, &mut u64); 13] {
         [
-            &mut self.pairs,
-            &mut self.looks,
-            &mut self.surfaces,
-            &mut self.bytes,
-            &mut self.moved,
-            &mut self.closes,
-            &mut self.releases,
-            &mut self.suppressed,
-            &mut self.told,
-            &mut self.starts,
-            &mut self.log_lines,
-            &mut self.bands,
-            &mut self.refusals,
+            ("pairs", &mut self.pairs),
+            ("looks", &mut self.looks),
+            ("surfaces", &mut self.surfaces),
+            ("bytes", &mut self.bytes),
+            ("looks with other counters", &mut self.moved),
+            ("closes", &mut self.closes),
+            ("releases", &mut self.releases),
+            ("suppressed", &mut self.suppressed),
+            ("looks that told totals", &mut self.told),
+            ("starts", &mut self.starts),
+            ("log lines", &mut self.log_lines),
+            ("answers with a band", &mut self.bands),
+            ("refusals", &mut self.refusals),
         ]
     }
 }
