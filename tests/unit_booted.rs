@@ -62,7 +62,8 @@ fn booted(hook: &str) -> u64 {
     });
     let result: Value = serde_json::from_str(&result).expect("the driver writes JSON");
     let journal = result["journal"].as_str().unwrap_or_default();
-    assert!(result["error"].is_null(), "{}\n{journal}", result["error"]);
+    let error = &result["error"];
+    assert!(error.is_null(), "{error}\n{journal}\n{}\nthe console said: {console}", result["service"]);
     let steps = ["started", "reloaded", "killed", "restarted", "upgraded", "stopped"];
     assert_eq!(result["steps"], Value::from(steps.to_vec()));
     assert_eq!(result["sent"], result["counted"], "nothing is lost\n{journal}");

@@ -156,7 +156,8 @@ def write_configuration(text):
 try:
     answer = main()
 except Exception as error:  # The test shows whatever went wrong.
-    answer = {"error": str(error)}
+    answer = {"error": str(error), "service": show("Result,ExecMainCode,ExecMainStatus,NRestarts,StatusText")}
+subprocess.run(["journalctl", "--sync"])
 answer["journal"] = subprocess.run(["journalctl", "--no-pager", "-o", "cat", "-u", "blindmeter"], capture_output=True, text=True).stdout
 with open("/result.json.new", "w") as file:
     json.dump(answer, file)
