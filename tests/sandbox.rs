@@ -45,9 +45,12 @@ fn every_thread_of_the_daemon_and_the_helper_is_enclosed() {
         let folder = Folder::keeping(&setup, "24h");
         let daemon = Daemon::start_in(&namespace, &folder);
         let kernel = matches!(tap, "tcx" | "clsact");
-        let tasks = Task::all(daemon.id());
-        let names: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
-        assert!(["blindmeter", "tap", "roster"].iter().all(|name| names.contains(name)), "{names:?}");
+        // A thread gives itself its name, a moment after it began.
+        let tasks = netns::wait_for("threads by their names", || {
+            let tasks = Task::all(daemon.id());
+            let named = |name: &&str| tasks.iter().any(|task| task.name == **name);
+            ["blindmeter", "tap", "roster"].iter().all(named).then_some(tasks)
+        });
         let left = if kernel { "0000000000000000" } else { "0000000000002000" };
         for task in &tasks {
             for key in ["CapPrm", "CapEff"] {
