@@ -105,6 +105,7 @@ impl Tap {
             .iter()
             .map(|pattern| PatternState { pattern: pattern.clone(), attached: pattern.is_glob() })
             .collect();
+        let began = Stopwatch::start();
         let mut worker = Worker {
             opener,
             states,
@@ -117,7 +118,8 @@ impl Tap {
             attribution,
             links,
             gaps: Gaps::default(),
-            looked: Stopwatch::start(),
+            began,
+            looked: began,
             all_seen: true,
             news: Box::new(news),
             wake: Arc::clone(&wake),
@@ -180,7 +182,9 @@ struct Worker {
     links: Links,
     /// Interfaces that may come back.
     gaps: Gaps,
-    /// When the interfaces' own counters were looked at last, and whether nothing passed since.
+    began: Stopwatch,
+    /// When the interfaces' own counters were looked at last, or something passed that they were not
+    /// looked at for: no time at all once `all_seen`, for then it would be that of the last packet.
     looked: Stopwatch,
     all_seen: bool,
     news: Box<dyn Fn(TapNews) + Send>,
@@ -213,13 +217,13 @@ struct Settlement {
 }
 
 impl Attachment {
-    /// Counts what waits; true when there was nothing that the next process would have to know of.
+    /// Counts what waits; true when there was nothing.
     fn drain(&mut self, attribution: &Attribution) -> bool {
         let seen = self.source.drain(attribution);
         if let Some(remembered) = self.remembered {
             remembered.saw(seen);
         }
-        seen == 0 || self.remembered.is_none()
+        seen == 0
     }
 }
 
@@ -243,14 +247,15 @@ impl Worker {
                 let gone = self.events.gone();
                 self.reconcile(&gone, false);
             }
-            if sources_ready || !self.settling.is_empty() {
-                for attachment in &mut self.attachments {
-                    self.all_seen &= attachment.drain(&self.attribution);
-                }
-                // The last packet's addresses.
+            let drains = sources_ready || !self.settling.is_empty();
+            if drains {
+                let silent = self.drain();
+                self.note(silent);
+            }
+            if self.look() || drains {
+                // The last packet's addresses, and the clock's word.
                 wipe_stack::<PACKET_BYTES>();
             }
-            self.look();
             self.retire();
             let _ = self.wake.read();
             while let Ok(command) = commands.try_recv() {
@@ -334,24 +339,45 @@ impl Worker {
         }
     }
 
-    /// Looks at the interfaces' own counters once a second while packets pass: what a later process
-    /// finds beyond them passed unseen.
-    fn look(&mut self) {
-        let due = self.looked.elapsed() >= Duration::from_millis(u64::from(LOOK_MILLISECONDS));
-        if self.all_seen || !due {
-            return;
+    /// Counts what waits on every interface; true when nothing did.
+    #[inline(never)]
+    fn drain(&mut self) -> bool {
+        let mut silent = true;
+        for attachment in &mut self.attachments {
+            silent &= attachment.drain(&self.attribution);
         }
-        let Ok(links) = links::list() else { return };
+        silent
+    }
+
+    /// Has the interfaces' own counters looked at in a second, where something passed.
+    #[inline(never)]
+    fn note(&mut self, silent: bool) {
+        if !silent && self.all_seen {
+            self.all_seen = false;
+            self.looked = Stopwatch::start();
+        }
+    }
+
+    /// Looks at the interfaces' own counters once a second while packets pass: what a later process
+    /// finds beyond them passed unseen. True when it was done.
+    #[inline(never)]
+    fn look(&mut self) -> bool {
+        if self.all_seen || self.looked.elapsed() < Duration::from_millis(u64::from(LOOK_MILLISECONDS)) {
+            return false;
+        }
+        let Ok(links) = links::list() else { return false };
+        let mut silent = true;
         for attachment in &mut self.attachments {
             // What passed before the list was made is seen first, but for what waits to be seen.
-            attachment.drain(&self.attribution);
+            silent &= attachment.drain(&self.attribution);
             let link = links.iter().find(|link| link.index == attachment.index);
             if let (Some(remembered), Some(link)) = (attachment.remembered, link) {
                 remembered.look(link.passed.packets().saturating_sub(attachment.source.waiting()));
             }
         }
-        self.looked = Stopwatch::start();
-        self.all_seen = true;
+        self.all_seen = silent;
+        self.looked = if silent { self.began } else { Stopwatch::start() };
+        true
     }
 
     fn wants(&self, name: &str) -> bool {
@@ -446,10 +472,12 @@ impl Worker {
     fn begin_settlement(&mut self, done: SyncSender<()>) {
         let sources = self.attachments.iter_mut().chain(self.retiring.iter_mut().map(|(gone, _)| gone));
         let mut markers = Vec::new();
+        let mut silent = true;
         for attachment in sources {
-            self.all_seen &= attachment.drain(&self.attribution);
+            silent &= attachment.drain(&self.attribution);
             markers.extend(attachment.source.marker().map(|marker| (attachment.serial, marker)));
         }
+        self.note(silent);
         self.settling.push(Settlement { markers, done });
     }
 
