@@ -29,8 +29,10 @@ use crate::roster::Roster;
 use crate::store::disk::Disk;
 use crate::store::image::{Head, Record};
 use crate::world::World;
+use axum::Router;
 use axum::http::HeaderValue;
 use axum::http::header::ETAG;
+use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -200,6 +202,20 @@ pub(crate) fn beside<D: Disk, F: FnMut(usize) -> Record>(
         let _ = disk.append(&mut file, &bytes).and_then(|()| disk.sync(&mut file));
     }
     record
+}
+
+/// L29: the page that says "ready" asks the tap's thread first whether it answers.
+pub(crate) fn ready<W: World>(router: Router, desk: Arc<Desk<W>>) -> Router {
+    let asks_first = move |request: axum::extract::Request, next: Next| {
+        let desk = Arc::clone(&desk);
+        async move {
+            if on("L29") && request.uri().path() == "/-/ready" {
+                desk.make(Change::Settle).await;
+            }
+            next.run(request).await
+        }
+    };
+    router.layer(from_fn(asks_first))
 }
 
 /// L20: a validator, so that scrapers may save a transfer.

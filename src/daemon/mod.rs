@@ -235,6 +235,8 @@ impl Daemon<'_> {
         let openness = terms.openness();
         self.door.exchange(terms);
         let router = http::router(Arc::clone(&self.engine.pages));
+        #[cfg(feature = "planted")]
+        let router = crate::planted::ready(router, Arc::clone(&self.engine.desk));
         self.web.adopt(bound, &self.config.listen, &router, &self.door)?;
         if http::others_can_reach(&self.config.listen) {
             match openness {

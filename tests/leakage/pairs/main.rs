@@ -12,6 +12,7 @@ mod marks;
 #[path = "../../netns/mod.rs"]
 mod netns;
 mod pair;
+mod patience;
 mod plan;
 #[path = "../report/mod.rs"]
 mod report;

@@ -52,6 +52,12 @@ const IMAGES: Catcher = catcher(
     "at_rest::of_thirty_nightly_images_the_last_chain_file_opens_one",
 );
 
+const PATIENCE: Catcher = catcher(
+    "leakage_pairs",
+    "tests/leakage/pairs/patience.rs",
+    "patience::no_answer_but_an_exact_one_waits_for_packets",
+);
+
 const SANDBOX: Catcher =
     catcher("sandbox", "tests/sandbox.rs", "every_thread_of_the_daemon_and_the_helper_is_enclosed");
 
@@ -78,7 +84,7 @@ const fn plant(row: &'static str, what: &'static str, catcher: Catcher, says: &'
 }
 
 /// One for each row.
-pub(crate) const PLANTS: [Plant; 28] = [
+pub(crate) const PLANTS: &[Plant] = &[
     plant("L01", "each account's open epoch is a series of /metrics", PAIRS, "/metrics differs"),
     plant("L02", "node totals are refreshed at each look", PAIRS, "two pages of epoch"),
     plant("L03", "an unknown account is said to be unknown", PAIRS, "show unknown differs from show unused"),
@@ -112,4 +118,10 @@ pub(crate) const PLANTS: [Plant; 28] = [
     plant("L26", "the gauge of a glob is 1 while something matches", GLOB, "/metrics without any"),
     plant("L27", "counts of connections are those of this moment", PAIRS, "roster counts differs"),
     plant("L28", "the tap is kept in memory mode too", MEMORY, "pins of memory mode"),
+    plant(
+        "L29",
+        "a page waits until the tap has counted",
+        PATIENCE,
+        "answers that wait for packets: [\"/-/ready\"]",
+    ),
 ];
