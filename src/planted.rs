@@ -1,4 +1,4 @@
-//! Leaks that are planted on purpose, one for each row of the design's list, so that the leakage harness
+//! Leaks that are planted on purpose, one for each row of SECURITY.md's list, so that the leakage harness
 //! can show that each would be caught (`tests/leakage/plants`).
 //!
 //! Only a build with the feature `planted` holds this file, and such a build is no release: without

@@ -7,6 +7,7 @@
 use super::choice::TapError;
 use super::gap::{Gaps, Links, Remembered};
 use super::links::{self, LinkEntry, LinkEvents};
+use super::news::{PatternState, Said, TapNews};
 use super::source::{Marker, Opener, Source};
 use super::{Attribution, Hardware, TapKind};
 use crate::clock::Stopwatch;
@@ -20,31 +21,6 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
-
-/// How one pattern of the configuration stands.
-#[derive(Clone, PartialEq)]
-pub struct PatternState {
-    /// The pattern.
-    pub pattern: Pattern,
-    /// A name: attached. A glob: nothing that matches failed to attach.
-    pub attached: bool,
-}
-
-/// What the tap tells the daemon; never caused by traffic.
-pub enum TapNews {
-    /// The states of the patterns, after a change.
-    States(Vec<PatternState>),
-    /// An interface that is named literally is not there yet.
-    Awaited(String),
-    /// An interface that is named literally was attached.
-    Attached(String),
-    /// An interface that is named literally is gone.
-    Gone(String),
-    /// The link type of an interface, or of one that the glob matches, is not supported.
-    LinkType(String, u16),
-    /// The kernel refused to attach to an interface, or to one that the glob matches.
-    Refused(String, io::Error),
-}
 
 /// How long a settlement may take at the most; a ring hands over its blocks within milliseconds.
 const SETTLE_AT_MOST: Duration = Duration::from_secs(2);
@@ -189,15 +165,6 @@ struct Worker {
     all_seen: bool,
     news: Box<dyn Fn(TapNews) + Send>,
     wake: Arc<EventFd>,
-}
-
-/// What was said of a pattern last, so that it is said once.
-#[derive(Clone, Copy, PartialEq)]
-enum Said {
-    Nothing,
-    Awaited,
-    Attached,
-    Failed,
 }
 
 struct Attachment {

@@ -14,6 +14,7 @@ pub mod kernel;
 mod links;
 mod memory;
 pub mod memory_file;
+mod news;
 mod pnet;
 mod ring;
 mod shared;
@@ -21,9 +22,10 @@ mod socket;
 mod source;
 
 pub use choice::{Chosen, TapError, choose, survey};
-pub use follow::{PatternState, Tap, TapNews};
+pub use follow::Tap;
 pub use gap::Links;
 pub use memory::{CounterMemory, Memories};
+pub use news::{PatternState, TapNews};
 pub use source::Opener;
 
 use crate::meter::counters::Counters;

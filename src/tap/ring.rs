@@ -117,7 +117,11 @@ impl Ring {
     /// both.
     pub(super) fn drain(&mut self, attribution: &Attribution) -> u64 {
         let mut seen = 0;
-        while self.status().load(Ordering::Acquire) & libc::TP_STATUS_USER != 0 {
+        // Once around at the most: in a flood that outruns the tap, commands are heard as well.
+        for _ in 0..self.blocks {
+            if self.status().load(Ordering::Acquire) & libc::TP_STATUS_USER == 0 {
+                break;
+            }
             // Acquire above: pairs with the kernel's write barrier before it sets TP_STATUS_USER
             // (prb_close_block), so the block's records are seen whole.
             seen += u64::from(self.walk(attribution));

@@ -112,7 +112,7 @@ pub(crate) const EXEMPT: &[(&str, &[&str])] = &[
             "world SystemRandomness",
         ],
     ),
-    ("the state of an interface pattern, which status and the series tell", &["tap/follow PatternState"]),
+    ("the state of an interface pattern, which status and the series tell", &["tap/news PatternState"]),
     (
         "the state of another daemon's command: doctor and demo end when they have printed",
         &[
