@@ -78,7 +78,7 @@ const fn plant(row: &'static str, what: &'static str, catcher: Catcher, says: &'
 }
 
 /// One for each row.
-pub(crate) const PLANTS: [Plant; 28] = [
+pub(crate) const PLANTS: &[Plant] = &[
     plant("L01", "each account's open epoch is a series of /metrics", PAIRS, "/metrics differs"),
     plant("L02", "node totals are refreshed at each look", PAIRS, "two pages of epoch"),
     plant("L03", "an unknown account is said to be unknown", PAIRS, "show unknown differs from show unused"),
@@ -112,4 +112,5 @@ pub(crate) const PLANTS: [Plant; 28] = [
     plant("L26", "the gauge of a glob is 1 while something matches", GLOB, "/metrics without any"),
     plant("L27", "counts of connections are those of this moment", PAIRS, "roster counts differs"),
     plant("L28", "the tap is kept in memory mode too", MEMORY, "pins of memory mode"),
+    plant("L31", "an error says whether an address is in use", PAIRS, "refused release differs"),
 ];
