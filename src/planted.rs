@@ -138,6 +138,18 @@ pub(crate) fn forget<W: World>(desk: &Desk<W>, removed: Option<Slot>) {
     desk.node().forget(removed.as_slice());
 }
 
+/// L31: who takes back what was not assigned is told why it stays, and whether that matters to anybody.
+pub(crate) fn released<W: World>(desk: &Desk<W>, owner: Slot, answer: Answer) -> Answer {
+    let Answer::Error { code, mut message } = answer else { return answer };
+    if on("L31") && owner.is_account() {
+        message.push_str("; the roster file assigns it");
+        if desk.node().totals(owner).1 != Totals::default() {
+            message.push_str(", and it is in use");
+        }
+    }
+    Answer::Error { code, message }
+}
+
 /// L07, L08, L25: a series has the time at which it was made, the process that at which it started, and
 /// series that are zero are left out.
 pub(crate) fn page(text: String) -> String {

@@ -132,7 +132,14 @@ impl<W: World> Desk<W> {
                 }
             }
             Request::Release { prefix } => match Prefix::parse(&prefix) {
-                Ok(prefix) => self.change(Change::Release(Source::Control, prefix)).await,
+                Ok(prefix) => {
+                    let answer = self.change(Change::Release(Source::Control, prefix)).await;
+                    #[cfg(feature = "planted")]
+                    let owner = self.roster.table().slot_of(prefix.address());
+                    #[cfg(feature = "planted")]
+                    let answer = crate::planted::released(self, owner, answer);
+                    answer
+                }
                 Err(why) => misspelt(&why),
             },
             Request::Sync { .. } => match csv::rows(text) {

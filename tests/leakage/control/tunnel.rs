@@ -2,7 +2,7 @@
 //! handshakes, datagrams of known length.
 
 use crate::netns::Namespace;
-use crate::wireguard::End;
+use crate::wireguard::{End, device};
 use std::net::UdpSocket;
 
 /// The address inside the tunnel that the exporter shows of its peer.
@@ -32,7 +32,6 @@ impl Tunnel {
         server.veth("s0", "02:00:00:00:08:01", &client, "c0", "02:00:00:00:08:02");
         server.command("ip address add 10.8.0.1/24 dev s0");
         client.command("ip address add 10.8.0.2/24 dev c0");
-        let device = |side| format!("{side}{}", std::process::id());
         let ends = [End::start(&server, &device("lks")), End::start(&client, &device("lkc"))];
         ends[0].connect(&server, &ends[1], CLIENT_PREFIX, "10.8.0.2:51820");
         ends[1].connect(&client, &ends[0], "10.88.0.1/32", "10.8.0.1:51820");

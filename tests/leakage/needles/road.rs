@@ -5,13 +5,14 @@ use crate::netns::packet_socket::PacketSocket;
 use crate::netns::tally::Way;
 use crate::netns::wire::{HERE, Kind, THERE, Wire};
 use crate::netns::{Namespace, wait_for};
-use crate::wireguard::{End, wg};
+use crate::wireguard::{End, device, wg};
 use std::process::Stdio;
+use std::sync::LazyLock;
 
 /// The device that is metered.
-pub(crate) const DEVICE: &str = "needle0";
+pub(crate) static DEVICE: LazyLock<String> = LazyLock::new(|| device("needle-n"));
 /// The client's end of the tunnel.
-const CLIENT: &str = "needle1";
+static CLIENT: LazyLock<String> = LazyLock::new(|| device("needle-c"));
 /// Either end lets the other send from any address, as a network behind a client does.
 const ANY: &str = "0.0.0.0/0,::/0";
 
@@ -29,7 +30,7 @@ pub(crate) enum Road {
 impl Road {
     pub(crate) fn make(namespace: &Namespace, link: Link) -> Self {
         match link {
-            Link::Tun => Self::Tun(Wire::make(namespace, Kind::Tun, DEVICE)),
+            Link::Tun => Self::Tun(Wire::make(namespace, Kind::Tun, &DEVICE)),
             Link::WireGuard => tunnel(namespace),
         }
     }
@@ -49,7 +50,7 @@ fn tunnel(node: &Namespace) -> Road {
     node.veth("carrier0", HERE, &client, "carrier1", THERE);
     node.command("ip address add 192.0.2.1/30 dev carrier0");
     client.command("ip address add 192.0.2.2/30 dev carrier1");
-    let ends = [End::start(node, DEVICE), End::start(&client, CLIENT)];
+    let ends = [End::start(node, &DEVICE), End::start(&client, &CLIENT)];
     // The client alone says something by itself: two ends that begin at once wait five seconds.
     ends[0].connect(node, &ends[1], ANY, "192.0.2.2:51820 persistent-keepalive off");
     ends[1].connect(&client, &ends[0], ANY, "192.0.2.1:51820 persistent-keepalive 25");
@@ -59,8 +60,8 @@ fn tunnel(node: &Namespace) -> Road {
     for end in &ends {
         wait_for("a handshake", || is_connected(end).then_some(()));
     }
-    let up = PacketSocket::egress(&client, CLIENT);
-    let down = PacketSocket::egress(node, DEVICE);
+    let up = PacketSocket::egress(&client, &CLIENT);
+    let down = PacketSocket::egress(node, &DEVICE);
     Road::WireGuard { up, down, _ends: ends, _client: client }
 }
 

@@ -141,7 +141,7 @@ pub(crate) fn run(setting: &Setting, plan: &Plan, finder: &Finder) -> Outcome {
     let unfiled: Vec<String> = owners.unfiled.iter().map(|owner| owner.line()).collect();
     let setup = Setup {
         backend: setting.tap,
-        interfaces: vec![DEVICE],
+        interfaces: vec![DEVICE.as_str()],
         pools: POOLS.to_vec(),
         roster: filed.concat() + &unfiled.concat(),
     };

@@ -2,6 +2,7 @@
 //! look, byte by byte.
 
 use crate::plan::{LOOK_SECONDS, Plan, index};
+use crate::refusals::{MISSPELT, is_refusal};
 use crate::shape::shape;
 use crate::sim::disk::Random;
 use crate::sim::log::Log;
@@ -41,6 +42,7 @@ pub(crate) struct Figures {
     pub(crate) log_lines: u64,
     pub(crate) bands: u64,
     pub(crate) refusals: u64,
+    pub(crate) errors: u64,
 }
 
 impl AddAssign<&Self> for Figures {
@@ -53,11 +55,11 @@ impl AddAssign<&Self> for Figures {
 
 impl Figures {
     /// Every figure with its name.
-    pub(crate) fn all(&self) -> [(&'static str, u64); 13] {
+    pub(crate) fn all(&self) -> [(&'static str, u64); 14] {
         self.clone().each().map(|(name, value)| (name, *value))
     }
 
-    fn each(&mut self) -> [(&'static str, &mut u64); 13] {
+    fn each(&mut self) -> [(&'static str, &mut u64); 14] {
         [
             ("pairs", &mut self.pairs),
             ("looks", &mut self.looks),
@@ -72,6 +74,7 @@ impl Figures {
             ("log lines", &mut self.log_lines),
             ("answers with a band", &mut self.bands),
             ("refusals", &mut self.refusals),
+            ("errors", &mut self.errors),
         ]
     }
 }
@@ -183,8 +186,14 @@ impl Course {
             |name| !shown.part(name).is_empty() && !contains(shown.part(name), "\"at_least_bytes\":0,");
         figures.bands += u64::from(shows_band("show file") && contains(shown.part("show file"), "\"band\""));
         figures.refusals += u64::from(contains(shown.part("show to who asks too often"), "\"error\""));
-        if contains(shown.part("answer to a misspelt request"), "999") {
-            return Err("an answer repeats an address".to_owned());
+        for (part, text) in shown.all().filter(|(part, _)| is_refusal(part.name)) {
+            if contains(text, MISSPELT) {
+                return Err(format!("{} repeats an address or a name", part.name));
+            }
+            if !contains(text, "\"error\"") {
+                return Err(format!("{} was not refused", part.name));
+            }
+            figures.errors += 1;
         }
         if world.began.forgot {
             // Nobody can know any more what was released.

@@ -4,6 +4,7 @@
 //! Each part says when it may tell two worlds apart that moved different totals: never, from the close
 //! of that epoch on, or from its release on. Nothing may tell apart worlds of equal totals.
 
+use crate::refusals;
 use crate::sim::log::Log;
 use crate::sim::machine::Machine;
 use crate::sim::setup::BLOB;
@@ -44,10 +45,13 @@ pub(crate) const UNKNOWN: &str = "nobody-x";
 
 /// Who asks. Every member of the group of number 0 has every role.
 const STAFF: u32 = 1000;
-const OFFICER: u32 = 2000;
+pub(crate) const OFFICER: u32 = 2000;
 const GREEDY: u32 = 3000;
-const STRANGER: u32 = 4000;
-const NO_GROUP: u32 = 4000;
+pub(crate) const STRANGER: u32 = 4000;
+pub(crate) const NO_GROUP: u32 = 4000;
+
+/// Refusals at a look: all of them in eleven.
+const REFUSALS: usize = 2;
 
 /// A page: the method, the path, and headers that are sent along.
 type Page = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
@@ -111,6 +115,7 @@ impl Snapshot {
         if machine.runs() {
             self.pages(machine, asked).await;
             self.answers(machine, asked).await;
+            self.refusals(machine, asked).await;
         }
         log.take(&mut self.text);
         self.end("log", Tells::Never);
@@ -165,17 +170,27 @@ impl Snapshot {
                 machine.ask(officer, 0, export(account), &mut self.text).await;
                 self.end(name, Tells::FromClose);
             }
+            machine.ask(officer, 0, export(asked.file), &mut self.text).await;
+            self.end("refused second export", Tells::Never);
         }
-        for (name, request) in [("status", Request::Status {}), ("roster counts", Request::Counts {})] {
+        for (name, request) in [
+            ("status", Request::Status {}),
+            ("roster counts", Request::Counts {}),
+            ("what was asked", Request::Asked {}),
+        ] {
             machine.ask(OFFICER, 0, request, &mut self.text).await;
             self.end(name, Tells::Never);
         }
-        machine.ask(STRANGER, NO_GROUP, Request::Status {}, &mut self.text).await;
-        machine.ask(STRANGER, NO_GROUP, show(asked.file), &mut self.text).await;
-        self.end("answers to a stranger", Tells::Never);
-        let misspelt = Request::Assign { prefix: "10.77.0.999".to_owned(), account: "hook-00".to_owned() };
-        machine.ask(OFFICER, 0, misspelt, &mut self.text).await;
-        self.end("answer to a misspelt request", Tells::Never);
+    }
+
+    async fn refusals(&mut self, machine: &Machine, asked: &Asked<'_>) {
+        let first = asked.look * REFUSALS % refusals::FORMS.len();
+        for ((uid, gid), form) in refusals::FORMS.iter().cycle().skip(first).take(REFUSALS) {
+            let (request, text) = form(asked);
+            let name = refusals::name(&request);
+            machine.ask_with(*uid, *gid, request, text.as_bytes(), &mut self.text).await;
+            self.end(name, Tells::Never);
+        }
     }
 
     /// The folder as it looks, what was done in it, and what of its files is not sealed.
@@ -202,6 +217,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) look_ups: usize,
     /// An account of the roster file.
     pub(crate) file: &'a str,
+    /// An address of it, which the roster file assigns and nobody else.
+    pub(crate) prefix: &'a str,
     /// An account that hooks connect.
     pub(crate) hook: &'a str,
 }

@@ -64,10 +64,11 @@ impl<'a> World<'a> {
         self.shown.clear();
         self.live(look).await;
         let number = look / 20;
-        let file = format!("file-{:02}", 1 + number % 20);
+        let file = &self.plan.accounts[number % 20];
+        let prefix = file.addresses[look / 10 % file.addresses.len()].text();
         let hook = format!("hook-{:02}", number % 9);
         let (long, look_ups) = (self.plan.long, self.plan.look_ups);
-        let asked = Asked { look, long, look_ups, file: &file, hook: &hook };
+        let asked = Asked { look, long, look_ups, file: &file.name, prefix: &prefix, hook: &hook };
         self.shown.take(&self.machine, &asked, log).await;
     }
 

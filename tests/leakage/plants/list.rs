@@ -124,4 +124,5 @@ pub(crate) const PLANTS: &[Plant] = &[
         PATIENCE,
         "answers that wait for packets: [\"/-/ready\"]",
     ),
+    plant("L31", "an error says whether an address is in use", PAIRS, "refused release differs"),
 ];

@@ -150,18 +150,34 @@ impl Machine {
 
     /// Asks the control socket as a user of these groups, and appends the line of the answer.
     pub(crate) async fn ask(&self, uid: u32, gid: u32, request: Request, into: &mut Vec<u8>) {
-        let answer = self.answer(uid, gid, request).await;
+        self.ask_with(uid, gid, request, b"", into).await;
+    }
+
+    /// The same of a request that a text follows.
+    pub(crate) async fn ask_with(
+        &self,
+        uid: u32,
+        gid: u32,
+        request: Request,
+        text: &[u8],
+        into: &mut Vec<u8>,
+    ) {
+        let answer = self.answer_with(uid, gid, request, text).await;
         serde_json::to_writer(&mut *into, &answer).expect("an answer is JSON");
         into.push(b'\n');
     }
 
     /// The answer of the control socket to a user of these groups.
     pub(crate) async fn answer(&self, uid: u32, gid: u32, request: Request) -> Answer {
+        self.answer_with(uid, gid, request, b"").await
+    }
+
+    async fn answer_with(&self, uid: u32, gid: u32, request: Request, text: &[u8]) -> Answer {
         let desk = &self.process().engine.desk;
         let peer = Peer { uid, gids: vec![gid] };
         match desk.refusal(&request, &peer) {
             Some(refusal) => refusal,
-            None => desk.answer(request, &peer, b"").await,
+            None => desk.answer(request, &peer, text).await,
         }
     }
 

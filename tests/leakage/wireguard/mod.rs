@@ -13,6 +13,15 @@ use tempfile::TempDir;
 /// told apart on the whole machine.
 const SOCKETS: &str = "/var/run/wireguard";
 
+/// The name of this run's device on one side, in at most eight letters: other runs have their own.
+pub(crate) fn device(side: &str) -> String {
+    format!("{side}{}", std::process::id())
+}
+
+fn socket(device: &str) -> PathBuf {
+    Path::new(SOCKETS).join(format!("{device}.sock"))
+}
+
 /// One wireguard-go, which ends with this.
 pub(crate) struct End {
     pub(crate) device: String,
@@ -30,6 +39,8 @@ impl End {
         let public = wg(&["pubkey"], fs::File::open(&file).expect("a key").into());
         let device = device.to_owned();
         let started = device.clone();
+        // One that was killed leaves its socket, and process ids come again.
+        let _ = fs::remove_file(socket(&device));
         let process = namespace.run(move || {
             // It ends with the thread of the namespace, whatever happens here.
             let mut command = Command::new("setpriv");
@@ -38,12 +49,8 @@ impl End {
         });
         let process = process.expect("wireguard-go is installed (tests/run)");
         let end = Self { device, public, process, keys };
-        wait_for("wireguard-go to listen", || end.socket().exists().then_some(()));
+        wait_for("wireguard-go to listen", || socket(&end.device).exists().then_some(()));
         end
-    }
-
-    fn socket(&self) -> PathBuf {
-        Path::new(SOCKETS).join(format!("{}.sock", self.device))
     }
 
     /// Lets the other end send from these addresses. `endpoint` is where it is, and what else wg(8) is
@@ -63,7 +70,7 @@ impl Drop for End {
         // Where it has ended by itself there is nothing to end, and its socket is gone.
         let _ = self.process.kill();
         let _ = self.process.wait();
-        let _ = fs::remove_file(self.socket());
+        let _ = fs::remove_file(socket(&self.device));
     }
 }
 
