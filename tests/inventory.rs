@@ -10,6 +10,8 @@ mod daemon;
 mod exempt;
 #[path = "inventory/sources.rs"]
 mod sources;
+#[path = "inventory/times.rs"]
+mod times;
 
 use blindmeter::guard::inventory::{DATA, Datum, Place};
 use daemon::command::{Person, bounded, ended, identity};

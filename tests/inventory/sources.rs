@@ -68,7 +68,15 @@ pub(crate) fn maps() -> BTreeSet<String> {
     named.collect()
 }
 
+/// Every file of the daemon, as `folder/file`, and its text.
 fn files() -> Vec<(String, String)> {
+    let is_apart =
+        |module: &str| NOT_THE_DAEMON.iter().any(|folder| module.split('/').next() == Some(folder));
+    all_files().into_iter().filter(|(module, _)| !is_apart(module)).collect()
+}
+
+/// The same of the commands and the configuration as well, plants and tests left out.
+pub(crate) fn all_files() -> Vec<(String, String)> {
     let (mut folders, mut files) = (vec![PathBuf::from(SOURCES)], Vec::new());
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).expect("a folder of the sources").flatten() {
@@ -81,14 +89,14 @@ fn files() -> Vec<(String, String)> {
         }
     }
     files.sort();
-    let of_the_daemon = files.into_iter().filter_map(|path| {
+    let texts = files.into_iter().filter_map(|path| {
         let module = path.strip_prefix(SOURCES).ok()?.with_extension("").to_string_lossy().into_owned();
         let module = module.strip_suffix("/mod").unwrap_or(&module).to_owned();
         let is_test = module.rsplit('/').next() == Some("tests");
-        let apart = NOT_THE_DAEMON.iter().any(|folder| module.split('/').next() == Some(folder));
-        (!is_test && !apart).then(|| (module, fs::read_to_string(&path).expect("a source")))
+        let is_plant = module.split('/').next() == Some("planted");
+        (!is_test && !is_plant).then(|| (module, fs::read_to_string(&path).expect("a source")))
     });
-    of_the_daemon.collect()
+    texts.collect()
 }
 
 fn for_each_item(see: &mut impl FnMut(&str, &Item)) {
@@ -110,7 +118,7 @@ fn walk(module: &str, items: &[Item], see: &mut impl FnMut(&str, &Item)) {
     }
 }
 
-fn is_for_tests(attribute: &Attribute) -> bool {
+pub(crate) fn is_for_tests(attribute: &Attribute) -> bool {
     attribute.path().is_ident("cfg")
         && attribute.parse_args::<syn::Ident>().is_ok_and(|condition| condition == "test")
 }
