@@ -11,6 +11,7 @@ mod report;
 #[path = "../wireguard/mod.rs"]
 mod wireguard;
 
+mod clocks;
 mod finder;
 mod forms;
 mod image;
@@ -19,6 +20,7 @@ mod plan;
 mod road;
 mod run;
 mod talk;
+mod times;
 mod traffic;
 mod verdict;
 mod writes;
