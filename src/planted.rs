@@ -11,7 +11,7 @@ compile_error!("the feature `planted` leaks on purpose: it is for tests, and nev
 
 pub(crate) mod needles;
 
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, Stopwatch, SystemClock};
 use crate::control::changes::Change;
 use crate::control::desk::Desk;
 use crate::control::protocol::{Answer, Request};
@@ -46,14 +46,14 @@ pub fn on(row: &str) -> bool {
     PLANTED.get_or_init(|| std::env::var("BLINDMETER_PLANTED").unwrap_or_default()) == row
 }
 
-/// L01, L02, L15: something live is shown at each look at the clock.
+/// L01, L02, L15: something live is shown at each look at the clock. L30: when it changed is kept.
 pub(crate) fn at_each_look<W: World>(engine: &Engine<W>) {
     let node = engine.desk.node();
     let page = || exposition::released(&node.released());
     let counted = node.node_totals().attributed;
+    let slots = Slot::FIRST_ACCOUNT.word()..Slot::FIRST_ACCOUNT.word() + 30;
     if on("L01") {
         let mut page = page();
-        let slots = Slot::FIRST_ACCOUNT.word()..Slot::FIRST_ACCOUNT.word() + 30;
         for slot in slots {
             let (_, open) = node.totals(Slot::new(slot));
             // A text takes a line.
@@ -73,6 +73,20 @@ pub(crate) fn at_each_look<W: World>(engine: &Engine<W>) {
         engine.pages.set_released(page);
     } else if on("L15") && counted != Totals::default() {
         say(&Event::InterfaceAttached(&format!("{} bytes so far", counted.bytes())));
+    } else if on("L30") {
+        note_activity(&slots.map(|slot| node.totals(Slot::new(slot)).1.bytes()).collect::<Vec<_>>());
+    }
+}
+
+/// L30: when the counters of each slot changed last, for a limit on idling.
+fn note_activity(counted: &[u64]) {
+    static RECENT: Mutex<Vec<(u64, Stopwatch)>> = Mutex::new(Vec::new());
+    let mut recent = RECENT.lock().unwrap_or_else(PoisonError::into_inner);
+    recent.resize_with(counted.len(), || (0, Stopwatch::start()));
+    for (kept, bytes) in recent.iter_mut().zip(counted) {
+        if kept.0 != *bytes {
+            *kept = (*bytes, Stopwatch::start());
+        }
     }
 }
 

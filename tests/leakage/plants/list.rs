@@ -79,6 +79,12 @@ const fn binary(test: &'static str) -> Catcher {
     catcher("leakage_pairs", "tests/leakage/pairs/binary.rs", test)
 }
 
+const TIMES: Catcher = catcher(
+    "leakage_needles",
+    "tests/leakage/needles/times.rs",
+    "times::no_time_of_the_load_is_found_after_it",
+);
+
 const fn plant(row: &'static str, what: &'static str, catcher: Catcher, says: &'static str) -> Plant {
     Plant { row, what, catcher, says }
 }
@@ -124,5 +130,6 @@ pub(crate) const PLANTS: &[Plant] = &[
         PATIENCE,
         "answers that wait for packets: [\"/-/ready\"]",
     ),
+    plant("L30", "when each account was last active is kept", TIMES, "tcx over TUN: memory and registers"),
     plant("L31", "an error says whether an address is in use", PAIRS, "refused release differs"),
 ];
