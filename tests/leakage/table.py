@@ -4,7 +4,7 @@
 table.py FOLDER FORM TARGET:STATUS:SECONDS...
 
 Every row goes into FOLDER/report.md. What is printed is the same table with two things folded: the
-needles of one run, where all of them pass, and the planted leaks, where all are caught.
+needles and times of one run, where all of them pass, and the planted leaks, where all are caught.
 
 Ends with 2 when a run is invalid (no report, another form, a control that does not score), else with 1
 when a figure is beyond its goal or a target failed, else with 0. tests/leakage/run calls it.
@@ -62,7 +62,8 @@ def folded(rows):
         if run.startswith("planted ") and passed(row) and run != row["check"]:
             continue
         key = row["check"], row["goal"]
-        if run.startswith("needles, ") and passed(row) and row["goal"] == "0":
+        of_one_run = run.startswith(("needles, ", "times of the load, ")) and row["control"] is None
+        if of_one_run and passed(row) and row["goal"] == "0":
             key = run, row["goal"]
         elif run.startswith("four bytes, ") and passed(row):
             key = run, "as many as of those never used, p >= 0.0001"

@@ -1,10 +1,11 @@
 //! Times as a process may keep them, and the search for those of a span.
 //!
-//! The daemon runs in a time namespace: its monotonic and boot clocks stand in the year 2068 and
-//! 2084 of their kind, so that no number of it (a length, a counter, an address of memory) looks like
-//! one of their times by chance. Eight bytes must lie within seconds of 2^64 nanoseconds, or be one of
-//! a dozen seconds; the weakest form, four bytes of seconds with four of nanoseconds, is there by chance
-//! once in 10^9 words, and what was there before the load began, in the same place, is left out.
+//! The daemon runs in a time namespace whose monotonic and boot clocks are about a century ahead: a
+//! length, a counter or an address of memory is no time of theirs by chance, as it would be of a clock
+//! that counts hours. So nothing need be compared with chance: eight random bytes are a time of some
+//! seconds about once in 10^9, in four bytes of seconds and four of nanoseconds most often; and what
+//! was in the same place before the load began is left out. Not looked for are seconds that stand alone
+//! in four bytes, which chance does hold, clock ticks, and times since anything but the clocks' zero.
 //!
 //! # Source
 //! time_namespaces(7); clock_gettime(2); the layout of `std::time::Instant`, `struct timespec` and

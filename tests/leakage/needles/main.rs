@@ -28,8 +28,12 @@ mod writes;
 use report::{Form, Report};
 use road::Link;
 use run::Setting;
+use std::sync::{Mutex, PoisonError};
 
 static REPORT: Report = Report::new("leakage_needles");
+
+/// Held while a daemon is loaded or searched: a search takes a whole core, and the load as well.
+static ALONE: Mutex<()> = Mutex::new(());
 
 const fn setting(tap: &'static str, link: Link, traced: bool) -> Setting {
     Setting { tap, link, traced, planted: None }
@@ -57,6 +61,7 @@ fn settings(form: Form) -> Vec<Setting> {
 
 #[test]
 fn nothing_of_a_packet_and_nobody_who_has_gone_is_found_anywhere() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let form = report::form();
     let plan = plan::Plan::draw(report::seed(), form.choose(256, 4096));
     let finder = finder::Finder::new(&plan.needles());
