@@ -32,7 +32,8 @@ const FIELDS: &[(&str, &str)] = &[
     ("clock Stopwatch.0", "the type itself: who keeps one is in this list"),
     ("config Sealed.save_every", "a length, from the configuration"),
     ("daemon/engine Engine.save_every", "the same"),
-    ("tap/follow Worker.looked", "the look at interfaces, once a second whether packets pass or not"),
+    ("tap/follow Worker.began", "when the tap began"),
+    ("tap/follow Worker.looked", "the look at interfaces while packets pass; `began` a second after"),
 ];
 
 /// `folder/file`, how often it reads a clock, starts a stop-watch or uses a part of a reading, and what
@@ -48,7 +49,7 @@ const READERS: &[(&str, usize, &str)] = &[
     ("publish/web/login", 1, "how long the check of a log-in took, until it is answered"),
     ("publish/web/tls", 2, "whether a certificate is valid, while it is checked"),
     ("schedule", 8, "when an epoch ends"),
-    ("tap/follow", 2, "the look at interfaces, once a second"),
+    ("tap/follow", 3, "the look at interfaces, while packets pass"),
 ];
 
 /// Finds a type's name in a type, whatever is around it.
