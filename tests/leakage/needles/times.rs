@@ -81,7 +81,7 @@ fn run(setting: &Setting, plan: &Plan) -> Outcome {
     let roster = plan.owners.filed.iter().chain(&plan.owners.unfiled).map(|owner| owner.line());
     let setup = Setup {
         backend: setting.tap,
-        interfaces: vec![DEVICE],
+        interfaces: vec![DEVICE.as_str()],
         pools: POOLS.to_vec(),
         roster: roster.collect(),
     };
