@@ -125,11 +125,13 @@ const TABLE: &str = include_str!("../../../SECURITY.md");
 
 /// All rows, each once.
 #[test]
-fn every_row_of_the_design_is_planted() {
+fn every_row_is_planted() {
     let planted: Vec<&str> = PLANTS.iter().map(|plant| plant.row).collect();
     let rows = TABLE.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
     let rows: Vec<&str> = rows.filter(|row| row.starts_with('L')).collect();
     assert_eq!(planted, rows);
+    let numbers: Vec<String> = (1..=rows.len()).map(|row| format!("L{row:02}")).collect();
+    assert_eq!(rows, numbers, "no row is left out");
 }
 
 /// Beside its row, SECURITY.md names the test that catches it.
