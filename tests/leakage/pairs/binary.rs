@@ -27,6 +27,16 @@ const PAUSE: Duration = Duration::from_millis(80);
 /// Accounts that send and receive while there is load.
 const ACCOUNTS: u32 = 30;
 
+/// A page of the daemon in this thread's namespace, raw.
+pub(crate) fn page(path: &str) -> Vec<u8> {
+    let mut stream = TcpStream::connect(crate::netns::daemon::WEB).expect("the daemon listens");
+    let ask = format!("GET {path} HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n");
+    stream.write_all(ask.as_bytes()).expect("the daemon reads");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("the daemon answers");
+    answer
+}
+
 /// Everything that the program shows of itself, raw.
 fn shown(
     namespace: &Namespace,
@@ -34,16 +44,7 @@ fn shown(
     folder: &Folder,
     look_up: bool,
 ) -> Vec<(&'static str, Vec<u8>)> {
-    let page = |path: &'static str| {
-        namespace.run(move || {
-            let mut stream = TcpStream::connect(crate::netns::daemon::WEB).expect("the daemon listens");
-            let ask = format!("GET {path} HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n");
-            stream.write_all(ask.as_bytes()).expect("the daemon reads");
-            let mut answer = Vec::new();
-            stream.read_to_end(&mut answer).expect("the daemon answers");
-            answer
-        })
-    };
+    let page = |path: &'static str| namespace.run(move || page(path));
     let says = |words: &[&str]| {
         let output = daemon.command(words);
         [output.stdout, output.stderr, format!("{:?}", output.status.code()).into_bytes()].concat()

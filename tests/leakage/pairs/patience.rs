@@ -6,16 +6,16 @@
 //! another, under the same load and in turns, and never with a time.
 
 use crate::REPORT;
+use crate::binary;
 use crate::netns::Namespace;
-use crate::netns::daemon::{Daemon, Setup, WEB};
+use crate::netns::daemon::{Daemon, Setup};
 use crate::netns::folder::Folder;
 use crate::netns::frames::{Address, datagram};
 use crate::netns::tally::Way;
 use crate::netns::wire::{Kind, Wire, nobody};
 use crate::report::{Control, Figure, Row};
 use blindmeter::clock::Stopwatch;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
@@ -46,11 +46,7 @@ const QUESTIONS: [&str; 5] = [
 
 fn page(path: &str) -> Duration {
     let begun = Stopwatch::start();
-    let mut stream = TcpStream::connect(WEB).expect("the daemon listens");
-    let ask = format!("GET {path} HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n");
-    stream.write_all(ask.as_bytes()).expect("the daemon reads");
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).expect("the daemon answers");
+    let answer = binary::page(path);
     assert!(answer.starts_with(b"HTTP/1.1 200"), "{path}");
     begun.elapsed()
 }
