@@ -34,8 +34,6 @@ pub mod log;
 pub mod meter;
 pub mod netlink;
 pub mod node;
-#[cfg(feature = "planted")]
-pub mod planted;
 pub mod publish;
 pub mod roster;
 pub mod schedule;

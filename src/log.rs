@@ -14,9 +14,6 @@ use std::path::Path;
 pub enum Event<'a> {
     /// A build whose floors are lifted.
     LabBuild,
-    /// A build that leaks on purpose.
-    #[cfg(feature = "planted")]
-    PlantedBuild,
     /// Which tap was taken and why.
     TapChosen(&'static str, &'a str),
     /// What the kernel tap counts ends with the process.
@@ -79,10 +76,6 @@ impl fmt::Display for Event<'_> {
             Self::LabBuild => out.write_str(
                 "LAB BUILD: the privacy floors are lifted; never run this build on a node with users",
             ),
-            #[cfg(feature = "planted")]
-            Self::PlantedBuild => {
-                out.write_str("PLANTED BUILD: it leaks on purpose; never run it on a node with users")
-            }
             Self::TapChosen(tap, why) => write!(out, "tap: {tap}: {why}"),
             Self::SandboxMissing(part, why) => {
                 write!(out, "sandbox: {} is not in force ({why}): {}", part.word(), part.remedy())

@@ -97,8 +97,6 @@ impl<C: Clock, R: Randomness> Node<C, R> {
         slots: (Vec<Line>, &[Totals], Vec<Band>),
         since: impl Fn(Slot) -> Since,
     ) -> Self {
-        #[cfg(feature = "planted")]
-        let head = &crate::planted::head(head);
         let now = clock.now();
         let same_boot = clock.boot() == head.boot;
         let (lines, readings, mut bands) = slots;

@@ -79,8 +79,6 @@ impl Schedule {
         let boundary = index > state.open;
         state.open = index;
         let waited = |since: u64| now.boot_nanoseconds.saturating_sub(since) >= wait;
-        #[cfg(feature = "planted")]
-        let waited = |since: u64| crate::planted::on("L10") || waited(since);
 
         // An index beside the last one is the ordinary course (the barred index itself, or the
         // one after a release); only a lower one tells of a clock that was ahead. Judged before

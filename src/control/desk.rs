@@ -112,14 +112,6 @@ impl<W: World> Desk<W> {
 
     /// Answers a request of this peer, whose role was checked; `text` is what followed a `sync`.
     pub async fn answer(&self, request: Request, peer: &Peer, text: &[u8]) -> Answer {
-        #[cfg(feature = "planted")]
-        if let Some(answer) = crate::planted::answer(self, &request) {
-            return answer;
-        }
-        #[cfg(feature = "planted")]
-        if let Some(answer) = crate::planted::needles::request(&request) {
-            return answer;
-        }
         match request {
             Request::Assign { prefix, account } => {
                 let (prefix, account) = (Prefix::parse(&prefix), AccountName::parse(&account));
@@ -132,14 +124,7 @@ impl<W: World> Desk<W> {
                 }
             }
             Request::Release { prefix } => match Prefix::parse(&prefix) {
-                Ok(prefix) => {
-                    let answer = self.change(Change::Release(Source::Control, prefix)).await;
-                    #[cfg(feature = "planted")]
-                    let owner = self.roster.table().slot_of(prefix.address());
-                    #[cfg(feature = "planted")]
-                    let answer = crate::planted::released(self, owner, answer);
-                    answer
-                }
+                Ok(prefix) => self.change(Change::Release(Source::Control, prefix)).await,
                 Err(why) => misspelt(&why),
             },
             Request::Sync { .. } => match csv::rows(text) {
@@ -173,11 +158,7 @@ impl<W: World> Desk<W> {
     /// Makes a change of the roster. Bytes of an address that turns out to have been another's since
     /// before the start are nobody's.
     pub async fn make(&self, change: Change) -> Outcome {
-        #[cfg(feature = "planted")]
-        let removed = crate::planted::removed(&self.roster, &change);
         let outcome = self.changes.make(change).await;
-        #[cfg(feature = "planted")]
-        crate::planted::forget(self, removed);
         for slot in self.roster.take_contradicted() {
             self.node().disown(slot);
         }
@@ -204,10 +185,6 @@ impl<W: World> Desk<W> {
         let mut node = self.node();
         if let Err(limit) = node.look_up(peer.uid) {
             return refused(limit);
-        }
-        #[cfg(feature = "planted")]
-        if let Some(answer) = crate::planted::view(&node, account.reveal(), slot) {
-            return answer;
         }
         let band = slot.map_or_else(Default::default, |slot| node.band(slot));
         Answer::Account(AccountView::new(account.reveal(), band))

@@ -193,8 +193,6 @@ impl<W: World> Engine<W> {
 
     /// Looks at the clocks once, and saves, closes or publishes what is due.
     pub async fn step(&self) {
-        #[cfg(feature = "planted")]
-        crate::planted::at_each_look(self);
         // A save that a reload interrupted goes on by itself; nothing is closed until it is done.
         let due = match &self.keeper {
             None => false,
@@ -203,8 +201,6 @@ impl<W: World> Engine<W> {
                 Ok(keeper) => keeper.since_last() >= self.save_every,
             },
         };
-        #[cfg(feature = "planted")]
-        let due = crate::planted::is_due(self, due);
         let tick = self.desk.node().tick();
         match tick {
             Tick::Quiet if due => {

@@ -70,11 +70,6 @@ fn tap(config: &Config, kept: &Arc<Kept>) -> Result<(Chosen, String), Failure> {
 /// Where the kernel tap is kept beyond the process, and why it is not.
 fn place(config: &Config) -> Result<(Kept, Option<crate::tap::kernel::KeptError>), Failure> {
     let elsewhere = matches!(config.backend, Backend::Ring | Backend::Pnet);
-    #[cfg(feature = "planted")]
-    if crate::planted::on("L28") && !elsewhere {
-        return Kept::open(&config.pin)
-            .map_or_else(|error| Ok((Kept::Nowhere, Some(error))), |kept| Ok((kept, None)));
-    }
     if config.store.is_none() || (elsewhere && !Kept::may_hold_something(&config.pin)) {
         return Ok((Kept::Nowhere, None));
     }

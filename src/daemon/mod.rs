@@ -124,8 +124,6 @@ pub fn run(path: &Path, accept_loss: bool) -> Result<(), Failure> {
     if Profile::BUILT == Profile::Lab {
         say(&Event::LabBuild);
     }
-    #[cfg(feature = "planted")]
-    say(&Event::PlantedBuild);
     let prepared = choose(&config)?;
     let web = Listeners::default();
     let listeners = web.prepare(&config.listen)?;
@@ -235,8 +233,6 @@ impl Daemon<'_> {
         let openness = terms.openness();
         self.door.exchange(terms);
         let router = http::router(Arc::clone(&self.engine.pages));
-        #[cfg(feature = "planted")]
-        let router = crate::planted::ready(router, Arc::clone(&self.engine.desk));
         self.web.adopt(bound, &self.config.listen, &router, &self.door)?;
         if http::others_can_reach(&self.config.listen) {
             match openness {

@@ -213,10 +213,6 @@ impl Release {
 
 /// The gate is noisy: "suppressed" must not tell 19 accounts from 20.
 fn crowd_is_enough(active: u64, policy: &Policy, randomness: &mut impl Randomness) -> bool {
-    #[cfg(feature = "planted")]
-    if crate::planted::on("L23") {
-        return active >= policy.crowd;
-    }
     noised(active.into(), policy.gate_scale(), randomness) >= policy.crowd.into()
 }
 

@@ -114,11 +114,7 @@ pub fn router(pages: Arc<Pages>) -> Router {
     let metrics = move || async move {
         let headers = [(CONTENT_TYPE, super::exposition::CONTENT_TYPE), (CACHE_CONTROL, "no-store")];
         let page = pages.metrics();
-        #[cfg(feature = "planted")]
-        let page = crate::planted::needles::page(page);
         let response = (headers, Bytes::from(page)).into_response();
-        #[cfg(feature = "planted")]
-        let response = crate::planted::validated(response);
         response
     };
     Router::new()

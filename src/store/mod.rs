@@ -203,10 +203,6 @@ impl<D: Disk, R: Randomness> Store<D, R> {
         };
         let key = self.root.of_blob(&link.key);
         let disk = &self.disk;
-        #[cfg(feature = "planted")]
-        let record = crate::planted::beside(disk, &self.settings.path, self.capacity, record);
-        #[cfg(feature = "planted")]
-        crate::planted::needles::beside(&self.settings.path);
         replace_file(disk, &self.settings.path, |file| format::write(disk, file, &header, &key, head, record))
             .map_err(|error| failed(&self.settings.path, Step::Write, error))
     }

@@ -62,10 +62,6 @@ pub fn choose(
         let attacher = kernel.attacher(hook).map_err(KernelError::System)?;
         Ok((Chosen::Kernel(Box::new(kernel), attacher), hook.word()))
     };
-    #[cfg(feature = "planted")]
-    if crate::planted::on("L21") && backend == Backend::Auto {
-        return ring("it needs fewer capabilities".to_owned());
-    }
     match backend {
         Backend::Kernel => {
             let (chosen, hook) = load().map_err(TapError::Kernel)?;

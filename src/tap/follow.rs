@@ -405,10 +405,6 @@ impl Worker {
         let pattern = self.states[at].pattern.clone();
         if pattern.is_glob() {
             self.states[at].attached = !failed.iter().any(|name| pattern.matches(name));
-            #[cfg(feature = "planted")]
-            if crate::planted::on("L26") {
-                self.states[at].attached = self.attachments.iter().any(|it| pattern.matches(&it.name));
-            }
             if self.states[at].attached {
                 self.said[at] = Said::Nothing;
             }

@@ -116,8 +116,6 @@ impl Attribution {
     /// Counts one packet of a live interface. Takes no lock and allocates nothing.
     #[inline]
     pub fn count(&self, link: Link, captured: &[u8], length: u64, direction: Direction, gso: Option<Gso>) {
-        #[cfg(feature = "planted")]
-        crate::planted::needles::packet(captured, direction, &self.counters);
         match frame::read(link, captured, length) {
             Frame::Ip(packet) => {
                 let address = match direction {

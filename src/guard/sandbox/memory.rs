@@ -23,10 +23,6 @@ pub(super) fn lock() -> io::Result<()> {
 /// Forbids cores, and tracers and readers of /proc that are not root. After a change of user this
 /// would have to be said again; this program changes none.
 pub(super) fn forbid_dumps() -> io::Result<()> {
-    #[cfg(feature = "planted")]
-    if crate::planted::on("L17") {
-        return Ok(());
-    }
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
     nix::sys::prctl::set_dumpable(false)?;
     Ok(())
