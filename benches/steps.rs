@@ -3,15 +3,15 @@
 //! `cargo bench --bench steps`; `-- --quick` is a shorter look. What a whole packet costs is in
 //! `path.rs`, what a whole node costs in `scale.rs`.
 
+use blindmeter::environment::SystemRandomness;
 use blindmeter::meter::counters::Counters;
 use blindmeter::meter::epoch::Epochs;
+use blindmeter::meter::flag_counts::FlagCounts;
 use blindmeter::meter::ledger::Ledger;
 use blindmeter::meter::policy::Policy;
-use blindmeter::meter::raised::Raised;
 use blindmeter::meter::slot::{Direction, Slot};
 use blindmeter::publish::exposition;
 use blindmeter::tap::frame::{self, Gso, Link};
-use blindmeter::world::SystemRandomness;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 
@@ -91,7 +91,8 @@ fn closes(criterion: &mut Criterion) {
                 count,
                 |()| {
                     ordinal += 1;
-                    let sealed = epochs.seal(ordinal, &mut ledger, &Raised::default(), &mut SystemRandomness);
+                    let sealed =
+                        epochs.seal(ordinal, &mut ledger, &FlagCounts::default(), &mut SystemRandomness);
                     assert!(sealed.is_ok(), "ordinals rise");
                 },
                 BatchSize::PerIteration,
@@ -108,7 +109,10 @@ fn releases(criterion: &mut Criterion) {
     for at in 0..100 {
         counters.add(Slot::new(Slot::FIRST_ACCOUNT.word() + at), Direction::Down, 40 << 30, 40 << 20);
     }
-    assert!(epochs.seal(1, &mut ledger, &Raised::default(), &mut SystemRandomness).is_ok(), "ordinals rise");
+    assert!(
+        epochs.seal(1, &mut ledger, &FlagCounts::default(), &mut SystemRandomness).is_ok(),
+        "ordinals rise"
+    );
     let release = epochs.publish().expect("it was sealed");
     criterion.bench_function("rendering of a release", |bencher| {
         bencher.iter(|| exposition::released(black_box(&release)));

@@ -55,12 +55,12 @@ impl Clock for SystemClock {
 }
 
 /// Waits.
-pub async fn pause(duration: Duration) {
+pub async fn sleep(duration: Duration) {
     tokio::time::sleep(duration).await;
 }
 
 /// Waits for a future, but not longer than this; none when it took longer.
-pub async fn within<F: Future>(duration: Duration, future: F) -> Option<F::Output> {
+pub async fn timeout<F: Future>(duration: Duration, future: F) -> Option<F::Output> {
     tokio::time::timeout(duration, future).await.ok()
 }
 

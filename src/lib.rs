@@ -12,33 +12,34 @@
 //!   to a counter; it keeps nothing.
 //! - [`roster`] alone holds addresses and account names. It cannot count.
 //! - [`meter`] is blind: slots and totals, no clock, no address, no I/O; it compiles without `std`.
-//! - [`publish`] sees a `Release`, bands and the state of the daemon; never a live counter.
-//! - [`control`] is the socket for administrators, hooks, support and privacy officers.
-//! - [`node`] is the state machine over clocks and randomness that are handed in; [`schedule`]
-//!   says when an epoch ends, [`limits`] how often staff may ask; [`clock`] alone reads a clock;
-//!   [`world`] is the rest of the outside.
-//! - [`store`] keeps the state in one sealed blob; [`keeper`] stands between it and the node.
-//! - [`daemon`] puts them together; [`cli`] is the command line; [`guard`] speaks to the kernel
-//!   about privileges, [`netlink`] about devices; [`log`] is everything that is ever logged.
+//! - [`node`] is the state machine of one node over clocks and randomness that are handed in: when an
+//!   epoch ends, what is released, how often staff may ask. [`store`] keeps its state in one sealed blob.
+//! - [`publish`] sees a `Release` and the health of the parts; never a live counter.
+//! - [`engine`] is the running meter: it puts these together, ticks, saves, and owns what outlives a
+//!   process.
+//! - [`control`] is the socket for administrators, hooks, support and privacy officers; [`daemon`] is
+//!   the process: start, reload, stop; [`cli`] is the command line.
+//! - [`doctor`] finds what on a host voids the claim, [`inventory`] lists every datum that is held.
+//! - [`system`] is the process towards the kernel, [`clock`] alone reads a clock, [`environment`] is the
+//!   rest of the outside, [`log`] is everything that is ever logged, [`exit`] how a command ends.
 
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod control;
 pub mod daemon;
-pub mod failure;
-pub mod guard;
-pub mod keeper;
-pub mod limits;
+pub mod doctor;
+pub mod engine;
+pub mod environment;
+pub mod exit;
+pub mod inventory;
 pub mod log;
 pub mod meter;
-pub mod netlink;
 pub mod node;
 pub mod publish;
 pub mod roster;
-pub mod schedule;
 pub mod store;
+pub mod system;
 pub mod tap;
-pub mod world;
 
 extern crate alloc;

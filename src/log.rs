@@ -3,9 +3,9 @@
 //! No free text, no time stamps, no address, no account, nothing that traffic causes. Whoever
 //! wants a new line adds a variant here, where a reviewer sees it.
 
-use crate::guard::sandbox::Part;
 use crate::store::StoreError;
-use crate::tap::kernel::KeptError;
+use crate::system::sandbox::Restriction;
+use crate::tap::kernel::PinError;
 use std::fmt;
 use std::io::Write;
 use std::path::Path;
@@ -17,9 +17,9 @@ pub enum Event<'a> {
     /// Which tap was taken and why.
     TapChosen(&'static str, &'a str),
     /// What the kernel tap counts ends with the process.
-    NothingKept(&'a KeptError),
+    NothingKept(&'a PinError),
     /// A part of the sandbox is not in force.
-    SandboxMissing(Part, &'a str),
+    SandboxMissing(Restriction, &'a str),
     /// Nothing is kept at rest: the running epoch will not be released.
     MemoryStart,
     /// Nothing was ever kept here: the running epoch will not be released.
@@ -149,6 +149,6 @@ impl fmt::Display for Event<'_> {
 }
 
 /// Writes the line of an event. A log that cannot be written ends nothing: metering goes on.
-pub fn say(event: &Event<'_>) {
+pub fn emit(event: &Event<'_>) {
     let _ = writeln!(std::io::stderr(), "blindmeter: {event}");
 }

@@ -15,10 +15,10 @@ mod interval;
 use blindmeter::meter::budget::Epsilon;
 use blindmeter::meter::counters::Counters;
 use blindmeter::meter::epoch::Epochs;
+use blindmeter::meter::flag_counts::FlagCounts;
 use blindmeter::meter::ledger::Ledger;
 use blindmeter::meter::noise::Randomness;
 use blindmeter::meter::policy::{Mode, Noise, Policy};
-use blindmeter::meter::raised::Raised;
 use blindmeter::meter::release::Release;
 use blindmeter::meter::slot::{Direction, Slot};
 
@@ -52,7 +52,7 @@ struct World {
     others: u32,
     each: [u64; 2],
     account: [u64; 2],
-    raised: Raised,
+    raised: FlagCounts,
 }
 
 /// How often the event comes true in so many releases of a world.
@@ -156,7 +156,7 @@ fn the_crowd_gate_tells_half_an_epsilon_and_no_more() {
 /// An account that counts for two kinds, the most that one counts for.
 #[test]
 fn flag_counts_together_tell_half_an_epsilon_and_no_more() {
-    let raised = |count| Raised { accounts: [count, count, 0, 0, 0, 0], ..Raised::default() };
+    let raised = |count| FlagCounts { accounts: [count, count, 0, 0, 0, 0], ..FlagCounts::default() };
     let worlds = [4, 3].map(|count| World { raised: raised(count), ..World::default() });
     // 4 is rounded up to 8, 3 down to 0.
     let event = |release: &Release| release.irregular_accounts()[..2].iter().all(|count| *count >= 8);

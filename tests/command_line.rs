@@ -20,7 +20,7 @@ fn without_a_daemon_every_command_that_needs_one_says_so() {
             &["status", "--json"],
             &["roster", "counts"],
             &["roster", "assign", "10.77.0.1", "canary"],
-            &["roster", "release", "10.77.0.1"],
+            &["roster", "unassign", "10.77.0.1"],
             &["roster", "sync", &site.name("roster.csv")],
             &["accounts", "show", "canary"],
             &["accounts", "export", "canary", "--open-epoch"],
@@ -66,7 +66,7 @@ fn a_wrong_command_line_ends_with_64() {
     let site = Site::new();
     let _daemon = site.start();
     site.command(&["roster", "assign", "10.77.0.300", "canary"]).failed(64, &["not an address"]);
-    site.command(&["roster", "release", "10.77.0.1/99"]).failed(64, &["0 to 32"]);
+    site.command(&["roster", "unassign", "10.77.0.1/99"]).failed(64, &["0 to 32"]);
     site.command(&["roster", "assign", "10.77.0.3", "canary two"]).failed(64, &["%XX"]);
     site.command(&["accounts", "show", "canary%"]).failed(64, &["%XX"]);
     site.command(&["accounts", "export", &"canary".repeat(22)]).failed(64, &["1 to 128 bytes"]);

@@ -14,8 +14,9 @@ use daemon::{Site, wait_for};
 use nix::sys::signal::Signal;
 
 /// Every series of a node with the interfaces `bm-none*` and `bm-none0` and a roster file.
-const SERIES: [&str; 24] = [
-    "blindmeter_config_reload_ok",
+const SERIES: [&str; 25] = [
+    "blindmeter_build_info{profile,revision,version}",
+    "blindmeter_config_last_reload_successful",
     "blindmeter_epoch",
     "blindmeter_epoch_bytes{direction=\"down\"}",
     "blindmeter_epoch_bytes{direction=\"up\"}",
@@ -33,7 +34,7 @@ const SERIES: [&str; 24] = [
     "blindmeter_epoch_suppressed",
     "blindmeter_epoch_unattributed_bytes{direction=\"down\"}",
     "blindmeter_epoch_unattributed_bytes{direction=\"up\"}",
-    "blindmeter_info{mode,policy,profile,revision,version}",
+    "blindmeter_policy_info{mode,policy}",
     "blindmeter_roster_source_up{source=\"control\"}",
     "blindmeter_roster_source_up{source=\"file\"}",
     "blindmeter_store_ok",
@@ -56,12 +57,12 @@ fn series(page: &str) -> Vec<String> {
                 fields.len() == 2 && fields[1].parse::<i64>().is_ok(),
                 "a name, a value, no time: {line}"
             );
-            match fields[0].strip_prefix("blindmeter_info{") {
+            match fields[0].split_once("_info{") {
                 None => fields[0].to_owned(),
-                Some(labels) => {
+                Some((name, labels)) => {
                     let keys: Vec<&str> =
                         labels.split(',').filter_map(|label| label.split('=').next()).collect();
-                    format!("blindmeter_info{{{}}}", keys.join(","))
+                    format!("{name}_info{{{}}}", keys.join(","))
                 }
             }
         })

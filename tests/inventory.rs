@@ -13,7 +13,7 @@ mod sources;
 #[path = "inventory/times.rs"]
 mod times;
 
-use blindmeter::guard::inventory::{DATA, Datum, Place};
+use blindmeter::inventory::{DATA, Datum, Place};
 use daemon::command::{Person, bounded, ended, identity};
 use daemon::{PROGRAM, Site};
 use exempt::EXEMPT;

@@ -9,12 +9,12 @@ mod packets;
 #[path = "kernel/test_run.rs"]
 mod test_run;
 
-use blindmeter::guard::capabilities;
 use blindmeter::meter::counters::Counters;
 use blindmeter::meter::slot::{Direction, Slot};
 use blindmeter::roster::account::AccountName;
 use blindmeter::roster::address::Prefix;
 use blindmeter::roster::{Roster, Source};
+use blindmeter::system::capabilities;
 use blindmeter::tap::Attribution;
 use blindmeter::tap::frame::{Gso, Link};
 use blindmeter::tap::kernel::Kernel;

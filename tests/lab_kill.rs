@@ -261,7 +261,7 @@ fn hand_over(wire: &Wire, namespace: &Namespace, folder: &Folder, done: &AtomicB
         let which = dice.below(ADDRESSES);
         let address = changing_address(which);
         // 2: it was taken back already.
-        insist(|| folder.command_in(namespace, &["roster", "release", &address.text()]), &[0, 2]);
+        insist(|| folder.command_in(namespace, &["roster", "unassign", &address.text()]), &[0, 2]);
         let next = dice.below(CHANGING);
         insist(|| folder.command_in(namespace, &["roster", "assign", &address.text(), &name(next)]), &[0]);
         owners[which] = Some(next);

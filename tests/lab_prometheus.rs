@@ -40,8 +40,9 @@ const OF_PROMETHEUS: [&str; 5] = [
     "scrape_samples_post_metric_relabeling",
     "scrape_series_added",
 ];
-const DOCUMENTED: [&str; 15] = [
-    "blindmeter_info",
+const DOCUMENTED: [&str; 16] = [
+    "blindmeter_build_info",
+    "blindmeter_policy_info",
     "blindmeter_epoch",
     "blindmeter_epoch_bytes",
     "blindmeter_epoch_unattributed_bytes",
@@ -55,7 +56,7 @@ const DOCUMENTED: [&str; 15] = [
     "blindmeter_tap_attached",
     "blindmeter_roster_source_up",
     "blindmeter_store_ok",
-    "blindmeter_config_reload_ok",
+    "blindmeter_config_last_reload_successful",
 ];
 
 /// Bytes up and down that were sent in each epoch of the wall clock.

@@ -11,7 +11,7 @@ use daemon::command::repeats_nothing;
 use daemon::{Daemon, Site, free_port, http, wait_for};
 use nix::sys::signal::Signal;
 
-const RELOAD_OK: &str = "blindmeter_config_reload_ok";
+const RELOAD_OK: &str = "blindmeter_config_last_reload_successful";
 
 fn is_refused(daemon: &Daemon<'_>, texts: &[&str]) {
     let line = daemon.reload();
@@ -79,7 +79,7 @@ fn a_reload_moves_the_listener() {
     assert_eq!(daemon.reload(), "blindmeter: reloaded");
     assert_eq!(http::get(new, "/-/ready").status, 200);
     wait_for("nobody listens on the old port", || TcpStream::connect(("127.0.0.1", old)).err());
-    assert!(http::get(new, "/metrics").body.contains("blindmeter_config_reload_ok 1"));
+    assert!(http::get(new, "/metrics").body.contains("blindmeter_config_last_reload_successful 1"));
 }
 
 #[test]

@@ -78,9 +78,9 @@ fn the_control_socket_wins_over_the_file_and_each_changes_only_its_own() {
     ]);
     assert_eq!(counts["sources"], sources, "before the first close the socket's figures are 0");
 
-    does(&["roster", "release", "10.77.0.2"]);
+    does(&["roster", "unassign", "10.77.0.2"]);
     assert_eq!(owners.of(2), None, "neither names it any more");
-    site.command(&["roster", "release", "10.77.0.2"]).failed(2, &["nothing was changed"]);
-    site.command(&["roster", "release", "10.77.0.1"]).failed(2, &["nothing was changed"]);
+    site.command(&["roster", "unassign", "10.77.0.2"]).failed(2, &["nothing was changed"]);
+    site.command(&["roster", "unassign", "10.77.0.1"]).failed(2, &["nothing was changed"]);
     assert_eq!(owners.of(1), Some("file-two"), "the file's is not the socket's to release");
 }

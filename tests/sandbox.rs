@@ -3,7 +3,7 @@
 
 mod netns;
 
-use blindmeter::guard::sandbox::{CALLS, HELPER_CALLS};
+use blindmeter::system::sandbox::{CALLS, HELPER_CALLS};
 use netns::Namespace;
 use netns::daemon::{Daemon, Setup};
 use netns::folder::Folder;

@@ -4,7 +4,7 @@
 //! One test alone, because it makes processes of a process that may have no other thread at work.
 #![expect(unsafe_code, reason = "fork(2), and system calls by their numbers")]
 
-use blindmeter::guard::sandbox::{self, Enclosure, Folder, Reach};
+use blindmeter::system::sandbox::{self, Folder, Reach, Sandbox};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
@@ -73,8 +73,8 @@ fn each_forbidden_thing_is_refused_inside_and_works_outside() {
 /// Enters the sandbox as the daemon does. What this machine's limits do not allow is no matter here.
 fn enter(inside: &Path) -> bool {
     let folders = vec![Folder::new(inside, Reach::Keep)];
-    let level = sandbox::enter(&Enclosure { capabilities: &[], folders, packet_sockets: false });
-    level.missing().iter().all(|(part, _)| *part == sandbox::Part::Memory)
+    let level = sandbox::enter(&Sandbox { capabilities: &[], folders, packet_sockets: false });
+    level.missing().iter().all(|(part, _)| *part == sandbox::Restriction::Memory)
 }
 
 fn everyday(inside: &Path) -> io::Result<()> {

@@ -4,22 +4,22 @@
 //! The files were written by this test's own steps with the randomness below; a change of the format
 //! is a new version with files of its own beside these. No figure in them depends on a draw of noise.
 
-use blindmeter::limits::{LimitsState, Staff, Window};
 use blindmeter::meter::band::Band;
 use blindmeter::meter::counters::Counters;
 use blindmeter::meter::epoch::{Carry, Epochs};
+use blindmeter::meter::flag_counts::FlagCounts;
 use blindmeter::meter::ledger::Ledger;
 use blindmeter::meter::noise::Randomness;
 use blindmeter::meter::policy::{Mode, Policy};
-use blindmeter::meter::raised::Raised;
 use blindmeter::meter::release::Release;
 use blindmeter::meter::slot::{Direction, Slot};
 use blindmeter::meter::tags::Tag;
 use blindmeter::meter::units::{Totals, Volume};
-use blindmeter::schedule::ScheduleState;
+use blindmeter::node::rate_limits::{RateLimitState, Staff, Window};
+use blindmeter::node::saved::{Head, Record};
+use blindmeter::node::schedule::ScheduleState;
 use blindmeter::store::disk::SystemDisk;
 use blindmeter::store::format::blob_bytes;
-use blindmeter::store::image::{Head, Record};
 use blindmeter::store::{Opened, Settings, Store};
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt;
@@ -68,7 +68,7 @@ fn closed(policy: Policy) -> Epochs {
         counters.add(Slot::new(slot), Direction::Up, 3 << 35, 5000 << (slot % 4));
         counters.add(Slot::new(slot), Direction::Down, 5 << 35, 7000);
     }
-    let raised = Raised {
+    let raised = FlagCounts {
         accounts: [8, 16, 24, 32, 40, 48],
         mass_event: true,
         interrupted: true,
@@ -89,7 +89,7 @@ fn carry() -> Carry {
     closed(Policy { crowd: u64::MAX, ..Policy::DEFAULT }).carry()
 }
 
-fn limits() -> LimitsState {
+fn limits() -> RateLimitState {
     let window = |index, elapsed_nanoseconds| Window { index, elapsed_nanoseconds };
     let member = |uid: u8| Staff {
         uid: 1000 * u32::from(uid),
@@ -97,7 +97,7 @@ fn limits() -> LimitsState {
         shown_today: 2 * uid,
         exported_today: 3 * uid,
     };
-    LimitsState {
+    RateLimitState {
         seen_at: 1,
         minute: window(2, 3),
         day: window(4, 5),

@@ -7,15 +7,15 @@
 #[path = "store/disk.rs"]
 mod disk;
 
-use blindmeter::limits::{LimitsState, Staff, Window};
 use blindmeter::meter::band::Band;
 use blindmeter::meter::epoch::Carry;
 use blindmeter::meter::noise::Randomness;
 use blindmeter::meter::release::Release;
 use blindmeter::meter::tags::Tag;
 use blindmeter::meter::units::{Totals, Volume};
-use blindmeter::schedule::ScheduleState;
-use blindmeter::store::image::{Head, Record};
+use blindmeter::node::rate_limits::{RateLimitState, Staff, Window};
+use blindmeter::node::saved::{Head, Record};
+use blindmeter::node::schedule::ScheduleState;
 use blindmeter::store::{Opened, Settings, Store, StoreError, chain_path};
 use disk::{Fault, Random, SimulatedDisk};
 use std::path::{Path, PathBuf};
@@ -78,13 +78,13 @@ fn image(number: u64) -> (Head, impl Fn(usize) -> Record) {
         period_index: number + 7,
         period_began_at: number + 8,
         carry: Carry::default(),
-        limits: LimitsState {
+        limits: RateLimitState {
             seen_at: number + 9,
             minute: Window { index: number + 10, elapsed_nanoseconds: number + 11 },
             staff: (0..number % 5).map(|member| staff(member, number)).collect(),
             exported: (0..number % 7).collect(),
             exports: number + 12,
-            ..LimitsState::default()
+            ..RateLimitState::default()
         },
     };
     let record = move |slot: usize| {

@@ -3,14 +3,14 @@
 //!
 //! What the whole program keeps is measured by `tests/leakage/needles/`.
 
-use blindmeter::guard::heap::{REQUEST_BYTES, Wiping, wipe_stack};
+use blindmeter::system::allocator::{REQUEST_BYTES, WipingAllocator, wipe_stack};
 use std::collections::HashMap;
 use std::fs::File;
 use std::hint::black_box;
 use std::os::unix::fs::FileExt;
 
 #[global_allocator]
-static HEAP: Wiping = Wiping;
+static HEAP: WipingAllocator = WipingAllocator;
 
 /// Looks at memory, whoever it belongs to now. What it looks with is allocated before.
 struct Window {

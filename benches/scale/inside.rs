@@ -6,6 +6,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use blindmeter::clock::{Clock, Reading};
+use blindmeter::environment::SystemRandomness;
 use blindmeter::meter::counters::Counters;
 use blindmeter::meter::policy::{DAY_SECONDS, Policy};
 use blindmeter::meter::slot::{Direction, Slot};
@@ -16,7 +17,6 @@ use blindmeter::roster::address::Prefix;
 use blindmeter::roster::{Roster, Source, csv};
 use blindmeter::store::disk::SystemDisk;
 use blindmeter::store::{Settings, Store};
-use blindmeter::world::SystemRandomness;
 
 use crate::{Figure, Goal, account, figure, timed};
 

@@ -3,8 +3,8 @@
 use super::output;
 use crate::control::client;
 use crate::control::protocol::{Answer, Request};
-use crate::failure::{Code, Failure};
-use crate::publish::support::{AccountView, NodeExport, TotalsReport};
+use crate::control::reports::{AccountView, NodeExport, TotalsReport};
+use crate::exit::{ExitError, ExitStatus};
 use clap::Subcommand;
 use std::path::Path;
 
@@ -40,18 +40,19 @@ pub(super) enum Command {
 ///
 /// # Errors
 /// What the daemon says.
-pub(super) fn run(command: &Command, socket: &Path) -> Result<(), Failure> {
+pub(super) fn run(command: &Command, socket: &Path) -> Result<(), ExitError> {
     match command {
         Command::Show { account, json } => show(account, *json, socket),
         Command::Export { node: true, json, .. } => node(*json, socket),
         Command::Export { account, open_epoch, json, .. } => {
-            let account = account.as_deref().ok_or_else(|| Failure::new(Code::Usage, "name an account"))?;
+            let account =
+                account.as_deref().ok_or_else(|| ExitError::new(ExitStatus::Usage, "name an account"))?;
             export(account, *open_epoch, *json, socket)
         }
     }
 }
 
-fn show(account: &str, json: bool, socket: &Path) -> Result<(), Failure> {
+fn show(account: &str, json: bool, socket: &Path) -> Result<(), ExitError> {
     let request = Request::Show { account: account.to_owned() };
     let Answer::Account(view) = client::ask(socket, &request, &[])? else {
         return Err(super::unexpected_answer());
@@ -74,7 +75,7 @@ fn band(view: &AccountView) -> String {
     }
 }
 
-fn export(account: &str, open_epoch: bool, json: bool, socket: &Path) -> Result<(), Failure> {
+fn export(account: &str, open_epoch: bool, json: bool, socket: &Path) -> Result<(), ExitError> {
     let request = Request::Export { account: account.to_owned(), open_epoch };
     let Answer::Export(export) = client::ask(socket, &request, &[])? else {
         return Err(super::unexpected_answer());
@@ -89,7 +90,7 @@ fn export(account: &str, open_epoch: bool, json: bool, socket: &Path) -> Result<
     output::table(&rows)
 }
 
-fn node(json: bool, socket: &Path) -> Result<(), Failure> {
+fn node(json: bool, socket: &Path) -> Result<(), ExitError> {
     let Answer::Node(node) = client::ask(socket, &Request::ExportNode {}, &[])? else {
         return Err(super::unexpected_answer());
     };

@@ -4,8 +4,8 @@
 
 use super::output;
 use crate::config::Places;
-use crate::failure::{Code, Failure};
-use crate::tap::kernel::{self, DetachError, KeptError, KernelError};
+use crate::exit::{ExitError, ExitStatus};
+use crate::tap::kernel::{self, DetachError, KernelError, PinError};
 use crate::tap::memory_file::{self, MemoryFileError};
 use serde::Serialize;
 
@@ -21,7 +21,7 @@ struct Report {
 ///
 /// # Errors
 /// A daemon that lives (69), or privileges that are missing (77).
-pub(super) fn run(places: &Places, json: bool) -> Result<(), Failure> {
+pub(super) fn run(places: &Places, json: bool) -> Result<(), ExitError> {
     let (pins, filtered_interfaces) = kernel::detach(&places.pin).map_err(kernel_failure)?;
     let counters_file =
         memory_file::discard(&memory_file::beside(&places.control_socket)).map_err(file_failure)?;
@@ -39,26 +39,31 @@ pub(super) fn run(places: &Places, json: bool) -> Result<(), Failure> {
     ))
 }
 
-fn kernel_failure(error: DetachError) -> Failure {
+fn kernel_failure(error: DetachError) -> ExitError {
     let code = match &error {
-        DetachError::Kept(KeptError::InUse(_)) => Code::Unavailable,
-        DetachError::Kernel(KernelError::Remains) => {
-            return Failure::new(Code::Permission, "the filters cannot be taken off; run `detach` as root");
+        DetachError::PinStore(PinError::InUse(_)) => ExitStatus::Unavailable,
+        DetachError::Kernel(KernelError::PinnedSets) => {
+            return ExitError::new(
+                ExitStatus::Permission,
+                "the filters cannot be taken off; run `detach` as root",
+            );
         }
-        DetachError::Kernel(KernelError::System(error)) if is_permission(error) => Code::Permission,
-        DetachError::Kept(KeptError::Folder { error, .. }) if is_permission(error) => Code::Permission,
-        _ => Code::Io,
+        DetachError::Kernel(KernelError::System(error)) if is_permission(error) => ExitStatus::Permission,
+        DetachError::PinStore(PinError::Folder { error, .. }) if is_permission(error) => {
+            ExitStatus::Permission
+        }
+        _ => ExitStatus::Io,
     };
-    Failure::new(code, error.to_string())
+    ExitError::new(code, error.to_string())
 }
 
-fn file_failure(error: MemoryFileError) -> Failure {
+fn file_failure(error: MemoryFileError) -> ExitError {
     let code = match &error {
-        MemoryFileError::InUse { .. } => Code::Unavailable,
-        MemoryFileError::Io { error, .. } if is_permission(error) => Code::Permission,
-        _ => Code::Io,
+        MemoryFileError::InUse { .. } => ExitStatus::Unavailable,
+        MemoryFileError::Io { error, .. } if is_permission(error) => ExitStatus::Permission,
+        _ => ExitStatus::Io,
     };
-    Failure::new(code, error.to_string())
+    ExitError::new(code, error.to_string())
 }
 
 fn is_permission(error: &std::io::Error) -> bool {

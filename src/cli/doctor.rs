@@ -1,14 +1,14 @@
 //! `blindmeter doctor`: what on this host would void the privacy claim, and how the daemon is boxed in.
 //!
-//! Prints all twelve checks, good ones too: a reader sees what was looked at. Changes nothing.
+//! Prints all twelve checks, good ones too: a reader sees what was looked at. RosterWriter nothing.
 
 use super::{Daemon, output};
 use crate::config::{self, Backend, Config, Pattern};
 use crate::control::client;
 use crate::control::protocol::{Answer, Request, StatusReport};
-use crate::failure::{Code, Failure};
-use crate::guard::doctor::{self, Host, Place, State, Subject, Verdict};
-use crate::world::SystemFiles;
+use crate::doctor::{self, Host, Place, State, Subject, Verdict};
+use crate::environment::SystemFiles;
+use crate::exit::{ExitError, ExitStatus};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -43,22 +43,22 @@ struct Remark {
 /// # Errors
 /// A void claim (3), a bad configuration (78), interfaces that cannot be listed (74); with a socket
 /// alone also no daemon (69) or no role (77).
-pub(super) fn run(json: bool, daemon: &Daemon) -> Result<(), Failure> {
+pub(super) fn run(json: bool, daemon: &Daemon) -> Result<(), ExitError> {
     let (subject, status, backend) = match &daemon.socket {
         Some(socket) => {
             let status = status(socket)?;
             (told_by(&status, socket), Ok(status), None)
         }
         None => {
-            let bad = |why| Failure::new(Code::Config, why);
+            let bad = |why| ExitError::new(ExitStatus::Config, why);
             let config = config::load(&SystemFiles, &daemon.config).map_err(bad)?;
             let status = status(&config.control_socket);
             let backend = config.backend;
             (told_by_configuration(config), status, Some(backend))
         }
     };
-    let facts =
-        doctor::ask().map_err(|error| Failure::new(Code::Io, format!("cannot list interfaces: {error}")))?;
+    let facts = doctor::ask()
+        .map_err(|error| ExitError::new(ExitStatus::Io, format!("cannot list interfaces: {error}")))?;
     let verdicts = doctor::examine(&Host::running(), &facts, &subject);
     let void = verdicts.iter().any(|verdict| verdict.state == State::Void);
     let report = Report {
@@ -73,10 +73,10 @@ pub(super) fn run(json: bool, daemon: &Daemon) -> Result<(), Failure> {
     } else {
         print(&report)?
     }
-    if void { Err(Failure::new(Code::Void, "")) } else { Ok(()) }
+    if void { Err(ExitError::new(ExitStatus::Void, "")) } else { Ok(()) }
 }
 
-fn status(socket: &Path) -> Result<StatusReport, Failure> {
+fn status(socket: &Path) -> Result<StatusReport, ExitError> {
     match client::ask(socket, &Request::Status {}, &[])? {
         Answer::Status(status) => Ok(status),
         _ => Err(super::unexpected_answer()),
@@ -116,7 +116,7 @@ fn check(verdict: &Verdict) -> Check<'_> {
 }
 
 /// The level in force, as the daemon tells it.
-fn sandbox(status: &Result<StatusReport, Failure>) -> Remark {
+fn sandbox(status: &Result<StatusReport, ExitError>) -> Remark {
     let unknown = |what: &str, remedy| Remark {
         state: State::Unknown.word(),
         what: format!("not known: {what}"),
@@ -131,7 +131,7 @@ fn sandbox(status: &Result<StatusReport, Failure>) -> Remark {
             what: status.sandbox_line(),
             remedy: Some("the daemon's log says of each part what it lacks; use the unit that is delivered"),
         },
-        Err(failure) if failure.code == Code::Permission => unknown(
+        Err(failure) if failure.code == ExitStatus::Permission => unknown(
             "this user may not ask the daemon",
             "run as root, or as a member of a role in [control.roles]",
         ),
@@ -171,7 +171,7 @@ fn tap(in_use: Option<&str>, configured: Option<Backend>) -> Remark {
     }
 }
 
-fn print(report: &Report) -> Result<(), Failure> {
+fn print(report: &Report) -> Result<(), ExitError> {
     let say = |label: &str, state: &str, what: &str, remedy: Option<&str>| {
         let state = if state == State::Void.word() { "VOID" } else { state };
         output::line(&format!("{label:>7}  {state:<7}  {what}"))?;

@@ -1,7 +1,7 @@
 //! `blindmeter gen`: manual pages and shell completions, for packagers.
 
 use super::Cli;
-use crate::failure::{Code, Failure};
+use crate::exit::{ExitError, ExitStatus};
 use clap::{CommandFactory, Subcommand};
 use clap_complete::Shell;
 use std::io::{self, Write};
@@ -26,7 +26,7 @@ pub(super) enum Command {
 ///
 /// # Errors
 /// When the output cannot be written (74).
-pub(super) fn run(command: &Command) -> Result<(), Failure> {
+pub(super) fn run(command: &Command) -> Result<(), ExitError> {
     let mut text = Vec::new();
     match command {
         Command::Man { folder: Some(folder) } => {
@@ -36,18 +36,18 @@ pub(super) fn run(command: &Command) -> Result<(), Failure> {
         Command::Man { folder: None } => {
             clap_mangen::Man::new(Cli::command())
                 .render(&mut text)
-                .map_err(|error| Failure::output(&error))?;
+                .map_err(|error| ExitError::output(&error))?;
         }
         Command::Completions { shell } => {
             clap_complete::generate(*shell, &mut Cli::command(), "blindmeter", &mut text);
         }
     }
     match io::stdout().write_all(&text) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::output(&error)),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(ExitError::output(&error)),
         _ => Ok(()),
     }
 }
 
-fn failed(folder: &Path, error: &io::Error) -> Failure {
-    Failure::new(Code::Io, format!("{}: {error}", folder.display()))
+fn failed(folder: &Path, error: &io::Error) -> ExitError {
+    ExitError::new(ExitStatus::Io, format!("{}: {error}", folder.display()))
 }

@@ -4,10 +4,10 @@ use super::output;
 use crate::config;
 use crate::control::client;
 use crate::control::protocol::{Answer, Request};
-use crate::failure::{Code, Failure};
-use crate::guard::inventory::{DATA, Place, RESIDUE};
+use crate::environment::SystemFiles;
+use crate::exit::{ExitError, ExitStatus};
+use crate::inventory::{DATA, Place, RESIDUE};
 use crate::meter::policy::{FLAG_SCALE, GATE_SCALE, KINDS_OF_AN_ACCOUNT, Mode, Noise, Policy};
-use crate::world::SystemFiles;
 use serde::Serialize;
 use std::path::Path;
 
@@ -52,9 +52,11 @@ struct Asked {
 ///
 /// # Errors
 /// A configuration that is there and wrong (78).
-pub(super) fn run(path: &Path, json: bool) -> Result<(), Failure> {
+pub(super) fn run(path: &Path, json: bool) -> Result<(), ExitError> {
     let config = match path.exists() {
-        true => Some(config::load(&SystemFiles, path).map_err(|why| Failure::new(Code::Config, why))?),
+        true => {
+            Some(config::load(&SystemFiles, path).map_err(|why| ExitError::new(ExitStatus::Config, why))?)
+        }
         false => None,
     };
     let policy = config.as_ref().map_or(Policy::DEFAULT, |config| config.policy.0);
@@ -116,7 +118,7 @@ fn budget(policy: &Policy) -> Result<Budget, String> {
     })
 }
 
-fn print(report: &Report, unasked: Option<String>) -> Result<(), Failure> {
+fn print(report: &Report, unasked: Option<String>) -> Result<(), ExitError> {
     for place in Place::ALL {
         output::line(&format!("{}:", place.heading()))?;
         for line in report.data.iter().filter(|line| line.place == place.word()) {

@@ -4,7 +4,7 @@
 //! who has the capture has everything already.
 
 use super::output::{self, VolumeReport};
-use crate::failure::{Code, Failure};
+use crate::exit::{ExitError, ExitStatus};
 use crate::meter::counters::Counters;
 use crate::meter::slot::{Direction, Slot};
 use crate::roster::account::AccountName;
@@ -46,7 +46,7 @@ struct PacketsReport {
 /// # Errors
 /// A roster that cannot be used (78), a file that cannot be opened (74), or one that broke off
 /// (2); in the last two cases the report of what was read has been printed.
-pub(super) fn run(files: &[PathBuf], roster_file: &Path, json: bool) -> Result<(), Failure> {
+pub(super) fn run(files: &[PathBuf], roster_file: &Path, json: bool) -> Result<(), ExitError> {
     let roster = load_roster(roster_file)?;
     let accounts = roster.accounts();
     let mut tally = Tally { counters: Counters::in_memory(accounts.len()), roster: &roster, packets: 0 };
@@ -54,7 +54,7 @@ pub(super) fn run(files: &[PathBuf], roster_file: &Path, json: bool) -> Result<(
     for file in files {
         if let Err(failure) = tally.file(file) {
             output::complain(&failure.message);
-            if worst != Some(Code::Io) {
+            if worst != Some(ExitStatus::Io) {
                 worst = Some(failure.code);
             }
         }
@@ -65,11 +65,11 @@ pub(super) fn run(files: &[PathBuf], roster_file: &Path, json: bool) -> Result<(
     } else {
         text(&report)?
     }
-    worst.map_or(Ok(()), |code| Err(Failure::new(code, "")))
+    worst.map_or(Ok(()), |code| Err(ExitError::new(code, "")))
 }
 
-fn load_roster(path: &Path) -> Result<Roster, Failure> {
-    let config = |why: String| Failure::new(Code::Config, format!("{}: {why}", path.display()));
+fn load_roster(path: &Path) -> Result<Roster, ExitError> {
+    let config = |why: String| ExitError::new(ExitStatus::Config, format!("{}: {why}", path.display()));
     let bytes = std::fs::read(path).map_err(|error| config(format!("cannot be read: {error}")))?;
     let rows = crate::roster::csv::rows(&bytes).map_err(|error| config(error.to_string()))?;
     let roster = Roster::new(&[], rows.len(), 0);
@@ -85,9 +85,9 @@ struct Tally<'a> {
 }
 
 impl Tally<'_> {
-    fn file(&mut self, path: &Path) -> Result<(), Failure> {
+    fn file(&mut self, path: &Path) -> Result<(), ExitError> {
         let failure =
-            |code, why: &dyn std::fmt::Display| Failure::new(code, format!("{}: {why}", path.display()));
+            |code, why: &dyn std::fmt::Display| ExitError::new(code, format!("{}: {why}", path.display()));
         let table = self.roster.table();
         let (counters, packets) = (self.counters, &mut self.packets);
         let each = |record: Record<'_>| {
@@ -97,7 +97,7 @@ impl Tally<'_> {
         let result = if path == Path::new("-") {
             capture_file::read(BufReader::new(io::stdin().lock()), each)
         } else {
-            let file = File::open(path).map_err(|error| failure(Code::Io, &error))?;
+            let file = File::open(path).map_err(|error| failure(ExitStatus::Io, &error))?;
             let length = file.metadata().map_or(0, |metadata| metadata.len());
             let bar = progress(length);
             let input: Box<dyn Read> = Box::new(bar.wrap_read(BufReader::with_capacity(1 << 18, file)));
@@ -106,8 +106,8 @@ impl Tally<'_> {
             result
         };
         result.map_err(|error| match error {
-            CaptureError::Read(_) => failure(Code::Io, &error),
-            _ => failure(Code::Found, &error),
+            CaptureError::Read(_) => failure(ExitStatus::Io, &error),
+            _ => failure(ExitStatus::Found, &error),
         })
     }
 
@@ -168,7 +168,7 @@ fn progress(length: u64) -> ProgressBar {
     ProgressBar::new(length).with_style(style)
 }
 
-fn text(report: &Report) -> Result<(), Failure> {
+fn text(report: &Report) -> Result<(), ExitError> {
     let mut rows = vec![["account", "up", "up packets", "down", "down packets"].map(String::from)];
     for account in &report.accounts {
         rows.push([

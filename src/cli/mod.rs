@@ -14,7 +14,7 @@ mod run;
 mod status;
 
 use crate::config::Places;
-use crate::failure::{Code, Failure};
+use crate::exit::{ExitError, ExitStatus};
 use clap::{Args, Parser, Subcommand};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -134,7 +134,7 @@ struct Daemon {
 }
 
 impl Daemon {
-    fn socket(&self) -> Result<PathBuf, Failure> {
+    fn socket(&self) -> Result<PathBuf, ExitError> {
         if let Some(socket) = &self.socket {
             return Ok(socket.clone());
         }
@@ -143,11 +143,12 @@ impl Daemon {
 }
 
 /// Where the daemon of a configuration is found.
-fn places(config: &Path, remedy: &str) -> Result<Places, Failure> {
+fn places(config: &Path, remedy: &str) -> Result<Places, ExitError> {
     let path = config.display();
     let text = std::fs::read_to_string(config)
-        .map_err(|error| Failure::new(Code::Config, format!("{path}: {error}; {remedy}")))?;
-    crate::config::places(&text).map_err(|error| Failure::new(Code::Config, format!("{path} {error}")))
+        .map_err(|error| ExitError::new(ExitStatus::Config, format!("{path}: {error}; {remedy}")))?;
+    crate::config::places(&text)
+        .map_err(|error| ExitError::new(ExitStatus::Config, format!("{path} {error}")))
 }
 
 /// Parses the command line and runs the command.
@@ -163,7 +164,7 @@ pub fn main() -> ExitCode {
                 return ExitCode::SUCCESS;
             }
             output::complain(&misspelt(&error));
-            return ExitCode::from(Code::Usage as u8);
+            return ExitCode::from(ExitStatus::Usage as u8);
         }
     };
     match run(cli.command) {
@@ -175,7 +176,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<(), Failure> {
+fn run(command: Command) -> Result<(), ExitError> {
     match command {
         Command::Run { config, dry_run: false, accept_loss } => crate::daemon::run(&config, accept_loss),
         Command::Run { config, dry_run: true, .. } => run::dry_run(&config),
@@ -207,8 +208,8 @@ fn misspelt(error: &clap::Error) -> String {
 }
 
 /// An answer to another question than was asked.
-fn unexpected_answer() -> Failure {
-    Failure::new(Code::Bug, "the daemon answered another question; is it of this version?")
+fn unexpected_answer() -> ExitError {
+    ExitError::new(ExitStatus::Bug, "the daemon answered another question; is it of this version?")
 }
 
 /// A panic says where, never what: its message could hold anything. Then the process ends.
@@ -217,6 +218,6 @@ fn end_at_a_panic() {
         let place =
             panic.location().map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
         output::complain(&format!("bug{place}; please report it with this line"));
-        std::process::exit(i32::from(Code::Bug as u8));
+        std::process::exit(i32::from(ExitStatus::Bug as u8));
     }));
 }

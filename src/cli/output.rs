@@ -2,7 +2,7 @@
 //!
 //! A reader that went away (`| head`) ends a command quietly.
 
-use crate::failure::Failure;
+use crate::exit::ExitError;
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -14,25 +14,25 @@ pub(super) struct VolumeReport {
 }
 
 /// Writes one line.
-pub(super) fn line(text: &str) -> Result<(), Failure> {
+pub(super) fn line(text: &str) -> Result<(), ExitError> {
     let mut output = io::stdout().lock();
     written(writeln!(output, "{text}").and_then(|()| output.flush()))
 }
 
 /// Writes text as it is, for a terminal.
-pub(super) fn raw(text: &str) -> Result<(), Failure> {
+pub(super) fn raw(text: &str) -> Result<(), ExitError> {
     let mut output = io::stdout().lock();
     written(output.write_all(text.as_bytes()).and_then(|()| output.flush()))
 }
 
 /// Writes one JSON document on one line.
-pub(super) fn json(report: &impl Serialize) -> Result<(), Failure> {
+pub(super) fn json(report: &impl Serialize) -> Result<(), ExitError> {
     let text = serde_json::to_string(report).expect("reports have string keys and finite numbers");
     line(&text)
 }
 
 /// Writes a table: the first column to the left, the others to the right.
-pub(super) fn table<const N: usize>(rows: &[[String; N]]) -> Result<(), Failure> {
+pub(super) fn table<const N: usize>(rows: &[[String; N]]) -> Result<(), ExitError> {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: [usize; N] = std::array::from_fn(width);
     for row in rows {
@@ -46,7 +46,7 @@ pub(super) fn table<const N: usize>(rows: &[[String; N]]) -> Result<(), Failure>
 }
 
 /// Writes names and words in two columns.
-pub(super) fn pairs(rows: &[[String; 2]]) -> Result<(), Failure> {
+pub(super) fn pairs(rows: &[[String; 2]]) -> Result<(), ExitError> {
     let width = rows.iter().map(|row| row[0].chars().count()).max().unwrap_or(0);
     rows.iter().try_for_each(|[name, word]| line(&format!("{name:<width$}  {word}")))
 }
@@ -74,10 +74,10 @@ pub(super) fn note(message: &str) {
     let _ = writeln!(io::stderr(), "{message}");
 }
 
-fn written(result: io::Result<()>) -> Result<(), Failure> {
+fn written(result: io::Result<()>) -> Result<(), ExitError> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.map_err(|error| Failure::output(&error)),
+        other => other.map_err(|error| ExitError::output(&error)),
     }
 }
 

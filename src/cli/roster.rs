@@ -3,7 +3,7 @@
 use super::output;
 use crate::control::client;
 use crate::control::protocol::{Answer, Request};
-use crate::failure::{Code, Failure};
+use crate::exit::{ExitError, ExitStatus};
 use clap::Subcommand;
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,7 @@ pub(super) enum Command {
         account: String,
     },
     /// Take back an assignment of the control socket
-    Release {
+    Unassign {
         /// Address or prefix
         prefix: String,
     },
@@ -39,32 +39,32 @@ pub(super) enum Command {
 ///
 /// # Errors
 /// A file that cannot be read (74), or what the daemon says.
-pub(super) fn run(command: &Command, socket: &Path) -> Result<(), Failure> {
+pub(super) fn run(command: &Command, socket: &Path) -> Result<(), ExitError> {
     match command {
         Command::Assign { prefix, account } => {
             let request = Request::Assign { prefix: prefix.clone(), account: account.clone() };
             client::ask(socket, &request, &[]).map(drop)
         }
-        Command::Release { prefix } => {
-            client::ask(socket, &Request::Release { prefix: prefix.clone() }, &[]).map(drop)
+        Command::Unassign { prefix } => {
+            client::ask(socket, &Request::Unassign { prefix: prefix.clone() }, &[]).map(drop)
         }
         Command::Sync { file } => sync(file, socket),
         Command::Counts { json } => counts(*json, socket),
     }
 }
 
-fn sync(file: &Path, socket: &Path) -> Result<(), Failure> {
+fn sync(file: &Path, socket: &Path) -> Result<(), ExitError> {
     let named = |why: &dyn std::fmt::Display| format!("{}: {why}", file.display());
-    let text = std::fs::read(file).map_err(|error| Failure::new(Code::Io, named(&error)))?;
+    let text = std::fs::read(file).map_err(|error| ExitError::new(ExitStatus::Io, named(&error)))?;
     let request = Request::Sync { bytes: text.len() };
     // The daemon names the line; only the client knows the file.
     client::ask(socket, &request, &text).map(drop).map_err(|failure| match failure.code {
-        Code::Config => Failure::new(Code::Config, named(&failure.message)),
+        ExitStatus::Config => ExitError::new(ExitStatus::Config, named(&failure.message)),
         _ => failure,
     })
 }
 
-fn counts(json: bool, socket: &Path) -> Result<(), Failure> {
+fn counts(json: bool, socket: &Path) -> Result<(), ExitError> {
     let Answer::Counts(report) = client::ask(socket, &Request::Counts {}, &[])? else {
         return Err(super::unexpected_answer());
     };

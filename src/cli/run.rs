@@ -3,13 +3,14 @@
 use super::expected_error::{self, ExpectedError};
 use super::output;
 use crate::config::{self, Config, Pattern};
-use crate::daemon;
-use crate::failure::{Code, Failure};
+use crate::daemon::inputs::{read_roster, read_web_config, warn_of_certificates, warn_of_names};
+use crate::engine::persistence;
+use crate::environment::SystemFiles;
+use crate::exit::{ExitError, ExitStatus};
 use crate::meter::release::Release;
-use crate::publish::exposition::{self, Health};
-use crate::publish::web::Terms;
+use crate::publish::exposition;
+use crate::publish::web::WebConfig;
 use crate::roster::csv::Row;
-use crate::world::SystemFiles;
 use serde::Serialize;
 use std::collections::HashSet;
 use std::path::Path;
@@ -36,11 +37,11 @@ struct Report {
 ///
 /// # Errors
 /// The first thing that is wrong (78).
-pub(super) fn check(path: &Path, json: bool) -> Result<(), Failure> {
+pub(super) fn check(path: &Path, json: bool) -> Result<(), ExitError> {
     let (config, rows, terms) = load(path)?;
     if let Some(store) = &config.store {
         crate::store::check_key(&store.key_file)
-            .map_err(|error| Failure::new(Code::Config, error.to_string()))?;
+            .map_err(|error| ExitError::new(ExitStatus::Config, error.to_string()))?;
     }
     let policy = &config.policy.0;
     let error = ExpectedError::of(policy);
@@ -84,16 +85,16 @@ pub(super) fn check(path: &Path, json: bool) -> Result<(), Failure> {
     output::line(&format!("{}: good", path.display()))
 }
 
-fn load(path: &Path) -> Result<(Config, Vec<Row>, Terms), Failure> {
-    let bad = |why: String| Failure::new(Code::Config, why);
+fn load(path: &Path) -> Result<(Config, Vec<Row>, WebConfig), ExitError> {
+    let bad = |why: String| ExitError::new(ExitStatus::Config, why);
     let config = config::load(&SystemFiles, path).map_err(bad)?;
-    let rows = daemon::read_roster(&SystemFiles, &config).map_err(bad)?;
+    let rows = read_roster(&SystemFiles, &config).map_err(bad)?;
     if let Some(file) = &config.roster_file {
-        daemon::warn_of_names(file, &rows);
+        warn_of_names(file, &rows);
     }
-    let terms = daemon::read_terms(&SystemFiles, &config, &Terms::default()).map_err(bad)?;
-    daemon::warn_of_certificates(&terms);
-    Ok((config, rows, terms))
+    let web = read_web_config(&SystemFiles, &config, &WebConfig::default()).map_err(bad)?;
+    warn_of_certificates(&web);
+    Ok((config, rows, web))
 }
 
 /// How many of the roster's single addresses lie in a pool, and how many do not.
@@ -105,7 +106,7 @@ fn pooled(config: &Config, rows: &[Row]) -> (usize, usize) {
 }
 
 /// The number of accounts in the roster file, which must fit.
-fn accounts(config: &Config, rows: &[Row]) -> Result<usize, Failure> {
+fn accounts(config: &Config, rows: &[Row]) -> Result<usize, ExitError> {
     let names: HashSet<_> = rows.iter().map(|row| &row.account).collect();
     if names.len() > config.capacity {
         let what = format!(
@@ -113,7 +114,7 @@ fn accounts(config: &Config, rows: &[Row]) -> Result<usize, Failure> {
             names.len(),
             config.capacity
         );
-        return Err(Failure::new(Code::Config, what));
+        return Err(ExitError::new(ExitStatus::Config, what));
     }
     Ok(names.len())
 }
@@ -122,14 +123,14 @@ fn accounts(config: &Config, rows: &[Row]) -> Result<usize, Failure> {
 ///
 /// # Errors
 /// A configuration that is wrong (78), or interfaces that cannot be listed (74).
-pub(super) fn dry_run(path: &Path) -> Result<(), Failure> {
+pub(super) fn dry_run(path: &Path) -> Result<(), ExitError> {
     let (config, ..) = load(path)?;
-    match daemon::try_out(&config) {
+    match persistence::try_out(&config) {
         Ok((tap, why)) => output::line(&format!("tap: {tap}: {why}"))?,
-        Err(failure) => output::line(&format!("tap: none: {}", failure.message))?,
+        Err(error) => output::line(&format!("tap: none: {}", error.message))?,
     }
     let there = crate::tap::survey()
-        .map_err(|error| Failure::new(Code::Io, format!("cannot list interfaces: {error}")))?;
+        .map_err(|error| ExitError::new(ExitStatus::Io, format!("cannot list interfaces: {error}")))?;
     let wanted = |name: &str| config.interfaces.iter().any(|pattern| pattern.matches(name));
     for (name, number, supported) in there.iter().filter(|(name, ..)| wanted(name)) {
         let verdict = if *supported { "would be attached" } else { "link type is not supported" };
@@ -151,14 +152,10 @@ pub(super) fn dry_run(path: &Path) -> Result<(), Failure> {
     if config.roster_file.is_some() {
         sources.push(("file", true));
     }
-    let health = Health {
-        taps: config.interfaces.iter().map(|pattern| (pattern.text().to_owned(), true)).collect(),
-        sources,
-        close_ok: true,
-        store_ok: true,
-        reload_ok: true,
-    };
+    let taps: Vec<(String, bool)> =
+        config.interfaces.iter().map(|pattern| (pattern.text().to_owned(), true)).collect();
     output::line("\nwould publish before the first release:")?;
-    let page = exposition::released(&Release::none()) + &exposition::status(&health, &config.policy.0);
+    let page = exposition::released(&Release::none())
+        + &exposition::status(&taps, &sources, true, true, &config.policy.0);
     output::line(page.trim_end())
 }

@@ -3,14 +3,14 @@
 use super::output;
 use crate::control::client;
 use crate::control::protocol::{Answer, Request};
-use crate::failure::{Code, Failure};
+use crate::exit::{ExitError, ExitStatus};
 use std::path::Path;
 
 /// Prints the state of the daemon.
 ///
 /// # Errors
 /// A degraded daemon (2), none at all (69), or no role (77).
-pub(super) fn run(json: bool, socket: &Path) -> Result<(), Failure> {
+pub(super) fn run(json: bool, socket: &Path) -> Result<(), ExitError> {
     let Answer::Status(status) = client::ask(socket, &Request::Status {}, &[])? else {
         return Err(super::unexpected_answer());
     };
@@ -34,5 +34,5 @@ pub(super) fn run(json: bool, socket: &Path) -> Result<(), Failure> {
         rows.push(["floors".to_owned(), status.profile.clone()]);
         output::pairs(&rows)?;
     }
-    if status.is_whole() { Ok(()) } else { Err(Failure::new(Code::Found, "")) }
+    if status.is_whole() { Ok(()) } else { Err(ExitError::new(ExitStatus::Found, "")) }
 }

@@ -412,7 +412,7 @@ impl Text<'_> {
 ///
 /// # Errors
 /// One line that names the file.
-pub fn load(files: &impl crate::world::Files, path: &Path) -> Result<Config, String> {
+pub fn load(files: &impl crate::environment::Files, path: &Path) -> Result<Config, String> {
     let bytes = files
         .read(path)
         .map_err(|error| format!("{}: cannot be read: {error}; name --config FILE", path.display()))?;

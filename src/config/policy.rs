@@ -3,7 +3,7 @@
 use super::quantity::{Bytes, Seconds};
 use super::{ConfigError, Text, raw};
 use crate::meter::budget::Epsilon;
-use crate::meter::policy::{Broken, CLAMP_CEILING, Mode, Noise, Policy, Profile};
+use crate::meter::policy::{CLAMP_CEILING, Mode, Noise, Policy, PolicyError, Profile};
 use std::ops::Range;
 use toml::Spanned;
 
@@ -51,44 +51,46 @@ impl Text<'_> {
         Ok(Mode::Noisy(Noise { epsilon, clamp_bytes }))
     }
 
-    fn broken(&self, broken: Broken, file: &raw::File) -> ConfigError {
+    fn broken(&self, broken: PolicyError, file: &raw::File) -> ConfigError {
         let floors = Profile::BUILT.floors();
         let release = &file.release;
         let (span, what) = match broken {
-            Broken::Epoch => (
+            PolicyError::Epoch => (
                 span(&file.epoch.length),
                 format!("epoch.length: the floor is {}; it is compiled in", Seconds(floors.epoch_seconds)),
             ),
-            Broken::Crowd => (
+            PolicyError::Crowd => (
                 span(&release.crowd),
                 format!("release.crowd: the floor is {}; it is compiled in", floors.crowd),
             ),
-            Broken::Refresh => (
+            PolicyError::Refresh => (
                 span(&file.support.refresh),
                 format!(
                     "support.refresh: the floor is {}; it is compiled in",
                     Seconds(floors.refresh_seconds)
                 ),
             ),
-            Broken::Period => (
+            PolicyError::Period => (
                 span(&file.store.period),
                 format!(
                     "store.period: at least an epoch, at most {}; the ceiling is compiled in",
                     Seconds(floors.period_ceiling_seconds)
                 ),
             ),
-            Broken::Link => (span(&release.link_capacity), "release.link_capacity: must be above 0".into()),
-            Broken::Epsilon => (
+            PolicyError::Link => {
+                (span(&release.link_capacity), "release.link_capacity: must be above 0".into())
+            }
+            PolicyError::Epsilon => (
                 span(&release.epsilon),
                 format!(
                     "release.epsilon: the ceiling is {}; it is compiled in",
                     floors.epsilon_ceiling.decimal()
                 ),
             ),
-            Broken::Clamp => {
+            PolicyError::Clamp => {
                 (span(&release.clamp), format!("release.clamp: expected 1B to {}", Bytes(CLAMP_CEILING)))
             }
-            Broken::Noise => (
+            PolicyError::Noise => (
                 span(&release.epsilon).or(span(&release.clamp)),
                 "release.epsilon: with this clamp and epoch.length it asks for more noise than a total can \
                  hold; raise it, or lower release.clamp"

@@ -1,7 +1,7 @@
 //! The commands' end of the control socket.
 
 use super::protocol::{Answer, Request};
-use crate::failure::{Code, Failure};
+use crate::exit::{ExitError, ExitStatus};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -9,28 +9,28 @@ use std::path::Path;
 use std::time::Duration;
 
 /// How long an answer may take; the daemon gives up after two seconds itself.
-const PATIENCE: Duration = Duration::from_secs(30);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Asks the daemon one thing; `text` follows the request line.
 ///
 /// # Errors
 /// No daemon (69), no permission (77), or what the daemon says.
-pub fn ask(socket: &Path, request: &Request, text: &[u8]) -> Result<Answer, Failure> {
+pub fn ask(socket: &Path, request: &Request, text: &[u8]) -> Result<Answer, ExitError> {
     let answer = exchange(socket, request, text).map_err(|error| {
         let path = socket.display();
         match error.kind() {
             io::ErrorKind::PermissionDenied => {
-                Failure::new(Code::Permission, format!("{path}: {error}; ask for a role in [control.roles]"))
+                ExitError::new(ExitStatus::Permission, format!("{path}: {error}; ask for a role in [control.roles]"))
             }
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
                 let what = format!("{path}: no daemon answers; start it with `blindmeter run`, or name its --config or --socket");
-                Failure::new(Code::Unavailable, what)
+                ExitError::new(ExitStatus::Unavailable, what)
             }
-            _ => Failure::new(Code::Unavailable, format!("{path}: the daemon does not answer: {error}")),
+            _ => ExitError::new(ExitStatus::Unavailable, format!("{path}: the daemon does not answer: {error}")),
         }
     })?;
     match answer {
-        Answer::Error { code, message } => Err(Failure::new(Code::of_number(code), message)),
+        Answer::Error { code, message } => Err(ExitError::new(ExitStatus::of_number(code), message)),
         answer => Ok(answer),
     }
 }
@@ -46,8 +46,8 @@ pub fn server(socket: &Path) -> Option<(u32, u32)> {
 
 fn exchange(socket: &Path, request: &Request, text: &[u8]) -> io::Result<Answer> {
     let mut stream = UnixStream::connect(socket)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+    stream.set_write_timeout(Some(ANSWER_TIMEOUT))?;
     let mut line = serde_json::to_vec(request).map_err(io::Error::other)?;
     line.push(b'\n');
     // A refusal may close the socket before all was written; the answer is there all the same.

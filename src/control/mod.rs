@@ -3,8 +3,10 @@
 //! Administrators, hooks, support and privacy officers come in here. Account names and addresses
 //! pass through; nothing about a request is logged or counted.
 
-pub mod changes;
+pub mod access;
 pub mod client;
-pub mod desk;
+pub mod handler;
+pub mod peer;
 pub mod protocol;
+pub mod reports;
 pub mod server;

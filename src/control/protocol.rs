@@ -1,6 +1,6 @@
 //! The words that cross the control socket. No behaviour.
 
-use crate::publish::support::{AccountExport, AccountView, NodeExport};
+use super::reports::{AccountExport, AccountView, NodeExport};
 use serde::{Deserialize, Serialize};
 
 /// Longest request line, in bytes: an account name percent-encoded throughout fits ten times.
@@ -21,7 +21,7 @@ pub enum Request {
         account: String,
     },
     /// Take back the control socket's assignment of a prefix.
-    Release {
+    Unassign {
         /// The prefix.
         prefix: String,
     },

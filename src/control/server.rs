@@ -2,12 +2,12 @@
 //!
 //! Asks the kernel who is there before it reads a byte; logs nothing.
 
-use super::desk::{Desk, error};
+use super::handler::{Handler, error};
 use super::protocol::{Answer, LINE_BYTES, Request, SYNC_BYTES};
-use crate::failure::{Code, Failure};
-use crate::guard::heap::{REQUEST_BYTES, wipe_stack};
-use crate::guard::peer::{Peer, supplementary_groups};
-use crate::world::World;
+use crate::control::peer::{Peer, supplementary_groups};
+use crate::environment::Environment;
+use crate::exit::{ExitError, ExitStatus};
+use crate::system::allocator::{REQUEST_BYTES, wipe_stack};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener as StdListener;
@@ -28,10 +28,10 @@ const CONNECTIONS: usize = 64;
 const MEMBERS: usize = 768;
 
 /// Connections of those who have none: they may hold up each other, and nobody else.
-const STRANGERS: usize = 16;
+const UNAUTHORIZED: usize = 16;
 
-/// How long a stranger's request may take to arrive, to be refused by the name of its role.
-const STRANGERS_SILENCE: Duration = Duration::from_secs(1);
+/// How long an unauthorized peer's request may take to arrive, to be refused by the name of its role.
+const UNAUTHORIZED_SILENCE: Duration = Duration::from_secs(1);
 
 /// How long a connection may stay silent, and how long one request may take to arrive.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -45,10 +45,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 /// A living daemon (69), or a path that cannot be made a socket (74).
-pub fn bind(path: &Path) -> Result<StdListener, Failure> {
+pub fn bind(path: &Path) -> Result<StdListener, ExitError> {
     let failed = |error: io::Error| {
-        let code = if error.kind() == io::ErrorKind::PermissionDenied { Code::Permission } else { Code::Io };
-        Failure::new(code, format!("control.socket {}: {error}", path.display()))
+        let code = if error.kind() == io::ErrorKind::PermissionDenied {
+            ExitStatus::Permission
+        } else {
+            ExitStatus::Io
+        };
+        ExitError::new(code, format!("control.socket {}: {error}", path.display()))
     };
     if let Some(folder) = path.parent()
         && !folder.exists()
@@ -57,7 +61,7 @@ pub fn bind(path: &Path) -> Result<StdListener, Failure> {
     }
     if std::os::unix::net::UnixStream::connect(path).is_ok() {
         let what = format!("control.socket {}: another daemon answers here; stop it first", path.display());
-        return Err(Failure::new(Code::Unavailable, what));
+        return Err(ExitError::new(ExitStatus::Unavailable, what));
     }
     if std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket()) {
         std::fs::remove_file(path).map_err(failed)?;
@@ -69,10 +73,12 @@ pub fn bind(path: &Path) -> Result<StdListener, Failure> {
 }
 
 /// Serves until the task is dropped. No error of a connection or of accept(2) ends it.
-pub async fn serve<W: World>(listener: UnixListener, desk: Arc<Desk<W>>) {
+pub async fn serve<E: Environment>(listener: UnixListener, handler: Arc<Handler<E>>) {
     let counter = Arc::new(Semaphore::new(CONNECTIONS));
-    let rooms =
-        Rooms { members: Arc::new(Semaphore::new(MEMBERS)), strangers: Arc::new(Semaphore::new(STRANGERS)) };
+    let rooms = Rooms {
+        members: Arc::new(Semaphore::new(MEMBERS)),
+        unauthorizeds: Arc::new(Semaphore::new(UNAUTHORIZED)),
+    };
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -81,20 +87,20 @@ pub async fn serve<W: World>(listener: UnixListener, desk: Arc<Desk<W>>) {
             Some(_) = connections.join_next() => continue,
         };
         let Ok((stream, _)) = accepted else {
-            crate::clock::pause(ACCEPT_PAUSE).await;
+            crate::clock::sleep(ACCEPT_PAUSE).await;
             continue;
         };
         let Ok(peer) = identify(&stream) else { continue };
-        let stranger = desk.is_stranger(&peer);
-        let room = if stranger { &rooms.strangers } else { &rooms.members };
+        let unauthorized = handler.is_unauthorized(&peer);
+        let room = if unauthorized { &rooms.unauthorizeds } else { &rooms.members };
         let Ok(place) = Arc::clone(room).try_acquire_owned() else { continue };
-        let (desk, counter) = (Arc::clone(&desk), Arc::clone(&counter));
-        let silence = if stranger { STRANGERS_SILENCE } else { SILENCE };
+        let (handler, counter) = (Arc::clone(&handler), Arc::clone(&counter));
+        let silence = if unauthorized { UNAUTHORIZED_SILENCE } else { SILENCE };
         connections.spawn(async move {
-            // A stranger needs no turn: it is refused without anything being done.
-            let turn = if stranger { None } else { counter.acquire_owned().await.ok() };
+            // An unauthorized peer needs no turn: it is refused without anything being done.
+            let turn = if unauthorized { None } else { counter.acquire_owned().await.ok() };
             // A connection that fails concerns the one who made it.
-            let _ = converse(stream, &peer, silence, &desk).await;
+            let _ = converse(stream, &peer, silence, &handler).await;
             drop((turn, place));
         });
     }
@@ -103,7 +109,7 @@ pub async fn serve<W: World>(listener: UnixListener, desk: Arc<Desk<W>>) {
 /// Room for connections, apart by whether the peer has a role.
 struct Rooms {
     members: Arc<Semaphore>,
-    strangers: Arc<Semaphore>,
+    unauthorizeds: Arc<Semaphore>,
 }
 
 fn identify(stream: &UnixStream) -> io::Result<Peer> {
@@ -113,39 +119,39 @@ fn identify(stream: &UnixStream) -> io::Result<Peer> {
     Ok(Peer { uid: credentials.uid(), gids })
 }
 
-async fn converse<W: World>(
+async fn converse<E: Environment>(
     stream: UnixStream,
     peer: &Peer,
     silence: Duration,
-    desk: &Desk<W>,
+    handler: &Handler<E>,
 ) -> io::Result<()> {
     let (input, mut output) = stream.into_split();
     let mut input = BufReader::new(input);
-    while let Some(line) = crate::clock::within(silence, line(&mut input)).await.transpose()?.flatten() {
+    while let Some(line) = crate::clock::timeout(silence, line(&mut input)).await.transpose()?.flatten() {
         if line.last() != Some(&b'\n') {
             let what = format!("a request has at most {LINE_BYTES} bytes");
-            return say(&mut output, &error(Code::Usage, what)).await;
+            return send(&mut output, &error(ExitStatus::Usage, what)).await;
         }
         let answer = match serde_json::from_slice::<Request>(&line) {
             Err(_) => error(
-                Code::Usage,
+                ExitStatus::Usage,
                 "the control socket did not understand the request; use the client of the same version"
                     .into(),
             ),
-            Ok(request) => match desk.refusal(&request, peer) {
-                Some(refusal) => return say(&mut output, &refusal).await,
-                None => answer(desk, request, peer, &mut input).await?,
+            Ok(request) => match handler.refusal(&request, peer) {
+                Some(refusal) => return send(&mut output, &refusal).await,
+                None => answer(handler, request, peer, &mut input).await?,
             },
         };
-        say(&mut output, &answer).await?;
+        send(&mut output, &answer).await?;
         drop((line, answer));
         wipe_stack::<REQUEST_BYTES>();
     }
     Ok(())
 }
 
-async fn answer<W: World>(
-    desk: &Desk<W>,
+async fn answer<E: Environment>(
+    handler: &Handler<E>,
     request: Request,
     peer: &Peer,
     input: &mut BufReader<OwnedReadHalf>,
@@ -153,16 +159,16 @@ async fn answer<W: World>(
     let mut text = Vec::new();
     if let Request::Sync { bytes } = request {
         if bytes > SYNC_BYTES {
-            return Ok(error(Code::Usage, format!("a roster of more than {SYNC_BYTES} bytes")));
+            return Ok(error(ExitStatus::Usage, format!("a roster of more than {SYNC_BYTES} bytes")));
         }
         let wanted = bytes as u64;
-        let read = crate::clock::within(SILENCE, input.take(wanted).read_to_end(&mut text)).await;
+        let read = crate::clock::timeout(SILENCE, input.take(wanted).read_to_end(&mut text)).await;
         if read.transpose()? != Some(bytes) {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
     // In memory of its own, which is cleared when it is done, and not when the connection ends.
-    Ok(Box::pin(desk.answer(request, peer, &text)).await)
+    Ok(Box::pin(handler.answer(request, peer, &text)).await)
 }
 
 /// One line; none at the end. One that is too long, or breaks off, has no line feed.
@@ -172,7 +178,7 @@ async fn line(input: &mut BufReader<OwnedReadHalf>) -> io::Result<Option<Vec<u8>
     Ok((!line.is_empty()).then_some(line))
 }
 
-async fn say(output: &mut OwnedWriteHalf, answer: &Answer) -> io::Result<()> {
+async fn send(output: &mut OwnedWriteHalf, answer: &Answer) -> io::Result<()> {
     let mut text = serde_json::to_vec(answer).map_err(io::Error::other)?;
     text.push(b'\n');
     output.write_all(&text).await

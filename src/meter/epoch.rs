@@ -6,10 +6,10 @@
 //! never served.
 
 use super::clamp::Sums;
+use super::flag_counts::FlagCounts;
 use super::ledger::Ledger;
 use super::noise::{Randomness, Scale};
 use super::policy::Policy;
-use super::raised::Raised;
 use super::release::Release;
 
 /// Clamped sums that no release was made of yet, and the noise that they were clamped for.
@@ -84,7 +84,7 @@ impl Epochs {
         &mut self,
         ordinal: u64,
         ledger: &mut Ledger,
-        raised: &Raised,
+        raised: &FlagCounts,
         randomness: &mut impl Randomness,
     ) -> Result<(), OrdinalUsed> {
         if ordinal <= self.last {

@@ -97,7 +97,7 @@ pub const DOMINANCE_DIVISOR: u64 = 4;
 
 /// A limit that a policy breaks.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Broken {
+pub enum PolicyError {
     /// The epoch is shorter than its floor.
     Epoch,
     /// The crowd is smaller than its floor.
@@ -132,36 +132,36 @@ impl Policy {
     ///
     /// # Errors
     /// The first limit that is broken.
-    pub fn checked(self) -> Result<Self, Broken> {
+    pub fn checked(self) -> Result<Self, PolicyError> {
         let floors = self.profile.floors();
         if self.epoch_seconds < floors.epoch_seconds {
-            Err(Broken::Epoch)
+            Err(PolicyError::Epoch)
         } else if self.crowd < floors.crowd {
-            Err(Broken::Crowd)
+            Err(PolicyError::Crowd)
         } else if self.refresh_seconds < floors.refresh_seconds {
-            Err(Broken::Refresh)
+            Err(PolicyError::Refresh)
         } else if self.period_seconds > floors.period_ceiling_seconds
             || self.period_seconds < self.epoch_seconds
         {
-            Err(Broken::Period)
+            Err(PolicyError::Period)
         } else if self.link_bits_per_second == 0 {
-            Err(Broken::Link)
+            Err(PolicyError::Link)
         } else {
             self.check_noise()?;
             Ok(self)
         }
     }
 
-    fn check_noise(&self) -> Result<(), Broken> {
+    fn check_noise(&self) -> Result<(), PolicyError> {
         let Mode::Noisy(Noise { epsilon, clamp_bytes }) = self.mode else { return Ok(()) };
         if epsilon.billionths() > self.profile.floors().epsilon_ceiling.billionths() {
-            return Err(Broken::Epsilon);
+            return Err(PolicyError::Epsilon);
         }
         if clamp_bytes == 0 || clamp_bytes > CLAMP_CEILING {
-            return Err(Broken::Clamp);
+            return Err(PolicyError::Clamp);
         }
         let ceiling = u128::from(NOISE_CEILING) * u128::from(epsilon.numerator());
-        if self.undivided(epsilon, clamp_bytes) > ceiling { Err(Broken::Noise) } else { Ok(()) }
+        if self.undivided(epsilon, clamp_bytes) > ceiling { Err(PolicyError::Noise) } else { Ok(()) }
     }
 
     /// Clamp times shares times the denominator of epsilon: below 2^(50 + 17 + 30).
@@ -293,12 +293,14 @@ mod tests {
     fn a_policy_below_a_floor_is_refused() {
         let broken = |policy: Policy| policy.checked().err();
         assert!(broken(STANDARD).is_none());
-        assert!(broken(Policy { epoch_seconds: 3599, ..STANDARD }) == Some(Broken::Epoch));
-        assert!(broken(Policy { crowd: 9, ..STANDARD }) == Some(Broken::Crowd));
-        assert!(broken(Policy { refresh_seconds: 6 * DAY_SECONDS, ..STANDARD }) == Some(Broken::Refresh));
-        assert!(broken(Policy { period_seconds: 36 * DAY_SECONDS, ..STANDARD }) == Some(Broken::Period));
-        assert!(broken(Policy { period_seconds: 3600, ..STANDARD }) == Some(Broken::Period));
-        assert!(broken(Policy { link_bits_per_second: 0, ..STANDARD }) == Some(Broken::Link));
+        assert!(broken(Policy { epoch_seconds: 3599, ..STANDARD }) == Some(PolicyError::Epoch));
+        assert!(broken(Policy { crowd: 9, ..STANDARD }) == Some(PolicyError::Crowd));
+        assert!(
+            broken(Policy { refresh_seconds: 6 * DAY_SECONDS, ..STANDARD }) == Some(PolicyError::Refresh)
+        );
+        assert!(broken(Policy { period_seconds: 36 * DAY_SECONDS, ..STANDARD }) == Some(PolicyError::Period));
+        assert!(broken(Policy { period_seconds: 3600, ..STANDARD }) == Some(PolicyError::Period));
+        assert!(broken(Policy { link_bits_per_second: 0, ..STANDARD }) == Some(PolicyError::Link));
     }
 
     fn noisy(epsilon: &str, clamp_bytes: u64) -> Policy {
@@ -310,13 +312,13 @@ mod tests {
     fn noise_that_is_too_small_or_cannot_be_computed_is_refused() {
         let broken = |policy: Policy| policy.checked().err();
         assert!(broken(noisy("0.000000001", 1)).is_none());
-        assert!(broken(noisy("1.000000001", 1)) == Some(Broken::Epsilon));
+        assert!(broken(noisy("1.000000001", 1)) == Some(PolicyError::Epsilon));
         assert!(broken(Policy { profile: Profile::Lab, ..noisy("28800", 1) }).is_none());
-        assert!(broken(noisy("1", 0)) == Some(Broken::Clamp));
+        assert!(broken(noisy("1", 0)) == Some(PolicyError::Clamp));
         assert!(broken(noisy("1", CLAMP_CEILING)).is_none());
-        assert!(broken(noisy("1", CLAMP_CEILING + 1)) == Some(Broken::Clamp));
+        assert!(broken(noisy("1", CLAMP_CEILING + 1)) == Some(PolicyError::Clamp));
         assert!(broken(noisy("0.000976563", CLAMP_CEILING)).is_none());
-        assert!(broken(noisy("0.000976562", CLAMP_CEILING)) == Some(Broken::Noise));
+        assert!(broken(noisy("0.000976562", CLAMP_CEILING)) == Some(PolicyError::Noise));
         // The largest scale that passes at all is far below what the sampler takes.
         let largest =
             Policy { profile: Profile::Lab, epoch_seconds: 1, ..noisy("84.375000001", CLAMP_CEILING) };

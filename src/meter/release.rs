@@ -12,10 +12,10 @@
 //! dropped, not carried over. A quiet week of one user, released in a crowd on the eighth day,
 //! would be that user's week.
 
+use super::flag_counts::{FlagCounts, KINDS};
 use super::ledger::Sealed;
 use super::noise::{Randomness, Scale, discrete_laplace};
 use super::policy::{ACCOUNTS_STEP, ATTEMPTS_FROM, DOMINANCE_DIVISOR, PACKETS_FROM, Policy};
-use super::raised::{KINDS, Raised};
 
 /// What one epoch publishes. Its fields are read, never set, outside this file.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl Release {
     pub(super) fn noisy(
         ordinal: u64,
         sealed: &Sealed,
-        raised: &Raised,
+        raised: &FlagCounts,
         (policy, scale): (&Policy, Scale),
         randomness: &mut impl Randomness,
     ) -> Self {
@@ -67,7 +67,7 @@ impl Release {
     pub(super) fn coarse(
         ordinal: u64,
         sealed: &Sealed,
-        raised: &Raised,
+        raised: &FlagCounts,
         policy: &Policy,
         randomness: &mut impl Randomness,
     ) -> Self {
@@ -85,7 +85,7 @@ impl Release {
     }
 
     /// What is of no account, or of many, and is coarse in every mode.
-    fn of_what_has_no_noise(ordinal: u64, sealed: &Sealed, raised: &Raised, policy: &Policy) -> Self {
+    fn of_what_has_no_noise(ordinal: u64, sealed: &Sealed, raised: &FlagCounts, policy: &Policy) -> Self {
         let step = policy.rounding_step();
         Self {
             ordinal,

@@ -1,4 +1,5 @@
-//! The two parts of `/metrics` as text. Pure: a [`Release`] or a [`Health`] in, text out.
+//! The two parts of `/metrics` as text. Pure: a [`Release`], or the health of the
+//! meter's parts, in; text out.
 //!
 //! Gauges only, no sample time stamps, no process collector, no account labels; the set of series
 //! is that of the configuration and stays for the life of the process.
@@ -6,28 +7,13 @@
 //! # Source
 //! Prometheus text exposition format 0.0.4.
 
+use crate::meter::flag_counts::KINDS;
 use crate::meter::policy::Policy;
-use crate::meter::raised::KINDS;
 use crate::meter::release::Release;
 use prometheus::{Encoder, IntGaugeVec, Opts, Registry, TextEncoder};
 
 /// The content type of `/metrics`.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
-
-/// What the status part says. Traffic changes none of it.
-#[derive(Clone)]
-pub struct Health {
-    /// Interface patterns and whether they are attached.
-    pub taps: Vec<(String, bool)>,
-    /// Roster sources and whether they are up.
-    pub sources: Vec<(&'static str, bool)>,
-    /// Whether the last close succeeded; for `status`, not on the page.
-    pub close_ok: bool,
-    /// Whether the last save succeeded.
-    pub store_ok: bool,
-    /// Whether the last reload was accepted.
-    pub reload_ok: bool,
-}
 
 /// The released part: every `blindmeter_epoch*` series.
 #[must_use]
@@ -97,47 +83,54 @@ pub fn released(release: &Release) -> String {
     page.text()
 }
 
-/// The status part: everything that is not of an epoch.
+/// The status part, everything that is not of an epoch: interface patterns and whether they are
+/// attached, roster sources and whether they are up, whether the last save succeeded and the last reload
+/// was accepted, and the policy. Traffic changes none of it.
 #[must_use]
-pub fn status(health: &Health, policy: &Policy) -> String {
+pub fn status(
+    taps: &[(String, bool)],
+    sources: &[(&str, bool)],
+    store_ok: bool,
+    reload_ok: bool,
+    policy: &Policy,
+) -> String {
     let page = Page::new();
     page.labelled(
-        "info",
-        "1; policy is a digest of every privacy parameter in force.",
-        &["version", "revision", "profile", "mode", "policy"],
+        "build_info",
+        "1; the version and the commit of the program, and the profile of its privacy floors.",
+        &["version", "revision", "profile"],
         &[(
             &[
                 env!("CARGO_PKG_VERSION"),
                 option_env!("BLINDMETER_REVISION").unwrap_or("unknown"),
                 policy.profile.word(),
-                policy.mode.word(),
-                &policy.digest(),
             ],
             1,
         )],
     );
+    page.labelled(
+        "policy_info",
+        "1; policy is a digest of every privacy parameter in force.",
+        &["mode", "policy"],
+        &[(&[policy.mode.word(), &policy.digest()], 1)],
+    );
     let rows: Vec<([&str; 1], i64)> =
-        health.taps.iter().map(|(name, attached)| ([name.as_str()], (*attached).into())).collect();
+        taps.iter().map(|(name, attached)| ([name.as_str()], (*attached).into())).collect();
     page.labelled(
         "tap_attached",
         "1 when the interface is attached; of a glob, unless something that matches failed to attach.",
         &["interface"],
         &rows.iter().map(|(labels, value)| (labels.as_slice(), *value)).collect::<Vec<_>>(),
     );
-    let rows: Vec<([&str; 1], i64)> =
-        health.sources.iter().map(|(source, up)| ([*source], (*up).into())).collect();
+    let rows: Vec<([&str; 1], i64)> = sources.iter().map(|(source, up)| ([*source], (*up).into())).collect();
     page.labelled(
         "roster_source_up",
         "1 when the source was read.",
         &["source"],
         &rows.iter().map(|(labels, value)| (labels.as_slice(), *value)).collect::<Vec<_>>(),
     );
-    page.plain(
-        "store_ok",
-        "1 when the last save succeeded; always 1 in memory mode.",
-        health.store_ok.into(),
-    );
-    page.plain("config_reload_ok", "1 when the last reload was accepted.", health.reload_ok.into());
+    page.plain("store_ok", "1 when the last save succeeded; always 1 in memory mode.", store_ok.into());
+    page.plain("config_last_reload_successful", "1 when the last reload was accepted.", reload_ok.into());
     page.text()
 }
 
@@ -170,8 +163,7 @@ impl Page {
     fn text(&self) -> String {
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.0.gather(), &mut text).expect("writing to memory does not fail");
-        let text = String::from_utf8(text).expect("the exposition format is UTF-8");
-        text
+        String::from_utf8(text).expect("the exposition format is UTF-8")
     }
 }
 
@@ -184,14 +176,9 @@ mod tests {
     #[test]
     fn the_page_before_the_first_release_is_the_golden_one() {
         let policy = Policy { profile: Profile::Standard, ..Policy::DEFAULT };
-        let health = Health {
-            taps: vec![("wg0".into(), true), ("tun*".into(), true)],
-            sources: vec![("control", true), ("file", true)],
-            close_ok: true,
-            store_ok: true,
-            reload_ok: true,
-        };
-        let page = released(&Release::none()) + &status(&health, &policy);
+        let taps = [("wg0".into(), true), ("tun*".into(), true)];
+        let sources = [("control", true), ("file", true)];
+        let page = released(&Release::none()) + &status(&taps, &sources, true, true, &policy);
         let samples: Vec<&str> = page.lines().filter(|line| !line.starts_with('#')).collect();
         let digest = policy.digest();
         let version = env!("CARGO_PKG_VERSION");
@@ -214,8 +201,9 @@ blindmeter_epoch_mass_event 0
 blindmeter_epoch_suppressed 0
 blindmeter_epoch_unattributed_bytes{{direction="down"}} 0
 blindmeter_epoch_unattributed_bytes{{direction="up"}} 0
-blindmeter_config_reload_ok 1
-blindmeter_info{{mode="noisy",policy="{digest}",profile="standard",revision="{revision}",version="{version}"}} 1
+blindmeter_build_info{{profile="standard",revision="{revision}",version="{version}"}} 1
+blindmeter_config_last_reload_successful 1
+blindmeter_policy_info{{mode="noisy",policy="{digest}"}} 1
 blindmeter_roster_source_up{{source="control"}} 1
 blindmeter_roster_source_up{{source="file"}} 1
 blindmeter_store_ok 1

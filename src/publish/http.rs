@@ -5,8 +5,8 @@
 //! when its buffer is exchanged and at no other time.
 #![expect(clippy::disallowed_types, reason = "the listeners' own addresses are bound here")]
 
-use super::web::{self, Door};
-use crate::failure::{Code, Failure};
+use super::web::{self, ActiveWebConfig};
+use crate::exit::{ExitError, ExitStatus};
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Bytes;
@@ -81,14 +81,16 @@ impl Pages {
 ///
 /// # Errors
 /// A port that is taken (69), or an address that cannot be bound (74, 77).
-pub fn bind(addresses: &[SocketAddr]) -> Result<Vec<StdListener>, Failure> {
+pub fn bind(addresses: &[SocketAddr]) -> Result<Vec<StdListener>, ExitError> {
     let failed = |address: &SocketAddr, error: &io::Error| {
         let (code, remedy) = match error.kind() {
-            io::ErrorKind::AddrInUse => (Code::Unavailable, "choose another port, or stop what holds it"),
-            io::ErrorKind::PermissionDenied => (Code::Permission, "choose a port from 1024 on"),
-            _ => (Code::Io, "choose an address of this host"),
+            io::ErrorKind::AddrInUse => {
+                (ExitStatus::Unavailable, "choose another port, or stop what holds it")
+            }
+            io::ErrorKind::PermissionDenied => (ExitStatus::Permission, "choose a port from 1024 on"),
+            _ => (ExitStatus::Io, "choose an address of this host"),
         };
-        Failure::new(code, format!("web.listen {address}: {error}; {remedy}"))
+        ExitError::new(code, format!("web.listen {address}: {error}; {remedy}"))
     };
     let bind = |address: &SocketAddr| {
         let listener = StdListener::bind(address).and_then(|listener| {
@@ -138,7 +140,7 @@ impl Listeners {
     ///
     /// # Errors
     /// Those of [`bind`]; nothing has changed then.
-    pub fn prepare(&self, addresses: &[SocketAddr]) -> Result<Bound, Failure> {
+    pub fn prepare(&self, addresses: &[SocketAddr]) -> Result<Bound, ExitError> {
         let new = |address: &&SocketAddr| !self.serving.iter().any(|(served, _)| served == *address);
         let new: Vec<SocketAddr> = addresses.iter().filter(new).copied().collect();
         Ok(new.iter().copied().zip(bind(&new)?).collect())
@@ -154,7 +156,7 @@ impl Listeners {
         bound: Bound,
         addresses: &[SocketAddr],
         router: &Router,
-        door: &Arc<Door>,
+        door: &Arc<ActiveWebConfig>,
     ) -> io::Result<()> {
         for (address, listener) in bound {
             let listener = TcpListener::from_std(listener)?;
@@ -179,7 +181,7 @@ pub async fn serve(listener: TcpListener, router: Router) {
 
 /// Serves behind a door until the task is dropped. No error of a connection, a handshake or accept(2)
 /// ends it.
-pub async fn serve_behind(door: Arc<Door>, listener: TcpListener, router: Router) {
+pub async fn serve_behind(door: Arc<ActiveWebConfig>, listener: TcpListener, router: Router) {
     let router = web::behind(&door, router);
     let mut connections: JoinSet<()> = JoinSet::new();
     let mut handles: VecDeque<AbortHandle> = VecDeque::new();
@@ -190,7 +192,7 @@ pub async fn serve_behind(door: Arc<Door>, listener: TcpListener, router: Router
             Some(_) = connections.join_next() => continue,
         };
         let Ok((stream, _)) = accepted else {
-            crate::clock::pause(ACCEPT_PAUSE).await;
+            crate::clock::sleep(ACCEPT_PAUSE).await;
             continue;
         };
         handles.retain(|handle| !handle.is_finished());
@@ -207,7 +209,7 @@ pub async fn serve_behind(door: Arc<Door>, listener: TcpListener, router: Router
 async fn connection(stream: TcpStream, tls: Option<Arc<rustls::ServerConfig>>, router: Router) {
     let Some(tls) = tls else { return converse(stream, router).await };
     let handshake = TlsAcceptor::from(tls).accept(stream);
-    if let Some(Ok(stream)) = crate::clock::within(HANDSHAKE_TIME, handshake).await {
+    if let Some(Ok(stream)) = crate::clock::timeout(HANDSHAKE_TIME, handshake).await {
         converse(stream, router).await;
     }
 }

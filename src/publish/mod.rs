@@ -1,9 +1,8 @@
-//! What the outside sees: the metrics page over HTTP, and support's view of one account.
+//! What the outside sees: the metrics page over HTTP.
 //!
 //! `/metrics` is two immutable buffers: one changes when an epoch is released, the other on events
 //! that traffic cannot cause. Nothing in here sees a packet, an address or a live counter.
 
 pub mod exposition;
 pub mod http;
-pub mod support;
 pub mod web;

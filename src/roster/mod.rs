@@ -2,13 +2,13 @@
 //! addresses in the program.
 //!
 //! Flow: a source hands in assignments -> precedence decides -> [`table::Table`] answers the taps
-//! with a slot. Nothing here counts, and nothing here prints. Changes are made under one lock;
+//! with a slot. Nothing here counts, and nothing here prints. RosterWriter are made under one lock;
 //! the taps read the table without it. Before a change the caller lets the taps settle, so that
 //! packets that arrived before it are charged to the old owner.
 
 pub mod account;
 pub mod address;
-mod claims;
+mod assignments;
 pub mod csv;
 mod directory;
 pub mod owners;
@@ -19,7 +19,7 @@ use crate::meter::slot::Slot;
 use crate::meter::tags::{Tag, Tags};
 use account::AccountName;
 use address::Prefix;
-use claims::{Claims, Slots};
+use assignments::{Assignments, Slots};
 use directory::Directory;
 use owners::{Owned, Owners, OwnersRefused};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -128,7 +128,7 @@ pub struct Identity {
 /// What only the writer needs.
 struct Book {
     capacity: usize,
-    claims: Claims,
+    claims: Assignments,
     next: Slot,
     /// Slots of removed accounts: free after one more close, when no late packet can add to them.
     resting: BTreeSet<Slot>,
@@ -156,7 +156,7 @@ impl Roster {
     fn with(table: Table, elsewhere: Option<Arc<dyn Owners>>, pools: &[Prefix], capacity: usize) -> Self {
         let book = Book {
             capacity,
-            claims: Claims::new(pools),
+            claims: Assignments::new(pools),
             next: Slot::FIRST_ACCOUNT,
             resting: BTreeSet::new(),
             free: Vec::new(),
@@ -255,7 +255,7 @@ impl Roster {
     ///
     /// # Errors
     /// When the tap's look-up cannot be changed.
-    pub fn release(&self, source: Source, prefix: Prefix) -> Result<bool, RosterError> {
+    pub fn unassign(&self, source: Source, prefix: Prefix) -> Result<bool, RosterError> {
         let mut book = self.book();
         let claim = book.claims.get(prefix);
         let had = claim.of(source).is_some();

@@ -30,8 +30,8 @@ fn control_wins_over_the_file_and_gives_way_when_released() {
     roster.replace(Source::File, vec![]).expect("room");
     assert!(owner(&roster, "10.8.0.2") == slots[1]);
     roster.replace(Source::File, vec![(prefix("10.8.0.2"), name("alice"))]).expect("room");
-    assert!(roster.release(Source::Control, prefix("10.8.0.2")) == Ok(true));
-    assert!(roster.release(Source::Control, prefix("10.8.0.2")) == Ok(false));
+    assert!(roster.unassign(Source::Control, prefix("10.8.0.2")) == Ok(true));
+    assert!(roster.unassign(Source::Control, prefix("10.8.0.2")) == Ok(false));
     assert!(owner(&roster, "10.8.0.2") == slots[0]);
 }
 
@@ -63,7 +63,7 @@ fn a_roster_without_room_is_left_as_it_was() {
 fn an_account_that_nobody_names_leaves_at_the_end_of_the_period() {
     let roster = small();
     roster.assign(Source::Control, prefix("10.8.0.2"), &name("alice")).expect("room");
-    roster.release(Source::Control, prefix("10.8.0.2")).expect("a table takes it");
+    roster.unassign(Source::Control, prefix("10.8.0.2")).expect("a table takes it");
     assert!(roster.at_close(false, true).is_empty() && roster.slot_of(&name("alice")).is_some());
     assert!(roster.at_close(true, true).is_empty() && roster.slot_of(&name("alice")).is_none());
     // The slot rests for one close, and is then given to the next account.
@@ -167,7 +167,7 @@ proptest! {
             match step {
                 Step::One(text, 0) => {
                     let had = claims.entry(prefix(&text)).or_default()[source as usize].take().is_some();
-                    prop_assert!(roster.release(source, prefix(&text)) == Ok(had));
+                    prop_assert!(roster.unassign(source, prefix(&text)) == Ok(had));
                 }
                 Step::One(text, owner) => {
                     roster.assign(source, prefix(&text), &account(owner)).expect("room");
@@ -213,7 +213,7 @@ fn a_table_that_grows_while_it_is_read_never_answers_wrong() {
         let other = prefix(&format!("192.168.{}.{}", low >> 8, low & 255));
         roster.assign(Source::Control, other, &name("other")).expect("room");
         if low % 3 == 0 {
-            roster.release(Source::Control, other).expect("a table takes it");
+            roster.unassign(Source::Control, other).expect("a table takes it");
         }
     }
     done.store(true, std::sync::atomic::Ordering::Relaxed);
@@ -296,7 +296,7 @@ fn adopted_owners_hold_until_somebody_says_otherwise() {
         roster.assign(Source::Control, prefix(text), &name("bob")).expect("room");
         assert!(roster.take_contradicted().is_empty());
         let (roster, _) = adopting();
-        roster.release(Source::Control, prefix(text)).expect("it can be taken back");
+        roster.unassign(Source::Control, prefix(text)).expect("it can be taken back");
         roster.assign(Source::Control, prefix(text), &name("bob")).expect("room");
         assert!(roster.take_contradicted().is_empty());
         // Of two sources, the one that does not own it neither confirms nor contradicts.

@@ -4,7 +4,7 @@
 //! who has gone, until another entry falls there. Here it is overwritten first. A table that makes
 //! room within itself leaves copies as well; this one is made anew before it would.
 
-use super::claims::Claim;
+use super::assignments::Assignment;
 use hashbrown::HashTable;
 use std::hash::{BuildHasher, Hash, RandomState};
 
@@ -12,31 +12,31 @@ use std::hash::{BuildHasher, Hash, RandomState};
 /// would move entries about within itself, and rare enough to cost little.
 const STALE_SHARE: usize = 4;
 
-/// Claims by a key.
+/// Assignments by a key.
 pub(super) struct WipedMap<K> {
-    entries: HashTable<(K, Claim)>,
+    entries: HashTable<(K, Assignment)>,
     hasher: RandomState,
     /// Removals since the table was made.
     removed: usize,
     /// What removed entries are overwritten with.
-    blank: (K, Claim),
+    blank: (K, Assignment),
 }
 
 impl<K: Copy + Eq + Hash> WipedMap<K> {
     /// No claims; `blank` is a key that stands for nobody.
     pub(super) fn new(blank: K) -> Self {
-        let blank = (blank, Claim::default());
+        let blank = (blank, Assignment::default());
         Self { entries: HashTable::new(), hasher: RandomState::new(), removed: 0, blank }
     }
 
     /// The claim of a key.
-    pub(super) fn get(&self, key: &K) -> Option<Claim> {
+    pub(super) fn get(&self, key: &K) -> Option<Assignment> {
         let found = self.entries.find(self.hasher.hash_one(key), |(other, _)| other == key);
         found.map(|(_, claim)| *claim)
     }
 
     /// Sets the claim of a key.
-    pub(super) fn insert(&mut self, key: K, claim: Claim) {
+    pub(super) fn insert(&mut self, key: K, claim: Assignment) {
         let hash = self.hasher.hash_one(key);
         match self.entries.find_mut(hash, |(other, _)| *other == key) {
             Some((_, held)) => *held = claim,
@@ -70,12 +70,12 @@ impl<K: Copy + Eq + Hash> WipedMap<K> {
     }
 
     /// Every key and its claim, in no order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (K, Claim)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (K, Assignment)> {
         self.entries.iter().copied()
     }
 
     /// Every claim, to be changed.
-    pub(super) fn claims_mut(&mut self) -> impl Iterator<Item = &mut Claim> {
+    pub(super) fn claims_mut(&mut self) -> impl Iterator<Item = &mut Assignment> {
         self.entries.iter_mut().map(|(_, claim)| claim)
     }
 }
@@ -87,8 +87,8 @@ mod tests {
     use crate::roster::Source;
     use std::collections::HashMap;
 
-    fn claim(slot: u32) -> Claim {
-        Claim::default().with(Source::File, Some(Slot::new(slot)))
+    fn claim(slot: u32) -> Assignment {
+        Assignment::default().with(Source::File, Some(Slot::new(slot)))
     }
 
     /// Beside the standard library's map, through growth and shrinking.

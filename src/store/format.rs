@@ -9,8 +9,9 @@
 //! Authenticated-Encryption and its Nonce-Reuse Misuse-Resistance (2015), section 7.
 
 use super::disk::Disk;
-use super::image::{HEAD_BYTES, Head, RECORD_BYTES, Record};
+use super::image::{HEAD_BYTES, RECORD_BYTES};
 use super::keys::Key;
+use crate::node::saved::{Head, Record};
 use chacha20poly1305::aead::AeadInOut;
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
 use std::io;

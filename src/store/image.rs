@@ -1,65 +1,22 @@
-//! What is kept at rest, as plain values and as bytes: one head, one record for each slot.
+//! What is kept at rest, as bytes: one head, one record for each slot.
 //!
 //! Holds no account name and no address: an account is a keyed tag. The layout is documented in
-//! ARCHITECTURE.md, "The sealed store"; a change to it is a new format version.
+//! docs/store-format.md; a change to it is a new format version.
 
-use crate::limits::{EXPORTED, LimitsState, STAFF, Staff, Window};
 use crate::meter::band::Band;
 use crate::meter::epoch::Carry;
 use crate::meter::release::Release;
 use crate::meter::tags::Tag;
 use crate::meter::units::{Totals, Volume};
-use crate::schedule::ScheduleState;
+use crate::node::rate_limits::{EXPORTED, RateLimitState, STAFF, Staff, Window};
+use crate::node::saved::{Head, Record};
+use crate::node::schedule::ScheduleState;
 
 /// Bytes of an encoded head, padding included: most of it is room for marks of exports.
 pub const HEAD_BYTES: usize = 5_120;
 
 /// Bytes of an encoded record.
 pub const RECORD_BYTES: usize = 113;
-
-/// One slot at the moment of a save.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub struct Record {
-    /// Whose slot it is.
-    pub tag: Tag,
-    /// Sum of the period's closed epochs.
-    pub period: Totals,
-    /// The cumulative counter when the open epoch began.
-    pub mark: Totals,
-    /// The cumulative counter at the save.
-    pub reading: Totals,
-    /// The band that support sees.
-    pub band: Band,
-}
-
-/// Everything that is not of one slot.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Head {
-    /// The counter memory that marks and readings were read from.
-    pub memory: [u8; 16],
-    /// The boot whose clock the marks in nanoseconds are of.
-    pub boot: [u8; 16],
-    /// When epochs end.
-    pub schedule: ScheduleState,
-    /// Boot clock at which the sealed release is to be published.
-    pub publish_at: Option<u64>,
-    /// Drawn and not served yet.
-    pub sealed: Option<Release>,
-    /// Served last.
-    pub released: Release,
-    /// Index of the last refresh of the bands.
-    pub refresh_index: u64,
-    /// Boot clock at the last refresh.
-    pub refreshed_at: u64,
-    /// Index of the running period.
-    pub period_index: u64,
-    /// Boot clock when the period began.
-    pub period_began_at: u64,
-    /// What waits for the next release.
-    pub carry: Carry,
-    /// What staff has looked up and exported.
-    pub limits: LimitsState,
-}
 
 /// Writes values one after the other.
 struct Writer<'a>(&'a mut [u8]);
@@ -102,7 +59,7 @@ impl Writer<'_> {
         self.0 = &mut room[(places - count) * size..];
     }
 
-    fn limits(&mut self, limits: &LimitsState) {
+    fn limits(&mut self, limits: &RateLimitState) {
         self.word(limits.seen_at);
         for window in [limits.minute, limits.day, limits.week] {
             self.word(window.index);
@@ -159,7 +116,7 @@ impl Reader<'_> {
         items
     }
 
-    fn limits(&mut self) -> LimitsState {
+    fn limits(&mut self) -> RateLimitState {
         let seen_at = self.word();
         let mut window = || Window { index: self.word(), elapsed_nanoseconds: self.word() };
         let (minute, day, week) = (window(), window(), window());
@@ -170,7 +127,7 @@ impl Reader<'_> {
             Staff { uid, shown_this_minute, shown_today, exported_today }
         });
         let exported = self.list(EXPORTED, 8, Self::word);
-        LimitsState { seen_at, minute, day, week, staff, exported, look_ups, exports }
+        RateLimitState { seen_at, minute, day, week, staff, exported, look_ups, exports }
     }
 }
 

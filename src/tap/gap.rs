@@ -16,7 +16,7 @@ pub struct Links(&'static [AtomicU64]);
 /// One remembered interface: its index, whether the rest holds, its own count at the last look, and
 /// what the tap has seen since.
 #[derive(Clone, Copy)]
-pub(super) struct Remembered(&'static [AtomicU64]);
+pub(super) struct InterfaceRecord(&'static [AtomicU64]);
 
 impl Links {
     /// How many words remember so many interfaces.
@@ -48,12 +48,12 @@ impl Links {
     }
 
     /// What is remembered of the interface of this index; none where there is no room for it.
-    pub(super) fn of(self, index: u32) -> Option<Remembered> {
+    pub(super) fn of(self, index: u32) -> Option<InterfaceRecord> {
         let links = || self.0[1..].chunks_exact(LINK_WORDS);
         let known = links().find(|link| link[0].load(Ordering::Relaxed) == u64::from(index));
         let link = known.or_else(|| links().find(|link| link[0].load(Ordering::Relaxed) == 0))?;
         link[0].store(u64::from(index), Ordering::Relaxed);
-        Some(Remembered(link))
+        Some(InterfaceRecord(link))
     }
 
     /// Forgets the interface of this index: it is gone.
@@ -65,7 +65,7 @@ impl Links {
     }
 }
 
-impl Remembered {
+impl InterfaceRecord {
     /// Packets that passed the interface and were not seen, by what its own counters say now; none
     /// where nothing was remembered of it. Too many by what a device counts and merges before the
     /// tap sees it, for the last second of the process before.

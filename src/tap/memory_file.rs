@@ -4,13 +4,13 @@
 //! Holds tags, counters, and for each interface its index and how many packets its own counters
 //! had told of; no name, no address. The file is of mode 0600, and ends with a clean stop.
 
+use super::counter_memory::CounterMemory;
 use super::gap::Links;
-use super::memory::CounterMemory;
 use super::shared::{PAGE_BYTES, mapped};
-use crate::guard::filesystem::IN_MEMORY;
 use crate::meter::counters::{Cell, Counters};
 use crate::meter::slot::Slot;
 use crate::meter::tags::{TagCell, Tags};
+use crate::system::filesystem::IN_MEMORY;
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::statfs::fstatfs;
 use std::fs::{File, OpenOptions};

@@ -6,27 +6,27 @@
 //! Holds no account name; addresses pass through [`Attribution::count`] and are not kept.
 
 pub mod capture_file;
-mod choice;
-mod follow;
+mod counter_memory;
+mod events;
 pub mod frame;
 mod gap;
+mod interfaces;
 pub mod kernel;
-mod links;
-mod memory;
 pub mod memory_file;
-mod news;
 mod pnet;
 mod ring;
+mod selection;
 mod shared;
 mod socket;
 mod source;
+mod worker;
 
-pub use choice::{Chosen, TapError, choose, survey};
-pub use follow::Tap;
+pub use counter_memory::{CounterHistory, CounterMemory};
+pub use events::{PatternState, TapEvent};
 pub use gap::Links;
-pub use memory::{CounterMemory, Memories};
-pub use news::{PatternState, TapNews};
+pub use selection::{Chosen, TapError, choose, survey};
 pub use source::Opener;
+pub use worker::Tap;
 
 use crate::meter::counters::Counters;
 use crate::meter::slot::{Direction, Slot};

@@ -6,7 +6,7 @@
 //! Needs CAP_NET_RAW.
 #![expect(unsafe_code, reason = "pnet lends its buffer for reading only, and it has to be cleared")]
 
-use super::links::{self, Passed};
+use super::interfaces::{self, Passed};
 use super::ring::gso_of;
 use super::socket::{self, Instruction};
 use super::{Attribution, Hardware};
@@ -139,7 +139,7 @@ impl Side {
             promiscuous: false,
             ..Config::default()
         };
-        let passed = links::passed(index).unwrap_or_default();
+        let passed = interfaces::passed(index).unwrap_or_default();
         let Channel::Ethernet(_, receiver) = pnet_datalink::channel(&interface, config)? else {
             return Err(io::ErrorKind::Unsupported.into());
         };

@@ -10,7 +10,7 @@
 #![expect(unsafe_code, reason = "the ring is memory shared with the kernel")]
 
 use super::frame::{Gso, Link};
-use super::links::{self, Passed};
+use super::interfaces::{self, Passed};
 use super::socket::{self, Instruction};
 use super::{Attribution, Hardware};
 use crate::meter::slot::Direction;
@@ -65,7 +65,7 @@ impl Ring {
     /// Opens a ring on the interface of this index, and says what had passed by then.
     pub(super) fn open(index: u32, hardware: Hardware, one_of_many: bool) -> io::Result<(Self, Passed)> {
         let ring = Self::unbound(hardware, if one_of_many { BLOCKS_OF_MANY } else { BLOCKS })?;
-        let passed = links::passed(index).unwrap_or_default();
+        let passed = interfaces::passed(index).unwrap_or_default();
         socket::bind(&ring.socket, index)?;
         Ok((ring, passed))
     }

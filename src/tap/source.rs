@@ -1,7 +1,7 @@
 //! What is attached to one interface, whichever tap it is: the seam between the thread and the taps.
 
+use super::interfaces::{self, Passed};
 use super::kernel::{Attacher, Attachment};
-use super::links::{self, Passed};
 use super::pnet::Pnet;
 use super::ring::Ring;
 use super::{Attribution, Hardware, TapKind};
@@ -127,12 +127,12 @@ impl Source {
         match self {
             Self::Kernel(attachment) => attachment.detach(),
             Self::Ring(ring) => {
-                let passed = links::passed(index);
+                let passed = interfaces::passed(index);
                 ring.shut();
                 passed.map(Passed::packets)
             }
             Self::Pnet(pnet) => {
-                let passed = links::passed(index);
+                let passed = interfaces::passed(index);
                 pnet.shut();
                 passed.map(Passed::packets)
             }

@@ -1,4 +1,4 @@
-//! Figures of traffic leave through the reports of `publish::support` only, never by themselves.
+//! Figures of traffic leave through the reports of `control::reports` only, never by themselves.
 
 use blindmeter::meter::clamp::Sums;
 use blindmeter::meter::counters::Counters;

@@ -3,7 +3,7 @@
 use blindmeter::meter::ledger::Sealed;
 use blindmeter::meter::noise::Randomness;
 use blindmeter::meter::policy::Policy;
-use blindmeter::meter::raised::Raised;
+use blindmeter::meter::flag_counts::FlagCounts;
 use blindmeter::meter::release::Release;
 
 fn change(release: &mut Release) {
@@ -13,11 +13,11 @@ fn change(release: &mut Release) {
 }
 
 fn go_around_the_epochs(sealed: &Sealed, policy: &Policy, randomness: &mut impl Randomness) -> Release {
-    Release::coarse(7, sealed, &Raised::default(), policy, randomness)
+    Release::coarse(7, sealed, &FlagCounts::default(), policy, randomness)
 }
 
 fn go_around_the_noise(sealed: &Sealed, policy: &Policy, randomness: &mut impl Randomness) -> Release {
-    Release::noisy(7, sealed, &Raised::default(), (policy, policy.gate_scale()), randomness)
+    Release::noisy(7, sealed, &FlagCounts::default(), (policy, policy.gate_scale()), randomness)
 }
 
 fn main() {}

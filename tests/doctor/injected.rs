@@ -2,7 +2,7 @@
 //! else is, and what looks like it and is harmless is not red.
 
 use blindmeter::config::Pattern;
-use blindmeter::guard::doctor::{Clock, Daemon, Facts, Host, Place, State, Subject, Verdict, examine};
+use blindmeter::doctor::{Clock, Daemon, Facts, Host, Place, State, Subject, Verdict, examine};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};

@@ -217,7 +217,7 @@ impl Daemon {
     }
 
     pub(crate) fn release(&self, prefix: &str) {
-        self.succeed(&["roster", "release", prefix]);
+        self.succeed(&["roster", "unassign", prefix]);
     }
 
     /// Replaces every assignment of the control socket by these lines of `prefix,account`.
@@ -345,7 +345,7 @@ pub(crate) fn try_metrics(namespace: &Namespace) -> Option<String> {
         stream.read_to_string(&mut response)?;
         Ok::<_, std::io::Error>(response)
     });
-    body.ok().filter(|response| response.contains("blindmeter_config_reload_ok"))
+    body.ok().filter(|response| response.contains("blindmeter_config_last_reload_successful"))
 }
 
 fn totals(value: &Value) -> Totals {

@@ -112,7 +112,7 @@ fn make(roster: &Roster, place: usize, change: Change) {
             roster.assign(Source::Control, prefix(text), &name(place, owner)).expect("room");
         }
         Change::Release => {
-            roster.release(Source::Control, prefix(text)).expect("a table takes it");
+            roster.unassign(Source::Control, prefix(text)).expect("a table takes it");
         }
         Change::Replace(owner) => {
             let places = (0..PLACES.len()).map(|at| (prefix(PLACES[at].0), name(at, owner)));
@@ -255,7 +255,7 @@ fn a_host_that_is_given_back_falls_to_what_lies_around_it() {
                 }
             });
             for _ in 0..10_000 {
-                roster.release(Source::Control, prefix(text)).expect("a table takes it");
+                roster.unassign(Source::Control, prefix(text)).expect("a table takes it");
                 assert!(table.slot_of(address) == around);
                 roster.assign(Source::Control, prefix(text), &name(place, 0)).expect("room");
                 assert!(table.slot_of(address) == own);

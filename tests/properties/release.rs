@@ -5,10 +5,10 @@ use blindmeter::meter::budget::Epsilon;
 use blindmeter::meter::clamp::clamped;
 use blindmeter::meter::counters::Counters;
 use blindmeter::meter::epoch::Epochs;
+use blindmeter::meter::flag_counts::FlagCounts;
 use blindmeter::meter::ledger::Ledger;
 use blindmeter::meter::noise::Randomness;
 use blindmeter::meter::policy::{Mode, Noise, Policy};
-use blindmeter::meter::raised::Raised;
 use blindmeter::meter::slot::{Direction, Slot};
 use blindmeter::meter::units::{Totals, Volume};
 use blindmeter::publish::exposition;
@@ -95,7 +95,7 @@ proptest! {
             let (up, down) = clamped(each, clamp);
             waiting[0] += i128::from(up) * i128::from(course.accounts);
             waiting[1] += i128::from(down) * i128::from(course.accounts);
-            prop_assert!(epochs.seal(ordinal, &mut ledger, &Raised::default(), &mut Silent(0)).is_ok());
+            prop_assert!(epochs.seal(ordinal, &mut ledger, &FlagCounts::default(), &mut Silent(0)).is_ok());
             if !course.served {
                 continue;
             }
@@ -122,12 +122,12 @@ fn an_ordinal_is_sealed_once() {
     let (mut epochs, mut ledger, counters) = held_back(exact(1 << 30));
     counters.add(Slot::FIRST_ACCOUNT, Direction::Up, 1 << 30, 1);
     for ordinal in [0, 1] {
-        assert!(epochs.seal(ordinal, &mut ledger, &Raised::default(), &mut Silent(0)).is_err());
+        assert!(epochs.seal(ordinal, &mut ledger, &FlagCounts::default(), &mut Silent(0)).is_err());
         assert!(epochs.sealed().is_none() && ledger.open_epoch(Slot::FIRST_ACCOUNT).bytes() == 1 << 30);
     }
     let mut barred = Epochs::new(exact(1 << 30), 7);
-    assert!(barred.seal(7, &mut ledger, &Raised::default(), &mut Silent(0)).is_err());
-    assert!(barred.seal(8, &mut ledger, &Raised::default(), &mut Silent(0)).is_ok());
+    assert!(barred.seal(7, &mut ledger, &FlagCounts::default(), &mut Silent(0)).is_err());
+    assert!(barred.seal(8, &mut ledger, &FlagCounts::default(), &mut Silent(0)).is_ok());
 }
 
 /// Closes one epoch in which an account alone moves 1 GiB, which the gate holds back.
@@ -136,7 +136,7 @@ fn held_back(policy: Policy) -> (Epochs, Ledger, Counters) {
     let mut ledger = Ledger::new(counters);
     let mut epochs = Epochs::new(policy, 0);
     counters.add(Slot::FIRST_ACCOUNT, Direction::Up, 1 << 30, 1);
-    assert!(epochs.seal(1, &mut ledger, &Raised::default(), &mut Silent(0)).is_ok());
+    assert!(epochs.seal(1, &mut ledger, &FlagCounts::default(), &mut Silent(0)).is_ok());
     assert!(epochs.publish().is_some_and(|release| release.suppressed()));
     (epochs, ledger, counters)
 }
@@ -148,7 +148,7 @@ fn next_epoch(before: Policy, after: Policy) -> i64 {
     for at in 0..30 {
         counters.add(Slot::new(Slot::FIRST_ACCOUNT.word() + at), Direction::Up, 1 << 20, 1);
     }
-    assert!(epochs.seal(2, &mut ledger, &Raised::default(), &mut Silent(0)).is_ok());
+    assert!(epochs.seal(2, &mut ledger, &FlagCounts::default(), &mut Silent(0)).is_ok());
     epochs.publish().map_or(0, |release| release.up_bytes())
 }
 
@@ -169,7 +169,7 @@ fn what_was_clamped_for_other_noise_enters_no_release() {
 }
 
 /// The value of a series on the page of an epoch in which this was raised.
-fn page(policy: Policy, raised: &Raised, seed: u64) -> String {
+fn page(policy: Policy, raised: &FlagCounts, seed: u64) -> String {
     let mut epochs = Epochs::new(policy, 0);
     let mut ledger = Ledger::new(Counters::in_memory(1));
     assert!(epochs.seal(1, &mut ledger, raised, &mut SplitMix(seed)).is_ok());
@@ -178,7 +178,7 @@ fn page(policy: Policy, raised: &Raised, seed: u64) -> String {
 
 #[test]
 fn what_is_raised_reaches_the_page() {
-    let raised = Raised {
+    let raised = FlagCounts {
         accounts: [7, 8, 200, 1000, 23, 64],
         mass_event: true,
         interrupted: true,

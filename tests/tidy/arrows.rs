@@ -17,7 +17,7 @@ const PLANTED_ALONE: &str = "#[cfg(feature = \"planted\")]";
 /// The arrows. An arrow that no file uses any more is taken out.
 const ARROWS: [(&str, &[&str]); 31] = [
     ("lib", &[]),
-    ("main", &["cli", "guard::heap::Wiping"]),
+    ("main", &["cli", "system::allocator::WipingAllocator"]),
     ("cli", ALL),
     ("daemon", ALL),
     // Leaks that are planted for the leakage harness; `PLANTED` says how they are reached.
@@ -26,12 +26,12 @@ const ARROWS: [(&str, &[&str]); 31] = [
         "keeper",
         &[
             "clock",
-            "control::desk::Desk",
+            "control::handler::Desk",
             "meter",
             "node",
             "store",
             "tap::CounterMemory",
-            "tap::Memories",
+            "tap::CounterHistory",
             "world::World",
         ],
     ),
@@ -43,7 +43,7 @@ const ARROWS: [(&str, &[&str]); 31] = [
     ("guard", &["netlink"]),
     // It knows the interfaces' patterns; no pool, no roster.
     ("guard/doctor", &["config::Pattern"]),
-    ("log", &["guard::sandbox::Part", "store::StoreError", "tap::kernel::KeptError"]),
+    ("log", &["system::sandbox::Part", "store::StoreError", "tap::kernel::PinError"]),
     ("netlink", &[]),
     ("world", &["clock", "meter::noise", "store::disk"]),
     // The state machine: clocks and slots, no names.
@@ -72,8 +72,8 @@ const ARROWS: [(&str, &[&str]); 31] = [
             "config::Backend",
             "config::Hook",
             "config::Pattern",
-            "guard::filesystem",
-            "guard::heap",
+            "system::filesystem",
+            "system::allocator",
             "meter::counters",
             "meter::slot",
             "meter::tags",
@@ -86,9 +86,9 @@ const ARROWS: [(&str, &[&str]); 31] = [
         "tap/kernel",
         &[
             "config::Hook",
-            "guard::capabilities",
-            "guard::filesystem",
-            "guard::sandbox",
+            "system::capabilities",
+            "system::filesystem",
+            "system::sandbox",
             "meter::counters",
             "meter::slot",
             "meter::tags",
@@ -112,7 +112,7 @@ const ARROWS: [(&str, &[&str]); 31] = [
     ),
     // Of traffic, /metrics sees a release; support sees a band and the totals of an export.
     ("publish", &[]),
-    ("publish/exposition", &["meter::policy", "meter::raised", "meter::release"]),
+    ("publish/exposition", &["meter::policy", "meter::flag_counts", "meter::release"]),
     ("publish/http", &["clock", "failure"]),
     // What stands before the pages sees none of them.
     ("publish/web", &["clock", "world"]),

@@ -173,14 +173,14 @@ fn a_bad_file_is_refused_whole_and_the_old_certificate_is_served_on() {
         let mut session = client.connect(scene.port()).expect("a handshake");
         let page = session.get("/metrics", "").expect("an answer").body;
         assert_eq!(session.shown(), der(&scene.pair), "{file}");
-        assert!(page.contains("\nblindmeter_config_reload_ok 0\n"), "{page}");
+        assert!(page.contains("\nblindmeter_config_last_reload_successful 0\n"), "{page}");
         scene.replace("roster.csv", "prefix,account\n10.77.0.1,canary-one\n");
         scene.replace("web.yml", MUTUAL);
         scene.replace_pair(&scene.pair);
         scene.replace("clients.crt", &scene.clients.pem());
         accepted(&daemon);
         let page = client.get(scene.port(), "/metrics").expect("an answer").body;
-        assert!(page.contains("\nblindmeter_config_reload_ok 1\n"), "{page}");
+        assert!(page.contains("\nblindmeter_config_last_reload_successful 1\n"), "{page}");
     }
     fs::set_permissions(scene.path("server.key"), Permissions::from_mode(0o644)).expect("ours");
     refused(&daemon, &["line 3:", "its group or others may read or write it; chmod 600 it"]);

@@ -5,27 +5,29 @@
 //! browser reaches it.
 #![expect(clippy::disallowed_types, reason = "the demo's own listener has an address")]
 
+mod namespace;
 mod screen;
 mod stage;
 mod traffic;
 
 use super::output::{self, VolumeReport};
-use crate::clock::{Stopwatch, pause};
+use crate::clock::{Stopwatch, sleep};
 use crate::config::{Backend, ComparablePolicy, Config, Pattern, Roles};
-use crate::control::changes::Change;
-use crate::daemon::{self, End, Engine};
-use crate::failure::{Code, Failure};
-use crate::guard::playground::{self, DEVICE, Playground};
+use crate::engine::persistence::choose;
+use crate::engine::roster_writer::Change;
+use crate::engine::{End, Engine, start};
+use crate::environment::System;
+use crate::exit::{ExitError, ExitStatus};
 use crate::meter::budget::Epsilon;
 use crate::meter::policy::{DAY_SECONDS, Mode, Noise, Policy, Profile};
 use crate::meter::release::Release;
 use crate::publish::http;
 use crate::roster::address::Prefix;
-use crate::world::System;
 use clap::Args;
+use namespace::{DEVICE, PrivateNamespace};
 use screen::Look;
 use serde::Serialize;
-use stage::Outlet;
+use stage::Injector;
 use std::io::IsTerminal;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -74,12 +76,12 @@ struct Report {
 /// # Errors
 /// A port that is taken (69), packets that could not be sent (74), or a count that does not equal
 /// what was sent (70).
-pub(super) fn run(options: &Options) -> Result<(), Failure> {
+pub(super) fn run(options: &Options) -> Result<(), ExitError> {
     let listener = listener(options.listen)?;
-    let address = listener.local_addr().map_err(|error| Failure::new(Code::Io, error.to_string()))?;
+    let address = listener.local_addr().map_err(|error| ExitError::new(ExitStatus::Io, error.to_string()))?;
     let metrics_url = format!("http://{address}/metrics");
-    let playground = match playground::enter() {
-        Ok(playground) => Some(playground),
+    let namespace = match namespace::enter() {
+        Ok(namespace) => Some(namespace),
         Err(why) => {
             output::complain(&format!("{why}: the same packets go to the tap in-process"));
             None
@@ -88,26 +90,26 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::new(Code::Io, error.to_string()))?;
-    runtime.block_on(perform(options, listener, playground, metrics_url))
+        .map_err(|error| ExitError::new(ExitStatus::Io, error.to_string()))?;
+    runtime.block_on(perform(options, listener, namespace, metrics_url))
 }
 
 async fn perform(
     options: &Options,
     listener: TcpListener,
-    playground: Option<Playground>,
+    namespace: Option<PrivateNamespace>,
     metrics_url: String,
-) -> Result<(), Failure> {
-    let io = |error: std::io::Error| Failure::new(Code::Io, error.to_string());
+) -> Result<(), ExitError> {
+    let io = |error: std::io::Error| ExitError::new(ExitStatus::Io, error.to_string());
     let crowd = Crowd::new(options.accounts);
     let config = config(options.accounts);
-    let prepared = playground.as_ref().map(|_| daemon::choose(&config)).transpose()?;
-    let engine = daemon::start(&config, prepared, crowd.roster(), false)?;
+    let prepared = namespace.as_ref().map(|_| choose(&config)).transpose()?;
+    let engine = start(&config, prepared, crowd.roster(), false)?;
     let listener = tokio::net::TcpListener::from_std(listener).map_err(io)?;
-    let serving = tokio::spawn(http::serve(listener, http::router(Arc::clone(&engine.pages))));
-    let mut outlet = match playground {
-        Some(playground) => Outlet::open(playground).map_err(io)?,
-        None => Outlet::in_process(&engine),
+    let serving = tokio::spawn(http::serve(listener, http::router(engine.state.pages())));
+    let mut outlet = match namespace {
+        Some(namespace) => Injector::open(namespace).map_err(io)?,
+        None => Injector::in_process(&engine),
     };
     let sent = Arc::new(Sent::new(&crowd));
     let generator = {
@@ -117,16 +119,17 @@ async fn perform(
     };
     let (releases, seconds) = watch(options, &engine, &sent, &metrics_url).await?;
     sent.stop();
-    let generated = generator.join().map_err(|_| Failure::new(Code::Bug, "the generator ended early"))?;
+    let generated =
+        generator.join().map_err(|_| ExitError::new(ExitStatus::Bug, "the generator ended early"))?;
     generated.map_err(io)?;
-    let _ = engine.desk.changes.make(Change::Settle).await;
-    let totals = engine.desk.node().node_totals();
+    let _ = engine.state.change(Change::Quiesce).await;
+    let totals = engine.state.node().node_totals();
     let counted = totals.attributed.plus(totals.unattributed);
     let report = Report {
         schema_version: 1,
         seconds,
         epochs_released: releases,
-        backend: engine.desk.backend.to_owned(),
+        backend: engine.state.backend().to_owned(),
         sent: VolumeReport {
             bytes: sent.bytes.load(Ordering::Relaxed),
             packets: sent.packets.load(Ordering::Relaxed),
@@ -141,7 +144,7 @@ async fn perform(
     conclude(&report, options.json)
 }
 
-fn conclude(report: &Report, json: bool) -> Result<(), Failure> {
+fn conclude(report: &Report, json: bool) -> Result<(), ExitError> {
     let exact = report.sent.bytes == report.counted.bytes && report.sent.packets == report.counted.packets;
     if json {
         output::json(report)?;
@@ -162,7 +165,7 @@ fn conclude(report: &Report, json: bool) -> Result<(), Failure> {
             report.seconds
         ))?;
     }
-    if exact { Ok(()) } else { Err(Failure::new(Code::Bug, "counted is not what was sent")) }
+    if exact { Ok(()) } else { Err(ExitError::new(ExitStatus::Bug, "counted is not what was sent")) }
 }
 
 /// Shows the demo until its time is over; returns how many epochs were released, and the seconds.
@@ -171,7 +174,7 @@ async fn watch(
     engine: &Engine<System>,
     sent: &Sent,
     metrics_url: &str,
-) -> Result<(usize, u64), Failure> {
+) -> Result<(usize, u64), ExitError> {
     let stopwatch = Stopwatch::start();
     let live = !options.json && std::io::stdout().is_terminal();
     if live {
@@ -182,14 +185,14 @@ async fn watch(
     let mut releases: Vec<Release> = Vec::new();
     let look = |second: u64, releases: &[Release], once: bool| {
         let rows = sent.seconds.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let backend = engine.desk.backend;
+        let backend = engine.state.backend();
         let look = Look { second, metrics_url, backend, releases, sent: &rows };
         if once { screen::print(&look) } else { screen::draw(&look) }
     };
     let show = async {
         loop {
-            pause(FRAME).await;
-            let released = engine.desk.node().released();
+            sleep(FRAME).await;
+            let released = engine.state.node().released();
             if released.ordinal() != releases.last().map_or(0, Release::ordinal) {
                 releases.push(released);
             }
@@ -214,13 +217,13 @@ async fn watch(
     Ok((releases.len(), second))
 }
 
-fn listener(asked: Option<SocketAddr>) -> Result<TcpListener, Failure> {
+fn listener(asked: Option<SocketAddr>) -> Result<TcpListener, ExitError> {
     let usual = SocketAddr::from(([127, 0, 0, 1], 9776));
     let bound = match asked {
         Some(address) => http::bind(&[address]),
         None => http::bind(&[usual]).or_else(|_| http::bind(&[SocketAddr::from(([127, 0, 0, 1], 0))])),
     }?;
-    bound.into_iter().next().ok_or_else(|| Failure::new(Code::Bug, "no listener"))
+    bound.into_iter().next().ok_or_else(|| ExitError::new(ExitStatus::Bug, "no listener"))
 }
 
 fn config(accounts: u32) -> Config {

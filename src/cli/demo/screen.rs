@@ -2,7 +2,7 @@
 //! per-account exporter would have told a scraper about the same seconds.
 
 use super::super::output;
-use crate::failure::Failure;
+use crate::exit::ExitError;
 use crate::meter::release::Release;
 
 /// Rows of the live table.
@@ -29,14 +29,14 @@ pub(super) struct Look<'a> {
 }
 
 /// Draws the table anew at the top of the terminal.
-pub(super) fn draw(look: &Look<'_>) -> Result<(), Failure> {
+pub(super) fn draw(look: &Look<'_>) -> Result<(), ExitError> {
     // Home, then each line erased to its end, then what is below: no flicker.
     let lines = lines(look).join("\x1b[K\n");
     output::raw(&format!("\x1b[H{lines}\x1b[K\n\x1b[J"))
 }
 
 /// Prints the table once, for a terminal that is none.
-pub(super) fn print(look: &Look<'_>) -> Result<(), Failure> {
+pub(super) fn print(look: &Look<'_>) -> Result<(), ExitError> {
     lines(look).iter().try_for_each(|line| output::line(line))
 }
 

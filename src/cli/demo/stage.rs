@@ -1,11 +1,11 @@
 //! Where the demo's packets go: into a device of a private namespace, or straight to the tap.
 
-use crate::daemon::Engine;
-use crate::guard::playground::{Device, Playground};
+use super::namespace::{Device, PrivateNamespace};
+use crate::engine::Engine;
+use crate::environment::System;
 use crate::meter::slot::Direction;
 use crate::tap::frame::Link;
 use crate::tap::{self, Attribution};
-use crate::world::System;
 use std::fs::File;
 use std::io::{self, Read, Write};
 
@@ -13,7 +13,7 @@ use std::io::{self, Read, Write};
 const PACKET_BYTES: usize = 2048;
 
 /// The way of a packet to whatever counts it.
-pub(super) enum Outlet {
+pub(super) enum Injector {
     /// A TUN: `up` is written to it, `down` is sent on the device.
     Tun {
         /// The clients' end.
@@ -34,12 +34,12 @@ pub(super) enum Outlet {
     InProcess(Attribution),
 }
 
-impl Outlet {
+impl Injector {
     /// Opens the way into a playground's device, and keeps a TUN's queue empty from then on.
     ///
     /// # Errors
     /// When a socket cannot be opened.
-    pub(super) fn open(playground: Playground) -> io::Result<Self> {
+    pub(super) fn open(playground: PrivateNamespace) -> io::Result<Self> {
         let down = tap::sender(playground.index)?;
         match playground.device {
             Device::Tun(up) => {

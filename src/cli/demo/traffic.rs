@@ -3,7 +3,7 @@
 //! Keeps what a live per-account exporter would have told a scraper: bytes per account and second.
 //! That is the very thing the product never keeps; it exists here alone, for the comparison.
 
-use super::stage::Outlet;
+use super::stage::Injector;
 use crate::clock::Stopwatch;
 use crate::meter::slot::Direction;
 use crate::roster::account::AccountName;
@@ -35,7 +35,7 @@ const PAYLOAD: (usize, usize) = (1172, 472);
 
 /// What one synthetic account does.
 #[derive(Clone, Copy, PartialEq)]
-enum Habit {
+enum Behaviour {
     Sessions,
     Surging,
     Flooding,
@@ -44,7 +44,7 @@ enum Habit {
 
 struct Account {
     name: String,
-    habit: Habit,
+    habit: Behaviour,
     up: Vec<u8>,
     down: Vec<u8>,
     /// Hundredths of a packet that are due.
@@ -89,10 +89,10 @@ impl Crowd {
         let account = |number: u32| Account {
             name: format!("account-{:02}", number + 1),
             habit: match number {
-                0 => Habit::Surging,
-                1 => Habit::Flooding,
-                2 => Habit::Unanswered,
-                _ => Habit::Sessions,
+                0 => Behaviour::Surging,
+                1 => Behaviour::Flooding,
+                2 => Behaviour::Unanswered,
+                _ => Behaviour::Sessions,
             },
             up: packet(number, Direction::Up),
             down: packet(number, Direction::Down),
@@ -116,7 +116,7 @@ impl Crowd {
     }
 
     /// Sends until it is told to stop. Returns the first error of a send.
-    pub(super) fn send(mut self, outlet: &mut Outlet, sent: &Arc<Sent>) -> io::Result<()> {
+    pub(super) fn send(mut self, outlet: &mut Injector, sent: &Arc<Sent>) -> io::Result<()> {
         let watch = Stopwatch::start();
         let online = u64::try_from(self.accounts.len()).unwrap_or(u64::MAX).min(ONLINE_AT_MOST);
         let count = self.accounts.len() as u64;
@@ -147,7 +147,7 @@ impl Account {
         number: u64,
         second: u64,
         (online, count): (u64, u64),
-        outlet: &mut Outlet,
+        outlet: &mut Injector,
         sent: &Sent,
     ) -> io::Result<u64> {
         let rates = self.rates(number, second, online, count);
@@ -171,10 +171,10 @@ impl Account {
     fn rates(&self, number: u64, second: u64, online: u64, count: u64) -> [u64; 2] {
         let usual = [UP_PACKETS, DOWN_PACKETS];
         match self.habit {
-            Habit::Surging if second >= 8 => usual.map(|rate| rate * 4),
-            Habit::Flooding if second >= 4 => [UP_PACKETS * 6, DOWN_PACKETS / 4],
-            Habit::Unanswered if second >= 6 => [UP_PACKETS, 0],
-            Habit::Sessions if !is_online(number, second, online, count) => [0, 0],
+            Behaviour::Surging if second >= 8 => usual.map(|rate| rate * 4),
+            Behaviour::Flooding if second >= 4 => [UP_PACKETS * 6, DOWN_PACKETS / 4],
+            Behaviour::Unanswered if second >= 6 => [UP_PACKETS, 0],
+            Behaviour::Sessions if !is_online(number, second, online, count) => [0, 0],
             _ => usual,
         }
     }

@@ -18,8 +18,8 @@ impl Randomness for Quiet {
 
 const NOISY: Policy = Policy { profile: Profile::Standard, ..Policy::DEFAULT };
 const COARSE: Policy = Policy { mode: Mode::Coarse, ..NOISY };
-const NOTHING: Raised =
-    Raised { accounts: [0; KINDS.len()], mass_event: false, interrupted: false, failed_attempts: 0 };
+const NOTHING: FlagCounts =
+    FlagCounts { accounts: [0; KINDS.len()], mass_event: false, interrupted: false, failed_attempts: 0 };
 
 fn sealed(active_accounts: u64, up: u64, largest_up: u64) -> Sealed {
     Sealed {
@@ -36,7 +36,7 @@ fn coarse(sealed: &Sealed) -> Release {
     Release::coarse(3, sealed, &NOTHING, &COARSE, &mut Quiet(0))
 }
 
-fn noisy(sealed: &Sealed, raised: &Raised, randomness: &mut impl Randomness) -> Release {
+fn noisy(sealed: &Sealed, raised: &FlagCounts, randomness: &mut impl Randomness) -> Release {
     let scale = NOISY.byte_scale().unwrap();
     Release::noisy(3, sealed, raised, (&NOISY, scale), randomness)
 }
@@ -102,7 +102,7 @@ fn noise_comes_before_rounding_and_a_total_may_be_below_zero() {
 
 #[test]
 fn flag_counts_are_multiples_of_eight_and_never_below_zero() {
-    let raised = Raised { accounts: [0, 3, 4, 7, 8, 100], ..NOTHING };
+    let raised = FlagCounts { accounts: [0, 3, 4, 7, 8, 100], ..NOTHING };
     let of = |release: Release| release.irregular_accounts();
     let few = sealed(0, 0, 0);
     assert_eq!(of(noisy(&few, &raised, &mut Quiet(0))), [0, 0, 8, 8, 8, 104]);
@@ -113,12 +113,12 @@ fn flag_counts_are_multiples_of_eight_and_never_below_zero() {
 
 #[test]
 fn marks_of_the_node_and_failed_attempts_are_passed_on() {
-    let raised = Raised { mass_event: true, interrupted: false, failed_attempts: 65, ..NOTHING };
-    let other = Raised { mass_event: false, interrupted: true, failed_attempts: 1, ..NOTHING };
+    let raised = FlagCounts { mass_event: true, interrupted: false, failed_attempts: 65, ..NOTHING };
+    let other = FlagCounts { mass_event: false, interrupted: true, failed_attempts: 1, ..NOTHING };
     let few = sealed(0, 0, 0);
     for make in [
-        |of: &Sealed, raised: &Raised| Release::coarse(1, of, raised, &COARSE, &mut Quiet(0)),
-        |of: &Sealed, raised: &Raised| noisy(of, raised, &mut Quiet(0)),
+        |of: &Sealed, raised: &FlagCounts| Release::coarse(1, of, raised, &COARSE, &mut Quiet(0)),
+        |of: &Sealed, raised: &FlagCounts| noisy(of, raised, &mut Quiet(0)),
     ] {
         let (one, two) = (make(&few, &raised), make(&few, &other));
         assert!(one.mass_event() && !one.interrupted() && one.failed_attempts() == 128);

@@ -1,4 +1,4 @@
-//! The web configuration file in the exporter-toolkit's format: a text becomes a [`WebFile`], or the
+//! The web configuration file in the exporter-toolkit's format: a text becomes a [`WebConfigFile`], or the
 //! line and the key of what is wrong with it and what to write instead.
 //!
 //! Reads no other file. Errors repeat no name, hash or value; an unknown key may be a name that slipped
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// What a web configuration file says.
-pub struct WebFile {
+pub struct WebConfigFile {
     pub(super) tls: Option<Tls>,
     pub(super) users: Vec<User>,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
@@ -65,7 +65,7 @@ const COSTS: std::ops::RangeInclusive<u32> = 4..=14;
 
 const KNOWN: &str = "tls_server_config, http_server_config, basic_auth_users";
 
-impl WebFile {
+impl WebConfigFile {
     /// The files that it names.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         let tls = self.tls.iter();
@@ -75,8 +75,8 @@ impl WebFile {
 }
 
 /// Reads a text whose relative paths begin in this folder.
-pub(super) fn parse(text: &str, folder: &Path) -> Result<WebFile, WebError> {
-    let mut file = WebFile { tls: None, users: Vec::new(), headers: Vec::new() };
+pub(super) fn parse(text: &str, folder: &Path) -> Result<WebConfigFile, WebError> {
+    let mut file = WebConfigFile { tls: None, users: Vec::new(), headers: Vec::new() };
     for entry in table(yaml::read(text)?, "the file")? {
         match entry.key.as_str() {
             "tls_server_config" => file.tls = tls(entry, folder)?,

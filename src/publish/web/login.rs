@@ -5,8 +5,8 @@
 //! bounded: one check at a time, and a rest after each that failed.
 
 use super::file::User;
-use crate::clock::{Stopwatch, pause};
-use crate::world;
+use crate::clock::{Stopwatch, sleep};
+use crate::environment;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use base64::Engine;
@@ -131,7 +131,7 @@ impl LogIn {
         };
         // Whoever asked may be gone.
         let _ = answer.send(is_right);
-        pause(rest).await;
+        sleep(rest).await;
         drop((turn, place));
     }
 
@@ -208,7 +208,7 @@ fn cost_of(hash: &str) -> u32 {
 fn random_key() -> Digest {
     let mut key = [0; 32];
     for half in key.chunks_exact_mut(16) {
-        half.copy_from_slice(&world::identity(&mut world::SystemRandomness));
+        half.copy_from_slice(&environment::identity(&mut environment::SystemRandomness));
     }
     key
 }

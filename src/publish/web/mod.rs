@@ -9,10 +9,10 @@ mod login;
 mod tls;
 mod yaml;
 
-pub use file::WebFile;
+pub use file::WebConfigFile;
 pub use tls::Warning;
 
-use crate::world::Files;
+use crate::environment::Files;
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::extract::Request;
@@ -58,7 +58,7 @@ fn unreadable(error: &io::Error) -> String {
 ///
 /// # Errors
 /// One line that names the file and the line in it.
-pub fn read(files: &impl Files, path: &Path) -> Result<WebFile, String> {
+pub fn read(files: &impl Files, path: &Path) -> Result<WebConfigFile, String> {
     let named = |why: &dyn std::fmt::Display| format!("web.config_file {}: {why}", path.display());
     let bytes = files.read(path).map_err(|error| named(&unreadable(&error)))?;
     let text = std::str::from_utf8(&bytes).map_err(|_| named(&"not UTF-8"))?;
@@ -68,7 +68,7 @@ pub fn read(files: &impl Files, path: &Path) -> Result<WebFile, String> {
 
 /// What a client must show, as it is in force from one reload to the next.
 #[derive(Default)]
-pub struct Terms {
+pub struct WebConfig {
     tls: Option<Arc<ServerConfig>>,
     asks_clients: bool,
     log_in: Option<Arc<LogIn>>,
@@ -79,7 +79,7 @@ pub struct Terms {
 
 /// How far a listener is open to whoever reaches it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Openness {
+pub enum Exposure {
     /// Anybody reads, and so does anybody on the way.
     Plain,
     /// Passwords pass in clear.
@@ -90,8 +90,8 @@ pub enum Openness {
     Closed,
 }
 
-impl Terms {
-    /// Reads a web configuration file and every file that it names; the terms before a reload lend the
+impl WebConfig {
+    /// Reads a web configuration file and every file that it names; the one before a reload lends the
     /// log-ins that were found to be right.
     ///
     /// # Errors
@@ -112,12 +112,12 @@ impl Terms {
 
     /// How far others may read.
     #[must_use]
-    pub fn openness(&self) -> Openness {
+    pub fn exposure(&self) -> Exposure {
         match (self.tls.is_some(), self.asks_clients || self.log_in.is_some()) {
-            (false, false) => Openness::Plain,
-            (false, true) => Openness::PlainLogIn,
-            (true, false) => Openness::Encrypted,
-            (true, true) => Openness::Closed,
+            (false, false) => Exposure::Plain,
+            (false, true) => Exposure::PlainLogIn,
+            (true, false) => Exposure::Encrypted,
+            (true, true) => Exposure::Closed,
         }
     }
 
@@ -132,33 +132,33 @@ impl Terms {
     }
 }
 
-/// The terms in force, exchanged whole by a reload.
+/// The web configuration in force, replaced whole by a reload.
 #[derive(Default)]
-pub struct Door {
-    terms: ArcSwap<Terms>,
+pub struct ActiveWebConfig {
+    config: ArcSwap<WebConfig>,
 }
 
-impl Door {
-    /// The terms in force.
+impl ActiveWebConfig {
+    /// What is in force now.
     #[must_use]
-    pub fn terms(&self) -> Arc<Terms> {
-        self.terms.load_full()
+    pub fn current(&self) -> Arc<WebConfig> {
+        self.config.load_full()
     }
 
-    /// Exchanges the terms: those of TLS for connections to come, the others for requests to come.
-    pub fn exchange(&self, terms: Terms) {
-        self.terms.store(Arc::new(terms));
+    /// Replaces it: TLS for connections to come, the rest for requests to come.
+    pub fn replace(&self, config: WebConfig) {
+        self.config.store(Arc::new(config));
     }
 
     /// How connections are encrypted from now on.
     pub(super) fn tls(&self) -> Option<Arc<ServerConfig>> {
-        self.terms.load().tls.clone()
+        self.config.load().tls.clone()
     }
 
     /// Lets through to a page, or asks for a log-in, whatever is asked for.
     async fn answer(&self, request: Request, next: Next) -> Response {
-        let terms = self.terms();
-        let admitted = match &terms.log_in {
+        let config = self.current();
+        let admitted = match &config.log_in {
             None => true,
             Some(log_in) => log_in.admits(request.headers()).await,
         };
@@ -168,18 +168,18 @@ impl Door {
             let headers = [(WWW_AUTHENTICATE, CHALLENGE), (CACHE_CONTROL, "no-store")];
             (StatusCode::UNAUTHORIZED, headers).into_response()
         };
-        for (name, value) in &terms.headers {
+        for (name, value) in &config.headers {
             response.headers_mut().insert(name, value.clone());
         }
         response
     }
 }
 
-/// Puts a door before all routes, those that do not exist included.
-pub fn behind(door: &Arc<Door>, router: Router) -> Router {
-    let door = Arc::clone(door);
+/// Asks for the log-in in force before every route, those that do not exist included.
+pub fn behind(web: &Arc<ActiveWebConfig>, router: Router) -> Router {
+    let web = Arc::clone(web);
     router.layer(from_fn(move |request, next| {
-        let door = Arc::clone(&door);
-        async move { door.answer(request, next).await }
+        let web = Arc::clone(&web);
+        async move { web.answer(request, next).await }
     }))
 }

@@ -6,7 +6,7 @@
 use super::WebError;
 use super::file::{Named, Tls, Version};
 use crate::clock::{Clock, SystemClock};
-use crate::world::Files;
+use crate::environment::Files;
 use rustls::client::verify_server_cert_signed_by_trust_anchor;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;

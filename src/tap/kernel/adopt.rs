@@ -11,15 +11,15 @@
 use super::KernelError;
 use super::attach::Link;
 use super::hooks;
-use super::kept::{Found, Kept};
 use super::owners::Pools;
+use super::pins::{Found, PinStore};
 use super::set::{self, Set};
-use super::{Wanted, sys};
+use super::{SetLayout, sys};
 use crate::config::Hook;
 use crate::meter::slot::Slot;
 use crate::meter::tags::Tag;
 use crate::roster::owners::Owners;
-use crate::tap::{Hardware, links};
+use crate::tap::{Hardware, interfaces};
 use std::io;
 
 /// What the kernel tap goes on with.
@@ -37,8 +37,8 @@ pub(super) struct Opened {
 }
 
 /// Finds or makes the set to count with.
-pub(super) fn open(wanted: &Wanted<'_>, hook: Hook, kept: &Kept) -> Result<Opened, KernelError> {
-    let (mut chain, mut links) = found(kept)?;
+pub(super) fn open(wanted: &SetLayout<'_>, hook: Hook, pins: &PinStore) -> Result<Opened, KernelError> {
+    let (mut chain, mut links) = found(pins)?;
     if chain.iter().any(|set| set.header.node != wanted.node) {
         return Err(KernelError::Foreign);
     }
@@ -53,17 +53,17 @@ pub(super) fn open(wanted: &Wanted<'_>, hook: Hook, kept: &Kept) -> Result<Opene
             let set = Set::load(wanted.header(&pools, predecessor)?, &pools)?;
             if let Some(before) = chain.last() {
                 copy(before, &set)?;
-                set.keep(kept)?;
+                set.keep(pins)?;
             }
             set
         }
     };
     if hook == Hook::Tcx {
-        turn_links(&set, &mut links, kept)?;
+        turn_links(&set, &mut links, pins)?;
     } else {
-        links.drain(..).for_each(|link| end(&link, kept));
+        links.drain(..).for_each(|link| end(&link, pins));
     }
-    if !kept.is_nowhere() {
+    if !pins.is_nowhere() {
         turn_filters(&set, hook)?;
     }
     if !chain.is_empty() {
@@ -74,9 +74,9 @@ pub(super) fn open(wanted: &Wanted<'_>, hook: Hook, kept: &Kept) -> Result<Opene
 }
 
 /// What was left, for a tap that counts elsewhere: the sets, with nothing attached any more.
-pub(super) fn take_down(kept: &Kept) -> Result<Vec<Set>, KernelError> {
-    let (chain, links) = found(kept)?;
-    links.iter().for_each(|link| end(link, kept));
+pub(super) fn take_down(pins: &PinStore) -> Result<Vec<Set>, KernelError> {
+    let (chain, links) = found(pins)?;
+    links.iter().for_each(|link| end(link, pins));
     take_filters_off()?;
     if !chain.is_empty() {
         sys::wait_for_running_programs()?;
@@ -86,43 +86,43 @@ pub(super) fn take_down(kept: &Kept) -> Result<Vec<Set>, KernelError> {
 
 /// Takes everything of a dead process out of the kernel, readable or not: how many names, and on how
 /// many interfaces there was a filter.
-pub(super) fn clear(kept: &Kept) -> Result<(usize, usize), KernelError> {
-    let found = kept.found()?;
+pub(super) fn clear(pins: &PinStore) -> Result<(usize, usize), KernelError> {
+    let found = pins.found()?;
     for (name, descriptor) in &found {
         if name.starts_with("link-") {
             // An error says that the interface is gone, and the link with it.
             let _ = sys::detach(descriptor);
         }
-        kept.forget(name);
+        pins.forget(name);
     }
     let filtered = take_filters_off()?;
-    kept.close();
+    pins.close();
     Ok((found.len(), filtered))
 }
 
 /// Takes every filter of ours off; how many interfaces had one.
 fn take_filters_off() -> Result<usize, KernelError> {
     let filtered: Vec<u32> =
-        links::list()?.iter().map(|link| link.index).filter(|index| hooks::has_filter(*index)).collect();
+        interfaces::list()?.iter().map(|link| link.index).filter(|index| hooks::has_filter(*index)).collect();
     for index in &filtered {
         hooks::detach_filters(*index);
         if hooks::has_filter(*index) {
-            return Err(KernelError::Remains);
+            return Err(KernelError::PinnedSets);
         }
     }
     Ok(filtered.len())
 }
 
 /// Takes a link off its interface for good.
-pub(super) fn end(link: &Link, kept: &Kept) {
+pub(super) fn end(link: &Link, pins: &PinStore) {
     // An error says that the interface is gone, and the link with it.
     let _ = sys::detach(&link.descriptor);
-    kept.forget(&link.name());
+    pins.forget(&link.name());
 }
 
 /// The sets in their order, the oldest first, and the links of this network namespace.
-fn found(kept: &Kept) -> Result<(Vec<Set>, Vec<Link>), KernelError> {
-    let (mut sets, rest) = set::assemble(kept.found()?, kept)?;
+fn found(pins: &PinStore) -> Result<(Vec<Set>, Vec<Link>), KernelError> {
+    let (mut sets, rest) = set::assemble(pins.found()?, pins)?;
     let mut chain: Vec<Set> = Vec::new();
     while !sets.is_empty() {
         let follows_none =
@@ -135,16 +135,16 @@ fn found(kept: &Kept) -> Result<(Vec<Set>, Vec<Link>), KernelError> {
         }
         chain.push(oldest);
     }
-    Ok((chain, links_of(rest, kept)?))
+    Ok((chain, links_of(rest, pins)?))
 }
 
-fn links_of(found: Found, kept: &Kept) -> io::Result<Vec<Link>> {
-    let namespace = links::namespace()?;
+fn links_of(found: Found, pins: &PinStore) -> io::Result<Vec<Link>> {
+    let namespace = interfaces::namespace()?;
     let mut links = Vec::new();
     for (name, descriptor) in found {
         match Link::of_name(&name, descriptor) {
             Some(link) if link.namespace == namespace => links.push(link),
-            _ => kept.forget(&name),
+            _ => pins.forget(&name),
         }
     }
     Ok(links)
@@ -172,7 +172,7 @@ fn copy(from: &Set, to: &Set) -> Result<(), KernelError> {
 }
 
 /// Makes every link run the set's program; those of interfaces that are gone are let go of.
-fn turn_links(set: &Set, links: &mut Vec<Link>, kept: &Kept) -> io::Result<()> {
+fn turn_links(set: &Set, links: &mut Vec<Link>, pins: &PinStore) -> io::Result<()> {
     let mut failed = None;
     links.retain(|link| {
         let program = set.programs.of(link.ethernet, link.up);
@@ -185,7 +185,7 @@ fn turn_links(set: &Set, links: &mut Vec<Link>, kept: &Kept) -> io::Result<()> {
         match turned {
             Ok(there) => {
                 if !there {
-                    kept.forget(&link.name());
+                    pins.forget(&link.name());
                 }
                 there
             }
@@ -200,7 +200,7 @@ fn turn_links(set: &Set, links: &mut Vec<Link>, kept: &Kept) -> io::Result<()> {
 
 /// Makes every filter that an earlier process left run the set's program, or takes it off where links are wanted.
 fn turn_filters(set: &Set, hook: Hook) -> io::Result<()> {
-    for link in links::list()? {
+    for link in interfaces::list()? {
         if !hooks::has_filter(link.index) {
             continue;
         }

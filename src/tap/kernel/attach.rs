@@ -5,9 +5,9 @@
 use super::adopt;
 use super::helper::Helper;
 use super::hooks;
-use super::kept::Kept;
+use super::pins::PinStore;
 use crate::config::Hook;
-use crate::tap::links::{self, Passed};
+use crate::tap::interfaces::{self, Passed};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -52,7 +52,7 @@ pub struct Attacher(Arc<Hold>);
 struct Hold {
     hook: Hook,
     helper: Helper,
-    kept: Arc<Kept>,
+    pins: Arc<PinStore>,
     namespace: u64,
     /// Links that were attached before this process, until an interface claims them.
     before: Mutex<Vec<Link>>,
@@ -67,9 +67,14 @@ pub(in crate::tap) struct Attachment {
 }
 
 impl Attacher {
-    pub(super) fn new(hook: Hook, helper: Helper, kept: Arc<Kept>, before: Vec<Link>) -> io::Result<Self> {
-        let namespace = links::namespace()?;
-        Ok(Self(Arc::new(Hold { hook, helper, kept, namespace, before: Mutex::new(before) })))
+    pub(super) fn new(
+        hook: Hook,
+        helper: Helper,
+        pins: Arc<PinStore>,
+        before: Vec<Link>,
+    ) -> io::Result<Self> {
+        let namespace = interfaces::namespace()?;
+        Ok(Self(Arc::new(Hold { hook, helper, pins, namespace, before: Mutex::new(before) })))
     }
 
     /// Attaches both directions to the interface of this index. One that is attached already stays
@@ -88,17 +93,18 @@ impl Attacher {
                     Some(link)
                 }
                 None => {
-                    let before = links::passed(index).unwrap_or_default();
+                    let before = interfaces::passed(index).unwrap_or_default();
                     let link = hold.helper.attach(index, ethernet, up)?;
                     // A filter sees packets before the call returns; the first link of a host only after
                     // a grace period, so what passes meanwhile may be counted and told as lost.
-                    let now = if link.is_none() { before } else { links::passed(index).unwrap_or_default() };
+                    let now =
+                        if link.is_none() { before } else { interfaces::passed(index).unwrap_or_default() };
                     passed = passed.map(|passed| passed + if up { now.up } else { now.down });
                     link.map(|descriptor| Link { namespace: hold.namespace, index, ethernet, up, descriptor })
                 }
             };
             if let Some(link) = link {
-                hold.kept.keep(&link.name(), &link.descriptor).or_else(|error| match error.kind() {
+                hold.pins.keep(&link.name(), &link.descriptor).or_else(|error| match error.kind() {
                     // It was found under this name.
                     io::ErrorKind::AlreadyExists => Ok(()),
                     _ => Err(error),
@@ -113,9 +119,9 @@ impl Attacher {
     /// have it from an earlier process.
     pub(in crate::tap) fn let_go_of_others(&self, attached: &[u32]) {
         let others = std::mem::take(&mut *self.0.before());
-        others.iter().for_each(|link| adopt::end(link, &self.0.kept));
+        others.iter().for_each(|link| adopt::end(link, &self.0.pins));
         // An interface that is not listed now is gone or new.
-        for link in links::list().unwrap_or_default() {
+        for link in interfaces::list().unwrap_or_default() {
             let ours = self.0.hook == Hook::Clsact && attached.contains(&link.index);
             if !ours && hooks::has_filter(link.index) {
                 // A helper that is gone says so at the next attachment.
@@ -139,13 +145,13 @@ impl Attachment {
         if !std::mem::replace(&mut self.attached, false) {
             return None;
         }
-        let mut passed = links::passed(self.index);
+        let mut passed = interfaces::passed(self.index);
         for link in self.links.drain(..) {
             // Each call waits for a grace period after the program has ceased to see packets.
-            if let (false, Some(passed), Some(now)) = (link.up, &mut passed, links::passed(self.index)) {
+            if let (false, Some(passed), Some(now)) = (link.up, &mut passed, interfaces::passed(self.index)) {
                 passed.down = now.down;
             }
-            adopt::end(&link, &self.hold.kept);
+            adopt::end(&link, &self.hold.pins);
         }
         if self.hold.hook == Hook::Clsact {
             // A helper that is gone is past helping; `detach` takes off what it left.
@@ -156,7 +162,7 @@ impl Attachment {
 
     /// Leaves the program to the next process, where it is kept.
     pub(in crate::tap) fn leave(&mut self) {
-        if !self.hold.kept.is_nowhere() {
+        if !self.hold.pins.is_nowhere() {
             self.attached = false;
         }
     }

@@ -10,7 +10,7 @@
 use super::hooks;
 use super::set::Programs;
 use crate::config::Hook;
-use crate::guard::{capabilities, sandbox};
+use crate::system::{capabilities, sandbox};
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg, sendmsg,

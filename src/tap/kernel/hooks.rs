@@ -9,7 +9,7 @@
 
 use super::sys;
 use crate::config::Hook;
-use crate::netlink::{CREATE, EXCLUSIVE, attribute, exists, request, text};
+use crate::system::netlink::{CREATE, EXCLUSIVE, attribute, exists, request, text};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 

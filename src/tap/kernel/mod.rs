@@ -5,7 +5,7 @@
 //! which cost up to two fifths); afterwards the process needs none: it reads counters and writes
 //! owners through mapped memory and map descriptors, and [`helper`] attaches interfaces that come
 //! later.
-//! Maps, programs and links are [`kept`] under names, so that the kernel counts on while no process
+//! Maps, programs and links are [`pins`] under names, so that the kernel counts on while no process
 //! lives; the next one [`adopt`]s them.
 
 mod adopt;
@@ -13,15 +13,15 @@ mod attach;
 mod header;
 mod helper;
 mod hooks;
-mod kept;
 mod object;
 mod owners;
+mod pins;
 mod set;
 mod sys;
 
 pub use attach::Attacher;
 pub(super) use attach::Attachment;
-pub use kept::{Kept, KeptError};
+pub use pins::{PinError, PinStore};
 
 use super::CounterMemory;
 use crate::config::Hook;
@@ -71,7 +71,7 @@ pub enum KernelError {
         "the kernel tap of an earlier process still counts; run `blindmeter detach` as root, or go on with \
          tap.backend = \"kernel\""
     )]
-    Remains,
+    PinnedSets,
     /// More accounts are in the kernel's maps than there is room for.
     #[error("store.capacity: the running tap holds accounts up to number {0}; set it to {0} or more")]
     CapacityTooSmall(usize),
@@ -85,12 +85,12 @@ impl KernelError {
     /// at first.
     #[must_use]
     pub fn is_in_the_way(&self) -> bool {
-        matches!(self, Self::Foreign | Self::Remains | Self::CapacityTooSmall(_))
+        matches!(self, Self::Foreign | Self::PinnedSets | Self::CapacityTooSmall(_))
     }
 }
 
 /// What the program is loaded for.
-pub struct Wanted<'a> {
+pub struct SetLayout<'a> {
     /// Ranges that are served by array.
     pub pools: &'a [Prefix],
     /// Accounts that there is room for.
@@ -101,7 +101,7 @@ pub struct Wanted<'a> {
     pub node: [u8; 16],
 }
 
-impl Wanted<'_> {
+impl SetLayout<'_> {
     fn header(&self, pools: &Pools, predecessor: [u8; 16]) -> io::Result<Header> {
         Ok(Header {
             slots: u32::try_from(Slot::FIRST_ACCOUNT.index() + self.accounts).map_err(io::Error::other)?,
@@ -132,8 +132,8 @@ impl Wanted<'_> {
 /// # Errors
 /// When a daemon lives there, or capabilities are missing.
 pub fn detach(pin: &Path) -> Result<(usize, usize), DetachError> {
-    let kept = Kept::of_the_dead(pin)?;
-    Ok(adopt::clear(&kept)?)
+    let pins = PinStore::of_the_dead(pin)?;
+    Ok(adopt::clear(&pins)?)
 }
 
 /// Why what is in the kernel stays there.
@@ -141,7 +141,7 @@ pub fn detach(pin: &Path) -> Result<(usize, usize), DetachError> {
 pub enum DetachError {
     /// The pins.
     #[error(transparent)]
-    Kept(#[from] KeptError),
+    PinStore(#[from] PinError),
     /// The programs.
     #[error(transparent)]
     Kernel(#[from] KernelError),
@@ -153,16 +153,16 @@ pub struct Kernel {
     memory: CounterMemory,
     owners: Arc<KernelOwners>,
     links: Vec<Link>,
-    remains: Remains,
+    pinned: PinnedSets,
 }
 
 impl Kernel {
     /// Goes on with what an earlier process left at this place, or loads the program anew.
     ///
     /// # Errors
-    /// What this kernel, these privileges or the remains of another node do not allow.
-    pub fn open(wanted: &Wanted<'_>, hook: Hook, kept: Arc<Kept>) -> Result<Self, KernelError> {
-        use crate::guard::capabilities::{ATTACHING, has};
+    /// What this kernel, these privileges or the pinned of another node do not allow.
+    pub fn open(wanted: &SetLayout<'_>, hook: Hook, pins: Arc<PinStore>) -> Result<Self, KernelError> {
+        use crate::system::capabilities::{ATTACHING, has};
         let release = release()?;
         if release < OLDEST_RELEASE {
             return Err(KernelError::Release(release.0, release.1));
@@ -170,12 +170,12 @@ impl Kernel {
         if !has(&ATTACHING) {
             return Err(KernelError::Capabilities);
         }
-        let opened = adopt::open(wanted, hook, &kept)?;
+        let opened = adopt::open(wanted, hook, &pins)?;
         let memory = opened.set.memory(opened.adopted)?;
         let owners = Arc::new(opened.set.owners()?);
         let present = opened.is_kept.then_some(opened.set.header.generation);
-        let remains = Remains::of(opened.older, present, kept)?;
-        Ok(Self { set: opened.set, memory, owners, links: opened.links, remains })
+        let pinned = PinnedSets::of(opened.older, present, pins)?;
+        Ok(Self { set: opened.set, memory, owners, links: opened.links, pinned })
     }
 
     /// Keeps the program and its maps beyond this process, where they are not kept already, until
@@ -183,19 +183,19 @@ impl Kernel {
     ///
     /// # Errors
     /// When the place does not take them.
-    pub fn keep(self) -> io::Result<Remains> {
-        let mut remains = self.remains;
-        if remains.present.is_none() && !remains.kept.is_nowhere() {
-            self.set.keep(&remains.kept)?;
-            remains.present = Some(self.set.header.generation);
+    pub fn keep(self) -> io::Result<PinnedSets> {
+        let mut pinned = self.pinned;
+        if pinned.present.is_none() && !pinned.pins.is_nowhere() {
+            self.set.keep(&pinned.pins)?;
+            pinned.present = Some(self.set.header.generation);
         }
-        Ok(remains)
+        Ok(pinned)
     }
 
     /// The counters before this one's that an earlier process left, the oldest first.
     #[must_use]
     pub fn older(&self) -> Vec<CounterMemory> {
-        self.remains.older.clone()
+        self.pinned.older.clone()
     }
 
     /// Loads the program over these pools, with room for so many accounts, for this process alone.
@@ -203,8 +203,8 @@ impl Kernel {
     /// # Errors
     /// What this kernel or these privileges do not allow.
     pub fn load(pools: &[Prefix], accounts: usize, generation: [u8; 16]) -> Result<Self, KernelError> {
-        let wanted = Wanted { pools, accounts, generation, node: [0; 16] };
-        Self::open(&wanted, hook(None)?, Arc::new(Kept::Nowhere))
+        let wanted = SetLayout { pools, accounts, generation, node: [0; 16] };
+        Self::open(&wanted, hook(None)?, Arc::new(PinStore::Nowhere))
     }
 
     /// The counters that the program adds to, and the tags beside them.
@@ -231,39 +231,39 @@ impl Kernel {
     /// # Errors
     /// Those of fork(2) and socketpair(2).
     pub fn attacher(&mut self, hook: Hook) -> io::Result<Attacher> {
-        let kept = Arc::clone(&self.remains.kept);
-        let helper = Helper::start(&self.set.programs, hook, !kept.is_nowhere())?;
-        Attacher::new(hook, helper, kept, std::mem::take(&mut self.links))
+        let pins = Arc::clone(&self.pinned.pins);
+        let helper = Helper::start(&self.set.programs, hook, !pins.is_nowhere())?;
+        Attacher::new(hook, helper, pins, std::mem::take(&mut self.links))
     }
 }
 
 /// What is kept of the kernel tap beyond a process: the present set, and those before it.
-pub struct Remains {
+pub struct PinnedSets {
     /// The counters of earlier sets, the oldest first; nothing is added to them any more.
     pub older: Vec<CounterMemory>,
     present: Option<[u8; 16]>,
-    kept: Arc<Kept>,
+    pins: Arc<PinStore>,
 }
 
-impl Remains {
-    fn of(older: Vec<Set>, present: Option<[u8; 16]>, kept: Arc<Kept>) -> io::Result<Self> {
+impl PinnedSets {
+    fn of(older: Vec<Set>, present: Option<[u8; 16]>, pins: Arc<PinStore>) -> io::Result<Self> {
         let older = older.iter().map(|set| set.memory(true)).collect::<io::Result<_>>()?;
-        Ok(Self { older, present, kept })
+        Ok(Self { older, present, pins })
     }
 
     /// Takes down what an earlier process left, for a tap that counts elsewhere.
     ///
     /// # Errors
     /// When a filter is there and may not be taken off.
-    pub fn take_down(kept: Arc<Kept>) -> Result<Self, KernelError> {
-        let older = adopt::take_down(&kept)?;
-        Ok(Self::of(older, None, kept)?)
+    pub fn take_down(pins: Arc<PinStore>) -> Result<Self, KernelError> {
+        let older = adopt::take_down(&pins)?;
+        Ok(Self::of(older, None, pins)?)
     }
 
     /// Lets go of earlier sets: what they counted is in the store.
     pub fn forget_older(&mut self) {
         for memory in self.older.drain(..) {
-            set::forget(&self.kept, memory.generation);
+            set::forget(&self.pins, memory.generation);
         }
     }
 
@@ -271,9 +271,9 @@ impl Remains {
     pub fn remove(mut self) {
         self.forget_older();
         if let Some(present) = self.present {
-            set::forget(&self.kept, present);
+            set::forget(&self.pins, present);
         }
-        self.kept.close();
+        self.pins.close();
     }
 }
 

@@ -4,9 +4,9 @@
 
 use super::KernelError;
 use super::header::{self, Header, INFO_WORDS};
-use super::kept::{Found, Kept};
 use super::object;
 use super::owners::{KernelOwners, Pools, SLOTS_PER_LINE};
+use super::pins::{Found, PinStore};
 use crate::meter::counters::{Cell, Counters};
 use crate::meter::tags::{TagCell, Tags};
 use crate::tap::shared::mapped;
@@ -84,20 +84,20 @@ impl Set {
     }
 
     /// Keeps everything of the set under its names.
-    pub(super) fn keep(&self, kept: &Kept) -> io::Result<()> {
+    pub(super) fn keep(&self, pins: &PinStore) -> io::Result<()> {
         let prefix = prefix(self.header.generation);
         for (name, descriptor) in PROGRAMS.iter().zip(&self.programs.0).chain(MAPS.iter().zip(&self.maps)) {
-            kept.keep(&format!("{prefix}{name}"), descriptor)?;
+            pins.keep(&format!("{prefix}{name}"), descriptor)?;
         }
         Ok(())
     }
 }
 
 /// Lets go of the names of a set.
-pub(super) fn forget(kept: &Kept, generation: [u8; 16]) {
+pub(super) fn forget(pins: &PinStore, generation: [u8; 16]) {
     let prefix = prefix(generation);
     for name in PROGRAMS.iter().chain(&MAPS) {
-        kept.forget(&format!("{prefix}{name}"));
+        pins.forget(&format!("{prefix}{name}"));
     }
 }
 
@@ -109,7 +109,7 @@ fn prefix(generation: [u8; 16]) -> String {
 
 /// The sets among what was found, in no order, and the rest. Names of a set that is not whole are
 /// let go of: it was being kept when its process ended, and no link had its programs yet.
-pub(super) fn assemble(found: Found, kept: &Kept) -> Result<(Vec<Set>, Found), KernelError> {
+pub(super) fn assemble(found: Found, pins: &PinStore) -> Result<(Vec<Set>, Found), KernelError> {
     let mut parts: std::collections::BTreeMap<String, Found> = std::collections::BTreeMap::new();
     let mut rest = Vec::new();
     for (name, descriptor) in found {
@@ -131,7 +131,7 @@ pub(super) fn assemble(found: Found, kept: &Kept) -> Result<(Vec<Set>, Found), K
         let maps = MAPS.map(&mut take);
         let whole = programs.iter().all(Option::is_some) && maps.iter().all(Option::is_some);
         if !whole {
-            names.iter().for_each(|name| kept.forget(name));
+            names.iter().for_each(|name| pins.forget(name));
             continue;
         }
         let every = |part: Option<OwnedFd>| part.expect("the set is whole");

@@ -37,7 +37,7 @@ impl Control {
     }
 
     pub(crate) fn release(&self, owner: &Owner, answers: &mut Answers) {
-        self.must(&serde_json::json!({"op": "release", "prefix": owner.prefix()}), "", answers);
+        self.must(&serde_json::json!({"op": "unassign", "prefix": owner.prefix()}), "", answers);
     }
 
     pub(crate) fn sync(&self, owners: &[Owner], answers: &mut Answers) {
@@ -73,7 +73,7 @@ impl Control {
             serde_json::json!({"op": "counts"}),
             serde_json::json!({"op": "status"}),
             serde_json::json!({"op": "export_node"}),
-            serde_json::json!({"op": "release", "prefix": format!("{}/32", plan.nobody)}),
+            serde_json::json!({"op": "unassign", "prefix": format!("{}/32", plan.nobody)}),
             serde_json::json!({"op": plan.nobody}),
         ] {
             answers.control.extend(self.ask(&request, ""));

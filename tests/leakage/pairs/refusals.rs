@@ -58,7 +58,7 @@ pub(crate) const FORMS: [(Who, Form); 21] = [
 pub(crate) fn name(request: &Request) -> &'static str {
     match request {
         Request::Assign { .. } => "refused assign",
-        Request::Release { .. } => "refused release",
+        Request::Unassign { .. } => "refused release",
         Request::Sync { .. } => "refused sync",
         Request::Counts {} => "refused counts",
         Request::Status {} => "refused status",
@@ -83,7 +83,7 @@ fn assign(prefix: &str, account: &str) -> (Request, String) {
 }
 
 fn release(prefix: &str) -> (Request, String) {
-    bare(Request::Release { prefix: prefix.to_owned() })
+    bare(Request::Unassign { prefix: prefix.to_owned() })
 }
 
 fn sync(text: String) -> (Request, String) {

@@ -6,7 +6,7 @@ use crate::sim::machine::Machine;
 use crate::surfaces::{Asked, Snapshot, Tells, UNKNOWN, UNUSED};
 use crate::traffic::{Deed, Placed};
 use blindmeter::daemon::End;
-use blindmeter::keeper::Start;
+use blindmeter::engine::checkpoint::Start;
 use std::collections::BTreeSet;
 
 /// How a look began, before its traffic.

@@ -8,16 +8,18 @@ use super::world::Simulated;
 use axum::body::{Body, to_bytes};
 use axum::http::Request as Ask;
 use blindmeter::config::Config;
-use blindmeter::control::changes::{Change, Outcome};
-use blindmeter::control::desk::Access;
+use blindmeter::control::access::AccessPolicy;
+use blindmeter::control::handler::Handler;
+use blindmeter::control::peer::Peer;
 use blindmeter::control::protocol::{Answer, Request};
-use blindmeter::daemon::{End, Engine, Footing, assemble};
-use blindmeter::failure::{Code, Failure};
-use blindmeter::guard::peer::Peer;
+use blindmeter::engine::persistence::EngineParts;
+use blindmeter::engine::roster_writer::{Change, Outcome};
+use blindmeter::engine::{End, Engine, assemble};
+use blindmeter::environment::identity;
+use blindmeter::exit::{ExitError, ExitStatus};
 use blindmeter::publish::http;
 use blindmeter::roster::{Source, csv};
 use blindmeter::tap::CounterMemory;
-use blindmeter::world::identity;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use std::path::Path;
@@ -39,6 +41,7 @@ pub(crate) struct Machine {
 /// The running process.
 struct Process {
     engine: Engine<Simulated>,
+    handler: Handler<Simulated>,
     router: TowerToHyperService<axum::Router>,
 }
 
@@ -58,7 +61,7 @@ impl Machine {
     /// # Errors
     /// The exit code and the line that the process ends with.
     pub(crate) fn start(&mut self, roster: &str, accept_loss: bool) -> Result<(), String> {
-        let refused = |failure: Failure| format!("{} {}", failure.code as u8, failure.message);
+        let refused = |failure: ExitError| format!("{} {}", failure.code as u8, failure.message);
         let engine = self.try_start(roster, accept_loss);
         let dead = self.world.disk.is_dead();
         self.end_if_dead();
@@ -66,18 +69,19 @@ impl Machine {
         if dead {
             return Err("it was killed".to_owned());
         }
-        let (access, unknown) = Access::resolve(&self.config.roles);
+        let (access, unknown) = AccessPolicy::resolve(&self.config.roles);
         assert!(unknown.is_empty(), "the roles are those of the group of number 0");
-        engine.desk.access.store(Arc::new(access));
-        let router = TowerToHyperService::new(http::router(Arc::clone(&engine.pages)));
-        self.process = Some(Process { engine, router });
+        let handler = Handler::new(Arc::clone(&engine.state));
+        handler.set_access(access);
+        let router = TowerToHyperService::new(http::router(engine.state.pages()));
+        self.process = Some(Process { engine, handler, router });
         Ok(())
     }
 
-    fn try_start(&self, roster: &str, accept_loss: bool) -> Result<Engine<Simulated>, Failure> {
-        let bad = |error: csv::CsvError| Failure::new(Code::Config, error.to_string());
+    fn try_start(&self, roster: &str, accept_loss: bool) -> Result<Engine<Simulated>, ExitError> {
+        let bad = |error: csv::CsvError| ExitError::new(ExitStatus::Config, error.to_string());
         let rows = csv::rows(roster.as_bytes()).map_err(bad)?;
-        let footing = Footing::without_tap(&self.config, self.memory, self.world.random().word());
+        let footing = EngineParts::without_tap(&self.config, self.memory, self.world.random().word());
         let engine = assemble(&self.world, &self.config, footing, rows, accept_loss)?;
         engine.save_first()?;
         Ok(engine)
@@ -173,11 +177,11 @@ impl Machine {
     }
 
     async fn answer_with(&self, uid: u32, gid: u32, request: Request, text: &[u8]) -> Answer {
-        let desk = &self.process().engine.desk;
+        let handler = &self.process().handler;
         let peer = Peer { uid, gids: vec![gid] };
-        match desk.refusal(&request, &peer) {
+        match handler.refusal(&request, &peer) {
             Some(refusal) => refusal,
-            None => desk.answer(request, &peer, text).await,
+            None => handler.answer(request, &peer, text).await,
         }
     }
 
@@ -189,7 +193,7 @@ impl Machine {
 
     /// The assignment of a prefix is taken back. False when it was refused.
     pub(crate) async fn release(&self, prefix: &str) -> bool {
-        matches!(self.answer(0, 0, Request::Release { prefix: prefix.to_owned() }).await, Answer::Done {})
+        matches!(self.answer(0, 0, Request::Unassign { prefix: prefix.to_owned() }).await, Answer::Done {})
     }
 
     /// Reads the roster file again, as SIGHUP does. False when it was refused.
@@ -197,19 +201,19 @@ impl Machine {
         let Ok(rows) = csv::rows(roster.as_bytes()) else { return false };
         let rows = rows.into_iter().map(|row| (row.prefix, row.account)).collect();
         let change = Change::Replace(Source::File, rows);
-        matches!(self.process().engine.desk.make(change).await, Outcome::Done)
+        matches!(self.process().engine.state.change(change).await, Outcome::Done)
     }
 
     /// The process ends by itself. Its counters are left for the next one where that follows, or where
     /// they could not be saved.
     pub(crate) async fn stop(&mut self, end: End) {
         let Some(process) = self.process.take() else { return };
-        let desk = Arc::clone(&process.engine.desk);
+        let state = Arc::clone(&process.engine.state);
         process.engine.stop(end).await;
         if self.world.disk.is_dead() {
             return self.end_if_dead();
         }
-        let left = self.config.store.is_some() && (end == End::HandOver || !desk.health().store_ok);
+        let left = self.config.store.is_some() && (end == End::HandOver || !state.health().store_ok);
         if left {
             self.memory.adopted = true;
         } else {

@@ -3,8 +3,8 @@
 use super::disk::{Random, SimulatedDisk};
 use super::watched::Watched;
 use blindmeter::clock::{Clock, Reading};
+use blindmeter::environment::Environment;
 use blindmeter::meter::noise::Randomness;
-use blindmeter::world::World;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -107,7 +107,7 @@ impl Simulated {
     }
 }
 
-impl World for Simulated {
+impl Environment for Simulated {
     type Clock = Clocks;
     type Disk = Watched;
     type Randomness = Random;

@@ -1,0 +1,54 @@
+//! The access policy of the control socket: which role a request needs, and who has it.
+//!
+//! Holds numbers of users and groups; answers nothing and logs nothing.
+
+use super::peer::{Members, Peer, own_uid};
+use super::protocol::Request;
+use crate::config::Roles;
+
+/// Who may ask for what, by number.
+#[derive(Default)]
+pub struct AccessPolicy {
+    roster: Members,
+    support: Members,
+    privacy: Members,
+}
+
+impl AccessPolicy {
+    /// Resolves the configured names; returns those that do not exist.
+    #[must_use]
+    pub fn resolve(roles: &Roles) -> (Self, Vec<String>) {
+        let (roster, mut unknown) = Members::resolve(&roles.roster);
+        let (support, more) = Members::resolve(&roles.support);
+        unknown.extend(more);
+        let (privacy, more) = Members::resolve(&roles.privacy);
+        unknown.extend(more);
+        unknown.sort_unstable();
+        unknown.dedup();
+        (Self { roster, support, privacy }, unknown)
+    }
+
+    /// The role that the peer lacks for this request.
+    pub(super) fn missing(&self, request: &Request, peer: &Peer) -> Option<&'static str> {
+        let (members, role) = match request {
+            Request::Assign { .. } | Request::Unassign { .. } | Request::Sync { .. } | Request::Counts {} => {
+                (&self.roster, "roster")
+            }
+            Request::Show { .. } => (&self.support, "support"),
+            Request::Export { .. } | Request::ExportNode {} | Request::Asked {} => (&self.privacy, "privacy"),
+            Request::Status {} => return self.missing_for_status(peer),
+        };
+        (!members.include(peer)).then_some(role)
+    }
+
+    /// True of a peer without any role, who will be refused whatever it asks.
+    pub(super) fn has_no_role(&self, peer: &Peer) -> bool {
+        self.missing_for_status(peer).is_some()
+    }
+
+    /// Whoever has a role may see the state, and so may the daemon's own user and root.
+    fn missing_for_status(&self, peer: &Peer) -> Option<&'static str> {
+        let any = [&self.roster, &self.support, &self.privacy].iter().any(|role| role.include(peer));
+        (!any && peer.uid != 0 && peer.uid != own_uid()).then_some("roster, support or privacy")
+    }
+}

@@ -1,0 +1,194 @@
+//! The request handler of the control socket: how each request is answered once its role is checked.
+//!
+//! Holds no connection. Account names enter and leave as text here and nowhere below.
+
+use super::access::AccessPolicy;
+use super::peer::Peer;
+use super::protocol::{
+    Answer, CountsReport, InterfaceReport, Request, SourceReport, SourceState, StatusReport,
+};
+use super::reports::{AccountExport, AccountView, SCHEMA_VERSION};
+use crate::engine::roster_writer::{Change, Outcome};
+use crate::engine::state::State;
+use crate::environment::Environment;
+use crate::exit::ExitStatus;
+use crate::node::rate_limits::Limit;
+use crate::roster::account::AccountName;
+use crate::roster::address::Prefix;
+use crate::roster::{Source, csv};
+use arc_swap::ArcSwap;
+use std::sync::Arc;
+
+/// Answers requests on a running meter.
+pub struct Handler<E: Environment> {
+    state: Arc<State<E>>,
+    access: ArcSwap<AccessPolicy>,
+}
+
+impl<E: Environment> Handler<E> {
+    /// A handler that lets nobody in until [`Handler::set_access`] says who may.
+    #[must_use]
+    pub fn new(state: Arc<State<E>>) -> Self {
+        Self { state, access: ArcSwap::default() }
+    }
+
+    /// Puts an access policy in force.
+    pub fn set_access(&self, policy: AccessPolicy) {
+        self.access.store(Arc::new(policy));
+    }
+
+    /// What stands in the way of this request, before anything of it is read further.
+    pub fn refusal(&self, request: &Request, peer: &Peer) -> Option<Answer> {
+        let role = self.access.load().missing(request, peer)?;
+        let message = format!("this needs the role {role}: add the user or group to [control.roles]");
+        Some(error(ExitStatus::Permission, message))
+    }
+
+    /// True of a peer without any role, who will be refused whatever it asks.
+    pub(super) fn is_unauthorized(&self, peer: &Peer) -> bool {
+        self.access.load().has_no_role(peer)
+    }
+
+    /// Answers a request of this peer, whose role was checked; `text` is what followed a `sync`.
+    pub async fn answer(&self, request: Request, peer: &Peer, text: &[u8]) -> Answer {
+        match request {
+            Request::Assign { prefix, account } => {
+                let (prefix, account) = (Prefix::parse(&prefix), AccountName::parse(&account));
+                match (prefix, account) {
+                    (Ok(prefix), Ok(account)) => {
+                        self.change(Change::Assign(Source::Control, prefix, account)).await
+                    }
+                    (Err(why), _) => misspelt(&why),
+                    (_, Err(why)) => misspelt(&why),
+                }
+            }
+            Request::Unassign { prefix } => match Prefix::parse(&prefix) {
+                Ok(prefix) => self.change(Change::Unassign(Source::Control, prefix)).await,
+                Err(why) => misspelt(&why),
+            },
+            Request::Sync { .. } => match csv::rows(text) {
+                Ok(rows) => {
+                    let rows = rows.into_iter().map(|row| (row.prefix, row.account)).collect();
+                    self.change(Change::Replace(Source::Control, rows)).await
+                }
+                Err(why) => error(ExitStatus::Config, why.to_string()),
+            },
+            Request::Counts {} => Answer::Counts(self.counts()),
+            Request::Status {} => Answer::Status(self.status()),
+            Request::Show { account } => match AccountName::parse(&account) {
+                Ok(account) => self.show(&account, peer),
+                Err(why) => misspelt(&why),
+            },
+            Request::Export { account, open_epoch } => match AccountName::parse(&account) {
+                Ok(account) => self.export(&account, open_epoch, peer).await,
+                Err(why) => misspelt(&why),
+            },
+            Request::ExportNode {} => match self.change(Change::Quiesce).await {
+                Answer::Done {} => Answer::Node(self.state.node().node_totals().into()),
+                failed => failed,
+            },
+            Request::Asked {} => {
+                let (look_ups, exports) = self.state.node().asked();
+                Answer::Asked { look_ups, exports }
+            }
+        }
+    }
+
+    async fn change(&self, change: Change) -> Answer {
+        match self.state.change(change).await {
+            Outcome::Done => Answer::Done {},
+            Outcome::NotAssigned => error(
+                ExitStatus::Found,
+                "the control socket had not assigned this prefix; nothing was changed".into(),
+            ),
+            Outcome::Full(why) => error(ExitStatus::Config, why.to_string()),
+            Outcome::NotQuiesced => error(
+                ExitStatus::Bug,
+                "the tap did not catch up within two seconds; nothing was changed".into(),
+            ),
+        }
+    }
+
+    /// An unknown account answers like an unused one, and counts like one towards the limits.
+    fn show(&self, account: &AccountName, peer: &Peer) -> Answer {
+        let slot = self.state.roster().slot_of(account);
+        let mut node = self.state.node();
+        if let Err(limit) = node.look_up(peer.uid) {
+            return refused(limit);
+        }
+        let band = slot.map_or_else(Default::default, |slot| node.band(slot));
+        Answer::Account(AccountView::new(account.reveal(), band))
+    }
+
+    async fn export(&self, account: &AccountName, open_epoch: bool, peer: &Peer) -> Answer {
+        let state = &self.state;
+        let (is_probe, tag) = (state.is_probe(account), state.tag_of(account));
+        // A refused export does not wait for the tap: how long that takes follows traffic.
+        if !is_probe && let Err(limit) = state.node().may_export(peer.uid, tag) {
+            return refused(limit);
+        }
+        let quiesced = self.change(Change::Quiesce).await;
+        if !matches!(quiesced, Answer::Done {}) {
+            return quiesced;
+        }
+        let slot = state.roster().slot_of(account);
+        let mut node = state.node();
+        // Others may have exported meanwhile.
+        if !is_probe && let Err(limit) = node.export(peer.uid, tag) {
+            return refused(limit);
+        }
+        let (period, open) = slot.map_or_else(Default::default, |slot| node.totals(slot));
+        Answer::Export(AccountExport::new(account.reveal(), period, open_epoch.then_some(open)))
+    }
+
+    fn counts(&self) -> CountsReport {
+        let counts = self.state.roster().counts();
+        let sources = Source::ALL.iter().zip(counts.sources).map(|(source, figures)| SourceReport {
+            source: source.word().to_owned(),
+            prefixes: figures.prefixes,
+            accounts: figures.accounts,
+            latched: source.follows_connections(),
+        });
+        CountsReport {
+            schema_version: SCHEMA_VERSION,
+            sources: sources.collect(),
+            conflicts: counts.conflicts,
+            skipped_lines: 0,
+        }
+    }
+
+    fn status(&self) -> StatusReport {
+        let state = &self.state;
+        let (health, sandbox) = (state.health(), state.sandbox());
+        let interface = |(interface, attached)| InterfaceReport { interface, attached };
+        let source = |(source, up): (&str, bool)| SourceState { source: source.to_owned(), up };
+        StatusReport {
+            schema_version: SCHEMA_VERSION,
+            backend: state.backend().to_owned(),
+            interfaces: health.taps.into_iter().map(interface).collect(),
+            sources: health.sources.into_iter().map(source).collect(),
+            last_close_ok: health.close_ok,
+            last_save_ok: health.store_ok,
+            reload_ok: health.reload_ok,
+            conflicts: state.roster().counts().conflicts,
+            sandbox: sandbox.word().to_owned(),
+            system_calls: sandbox.calls(),
+            sandbox_missing: sandbox.missing().iter().map(|(part, _)| part.word().to_owned()).collect(),
+            profile: state.profile().to_owned(),
+        }
+    }
+}
+
+/// A limit, in one line that is the same for every account.
+fn refused(limit: Limit) -> Answer {
+    error(ExitStatus::Permission, limit.to_string())
+}
+
+/// What is wrong with an address or a name, without repeating it.
+fn misspelt(why: &dyn std::error::Error) -> Answer {
+    error(ExitStatus::Usage, why.to_string())
+}
+
+pub(super) fn error(code: ExitStatus, message: String) -> Answer {
+    Answer::Error { code: code as u8, message }
+}

@@ -1,0 +1,51 @@
+//! What the daemon reaches once it is set up, and how it gives up all else.
+//!
+//! Holds no state: the list of folders is a function of the configuration.
+
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::control::access::AccessPolicy;
+use crate::publish::web::WebConfigFile;
+use crate::store::disk::credential_of;
+use crate::system::capabilities;
+use crate::system::sandbox::{self, Folder, Reach, Sandbox, SandboxStatus};
+use crate::tap::TapKind;
+use std::path::Path;
+
+/// Puts the sandbox around the process, which has one thread yet.
+pub(super) fn enter_sandbox(
+    path: &Path,
+    config: &Config,
+    web: Option<&WebConfigFile>,
+    tap: TapKind,
+) -> SandboxStatus {
+    // What both need later and cannot reach from inside: users and groups by the system's own
+    // libraries, and the boot.
+    let _ = AccessPolicy::resolve(&config.roles);
+    let _ = SystemClock.boot();
+    let packet_sockets = tap != TapKind::Kernel;
+    sandbox::enter(&Sandbox {
+        capabilities: if packet_sockets { &capabilities::PACKET_SOCKETS } else { &[] },
+        folders: folders(path, config, web),
+        packet_sockets,
+    })
+}
+
+/// Every folder that the daemon reaches once it is set up.
+fn folders(path: &Path, config: &Config, web: Option<&WebConfigFile>) -> Vec<Folder> {
+    // Users and groups are looked up again at a reload.
+    let mut folders = vec![Folder::new(Path::new("/etc"), Reach::Read)];
+    let key = config.store.as_ref().map(|store| store.key_file.as_path());
+    let credential = key.and_then(credential_of);
+    let read = [Some(path), config.roster_file.as_deref(), key, credential.as_deref()];
+    let read = read.into_iter().chain([config.web_config_file.as_deref()]).flatten();
+    let read = read.chain(web.into_iter().flat_map(WebConfigFile::files));
+    folders.extend(read.flat_map(|file| Folder::of_file(file, Reach::Read)));
+    folders.extend(Folder::of_file(&config.control_socket, Reach::Keep));
+    if let Some(store) = &config.store {
+        folders.extend(Folder::of_file(&store.path, Reach::Keep));
+        folders.push(Folder::new(&config.pin, Reach::Names));
+        folders.extend(config.pin.parent().map(|parent| Folder::new(parent, Reach::RemoveFolder)));
+    }
+    folders
+}

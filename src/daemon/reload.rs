@@ -1,0 +1,108 @@
+//! A running daemon, and what a reload changes of it.
+//!
+//! Generic over the environment, and files are handed in, so that a simulation runs this very reload.
+
+use super::inputs::{read_roster, read_web_config, warn_of_certificates, warn_of_names};
+use crate::config::{self, Config};
+use crate::control::access::AccessPolicy;
+use crate::control::handler::Handler;
+use crate::engine::roster_writer::{Change, Outcome};
+use crate::engine::{Engine, assignments};
+use crate::environment::{Environment, Files};
+use crate::log::{Event, emit};
+use crate::publish::http::{self, Bound, Listeners};
+use crate::publish::web::{ActiveWebConfig, Exposure, WebConfig};
+use crate::roster::Source;
+use crate::system::allocator;
+use crate::system::service_manager::{self, Notification};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A running meter with everything around it that a reload may change.
+pub struct Daemon<E: Environment> {
+    path: PathBuf,
+    config: Config,
+    /// The meter.
+    pub engine: Engine<E>,
+    /// What answers on the control socket.
+    pub handler: Arc<Handler<E>>,
+    listeners: Listeners,
+    web: Arc<ActiveWebConfig>,
+}
+
+impl<E: Environment> Daemon<E> {
+    /// A daemon on this configuration, which was read from that path. Nobody is let in, and no page is
+    /// served, before [`Daemon::adopt`] and [`Daemon::resolve_roles`].
+    #[must_use]
+    pub fn new(path: PathBuf, config: Config, engine: Engine<E>, listeners: Listeners) -> Self {
+        let handler = Arc::new(Handler::new(Arc::clone(&engine.state)));
+        Self { path, config, engine, handler, listeners, web: Arc::default() }
+    }
+
+    /// Serves these listeners under this web configuration, and lets go of those that are not configured
+    /// any more.
+    ///
+    /// # Errors
+    /// When a listener cannot be handed to the runtime.
+    pub fn adopt(&mut self, bound: Bound, web: WebConfig) -> std::io::Result<()> {
+        warn_of_certificates(&web);
+        let exposure = web.exposure();
+        self.web.replace(web);
+        let router = http::router(self.engine.state.pages());
+        self.listeners.adopt(bound, &self.config.listen, &router, &self.web)?;
+        if http::others_can_reach(&self.config.listen) {
+            match exposure {
+                Exposure::Plain => emit(&Event::ListeningWide),
+                Exposure::PlainLogIn => emit(&Event::ListeningInClear),
+                Exposure::Encrypted => emit(&Event::ListeningToAll),
+                Exposure::Closed => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks up the users and groups that have a role, and lets them in.
+    pub fn resolve_roles(&self) {
+        let (access, unknown) = AccessPolicy::resolve(&self.config.roles);
+        for name in unknown {
+            emit(&Event::UnknownRoleMember(&name));
+        }
+        self.handler.set_access(access);
+    }
+
+    /// Reads configuration, roster, web configuration and certificates again; a bad one is refused whole.
+    pub async fn reload(&mut self, files: &impl Files) {
+        service_manager::notify(Notification::Reloading);
+        let result = Box::pin(self.try_reload(files)).await;
+        allocator::wipe_stack::<{ allocator::REQUEST_BYTES }>();
+        service_manager::notify(Notification::Ready);
+        self.engine.state.update_health(|health| health.reload_ok = result.is_ok());
+        match result {
+            Ok(()) => emit(&Event::Reloaded),
+            Err(why) => emit(&Event::ReloadRefused(&why)),
+        }
+    }
+
+    async fn try_reload(&mut self, files: &impl Files) -> Result<(), String> {
+        let new = config::load(files, &self.path)?;
+        if let Some(table) = self.config.restart_needed_for(&new) {
+            return Err(format!("{}: a change to {table} needs a restart", self.path.display()));
+        }
+        let rows = read_roster(files, &new)?;
+        let web = read_web_config(files, &new, &self.web.current())?;
+        let listeners = self.listeners.prepare(&new.listen).map_err(|error| error.message)?;
+        if let Some(file) = &new.roster_file {
+            warn_of_names(file, &rows);
+            let change = Change::Replace(Source::File, assignments(rows));
+            match self.engine.state.change(change).await {
+                Outcome::Full(why) => return Err(format!("{}: {why}", file.display())),
+                Outcome::NotQuiesced => return Err("the tap did not catch up within two seconds".into()),
+                Outcome::Done | Outcome::NotAssigned => {}
+            }
+        }
+        self.engine.state.set_probe(new.probe_account.clone());
+        self.config = new;
+        self.resolve_roles();
+        self.adopt(listeners, web).map_err(|error| error.to_string())
+    }
+}

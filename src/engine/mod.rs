@@ -1,0 +1,326 @@
+//! A meter that runs: roster, node, tap, store and pages put together, and the tick of the clock.
+//!
+//! The order of start and stop of the parts that the daemon and the demo share; no arithmetic, no
+//! connection, no signal.
+
+pub mod checkpoint;
+pub mod persistence;
+pub mod roster_writer;
+pub mod state;
+
+use crate::clock::{Stopwatch, sleep};
+use crate::config::{Config, Sealed};
+use crate::environment::{self, Environment, System};
+use crate::exit::{ExitError, ExitStatus};
+use crate::log::{Event, emit};
+use crate::node::{Node, Tick};
+use crate::roster::account::AccountName;
+use crate::roster::address::Prefix;
+use crate::roster::csv::Row;
+use crate::roster::{Identity, Source};
+use crate::store::Settings;
+use crate::store::keys::Tagger;
+use crate::system::sandbox::SandboxStatus;
+use crate::system::service_manager::{self, Notification};
+use crate::tap::kernel::KernelError;
+use crate::tap::{Attribution, PatternState, Tap, TapError, TapEvent, TapKind};
+use arc_swap::ArcSwap;
+use checkpoint::{CheckpointError, Checkpointer, StartKind};
+use persistence::{EngineParts, Persistence, PreparedTap};
+use roster_writer::{Change, Outcome};
+use state::{Board, Health, State};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// A meter that runs: the parts that the daemon and the demo share.
+pub struct Engine<E: Environment> {
+    /// What requests may reach.
+    pub state: Arc<State<E>>,
+    /// From a packet to a counter, for whoever has packets and no tap.
+    pub attribution: Attribution,
+    /// How the start went on; none in memory mode.
+    pub started: Option<StartKind>,
+    epoch_seconds: u64,
+    writer_thread: JoinHandle<()>,
+    checkpointer: Option<Arc<Mutex<Checkpointer<E>>>>,
+    persistence: Mutex<Persistence>,
+    save_every: Duration,
+}
+
+/// How a meter ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// For good: nothing is left in the kernel, and nothing counts on.
+    Stop,
+    /// Another process follows: what can count on does.
+    HandOver,
+}
+
+/// Starts tap, roster and node on the running system, in the network namespace of the calling thread.
+/// Without a tap, packets are handed to [`Engine::attribution`].
+///
+/// # Errors
+/// More accounts than slots, or a store that cannot be opened (78); a tap that cannot start (77, 74).
+pub fn start(
+    config: &Config,
+    prepared: Option<PreparedTap>,
+    rows: Vec<Row>,
+    accept_loss: bool,
+) -> Result<Engine<System>, ExitError> {
+    assemble(&System, config, EngineParts::of(config, prepared)?, rows, accept_loss)
+}
+
+/// Puts a meter together in an environment.
+///
+/// # Errors
+/// See [`start`].
+pub fn assemble<E: Environment>(
+    environment: &E,
+    config: &Config,
+    parts: EngineParts,
+    rows: Vec<Row>,
+    accept_loss: bool,
+) -> Result<Engine<E>, ExitError> {
+    let policy = config.policy.0;
+    let EngineParts { history, roster, opener, why, mut persistence } = parts;
+    let kind = opener.as_ref().map(crate::tap::Opener::kind);
+    let (memory, counters) = (history.current, history.current.counters);
+    let (mut node, roster, checkpointer, tagger, started) = match &config.store {
+        None => {
+            let node = Node::forgetful(policy, counters, environment.clock(), environment.randomness());
+            let tagger = Tagger::of_this_process(environment::identity(&mut environment.randomness()));
+            (node, roster, None, tagger, None)
+        }
+        Some(store) => {
+            let (checkpointer, node, started) =
+                Checkpointer::open(environment, settings(config, store), &history, policy, accept_loss)
+                    .map_err(checkpoint_error)?;
+            let (tagger, for_roster) = (checkpointer.tagger(), checkpointer.tagger());
+            let tag = Box::new(move |name: &[u8]| for_roster.tag(name));
+            let roster = roster.remembering(Identity { tag, tags: memory.tags });
+            (node, roster, Some(Arc::new(Mutex::new(checkpointer))), tagger, Some(started))
+        }
+    };
+    // Counters are kept beyond the process once there is a store that knows of them.
+    persistence.keep()?;
+    let roster = Arc::new(roster);
+    let full = |error: crate::roster::RosterError| ExitError::new(ExitStatus::Config, error.to_string());
+    roster.adopt().map_err(full)?;
+    roster.replace(Source::File, assignments(rows)).map_err(full)?;
+    roster.take_contradicted().into_iter().for_each(|slot| node.disown(slot));
+    let mut sources = vec![(Source::Control.word(), true)];
+    if config.roster_file.is_some() {
+        sources.push((Source::File.word(), true));
+    }
+    let board = Arc::new(Board::new(Health::good(sources), &node.released(), policy));
+    let attribution = Attribution { table: roster.table(), counters };
+    if let (Some(kind), Some(why)) = (kind, why) {
+        emit(&Event::TapChosen(kind.word(), &why));
+    }
+    let news = {
+        let board = Arc::clone(&board);
+        move |event| hear(event, &board)
+    };
+    let start = |opener| Tap::start(opener, &config.interfaces, attribution.clone(), memory.links, news);
+    let tap = opener.map(start).transpose().map_err(tap_error)?;
+    let (writer, writer_thread) = roster_writer::start(Arc::clone(&roster), tap)
+        .map_err(|error| ExitError::new(ExitStatus::Io, error.to_string()))?;
+    let state = Arc::new(State {
+        roster,
+        node: Mutex::new(node),
+        writer,
+        board,
+        tag: Box::new(move |name: &[u8]| tagger.tag(name)),
+        probe: ArcSwap::from_pointee(config.probe_account.clone()),
+        sandbox: ArcSwap::from_pointee(SandboxStatus::none()),
+        backend: kind.map_or("in-process", TapKind::word),
+    });
+    let save_every = config.store.as_ref().map_or(Duration::MAX, |store| store.save_every);
+    let (persistence, epoch_seconds) = (Mutex::new(persistence), policy.epoch_seconds);
+    Ok(Engine {
+        state,
+        attribution,
+        started,
+        epoch_seconds,
+        writer_thread,
+        checkpointer,
+        persistence,
+        save_every,
+    })
+}
+
+/// What a store that cannot be opened or written means for the command.
+fn checkpoint_error(error: CheckpointError) -> ExitError {
+    let code = match &error {
+        CheckpointError::Store(store) if store.is_disk() => ExitStatus::Io,
+        _ => ExitStatus::Config,
+    };
+    ExitError::new(code, error.to_string())
+}
+
+/// What a tap that cannot start means for the command.
+#[must_use]
+pub fn tap_error(error: TapError) -> ExitError {
+    let code = match &error {
+        TapError::Permission(_) | TapError::Kernel(KernelError::Capabilities) => ExitStatus::Permission,
+        TapError::Kernel(error) if error.is_in_the_way() => ExitStatus::Config,
+        TapError::Kernel(KernelError::Tcx(..)) => ExitStatus::Config,
+        TapError::Kernel(_) | TapError::Failed(..) => ExitStatus::Io,
+    };
+    ExitError::new(code, error.to_string())
+}
+
+/// The assignments that the rows of a roster file make.
+#[must_use]
+pub fn assignments(rows: Vec<Row>) -> Vec<(Prefix, AccountName)> {
+    rows.into_iter().map(|row| (row.prefix, row.account)).collect()
+}
+
+fn settings(config: &Config, store: &Sealed) -> Settings {
+    Settings {
+        path: store.path.clone(),
+        key_file: store.key_file.clone(),
+        node: config.node_name.clone(),
+        capacity: config.capacity,
+    }
+}
+
+/// Passes on what the tap says: to the log, and to the status part of the page.
+fn hear(event: TapEvent, board: &Board) {
+    match event {
+        TapEvent::States(states) => board.update(|health| {
+            health.taps = states
+                .into_iter()
+                .map(|PatternState { pattern, attached }| (pattern.text().to_owned(), attached))
+                .collect();
+        }),
+        TapEvent::Awaited(name) => emit(&Event::InterfaceAwaited(&name)),
+        TapEvent::Attached(name) => emit(&Event::InterfaceAttached(&name)),
+        TapEvent::Gone(name) => emit(&Event::InterfaceGone(&name)),
+        TapEvent::LinkType(name, number) => emit(&Event::LinkTypeUnsupported(&name, number)),
+        TapEvent::Refused(name, error) => emit(&Event::InterfaceRefused(&name, &error)),
+    }
+}
+
+impl<E: Environment> Engine<E> {
+    /// Closes and publishes epochs as the clock says; never returns.
+    pub async fn keep_time(&self) {
+        // A twentieth of a short epoch, so that a demo or a lab build closes on time as well.
+        let step = Duration::from_secs(self.epoch_seconds) / 20;
+        let step = step.min(Duration::from_secs(1));
+        let interval = service_manager::watchdog_interval();
+        let mut beat = Stopwatch::start();
+        loop {
+            sleep(step).await;
+            if interval.is_some_and(|interval| beat.elapsed() >= interval) && self.is_alive().await {
+                beat = Stopwatch::start();
+                service_manager::notify(Notification::Alive);
+            }
+            self.step().await;
+        }
+    }
+
+    /// Looks at the clocks once, and saves, closes or publishes what is due.
+    pub async fn step(&self) {
+        // A save that a reload interrupted goes on by itself; nothing is closed until it is done.
+        let due = match &self.checkpointer {
+            None => false,
+            Some(checkpointer) => match checkpointer.try_lock() {
+                Err(_) => return,
+                Ok(checkpointer) => checkpointer.since_last() >= self.save_every,
+            },
+        };
+        let tick = self.state.node().tick();
+        match tick {
+            Tick::Quiet if due => {
+                self.save(false).await;
+            }
+            Tick::Quiet => {}
+            Tick::Sealed { period_ended } => {
+                self.state.update_health(|health| health.close_ok = true);
+                let free = self.state.roster().at_close(period_ended, self.state.health().store_ok);
+                self.state.node().forget(&free);
+                self.save(true).await;
+            }
+            Tick::Refused => self.state.update_health(|health| health.close_ok = false),
+            Tick::Released(release) => self.state.board.show(&release),
+        }
+    }
+
+    /// True when the threads of the tap and the roster answer.
+    async fn is_alive(&self) -> bool {
+        matches!(self.state.change(Change::Quiesce).await, Outcome::Done)
+    }
+
+    /// Saves the node's state, away from the thread that answers requests; true when nothing is
+    /// left to be saved.
+    async fn save(&self, closes: bool) -> bool {
+        let Some(checkpointer) = &self.checkpointer else { return true };
+        let (checkpointer, state) = (Arc::clone(checkpointer), Arc::clone(&self.state));
+        let saving = tokio::task::spawn_blocking(move || {
+            let mut checkpointer = checkpointer.lock().unwrap_or_else(PoisonError::into_inner);
+            let result = checkpointer.save(&state, closes);
+            let news = checkpointer.is_news(result.is_ok(), closes);
+            (result, news)
+        });
+        // A save that panicked has ended the process already.
+        let Ok((result, news)) = saving.await else { return false };
+        match &result {
+            Err(error) if news => emit(&Event::SaveFailed(error)),
+            Ok(()) if news => emit(&Event::SaveRecovered),
+            _ => {}
+        }
+        let ok = result.is_ok();
+        if ok {
+            self.persistence().forget_older();
+        }
+        self.state.update_health(|health| health.store_ok = ok);
+        ok
+    }
+
+    /// A poisoned lock cannot be, since a panic ends the process.
+    fn persistence(&self) -> MutexGuard<'_, Persistence> {
+        self.persistence.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The first save, before the start is said to be done: from here on something is kept.
+    ///
+    /// # Errors
+    /// A new node whose disk does not take it (74): it is mended first.
+    pub fn save_first(&self) -> Result<(), ExitError> {
+        let (Some(checkpointer), Some(started)) = (&self.checkpointer, self.started) else { return Ok(()) };
+        let mut checkpointer = checkpointer.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = checkpointer.save(&self.state, false);
+        let news = checkpointer.is_news(result.is_ok(), false);
+        match result {
+            // A node that has kept something before goes on metering; a new one is mended first.
+            Err(error) if started == StartKind::Resumed || started == StartKind::ResumedWithoutCounters => {
+                if news {
+                    emit(&Event::SaveFailed(&error));
+                }
+                self.state.update_health(|health| health.store_ok = false);
+                Ok(())
+            }
+            Ok(()) => {
+                self.persistence().forget_older();
+                Ok(())
+            }
+            result => result.map_err(|error| checkpoint_error(error.into())),
+        }
+    }
+
+    /// Lets go of the tap after it has counted what waits, and ends the threads.
+    pub async fn stop(self, end: End) {
+        let change = if end == End::Stop { Change::Stop } else { Change::Leave };
+        // Quiesced or not, the thread ends: there is nothing more to count after it.
+        let _ = self.state.change(change).await;
+        let saved = self.save(false).await;
+        // A thread that panicked has ended the process already.
+        let _ = self.writer_thread.join();
+        // What could not be saved is left for the next start to find.
+        if end == End::Stop && saved {
+            self.persistence.into_inner().unwrap_or_else(PoisonError::into_inner).remove();
+        }
+    }
+}

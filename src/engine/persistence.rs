@@ -1,0 +1,226 @@
+//! What a meter counts into, and what of it outlives the process.
+//!
+//! In sealed mode counters outlive the process: the kernel tap's in the kernel, those of the other
+//! taps in a file in memory. What an earlier process left is gone on with, whichever tap it was.
+//! Holds no account and no address.
+
+use super::checkpoint::CheckpointError;
+use super::{checkpoint_error, tap_error};
+use crate::config::{Backend, Config};
+use crate::environment::{self, SystemRandomness};
+use crate::exit::{ExitError, ExitStatus};
+use crate::log::{Event, emit};
+use crate::roster::Roster;
+use crate::store::keys;
+use crate::tap::kernel::{Kernel, PinError, PinStore, PinnedSets, SetLayout};
+use crate::tap::memory_file::{self, MemoryFile, MemoryFileError};
+use crate::tap::{Chosen, CounterHistory, CounterMemory, Opener, TapError};
+use std::sync::Arc;
+
+/// A tap that was chosen, with what an earlier process left of another one.
+pub struct PreparedTap {
+    /// The tap.
+    pub chosen: Chosen,
+    /// Why it was taken.
+    pub why: String,
+    /// The kernel tap's counters, where another tap goes on after it.
+    older: Option<PinnedSets>,
+}
+
+/// Chooses the tap of a configuration, as far as it can be had here. Must be called while the
+/// process has one thread, and before anything of the roster is read: the kernel tap's helper is
+/// forked here and is to hold nothing of it.
+///
+/// # Errors
+/// When no tap is allowed, the one that was asked for does not work here, or something is in the way.
+pub fn choose(config: &Config) -> Result<PreparedTap, ExitError> {
+    let (pins, trouble) = pin_store(config)?;
+    let pins = Arc::new(pins);
+    let (chosen, why) = tap(config, &pins)?;
+    if matches!(chosen, Chosen::Kernel(..)) {
+        if let Some(trouble) = trouble {
+            emit(&Event::NothingKept(&trouble));
+        }
+        return Ok(PreparedTap { chosen, why, older: None });
+    }
+    let older = PinnedSets::take_down(pins).map_err(|error| tap_error(TapError::Kernel(error)))?;
+    Ok(PreparedTap { chosen, why, older: Some(older) })
+}
+
+/// The tap that `choose` would take, as its name and why; nothing is adopted or kept.
+///
+/// # Errors
+/// See [`choose`].
+pub fn try_out(config: &Config) -> Result<(&'static str, String), ExitError> {
+    let (chosen, why) = tap(config, &Arc::new(PinStore::Nowhere))?;
+    Ok((chosen.kind().word(), why))
+}
+
+fn tap(config: &Config, pins: &Arc<PinStore>) -> Result<(Chosen, String), ExitError> {
+    let wanted = SetLayout {
+        pools: &config.pools,
+        accounts: config.capacity,
+        generation: identity(),
+        node: keys::binding(&config.node_name),
+    };
+    let open = |hook| Kernel::open(&wanted, hook, Arc::clone(pins));
+    crate::tap::choose(config.backend, config.hook, open).map_err(tap_error)
+}
+
+/// Where the kernel tap is kept beyond the process, and why it is not.
+fn pin_store(config: &Config) -> Result<(PinStore, Option<PinError>), ExitError> {
+    let elsewhere = matches!(config.backend, Backend::Ring | Backend::Pnet);
+    if config.store.is_none() || (elsewhere && !PinStore::may_hold_something(&config.pin)) {
+        return Ok((PinStore::Nowhere, None));
+    }
+    match PinStore::open(&config.pin) {
+        Ok(pins) => Ok((pins, None)),
+        Err(error) if error.is_in_the_way() => Err(ExitError::new(ExitStatus::Config, error.to_string())),
+        Err(error) => Ok((PinStore::Nowhere, Some(error))),
+    }
+}
+
+/// What a meter is put together on.
+pub struct EngineParts {
+    pub(super) history: CounterHistory,
+    pub(super) roster: Roster,
+    pub(super) opener: Option<Opener>,
+    pub(super) why: Option<String>,
+    pub(super) persistence: Persistence,
+}
+
+/// What the counters are kept in beyond the process: the kernel's pinned maps or a file in memory.
+pub(super) struct Persistence {
+    kernel: Option<Kernel>,
+    older: Option<PinnedSets>,
+    /// The file of counters, while it is needed.
+    file: Option<MemoryFile>,
+    counts_into_file: bool,
+}
+
+impl EngineParts {
+    /// A meter without a tap over memory that the caller owns; nothing of it outlives the process.
+    #[must_use]
+    pub fn without_tap(config: &Config, memory: CounterMemory, seed: u64) -> Self {
+        Self {
+            history: CounterHistory::after(memory, Vec::new()),
+            roster: Roster::new(&config.pools, config.capacity, seed),
+            opener: None,
+            why: None,
+            persistence: Persistence::NONE,
+        }
+    }
+
+    pub(super) fn of(config: &Config, prepared: Option<PreparedTap>) -> Result<Self, ExitError> {
+        let seed = getrandom::u64().map_err(|error| ExitError::new(ExitStatus::Io, error.to_string()))?;
+        let node = keys::binding(&config.node_name);
+        let path = memory_file::beside(&config.control_socket);
+        let (chosen, why, older_sets) = match prepared {
+            Some(PreparedTap { chosen, why, older }) => (Some(chosen), Some(why), older),
+            None => (None, None, None),
+        };
+        let heap = || CounterMemory::heap(config.capacity, identity());
+        let in_process = || Roster::new(&config.pools, config.capacity, seed);
+        let footing = match chosen {
+            Some(Chosen::Kernel(kernel, attacher)) => {
+                let file = match &config.store {
+                    Some(_) => MemoryFile::existing(&path, node).map_err(file_failure)?,
+                    None => None,
+                };
+                let mut older = kernel.older();
+                older.extend(file.as_ref().map(MemoryFile::memory).transpose().map_err(io_failure)?);
+                Self {
+                    history: CounterHistory::after(kernel.memory(), older),
+                    roster: Roster::over(kernel.owners(), &config.pools, config.capacity),
+                    opener: Some(Opener::Kernel(attacher)),
+                    why,
+                    persistence: Persistence { kernel: Some(*kernel), file, ..Persistence::NONE },
+                }
+            }
+            chosen => {
+                let opener = chosen.map(|chosen| match chosen {
+                    Chosen::Pnet => Opener::Pnet,
+                    _ => Opener::Ring,
+                });
+                let file = match &config.store {
+                    Some(_) if opener.is_some() => {
+                        let open = MemoryFile::open(&path, config.capacity, node, identity());
+                        Some(open.map_err(file_failure)?)
+                    }
+                    _ => None,
+                };
+                let current = file.as_ref().map(MemoryFile::memory).transpose().map_err(io_failure)?;
+                let older = older_sets.as_ref().map_or_else(Vec::new, |sets| sets.older.clone());
+                Self {
+                    history: CounterHistory::after(current.unwrap_or_else(heap), older),
+                    roster: in_process(),
+                    opener,
+                    why,
+                    persistence: Persistence {
+                        older: older_sets,
+                        file,
+                        counts_into_file: true,
+                        kernel: None,
+                    },
+                }
+            }
+        };
+        Ok(footing)
+    }
+}
+
+impl Persistence {
+    const NONE: Self = Self { kernel: None, older: None, file: None, counts_into_file: false };
+
+    /// Keeps the counters beyond the process from here on.
+    pub(super) fn keep(&mut self) -> Result<(), ExitError> {
+        if let Some(kernel) = self.kernel.take() {
+            self.older = Some(kernel.keep().map_err(io_failure)?);
+        }
+        if let Some(file) = &mut self.file {
+            file.keep().map_err(io_failure)?;
+        }
+        Ok(())
+    }
+
+    /// Lets go of counters that nobody adds to: what they counted is in the store.
+    pub(super) fn forget_older(&mut self) {
+        if let Some(older) = &mut self.older {
+            older.forget_older();
+        }
+        if !self.counts_into_file
+            && let Some(file) = self.file.take()
+        {
+            file.remove();
+        }
+    }
+
+    /// Lets go of everything.
+    pub(super) fn remove(self) {
+        if let Some(older) = self.older {
+            older.remove();
+        }
+        if let Some(file) = self.file {
+            file.remove();
+        }
+    }
+}
+
+fn io_failure(error: std::io::Error) -> ExitError {
+    ExitError::new(ExitStatus::Io, format!("counters cannot be kept beyond the process: {error}"))
+}
+
+fn file_failure(error: MemoryFileError) -> ExitError {
+    match error {
+        MemoryFileError::Io { .. } | MemoryFileError::NotInMemory { .. } => {
+            ExitError::new(ExitStatus::Io, error.to_string())
+        }
+        MemoryFileError::Foreign { .. } => checkpoint_error(CheckpointError::OtherCounters),
+        _ => ExitError::new(ExitStatus::Config, error.to_string()),
+    }
+}
+
+/// Names a memory that is made now.
+fn identity() -> [u8; 16] {
+    environment::identity(&mut SystemRandomness)
+}

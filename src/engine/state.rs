@@ -1,0 +1,169 @@
+//! The state of a running meter that requests, reloads and the tick of the clock share, and its health.
+//!
+//! Everything behind it is reached through a method here: the node under its lock, the roster's one
+//! writer, the pages. Holds no connection, no configuration and no clock.
+
+use super::roster_writer::{Change, Outcome, RosterWriter};
+use crate::environment::Environment;
+use crate::meter::policy::Policy;
+use crate::meter::release::Release;
+use crate::meter::tags::Tag;
+use crate::node::Node;
+use crate::publish::exposition;
+use crate::publish::http::Pages;
+use crate::roster::account::AccountName;
+use crate::roster::{Roster, TagOf};
+use crate::system::sandbox::SandboxStatus;
+use arc_swap::ArcSwap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A node over an environment's clocks and randomness.
+pub type NodeOf<E> = Node<<E as Environment>::Clock, <E as Environment>::Randomness>;
+
+/// How the parts of the meter are. Traffic changes none of it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Health {
+    /// Interface patterns and whether they are attached.
+    pub taps: Vec<(String, bool)>,
+    /// Roster sources and whether they are up.
+    pub sources: Vec<(&'static str, bool)>,
+    /// Whether the last close succeeded; for `status`, not on the page.
+    pub close_ok: bool,
+    /// Whether the last save succeeded.
+    pub store_ok: bool,
+    /// Whether the last reload was accepted.
+    pub reload_ok: bool,
+}
+
+impl Health {
+    /// A meter of which nothing bad is known yet.
+    #[must_use]
+    pub(super) fn good(sources: Vec<(&'static str, bool)>) -> Self {
+        Self { taps: Vec::new(), sources, close_ok: true, store_ok: true, reload_ok: true }
+    }
+
+    fn page(&self, policy: &Policy) -> String {
+        exposition::status(&self.taps, &self.sources, self.store_ok, self.reload_ok, policy)
+    }
+}
+
+/// The health of a meter, and the pages that show it.
+pub(super) struct Board {
+    health: Mutex<Health>,
+    pages: Arc<Pages>,
+    policy: Policy,
+}
+
+impl Board {
+    /// Pages that show this health and this release.
+    pub(super) fn new(health: Health, released: &Release, policy: Policy) -> Self {
+        let pages = Arc::new(Pages::new(exposition::released(released), health.page(&policy)));
+        Self { health: Mutex::new(health), pages, policy }
+    }
+
+    /// Changes the health; the page changes where it shows something else.
+    pub(super) fn update(&self, change: impl FnOnce(&mut Health)) {
+        let mut health = self.lock();
+        let before = health.clone();
+        change(&mut health);
+        if *health != before {
+            self.pages.set_status(health.page(&self.policy));
+        }
+    }
+
+    /// Shows a release from now on.
+    pub(super) fn show(&self, release: &Release) {
+        self.pages.set_released(exposition::released(release));
+    }
+
+    /// A poisoned lock cannot be, since a panic ends the process.
+    fn lock(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a running meter is made of, for whoever asks it something or changes it.
+pub struct State<E: Environment> {
+    pub(super) roster: Arc<Roster>,
+    pub(super) node: Mutex<NodeOf<E>>,
+    pub(super) writer: RosterWriter,
+    pub(super) board: Arc<Board>,
+    /// What an account is known by to the limits of exports, whether it exists or not.
+    pub(super) tag: TagOf,
+    /// The account that is exempt from the limits of exports.
+    pub(super) probe: ArcSwap<Option<AccountName>>,
+    pub(super) sandbox: ArcSwap<SandboxStatus>,
+    pub(super) backend: &'static str,
+}
+
+impl<E: Environment> State<E> {
+    /// Locks the node; a poisoned lock cannot be, since a panic ends the process.
+    pub fn node(&self) -> MutexGuard<'_, NodeOf<E>> {
+        self.node.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The roster, to be read. It is changed by [`State::change`] alone.
+    pub fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    /// The health as it is.
+    pub fn health(&self) -> Health {
+        self.board.lock().clone()
+    }
+
+    /// Changes the health, and the page with it.
+    pub fn update_health(&self, change: impl FnOnce(&mut Health)) {
+        self.board.update(change);
+    }
+
+    /// What `/metrics` serves.
+    pub fn pages(&self) -> Arc<Pages> {
+        Arc::clone(&self.board.pages)
+    }
+
+    /// Makes a change of the roster, and returns when it is in force. Bytes of an address that turns out
+    /// to have been another's since before the start are nobody's.
+    pub async fn change(&self, change: Change) -> Outcome {
+        let outcome = self.writer.make(change).await;
+        for slot in self.roster.take_contradicted() {
+            self.node().disown(slot);
+        }
+        outcome
+    }
+
+    /// The tag of an account.
+    pub fn tag_of(&self, account: &AccountName) -> Tag {
+        account.tagged(&self.tag)
+    }
+
+    /// Whether this is the account that is exempt from the limits of exports.
+    pub fn is_probe(&self, account: &AccountName) -> bool {
+        self.probe.load().as_ref().as_ref() == Some(account)
+    }
+
+    /// Exempts this account, and no other, from the limits of exports.
+    pub fn set_probe(&self, account: Option<AccountName>) {
+        self.probe.store(Arc::new(account));
+    }
+
+    /// What is put around the process.
+    pub fn sandbox(&self) -> Arc<SandboxStatus> {
+        self.sandbox.load_full()
+    }
+
+    /// Says what is put around the process.
+    pub fn set_sandbox(&self, status: SandboxStatus) {
+        self.sandbox.store(Arc::new(status));
+    }
+
+    /// The word for the tap in use.
+    pub fn backend(&self) -> &'static str {
+        self.backend
+    }
+
+    /// The word for the profile of the floors.
+    pub fn profile(&self) -> &'static str {
+        self.board.policy.profile.word()
+    }
+}

@@ -1,0 +1,117 @@
+//! What the program asks of the outside: clocks, a disk, files to read, and randomness.
+//!
+//! Tests hand in clocks that are set, disks and files that change, fail or vanish, and randomness from
+//! a seed; what runs on them is the code that the daemon runs.
+
+use crate::clock::{Clock, SystemClock};
+use crate::meter::noise::Randomness;
+use crate::store::disk::{self, Disk, SystemDisk};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// The outside that a meter runs on: the system's, or a simulated one.
+pub trait Environment: Clone + Send + Sync + 'static {
+    /// Its clocks.
+    type Clock: Clock + Send + 'static;
+    /// Its disk.
+    type Disk: Disk + Send + 'static;
+    /// Its randomness.
+    type Randomness: Randomness + Send + 'static;
+
+    /// Its clocks.
+    fn clock(&self) -> Self::Clock;
+
+    /// Its disk.
+    fn disk(&self) -> Self::Disk;
+
+    /// Its randomness.
+    fn randomness(&self) -> Self::Randomness;
+}
+
+/// The running system.
+#[derive(Clone, Copy)]
+pub struct System;
+
+impl Environment for System {
+    type Clock = SystemClock;
+    type Disk = SystemDisk;
+    type Randomness = SystemRandomness;
+
+    fn clock(&self) -> SystemClock {
+        SystemClock
+    }
+
+    fn disk(&self) -> SystemDisk {
+        SystemDisk
+    }
+
+    fn randomness(&self) -> SystemRandomness {
+        SystemRandomness
+    }
+}
+
+/// Files that are read whole.
+pub trait Files {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// Reads a file that is nobody else's to read. A world without users has no others.
+    ///
+    /// # Errors
+    /// See [`Files::read`].
+    fn read_secret(&self, path: &Path) -> io::Result<Secret> {
+        Ok(Secret { bytes: Zeroizing::new(self.read(path)?), others_may_read: false })
+    }
+}
+
+/// A secret file as it was read; overwritten when it is let go of.
+pub struct Secret {
+    /// What it holds.
+    pub bytes: Zeroizing<Vec<u8>>,
+    /// Its group or others may read or write it.
+    pub others_may_read: bool,
+}
+
+/// Bytes of a secret file that are read: private keys have less than 20,000.
+const SECRET_BYTES: usize = 1 << 16;
+
+/// The file system of the running system.
+pub struct SystemFiles;
+
+impl Files for SystemFiles {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        std::fs::read(path)
+    }
+
+    fn read_secret(&self, path: &Path) -> io::Result<Secret> {
+        let file = File::open(path)?;
+        let others_may_read = disk::is_open_to_others(&file, path)?;
+        // All room at once: a buffer that grows leaves copies behind.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(SECRET_BYTES));
+        file.take(SECRET_BYTES as u64).read_to_end(&mut bytes)?;
+        Ok(Secret { bytes, others_may_read })
+    }
+}
+
+/// The kernel's randomness (getrandom(2)).
+pub struct SystemRandomness;
+
+/// Sixteen random bytes, to tell one thing from all others.
+#[must_use]
+pub fn identity(randomness: &mut impl Randomness) -> [u8; 16] {
+    let (low, high) = (randomness.next_word(), randomness.next_word());
+    (u128::from(high) << 64 | u128::from(low)).to_le_bytes()
+}
+
+impl Randomness for SystemRandomness {
+    /// # Panics
+    /// When the kernel has no randomness to give: a release without noise must not be made.
+    fn next_word(&mut self) -> u64 {
+        getrandom::u64().expect("the kernel gives randomness")
+    }
+}

@@ -1,0 +1,453 @@
+//! The state machine of one node: ledger, epochs, bands, the schedule of closes, limits of look-ups.
+//!
+//! Driven by clock readings and randomness that are handed in, so that a simulated clock drives
+//! the same code in tests as the system's clock does in the daemon. Knows slots only: no account
+//! name, no address.
+
+pub mod rate_limits;
+pub mod saved;
+pub mod schedule;
+
+use crate::clock::{Clock, Reading};
+use crate::meter::band::Band;
+use crate::meter::counters::Counters;
+use crate::meter::epoch::Epochs;
+use crate::meter::flag_counts::FlagCounts;
+use crate::meter::ledger::{Ledger, Line, NodeTotals, Saved, Since};
+use crate::meter::noise::Randomness;
+use crate::meter::policy::Policy;
+use crate::meter::release::Release;
+use crate::meter::slot::Slot;
+use crate::meter::tags::Tag;
+use crate::meter::units::Totals;
+use rate_limits::{Limit, RateLimits};
+use saved::{Head, Record};
+use schedule::Schedule;
+
+/// What a tick of the clock brought about.
+pub enum Tick {
+    /// Nothing.
+    Quiet,
+    /// The open epoch was sealed; `period_ended` when it was the last of its period.
+    Sealed {
+        /// True when the totals of the period were set to zero.
+        period_ended: bool,
+    },
+    /// The epoch could not be closed: its ordinal was used. A bug, since the schedule forbids it.
+    Refused,
+    /// The sealed epoch is to be published.
+    Released(Release),
+}
+
+/// One node, over a clock and a source of randomness.
+pub struct Node<C, R> {
+    clock: C,
+    randomness: R,
+    ledger: Ledger,
+    epochs: Epochs,
+    schedule: Schedule,
+    bands: Vec<Band>,
+    refresh_index: u64,
+    /// Boot clock at the last refresh, or at the start.
+    refreshed_at: u64,
+    period_index: u64,
+    /// Boot clock when the period began, or at the start.
+    period_began_at: u64,
+    limits: RateLimits,
+    publish_at: Option<u64>,
+    /// The sealed release is in the store.
+    durable: bool,
+    /// Whether there is a store that a release must be in before it is served.
+    keeps: bool,
+    /// Of each slot, what its counter read at the last save before the start, until the first close;
+    /// empty where nothing was counted on meanwhile.
+    bases: Vec<Totals>,
+}
+
+impl<C: Clock, R: Randomness> Node<C, R> {
+    /// A node that remembers nothing of earlier runs: the running epoch index is barred.
+    pub fn forgetful(policy: Policy, counters: Counters, clock: C, randomness: R) -> Self {
+        let now = clock.now();
+        let ledger = Ledger::new(counters);
+        let schedule = Schedule::unproven(policy.epoch_seconds, now);
+        Self {
+            bands: vec![Band::default(); ledger.slots()],
+            epochs: Epochs::new(policy, schedule.last()),
+            refresh_index: now.wall_seconds / policy.refresh_seconds,
+            period_index: now.wall_seconds / policy.period_seconds,
+            refreshed_at: now.boot_nanoseconds,
+            period_began_at: now.boot_nanoseconds,
+            limits: RateLimits::begun(policy.profile.look_ups(), now),
+            publish_at: None,
+            durable: false,
+            keeps: false,
+            bases: Vec::new(),
+            clock,
+            randomness,
+            ledger,
+            schedule,
+        }
+    }
+
+    /// A node that goes on from a save: what was released is known, and nothing is barred.
+    /// `slots` is what was saved of each slot (lines, readings and bands), `since` what became of it.
+    pub fn resumed(
+        policy: Policy,
+        counters: Counters,
+        clock: C,
+        randomness: R,
+        head: &Head,
+        slots: (Vec<Line>, &[Totals], Vec<Band>),
+        since: impl Fn(Slot) -> Since,
+    ) -> Self {
+        let now = clock.now();
+        let same_boot = clock.boot() == head.boot;
+        let (lines, readings, mut bands) = slots;
+        let ledger = Ledger::resumed(counters, lines, readings, &since);
+        let bases = (0..counters.slots()).map_while(|at| since(slot_at(at)).base).collect();
+        bands.resize(ledger.slots(), Band::default());
+        // In another boot the marks begin anew.
+        let mark = |at: u64| if same_boot { at } else { now.boot_nanoseconds };
+        let publish_at =
+            head.publish_at.map(|at| if same_boot { at } else { due(head.sealed, &policy, now) });
+        let mut node = Self {
+            bands,
+            epochs: Epochs::resumed(policy, head.schedule.last, head.sealed, head.released, head.carry),
+            schedule: Schedule::resumed(head.schedule, policy.epoch_seconds, now, same_boot),
+            refresh_index: head.refresh_index,
+            refreshed_at: mark(head.refreshed_at),
+            period_index: head.period_index,
+            period_began_at: mark(head.period_began_at),
+            limits: RateLimits::resumed(policy.profile.look_ups(), head.limits.clone(), now, same_boot),
+            publish_at,
+            durable: true,
+            keeps: true,
+            bases,
+            clock,
+            randomness,
+            ledger,
+        };
+        // It may have been served before: nobody is to see the one before it again.
+        if publish_at.is_some_and(|at| at <= now.boot_nanoseconds) {
+            node.publish_at = None;
+            node.epochs.publish();
+        }
+        node
+    }
+
+    /// From now on a release is served only when [`Node::saved`] was told of a save that holds it.
+    #[must_use]
+    pub fn keeping(self) -> Self {
+        Self { keeps: true, ..self }
+    }
+
+    /// The same node, which has counted since its counters read this: an earlier process ended before
+    /// its first save.
+    #[must_use]
+    pub fn counting_from(mut self, counters: Counters, base: impl Fn(Slot) -> Totals) -> Self {
+        let since = |slot| Since { base: Some(base(slot)), given_away: false };
+        self.ledger = Ledger::resumed(counters, Vec::new(), &[], since);
+        self
+    }
+
+    /// What is to be kept of the node itself. `memory` names the counters' memory.
+    pub fn head(&self, memory: [u8; 16]) -> Head {
+        Head {
+            memory,
+            boot: self.clock.boot(),
+            schedule: self.schedule.state(),
+            publish_at: self.publish_at,
+            sealed: self.epochs.sealed(),
+            released: self.epochs.released(),
+            refresh_index: self.refresh_index,
+            refreshed_at: self.refreshed_at,
+            period_index: self.period_index,
+            period_began_at: self.period_began_at,
+            carry: self.epochs.carry(),
+            limits: self.limits.state().clone(),
+        }
+    }
+
+    /// What is to be kept of a slot.
+    pub fn record(&self, slot: Slot, tag: Tag) -> Record {
+        let Saved { line, reading } = self.ledger.saved(slot);
+        Record { tag, period: line.period, mark: line.mark, reading, band: self.band(slot) }
+    }
+
+    /// A save that held the state since the last close succeeded.
+    pub fn saved(&mut self) {
+        self.durable = true;
+    }
+
+    /// Moves what a slot counted since the last save before the start to "unattributed". After the
+    /// first close nothing is moved: what was counted has been released.
+    pub fn disown(&mut self, slot: Slot) {
+        if let Some(base) = self.bases.get(slot.index()) {
+            self.ledger.disown(slot, *base);
+        }
+    }
+
+    /// Looks at the clocks, and closes or publishes when it is time.
+    pub fn tick(&mut self) -> Tick {
+        let now = self.clock.now();
+        self.limits.observe(now);
+        match self.publish_at {
+            Some(at) if now.boot_nanoseconds < at => return Tick::Quiet,
+            // What cannot be made durable is not served; the next close takes its place, and in noisy
+            // mode holds what it held.
+            Some(_) if self.keeps && !self.durable => {}
+            Some(_) => {
+                self.publish_at = None;
+                return self.epochs.publish().map_or(Tick::Quiet, Tick::Released);
+            }
+            None => {}
+        }
+        let Some(ordinal) = self.schedule.observe(now) else { return Tick::Quiet };
+        // Nothing raises a flag yet.
+        let raised = FlagCounts::default();
+        if self.epochs.seal(ordinal, &mut self.ledger, &raised, &mut self.randomness).is_err() {
+            return Tick::Refused;
+        }
+        self.durable = false;
+        self.bases = Vec::new();
+        self.publish_at = Some(now.boot_nanoseconds.saturating_add(self.epochs.policy().delay_nanoseconds()));
+        Tick::Sealed { period_ended: self.roll(now) }
+    }
+
+    /// After a close: refreshes every band at once, then begins a new period, where one is due.
+    ///
+    /// A refresh needs a new index and 0.9 refresh of boot clock since the last one or the start;
+    /// else it is left to the next index. A clock that is stepped makes no daily bands.
+    /// A period ends when its index rises. A step back does not end it, but no period outlives its
+    /// length in boot clock: what is held is held for that long at the most.
+    fn roll(&mut self, now: Reading) -> bool {
+        let policy = *self.epochs.policy();
+        let elapsed = |since: u64| now.boot_nanoseconds.saturating_sub(since);
+        let refresh_index = now.wall_seconds / policy.refresh_seconds;
+        if refresh_index != self.refresh_index {
+            self.refresh_index = refresh_index;
+            if elapsed(self.refreshed_at) >= policy.refresh_seconds.saturating_mul(900_000_000) {
+                self.refreshed_at = now.boot_nanoseconds;
+                self.refresh();
+            }
+        }
+        let period_index = now.wall_seconds / policy.period_seconds;
+        let length = policy.period_seconds.saturating_mul(1_000_000_000);
+        let ended = period_index > self.period_index || elapsed(self.period_began_at) >= length;
+        if ended {
+            self.period_index = period_index;
+            self.period_began_at = now.boot_nanoseconds;
+            self.limits.begin_period();
+            self.ledger.begin_period();
+        }
+        ended
+    }
+
+    fn refresh(&mut self) {
+        for (index, band) in self.bands.iter_mut().enumerate() {
+            let slot = slot_at(index);
+            *band = Band::of(self.ledger.period(slot).bytes());
+        }
+    }
+
+    /// Forgets what is held of slots that are free for other accounts from this close on.
+    pub fn forget(&mut self, slots: &[Slot]) {
+        for slot in slots {
+            self.ledger.forget(*slot);
+            if let Some(band) = self.bands.get_mut(slot.index()) {
+                *band = Band::default();
+            }
+        }
+    }
+
+    /// The last published release.
+    pub fn released(&self) -> Release {
+        self.epochs.released()
+    }
+
+    /// Takes note that this user looks an account up.
+    ///
+    /// # Errors
+    /// The limit that stands in the way; nothing may be told then.
+    pub fn look_up(&mut self, uid: u32) -> Result<(), Limit> {
+        self.limits.observe(self.clock.now());
+        self.limits.look_up(uid)
+    }
+
+    /// Whether this user may export the account of this tag.
+    ///
+    /// # Errors
+    /// The limit that stands in the way.
+    pub fn may_export(&mut self, uid: u32, account: Tag) -> Result<(), Limit> {
+        self.limits.observe(self.clock.now());
+        self.limits.may_export(uid, account)
+    }
+
+    /// Takes note that this user exports the account of this tag.
+    ///
+    /// # Errors
+    /// The limit that stands in the way; nothing may be told then.
+    pub fn export(&mut self, uid: u32, account: Tag) -> Result<(), Limit> {
+        self.limits.observe(self.clock.now());
+        self.limits.export(uid, account)
+    }
+
+    /// Look-ups of bands and exports of accounts since the period began.
+    pub fn asked(&self) -> (u64, u64) {
+        let state = self.limits.state();
+        (state.look_ups, state.exports)
+    }
+
+    /// The band of a slot, as of the last refresh.
+    pub fn band(&self, slot: Slot) -> Band {
+        self.bands.get(slot.index()).copied().unwrap_or_default()
+    }
+
+    /// Exact totals of a slot: the period's closed epochs, and the open one.
+    pub fn totals(&self, slot: Slot) -> (Totals, Totals) {
+        (self.ledger.period(slot), self.ledger.open_epoch(slot))
+    }
+
+    /// Exact totals of the node since the period began.
+    pub fn node_totals(&self) -> NodeTotals {
+        self.ledger.node()
+    }
+}
+
+/// When a sealed release is due, in the boot clock of another boot than it was sealed in: as long
+/// after its epoch as ever, by the wall clock, and within the usual delay from now.
+fn due(sealed: Option<Release>, policy: &Policy, now: Reading) -> u64 {
+    let end = sealed.map_or(0, |release| release.ordinal().saturating_add(1));
+    let end = end.saturating_mul(policy.epoch_seconds).saturating_mul(1_000_000_000);
+    let wall = now.wall_seconds.saturating_mul(1_000_000_000);
+    let left = end.saturating_add(policy.delay_nanoseconds()).saturating_sub(wall);
+    now.boot_nanoseconds.saturating_add(left.min(policy.delay_nanoseconds()))
+}
+
+fn slot_at(index: usize) -> Slot {
+    Slot::new(u32::try_from(index).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::environment::SystemRandomness;
+    use crate::meter::policy::DAY_SECONDS;
+    use crate::meter::slot::Direction;
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    const SLOT: Slot = Slot::FIRST_ACCOUNT;
+    const GIB: u64 = 1 << 30;
+
+    #[derive(Clone)]
+    struct SetClock(Rc<Cell<Reading>>);
+    impl Clock for SetClock {
+        fn now(&self) -> Reading {
+            self.0.get()
+        }
+        fn boot(&self) -> [u8; 16] {
+            [1; 16]
+        }
+    }
+
+    /// A node whose clock is at the beginning of a period, and is stepped by hand.
+    struct Stepped {
+        node: Node<SetClock, SystemRandomness>,
+        clock: SetClock,
+        counters: Counters,
+    }
+
+    impl Stepped {
+        fn new() -> Self {
+            let wall_seconds = 28 * DAY_SECONDS * 700;
+            let clock = SetClock(Rc::new(Cell::new(Reading { wall_seconds, boot_nanoseconds: 0 })));
+            let counters = Counters::in_memory(2);
+            let node = Node::forgetful(Policy::DEFAULT, counters, clock.clone(), SystemRandomness);
+            Self { node, clock, counters }
+        }
+
+        /// Sets the clock by so many days, then lets a day pass truly with 2 GiB; true when a
+        /// period ended.
+        fn day(&mut self, set_days: i64) -> bool {
+            let mut now = self.clock.0.get();
+            let step = set_days * DAY_SECONDS.cast_signed();
+            now.wall_seconds = now.wall_seconds.saturating_add_signed(step);
+            let mut ended = false;
+            self.counters.add(SLOT, Direction::Up, 2 * GIB, 1);
+            for _ in 0..24 {
+                now.wall_seconds += 3600;
+                now.boot_nanoseconds += 3600 * 1_000_000_000;
+                self.clock.0.set(now);
+                while let Tick::Sealed { period_ended } = self.node.tick() {
+                    ended |= period_ended;
+                }
+            }
+            ended
+        }
+
+        fn band_bytes(&self) -> u64 {
+            self.node.band(SLOT).at_least_bytes()
+        }
+    }
+
+    #[test]
+    fn bands_are_refreshed_once_a_week() {
+        let mut stepped = Stepped::new();
+        let mut changes = 0;
+        for _ in 0..27 {
+            let before = stepped.band_bytes();
+            stepped.day(0);
+            changes += u32::from(stepped.band_bytes() != before);
+        }
+        assert_eq!(changes, 3);
+    }
+
+    #[test]
+    fn a_clock_that_is_stepped_makes_no_daily_bands() {
+        let mut stepped = Stepped::new();
+        let mut changes = 0;
+        for day in 0..12 {
+            let before = stepped.band_bytes();
+            stepped.day(if day % 2 == 0 { 7 } else { -7 });
+            changes += u32::from(stepped.band_bytes() != before);
+        }
+        assert!(changes <= 2, "{changes} changes in twelve days");
+    }
+
+    #[test]
+    fn a_step_back_ends_no_period_and_none_outlives_its_length() {
+        let mut stepped = Stepped::new();
+        assert!(!stepped.day(0) && !stepped.day(-40));
+        let ended = (0..40).filter(|_| stepped.day(0)).count();
+        assert!(ended >= 1, "the period ended in the end");
+    }
+
+    #[test]
+    fn counts_of_look_ups_and_exports_begin_anew_with_the_period() {
+        let mut stepped = Stepped::new();
+        stepped.day(0);
+        assert!(stepped.node.look_up(7).is_ok() && stepped.node.look_up(8).is_ok());
+        assert!(stepped.node.export(7, Tag([1; 16])).is_ok());
+        assert_eq!(stepped.node.asked(), (2, 1));
+        assert_eq!(stepped.node.head([0; 16]).limits.exports, 1);
+        while !stepped.day(0) {
+            assert_eq!(stepped.node.asked(), (2, 1));
+        }
+        assert_eq!(stepped.node.asked(), (0, 0));
+        // What was asked today, and this week, is forgotten in time though nobody asks again.
+        let limits = stepped.node.head([0; 16]).limits;
+        assert!(limits.staff.is_empty() && limits.exported.is_empty());
+    }
+
+    #[test]
+    fn a_slot_that_is_free_again_holds_nothing_of_its_last_owner() {
+        let mut stepped = Stepped::new();
+        for _ in 0..8 {
+            stepped.day(0);
+        }
+        assert!(stepped.node.totals(SLOT).0 != Totals::default() && stepped.band_bytes() > 0);
+        stepped.node.forget(&[SLOT]);
+        assert!(stepped.node.totals(SLOT).0 == Totals::default() && stepped.band_bytes() == 0);
+    }
+}

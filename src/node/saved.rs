@@ -1,0 +1,56 @@
+//! What is kept of a node from one process to the next, as plain values: one head, one record for each
+//! slot. `store/` gives them their form at rest.
+//!
+//! Holds no account name and no address: an account is a keyed tag.
+
+use super::rate_limits::RateLimitState;
+use super::schedule::ScheduleState;
+use crate::meter::band::Band;
+use crate::meter::epoch::Carry;
+use crate::meter::release::Release;
+use crate::meter::tags::Tag;
+use crate::meter::units::Totals;
+
+/// One slot at the moment of a save.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Record {
+    /// Whose slot it is.
+    pub tag: Tag,
+    /// Sum of the period's closed epochs.
+    pub period: Totals,
+    /// The cumulative counter when the open epoch began.
+    pub mark: Totals,
+    /// The cumulative counter at the save.
+    pub reading: Totals,
+    /// The band that support sees.
+    pub band: Band,
+}
+
+/// Everything that is not of one slot.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Head {
+    /// The counter memory that marks and readings were read from.
+    pub memory: [u8; 16],
+    /// The boot whose clock the marks in nanoseconds are of.
+    pub boot: [u8; 16],
+    /// When epochs end.
+    pub schedule: ScheduleState,
+    /// Boot clock at which the sealed release is to be published.
+    pub publish_at: Option<u64>,
+    /// Drawn and not served yet.
+    pub sealed: Option<Release>,
+    /// Served last.
+    pub released: Release,
+    /// Index of the last refresh of the bands.
+    pub refresh_index: u64,
+    /// Boot clock at the last refresh.
+    pub refreshed_at: u64,
+    /// Index of the running period.
+    pub period_index: u64,
+    /// Boot clock when the period began.
+    pub period_began_at: u64,
+    /// What waits for the next release.
+    pub carry: Carry,
+    /// What staff has looked up and exported.
+    pub limits: RateLimitState,
+}

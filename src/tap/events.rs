@@ -1,0 +1,39 @@
+//! What the tap tells the daemon of the interfaces that it follows. Nothing here is caused by traffic, and
+//! nothing tells of an interface that only a glob names.
+
+use crate::config::Pattern;
+use std::io;
+
+/// How one pattern of the configuration stands.
+#[derive(Clone, PartialEq)]
+pub struct PatternState {
+    /// The pattern.
+    pub pattern: Pattern,
+    /// A name: attached. A glob: nothing that matches failed to attach.
+    pub attached: bool,
+}
+
+/// What the tap tells the daemon; never caused by traffic.
+pub enum TapEvent {
+    /// The states of the patterns, after a change.
+    States(Vec<PatternState>),
+    /// An interface that is named literally is not there yet.
+    Awaited(String),
+    /// An interface that is named literally was attached.
+    Attached(String),
+    /// An interface that is named literally is gone.
+    Gone(String),
+    /// The link type of an interface, or of one that the glob matches, is not supported.
+    LinkType(String, u16),
+    /// The kernel refused to attach to an interface, or to one that the glob matches.
+    Refused(String, io::Error),
+}
+
+/// What was said of a pattern last, so that it is said once.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Reported {
+    Nothing,
+    Awaited,
+    Attached,
+    Failed,
+}
