@@ -16,7 +16,7 @@ use blindmeter::roster::address::Prefix;
 use blindmeter::roster::{Roster, Source};
 use blindmeter::system::capabilities;
 use blindmeter::tap::Attribution;
-use blindmeter::tap::frame::{Gso, Link};
+use blindmeter::tap::frame::{Gso, LinkType};
 use blindmeter::tap::kernel::Kernel;
 use packets::{Packet, Random};
 use std::sync::Arc;
@@ -103,7 +103,7 @@ impl Both {
         if verdict != -1 {
             return Err(format!("the verdict is {verdict}, not \"go on\""));
         }
-        let link = if packet.ethernet { Link::Ethernet } else { Link::RawIp };
+        let link = if packet.ethernet { LinkType::Ethernet } else { LinkType::RawIp };
         let gso = (packet.segment != 0)
             .then(|| Gso { tcp: packet.transport_is_tcp(), segment_bytes: packet.segment });
         self.parser.count(link, &packet.bytes, packet.bytes.len() as u64, direction, gso);

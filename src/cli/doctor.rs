@@ -6,7 +6,7 @@ use super::{Daemon, output};
 use crate::config::{self, Backend, Config, Pattern};
 use crate::control::client;
 use crate::control::protocol::{Answer, Request, StatusReport};
-use crate::doctor::{self, Host, Place, State, Subject, Verdict};
+use crate::doctor::{self, Host, State, StoreLocation, Subject, Verdict};
 use crate::environment::SystemFiles;
 use crate::exit::{ExitError, ExitStatus};
 use serde::Serialize;
@@ -86,7 +86,12 @@ fn status(socket: &Path) -> Result<StatusReport, ExitError> {
 /// What a daemon tells of itself; where it keeps things is in its configuration alone.
 fn told_by(status: &StatusReport, socket: &Path) -> Subject {
     let interfaces = status.interfaces.iter().map(|report| Pattern::of_name(&report.interface)).collect();
-    Subject { interfaces, store: Place::NotTold, pin: Place::NotTold, daemon: serving(socket) }
+    Subject {
+        interfaces,
+        store: StoreLocation::NotTold,
+        pin: StoreLocation::NotTold,
+        daemon: serving(socket),
+    }
 }
 
 fn told_by_configuration(config: Config) -> Subject {
@@ -96,8 +101,8 @@ fn told_by_configuration(config: Config) -> Subject {
         daemon: serving(&config.control_socket),
         interfaces: config.interfaces,
         // Memory mode pins nothing, and neither do the other taps.
-        pin: if pins { Place::At(config.pin) } else { Place::Nowhere },
-        store: config.store.map_or(Place::Nowhere, |store| Place::At(folder(store))),
+        pin: if pins { StoreLocation::At(config.pin) } else { StoreLocation::Nowhere },
+        store: config.store.map_or(StoreLocation::Nowhere, |store| StoreLocation::At(folder(store))),
     }
 }
 

@@ -10,9 +10,9 @@
 
 use super::host::{Host, Unreadable};
 use super::processes::Processes;
+use super::subject::{Daemon, Facts};
 use super::verdict::{Finding, Verdict};
 use super::watched::{Tunnel, is_glob};
-use super::{Daemon, Facts};
 use std::collections::BTreeMap;
 
 /// Protocols of packet sockets that an IP packet can reach: all, IPv4, IPv6, and both VLAN tags.
@@ -207,8 +207,8 @@ impl Owners {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Clock;
     use super::super::host::tests::planted;
+    use super::super::subject::ClockState;
     use super::super::verdict::State;
     use super::*;
     use crate::config::Pattern;
@@ -235,7 +235,7 @@ mod tests {
         let (_folder, host) = planted(&files);
         let links = vec![(2, "eth0".to_owned()), (5, "wg0".to_owned()), (6, "tun3".to_owned())];
         let tunnel = Tunnel::of(&["wg0", "tun*"].map(Pattern::of_name), &links);
-        let facts = Facts { links, clock: Clock::Synchronised };
+        let facts = Facts { links, clock: ClockState::Synchronised };
         captures(&host, &Processes::of(&host), &tunnel, &facts, Some(&DAEMON))
     }
 
@@ -298,7 +298,7 @@ mod tests {
 
     #[test]
     fn a_named_interface_that_is_not_here_is_said_and_a_globs_is_not() {
-        let facts = Facts { links: Vec::new(), clock: Clock::Synchronised };
+        let facts = Facts { links: Vec::new(), clock: ClockState::Synchronised };
         let of = |patterns: &[&str]| {
             let patterns: Vec<Pattern> = patterns.iter().map(|text| Pattern::of_name(text)).collect();
             missing(&Tunnel::of(&patterns, &facts.links), &facts).len()

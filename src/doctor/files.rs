@@ -7,10 +7,10 @@
 //! # Source
 //! lvm2, lib/activate/dev_manager.c: the layer at the end of a uuid (`-tpool`, `-real`).
 
-use super::Place;
 use super::block;
 use super::host::{Host, Unreadable};
 use super::mounts;
+use super::subject::StoreLocation;
 use super::verdict::{Finding, Verdict, printable};
 
 /// File systems that never overwrite in place, and keep snapshots.
@@ -28,14 +28,14 @@ const ELSEWHERE: &str =
     "put store.path on ext4 or xfs on a volume without snapshots, or choose store.mode = \"memory\"";
 
 /// Check 9.
-pub(super) fn state_directory(host: &Host, store: &Place) -> Verdict {
+pub(super) fn state_directory(host: &Host, store: &StoreLocation) -> Verdict {
     let (good, finding) = match store {
-        Place::Nowhere => ("store.mode is memory: nothing is kept at rest", None),
-        Place::NotTold => {
+        StoreLocation::Nowhere => ("store.mode is memory: nothing is kept at rest", None),
+        StoreLocation::NotTold => {
             let finding = Finding::unknown("where the state is kept", "name --config FILE");
             ("", Some(finding))
         }
-        Place::At(folder) => {
+        StoreLocation::At(folder) => {
             let finding = lies_on(host, folder);
             ("nothing that is seen here keeps old states", finding.unwrap_or_else(|why| Some(why.into())))
         }
@@ -109,7 +109,7 @@ mod tests {
         let base = [("/proc/self/mountinfo", table.as_str()), ("/var/lib/blindmeter/", "")];
         let files: Vec<_> = base.iter().chain(files).copied().collect();
         let (_folder, host) = planted(&files);
-        state_directory(&host, &Place::At(PathBuf::from("/var/lib/blindmeter")))
+        state_directory(&host, &StoreLocation::At(PathBuf::from("/var/lib/blindmeter")))
     }
 
     #[test]
@@ -167,8 +167,10 @@ mod tests {
             ("/var/lib/blindmeter", "->../../srv/state"),
         ];
         let (_folder, host) = planted(&files);
-        assert!(state_directory(&host, &Place::At("/var/lib/blindmeter".into())).state == State::Void);
-        assert!(state_directory(&host, &Place::Nowhere).state == State::Ok);
-        assert!(state_directory(&host, &Place::NotTold).state == State::Unknown);
+        assert!(
+            state_directory(&host, &StoreLocation::At("/var/lib/blindmeter".into())).state == State::Void
+        );
+        assert!(state_directory(&host, &StoreLocation::Nowhere).state == State::Ok);
+        assert!(state_directory(&host, &StoreLocation::NotTold).state == State::Unknown);
     }
 }

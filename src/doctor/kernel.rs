@@ -6,9 +6,9 @@
 //! Documentation/admin-guide/sysctl/kernel.rst (unprivileged_bpf_disabled); kernel/bpf/inode.c
 //! (a bpffs is open to everybody unless it is mounted with a mode).
 
-use super::Place;
 use super::host::{Host, Unreadable};
 use super::mounts;
+use super::subject::StoreLocation;
 use super::verdict::{Finding, Verdict};
 
 /// Modules that print a peer's address and handshakes when they are debugged.
@@ -67,7 +67,7 @@ fn control_file(host: &Host) -> Result<Option<String>, Unreadable> {
 }
 
 /// Check 10: BPF maps within reach of others.
-pub(super) fn bpf(host: &Host, pin: &Place) -> Verdict {
+pub(super) fn bpf(host: &Host, pin: &StoreLocation) -> Verdict {
     let mut findings = Vec::new();
     match host.kernel_text("/proc/sys/kernel/unprivileged_bpf_disabled") {
         Err(unreadable) => findings.push(unreadable.into()),
@@ -78,11 +78,13 @@ pub(super) fn bpf(host: &Host, pin: &Place) -> Verdict {
         Ok(_) => {}
     }
     match pin {
-        Place::Nowhere => {}
-        Place::At(folder) => {
+        StoreLocation::Nowhere => {}
+        StoreLocation::At(folder) => {
             findings.extend(pins(host, &folder.display().to_string()).unwrap_or_else(|why| Some(why.into())))
         }
-        Place::NotTold => findings.push(Finding::unknown("where maps are pinned", "name --config FILE")),
+        StoreLocation::NotTold => {
+            findings.push(Finding::unknown("where maps are pinned", "name --config FILE"))
+        }
     }
     Verdict::of(10, "bpf", "nobody but root reaches BPF maps", findings)
 }
@@ -156,7 +158,7 @@ mod tests {
     fn a_bpffs_is_judged_by_who_reaches_the_pins() {
         let unprivileged = |value| ("/proc/sys/kernel/unprivileged_bpf_disabled", value);
         let table = ("/proc/self/mountinfo", "1 0 8:1 / / rw - ext4 a rw\n2 1 0:9 / /bpf rw - bpf a rw\n");
-        let said = |value, modes: &[(&str, u32)], pin: &Place| {
+        let said = |value, modes: &[(&str, u32)], pin: &StoreLocation| {
             let folders: Vec<String> = modes.iter().map(|(folder, _)| format!("{folder}/")).collect();
             let mut files = vec![unprivileged(value), table];
             files.extend(folders.iter().map(|folder| (folder.as_str(), "")));
@@ -167,14 +169,17 @@ mod tests {
             }
             bpf(&host, pin).state
         };
-        let pin = Place::At(PathBuf::from("/bpf/blindmeter"));
+        let pin = StoreLocation::At(PathBuf::from("/bpf/blindmeter"));
         assert!(said("2", &[("/bpf", 0o700)], &pin) == State::Ok);
         assert!(said("0", &[("/bpf", 0o700)], &pin) == State::Void);
         assert!(said("1", &[("/bpf", 0o1777)], &pin) == State::Void, "anybody may make it");
         assert!(said("2", &[("/bpf", 0o1777), ("/bpf/blindmeter", 0o755)], &pin) == State::Void);
         assert!(said("2", &[("/bpf", 0o1777), ("/bpf/blindmeter", 0o700)], &pin) == State::Note);
         assert!(said("2", &[("/bpf", 0o700), ("/bpf/blindmeter", 0o755)], &pin) == State::Ok);
-        assert!(said("2", &[("/bpf", 0o1777)], &Place::Nowhere) == State::Ok, "nothing is pinned");
-        assert!(said("2", &[("/bpf", 0o1777)], &Place::At("/other".into())) == State::Ok, "not on a bpffs");
+        assert!(said("2", &[("/bpf", 0o1777)], &StoreLocation::Nowhere) == State::Ok, "nothing is pinned");
+        assert!(
+            said("2", &[("/bpf", 0o1777)], &StoreLocation::At("/other".into())) == State::Ok,
+            "not on a bpffs"
+        );
     }
 }

@@ -4,8 +4,6 @@
 //! account and no user of this host is in any of them: who asks knows those, and a log of this
 //! output must not.
 
-use super::host::Unreadable;
-
 /// How a check ended, from good to bad.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
@@ -50,12 +48,6 @@ impl Finding {
 
     pub(super) fn unknown(what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { state: State::Unknown, what: format!("not known: {}", what.into()), remedy: remedy.into() }
-    }
-}
-
-impl From<Unreadable> for Finding {
-    fn from(unreadable: Unreadable) -> Self {
-        Self::unknown(unreadable.0, "run as root")
     }
 }
 

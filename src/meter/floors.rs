@@ -3,6 +3,7 @@
 //! No configuration reaches these; the `lab` feature and the demo have their own.
 
 use super::budget::Epsilon;
+use super::units::DAY_SECONDS;
 
 /// Which set of floors is compiled in or built in; published as `blindmeter_info{profile=...}`.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -61,9 +62,6 @@ impl Profile {
         }
     }
 }
-
-/// Seconds of a day.
-pub const DAY_SECONDS: u64 = 86_400;
 
 /// How often accounts may be looked up, by whoever has the role for it. An account may be exported
 /// once a week, whoever asks.

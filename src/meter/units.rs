@@ -1,6 +1,9 @@
-//! The two quantities that are counted, and the pair of directions they are counted in.
+//! The two quantities that are counted, the pair of directions they are counted in, and the day.
 //!
 //! Holds no `Debug` or `Display`: a traffic figure that can be printed ends in a log one day.
+
+/// Seconds of a day.
+pub const DAY_SECONDS: u64 = 86_400;
 
 /// Bytes and packets that went one way.
 ///

@@ -20,7 +20,7 @@ const FILE_BYTES: usize = 2 * 4096;
 
 /// One link of the chain.
 #[derive(Clone)]
-pub(super) struct Link {
+pub(super) struct ChainLink {
     /// The generation of the blobs under it: the number of closes, and one.
     pub(super) generation: u64,
     /// No blob was made under the chain's first link yet: there is nothing that could be missing.
@@ -29,7 +29,7 @@ pub(super) struct Link {
     pub(super) key: Key,
 }
 
-impl Link {
+impl ChainLink {
     fn encode(&self) -> [u8; SLOT_BYTES] {
         let mut bytes = [0; SLOT_BYTES];
         bytes[..8].copy_from_slice(&self.generation.to_le_bytes());
@@ -74,7 +74,7 @@ impl Chain {
     }
 
     /// The links that the file holds, the older first; none where there is no file.
-    pub(super) fn read(&self, disk: &impl Disk) -> io::Result<Option<Vec<Link>>> {
+    pub(super) fn read(&self, disk: &impl Disk) -> io::Result<Option<Vec<ChainLink>>> {
         let file = match disk.open(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened?,
@@ -86,7 +86,7 @@ impl Chain {
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
                 read => {
                     read?;
-                    links.extend(Link::decode(&bytes));
+                    links.extend(ChainLink::decode(&bytes));
                 }
             }
         }
@@ -102,7 +102,7 @@ impl Chain {
 
     /// Makes the file hold exactly these links, durably. `replace` where there is none, or where
     /// the present one is not believed.
-    pub(super) fn write(&mut self, disk: &impl Disk, links: &[&Link], replace: bool) -> io::Result<()> {
+    pub(super) fn write(&mut self, disk: &impl Disk, links: &[&ChainLink], replace: bool) -> io::Result<()> {
         let result =
             if replace || self.doubtful { self.replace(disk, links) } else { self.overwrite(disk, links) };
         self.doubtful = result.is_err();
@@ -110,7 +110,7 @@ impl Chain {
     }
 
     /// Each slot by itself: one that is the same is not touched, so a link in use is never at risk.
-    fn overwrite(&self, disk: &impl Disk, links: &[&Link]) -> io::Result<()> {
+    fn overwrite(&self, disk: &impl Disk, links: &[&ChainLink]) -> io::Result<()> {
         let mut file = disk.open(&self.path)?;
         for slot in 0..2 {
             let wanted = encoded(links, slot);
@@ -124,7 +124,7 @@ impl Chain {
         Ok(())
     }
 
-    fn replace(&self, disk: &impl Disk, links: &[&Link]) -> io::Result<()> {
+    fn replace(&self, disk: &impl Disk, links: &[&ChainLink]) -> io::Result<()> {
         let mut bytes = vec![0; FILE_BYTES];
         for (slot, at) in [(0, 0), (1, 4096)] {
             bytes[at..at + SLOT_BYTES].copy_from_slice(&encoded(links, slot));
@@ -134,7 +134,7 @@ impl Chain {
 }
 
 /// What a slot holds when the file holds these links: a generation's place is fixed.
-fn encoded(links: &[&Link], slot: u64) -> [u8; SLOT_BYTES] {
+fn encoded(links: &[&ChainLink], slot: u64) -> [u8; SLOT_BYTES] {
     let link = links.iter().find(|link| link.generation % 2 == slot);
     link.map_or([0; SLOT_BYTES], |link| link.encode())
 }

@@ -17,7 +17,7 @@ use crate::meter::noise::Randomness;
 use crate::meter::slot::Slot;
 use crate::meter::tags::Tag;
 use crate::node::saved::{Head, Record};
-use chain::{Chain, Link};
+use chain::{Chain, ChainLink};
 use disk::Disk;
 use format::{HEADER_BYTES, Header, Unreadable, VERSION, blob_bytes};
 use keys::{KEY_BYTES, Key, Tagger};
@@ -56,9 +56,9 @@ pub struct Store<D, R> {
     root: Key,
     chain: Chain,
     /// The link of the blob that lies there.
-    present: Link,
+    present: ChainLink,
     /// The link of a close that was begun and not finished.
-    next: Option<Link>,
+    next: Option<ChainLink>,
     /// The chain file is to be made, not overwritten.
     anew: bool,
 }
@@ -146,7 +146,7 @@ impl<D: Disk, R: Randomness> Store<D, R> {
 
     fn finish_close(
         &mut self,
-        next: Link,
+        next: ChainLink,
         head: &Head,
         record: impl FnMut(usize) -> Record,
     ) -> Result<(), StoreError> {
@@ -167,7 +167,7 @@ impl<D: Disk, R: Randomness> Store<D, R> {
                 self.chain.sync(&self.disk).and_then(|()| self.disk.sync_folder(folder(&self.settings.path)));
             found.map_err(|error| failed(&self.settings.path, Step::Write, error))?;
         }
-        let links: Vec<Link> =
+        let links: Vec<ChainLink> =
             [Some(self.present.clone()), self.next.clone()].into_iter().flatten().collect();
         self.write_chain(links)?;
         match self.disk.remove(&temporary(&self.settings.path)) {
@@ -178,8 +178,8 @@ impl<D: Disk, R: Randomness> Store<D, R> {
         }
     }
 
-    fn write_chain(&mut self, links: Vec<Link>) -> Result<(), StoreError> {
-        let links: Vec<&Link> = links.iter().collect();
+    fn write_chain(&mut self, links: Vec<ChainLink>) -> Result<(), StoreError> {
+        let links: Vec<&ChainLink> = links.iter().collect();
         self.chain
             .write(&self.disk, &links, self.anew)
             .map_err(|error| failed(self.chain.path(), Step::Write, error))?;
@@ -189,7 +189,7 @@ impl<D: Disk, R: Randomness> Store<D, R> {
 
     fn write_blob(
         &mut self,
-        link: &Link,
+        link: &ChainLink,
         head: &Head,
         record: impl FnMut(usize) -> Record,
     ) -> Result<(), StoreError> {
@@ -216,14 +216,14 @@ struct Blob<'a, D> {
 }
 
 /// The link of the blob, the link of a close that was begun, the blob's header and file.
-type Found<F> = (Link, Option<Link>, Header, F);
+type Found<F> = (ChainLink, Option<ChainLink>, Header, F);
 
 impl<D: Disk> Blob<'_, D> {
     /// The blob and its link; none at a first start.
     fn find(
         &self,
         chain: &Path,
-        links: Option<Vec<Link>>,
+        links: Option<Vec<ChainLink>>,
         remains: bool,
     ) -> Result<Option<Found<D::File>>, StoreError> {
         let path = || self.settings.path.clone();
@@ -232,7 +232,7 @@ impl<D: Disk> Blob<'_, D> {
             opened => Some(opened.map_err(|error| failed(&self.settings.path, Step::Read, error))?),
         };
         let Some(file) = file else {
-            let fresh = |links: &[Link]| links.iter().any(|link| link.fresh);
+            let fresh = |links: &[ChainLink]| links.iter().any(|link| link.fresh);
             return match links {
                 None if remains => Err(StoreError::CountersAlone { path: path() }),
                 None => Ok(None),
@@ -250,7 +250,7 @@ impl<D: Disk> Blob<'_, D> {
         let Some(at) = at else { return Err(StoreError::RolledBack { path: path() }) };
         // A later link is of a close that was begun; an earlier one of a close that was finished
         // but for its last step.
-        let present = Link { fresh: false, ..links[at].clone() };
+        let present = ChainLink { fresh: false, ..links[at].clone() };
         Ok(Some((present, links.get(at + 1).cloned(), header, file)))
     }
 
@@ -286,7 +286,7 @@ impl<D: Disk> Blob<'_, D> {
         &self,
         file: &D::File,
         header: &Header,
-        link: &Link,
+        link: &ChainLink,
         mut record: impl FnMut(usize, Record),
     ) -> Result<Head, StoreError> {
         let path = self.settings.path.clone();
@@ -335,11 +335,11 @@ fn random<const N: usize>(randomness: &mut impl Randomness) -> [u8; N] {
     bytes
 }
 
-fn link(generation: u64, fresh: bool, randomness: &mut impl Randomness) -> Link {
+fn link(generation: u64, fresh: bool, randomness: &mut impl Randomness) -> ChainLink {
     let mut bytes: [u8; KEY_BYTES] = random(randomness);
     let key = Key::new(bytes);
     bytes.zeroize();
-    Link { generation, fresh, key }
+    ChainLink { generation, fresh, key }
 }
 
 /// Puts a file in the place of another, durably: temporary name, fsync, rename, fsync of the

@@ -12,7 +12,7 @@ use crate::roster::address::TunnelAddress;
 
 /// How the frames of an interface or a capture begin.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Link {
+pub enum LinkType {
     /// Ethernet, with up to four VLAN tags.
     Ethernet,
     /// The IP header at once, of either version.
@@ -33,7 +33,7 @@ pub enum Link {
     Ppp,
 }
 
-impl Link {
+impl LinkType {
     /// The link of a capture file's link type (its low 16 bits).
     #[must_use]
     pub const fn of_capture(link_type: u16) -> Option<Self> {
@@ -103,7 +103,7 @@ const EXTENSION_HEADERS_AT_MOST: usize = 8;
 
 /// Reads one frame: `captured` is what there is of it, `length` its length on the wire.
 #[must_use]
-pub fn read(link: Link, captured: &[u8], length: u64) -> Frame {
+pub fn read(link: LinkType, captured: &[u8], length: u64) -> Frame {
     match above(link, captured) {
         Above::Other => Frame::NotIp,
         Above::Cut => Frame::Malformed,
@@ -117,16 +117,16 @@ pub fn read(link: Link, captured: &[u8], length: u64) -> Frame {
     }
 }
 
-fn above(link: Link, captured: &[u8]) -> Above {
+fn above(link: LinkType, captured: &[u8]) -> Above {
     match link {
-        Link::Ethernet => above_ethernet(captured),
-        Link::RawIp => Above::Ip(Announced::Either, 0),
-        Link::RawV4 => Above::Ip(Announced::V4, 0),
-        Link::RawV6 => Above::Ip(Announced::V6, 0),
-        Link::Null | Link::Loop => above_family(link, captured),
-        Link::CookedV1 => above_cooked(captured, 14, 16),
-        Link::CookedV2 => above_cooked(captured, 0, 20),
-        Link::Ppp => above_ppp(captured),
+        LinkType::Ethernet => above_ethernet(captured),
+        LinkType::RawIp => Above::Ip(Announced::Either, 0),
+        LinkType::RawV4 => Above::Ip(Announced::V4, 0),
+        LinkType::RawV6 => Above::Ip(Announced::V6, 0),
+        LinkType::Null | LinkType::Loop => above_family(link, captured),
+        LinkType::CookedV1 => above_cooked(captured, 14, 16),
+        LinkType::CookedV2 => above_cooked(captured, 0, 20),
+        LinkType::Ppp => above_ppp(captured),
     }
 }
 
@@ -144,7 +144,7 @@ fn above_ethernet(captured: &[u8]) -> Above {
     Above::Other
 }
 
-fn above_family(link: Link, captured: &[u8]) -> Above {
+fn above_family(link: LinkType, captured: &[u8]) -> Above {
     let Some(field) = captured.first_chunk::<4>() else { return Above::Cut };
     let version = |family: u32| match family {
         2 => Some(Announced::V4),
@@ -153,7 +153,7 @@ fn above_family(link: Link, captured: &[u8]) -> Above {
     };
     let big_endian = version(u32::from_be_bytes(*field));
     let announced = match link {
-        Link::Null => version(u32::from_le_bytes(*field)).or(big_endian),
+        LinkType::Null => version(u32::from_le_bytes(*field)).or(big_endian),
         _ => big_endian,
     };
     announced.map_or(Above::Other, |announced| Above::Ip(announced, 4))
@@ -304,7 +304,7 @@ mod tests {
             }
             frame.extend([8, 0]);
             frame.extend(v4(5));
-            let seen = read(Link::Ethernet, &frame, 1500);
+            let seen = read(LinkType::Ethernet, &frame, 1500);
             if tags <= 4 {
                 assert!(is_ip(&seen, 1500 - 14 - 4 * tags as u64));
             } else {
@@ -315,14 +315,14 @@ mod tests {
 
     #[test]
     fn a_header_that_is_cut_or_of_another_version_is_malformed() {
-        assert!(is_ip(&read(Link::RawIp, &v4(5), 77), 77));
-        assert!(is_ip(&read(Link::RawV4, &v4(15), 77), 77));
-        assert!(matches!(read(Link::RawIp, &v4(4), 77), Frame::Malformed));
-        assert!(matches!(read(Link::RawIp, &v4(5)[..19], 77), Frame::Malformed));
-        assert!(matches!(read(Link::RawV6, &v4(5), 77), Frame::Malformed));
-        assert!(matches!(read(Link::RawIp, &[], 77), Frame::Malformed));
-        assert!(matches!(read(Link::RawIp, &[0x60; 39], 77), Frame::Malformed));
-        assert!(matches!(read(Link::Ethernet, &[8; 13], 77), Frame::Malformed));
+        assert!(is_ip(&read(LinkType::RawIp, &v4(5), 77), 77));
+        assert!(is_ip(&read(LinkType::RawV4, &v4(15), 77), 77));
+        assert!(matches!(read(LinkType::RawIp, &v4(4), 77), Frame::Malformed));
+        assert!(matches!(read(LinkType::RawIp, &v4(5)[..19], 77), Frame::Malformed));
+        assert!(matches!(read(LinkType::RawV6, &v4(5), 77), Frame::Malformed));
+        assert!(matches!(read(LinkType::RawIp, &[], 77), Frame::Malformed));
+        assert!(matches!(read(LinkType::RawIp, &[0x60; 39], 77), Frame::Malformed));
+        assert!(matches!(read(LinkType::Ethernet, &[8; 13], 77), Frame::Malformed));
     }
 
     #[test]
@@ -365,7 +365,7 @@ mod tests {
             segment_bytes in 0_u16..2000,
         ) {
             for link_type in [0, 1, 9, 12, 108, 113, 228, 229, 276] {
-                let link = Link::of_capture(link_type).expect("a supported type");
+                let link = LinkType::of_capture(link_type).expect("a supported type");
                 if let Frame::Ip(packet) = read(link, &bytes, length) {
                     proptest::prop_assert!(packet.bytes <= length);
                     let gso = Gso { tcp: length % 2 == 0, segment_bytes };

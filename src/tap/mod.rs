@@ -31,7 +31,7 @@ pub use worker::Tap;
 use crate::meter::counters::Counters;
 use crate::meter::slot::{Direction, Slot};
 use crate::roster::table::Table;
-use frame::{Frame, Gso, Link};
+use frame::{Frame, Gso, LinkType};
 use std::sync::Arc;
 
 /// The taps there are.
@@ -80,10 +80,10 @@ impl Hardware {
         }
     }
 
-    fn link(self) -> Link {
+    fn link(self) -> LinkType {
         match self {
-            Self::Ethernet => Link::Ethernet,
-            Self::Ip => Link::RawIp,
+            Self::Ethernet => LinkType::Ethernet,
+            Self::Ip => LinkType::RawIp,
         }
     }
 
@@ -115,7 +115,14 @@ pub struct Attribution {
 impl Attribution {
     /// Counts one packet of a live interface. Takes no lock and allocates nothing.
     #[inline]
-    pub fn count(&self, link: Link, captured: &[u8], length: u64, direction: Direction, gso: Option<Gso>) {
+    pub fn count(
+        &self,
+        link: LinkType,
+        captured: &[u8],
+        length: u64,
+        direction: Direction,
+        gso: Option<Gso>,
+    ) {
         match frame::read(link, captured, length) {
             Frame::Ip(packet) => {
                 let address = match direction {

@@ -9,7 +9,7 @@
 //! `prb_retire_rx_blk_timer_expired`).
 #![expect(unsafe_code, reason = "the ring is memory shared with the kernel")]
 
-use super::frame::{Gso, Link};
+use super::frame::{Gso, LinkType};
 use super::interfaces::{self, Passed};
 use super::socket::{self, Instruction};
 use super::{Attribution, Hardware};
@@ -55,7 +55,7 @@ pub(super) struct Ring {
     blocks: usize,
     /// Blocks walked since the start; the next one is this modulo `blocks`.
     walked: usize,
-    link: Link,
+    link: LinkType,
 }
 
 // SAFETY: the mapping belongs to this value alone; it may move to another thread with it.
