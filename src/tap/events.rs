@@ -28,12 +28,3 @@ pub enum TapEvent {
     /// The kernel refused to attach to an interface, or to one that the glob matches.
     Refused(String, io::Error),
 }
-
-/// What was said of a pattern last, so that it is said once.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) enum Reported {
-    Nothing,
-    Awaited,
-    Attached,
-    Failed,
-}

@@ -1,14 +1,15 @@
 //! From the bytes of a frame to addresses and a length: pure functions, no I/O, no counting.
 //!
-//! Reads the fixed header of IP and nothing after it, but for super-packets, whose segments need
-//! the length of the transport header. A header's own length fields are never trusted: the length
-//! is the frame's on the wire less its link layer.
+//! Reads the fixed header of IP and nothing after it, but for super-packets, whose segments repeat
+//! extension headers and transport header: those chains are read with etherparse. A header's own length
+//! fields are never trusted: the length is the frame's on the wire less its link layer.
 //!
 //! # Source
 //! Link types: the tcpdump group's list (LINKTYPE_*); IPv4: RFC 791 section 3.1; IPv6: RFC 8200
 //! section 3; VLAN tags: IEEE 802.1Q, 802.1ad; PPP: RFC 1661 section 2 and RFC 1662 section 3.
 
 use crate::roster::address::TunnelAddress;
+use etherparse::{IpNumber, Ipv6ExtensionsSlice, Ipv6FragmentHeader, Ipv6Header, ip_number};
 
 /// How the frames of an interface or a capture begin.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,10 +35,10 @@ pub enum LinkType {
 }
 
 impl LinkType {
-    /// The link of a capture file's link type (its low 16 bits).
+    /// The link type of this number in a capture file (its low 16 bits).
     #[must_use]
-    pub const fn of_capture(link_type: u16) -> Option<Self> {
-        Some(match link_type {
+    pub const fn of_capture(number: u16) -> Option<Self> {
+        Some(match number {
             1 => Self::Ethernet,
             12 | 14 | 101 => Self::RawIp,
             228 => Self::RawV4,
@@ -93,18 +94,13 @@ const ETHERTYPE_V4: u16 = 0x0800;
 const ETHERTYPE_V6: u16 = 0x86dd;
 const VLAN_TAGS_AT_MOST: usize = 4;
 
-/// Extension headers of IPv6 (RFC 8200 section 4; AH: RFC 4302) that are walked to the transport.
-const HOP_BY_HOP: u8 = 0;
-const ROUTING: u8 = 43;
-const FRAGMENT: u8 = 44;
-const AUTHENTICATION: u8 = 51;
-const DESTINATION: u8 = 60;
+/// Extension headers that are walked to the transport.
 const EXTENSION_HEADERS_AT_MOST: usize = 8;
 
 /// Reads one frame: `captured` is what there is of it, `length` its length on the wire.
 #[must_use]
-pub fn read(link: LinkType, captured: &[u8], length: u64) -> Frame {
-    match above(link, captured) {
+pub fn read(link_type: LinkType, captured: &[u8], length: u64) -> Frame {
+    match above(link_type, captured) {
         Above::Other => Frame::NotIp,
         Above::Cut => Frame::Malformed,
         Above::Ip(announced, offset) => {
@@ -117,13 +113,13 @@ pub fn read(link: LinkType, captured: &[u8], length: u64) -> Frame {
     }
 }
 
-fn above(link: LinkType, captured: &[u8]) -> Above {
-    match link {
+fn above(link_type: LinkType, captured: &[u8]) -> Above {
+    match link_type {
         LinkType::Ethernet => above_ethernet(captured),
         LinkType::RawIp => Above::Ip(Announced::Either, 0),
         LinkType::RawV4 => Above::Ip(Announced::V4, 0),
         LinkType::RawV6 => Above::Ip(Announced::V6, 0),
-        LinkType::Null | LinkType::Loop => above_family(link, captured),
+        LinkType::Null | LinkType::Loop => above_family(link_type, captured),
         LinkType::CookedV1 => above_cooked(captured, 14, 16),
         LinkType::CookedV2 => above_cooked(captured, 0, 20),
         LinkType::Ppp => above_ppp(captured),
@@ -144,7 +140,7 @@ fn above_ethernet(captured: &[u8]) -> Above {
     Above::Other
 }
 
-fn above_family(link: LinkType, captured: &[u8]) -> Above {
+fn above_family(link_type: LinkType, captured: &[u8]) -> Above {
     let Some(field) = captured.first_chunk::<4>() else { return Above::Cut };
     let version = |family: u32| match family {
         2 => Some(Announced::V4),
@@ -152,7 +148,7 @@ fn above_family(link: LinkType, captured: &[u8]) -> Above {
         _ => None,
     };
     let big_endian = version(u32::from_be_bytes(*field));
-    let announced = match link {
+    let announced = match link_type {
         LinkType::Null => version(u32::from_le_bytes(*field)).or(big_endian),
         _ => big_endian,
     };
@@ -249,31 +245,48 @@ pub fn segments(ip: &[u8], length: u64, gso: Gso) -> (u64, u64) {
 }
 
 /// The length of the headers that repeat in every segment, as `repeated_headers` in meter.bpf.c.
+///
+/// Of TCP one byte is read, for the ring copies no more than that.
 fn headers_of_super_packet(ip: &[u8], tcp: bool) -> Option<u64> {
-    let (mut protocol, mut at) = match ip.first()? >> 4 {
-        4 => (*ip.get(9)?, usize::from(ip[0] & 15) * 4),
-        _ => (*ip.get(6)?, 40),
+    let (transport, at) = match ip.first()? >> 4 {
+        4 => (IpNumber(*ip.get(9)?), usize::from(ip[0] & 15) * 4),
+        _ => behind_extension_headers(ip)?,
     };
-    if ip[0] >> 4 == 6 {
-        for _ in 0..EXTENSION_HEADERS_AT_MOST {
-            if !matches!(protocol, HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | DESTINATION) {
-                break;
-            }
-            let [next, length] = *ip.get(at..)?.first_chunk()?;
-            at += match protocol {
-                FRAGMENT => 8,
-                AUTHENTICATION => (usize::from(length) + 2) * 4,
-                _ => (usize::from(length) + 1) * 8,
-            };
-            protocol = next;
-        }
-    }
-    let header = match protocol {
-        6 if tcp => usize::from(ip.get(at + 12)? >> 4) * 4,
-        17 if !tcp => 8,
+    let header = match transport {
+        ip_number::TCP if tcp => usize::from(ip.get(at + 12)? >> 4) * 4,
+        ip_number::UDP if !tcp => 8,
         _ => return None,
     };
     Some((at + header) as u64)
+}
+
+/// The protocol behind the extension headers of IPv6, and where its header begins.
+///
+/// etherparse stops at a header that was not captured whole, at hop-by-hop options behind another
+/// header, and at an authentication header without content. The kernel's program goes on at each by the
+/// two bytes that every extension header begins with (RFC 8200 section 4, RFC 4302 section 2), and so
+/// does this: a super-packet counts alike whichever tap sees it.
+fn behind_extension_headers(ip: &[u8]) -> Option<(IpNumber, usize)> {
+    let (mut number, mut at) = (IpNumber(*ip.get(6)?), Ipv6Header::LEN);
+    let mut headers = 0;
+    while headers <= EXTENSION_HEADERS_AT_MOST {
+        let rest = ip.get(at..).unwrap_or_default();
+        let (chain, next, rest, stopped) = Ipv6ExtensionsSlice::from_slice_lax(number, rest);
+        at += chain.slice().len();
+        headers += chain.into_iter().take(EXTENSION_HEADERS_AT_MOST + 1).count();
+        if stopped.is_none() {
+            return (headers <= EXTENSION_HEADERS_AT_MOST).then_some((next, at));
+        }
+        let [following, length] = *rest.first_chunk()?;
+        at += match next {
+            ip_number::IPV6_FRAG => Ipv6FragmentHeader::LEN,
+            ip_number::AUTH => (usize::from(length) + 2) * 4,
+            _ => (usize::from(length) + 1) * 8,
+        };
+        number = IpNumber(following);
+        headers += 1;
+    }
+    None
 }
 
 #[cfg(test)]
@@ -364,9 +377,9 @@ mod tests {
             length in 0_u64..70_000,
             segment_bytes in 0_u16..2000,
         ) {
-            for link_type in [0, 1, 9, 12, 108, 113, 228, 229, 276] {
-                let link = LinkType::of_capture(link_type).expect("a supported type");
-                if let Frame::Ip(packet) = read(link, &bytes, length) {
+            for number in [0, 1, 9, 12, 108, 113, 228, 229, 276] {
+                let link_type = LinkType::of_capture(number).expect("a supported type");
+                if let Frame::Ip(packet) = read(link_type, &bytes, length) {
                     proptest::prop_assert!(packet.bytes <= length);
                     let gso = Gso { tcp: length % 2 == 0, segment_bytes };
                     let (wire, packets) = segments(&bytes[packet.offset..], packet.bytes, gso);
