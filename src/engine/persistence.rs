@@ -178,7 +178,7 @@ impl Persistence {
     /// Keeps the counters beyond the process from here on.
     pub(super) fn keep(&mut self) -> Result<(), ExitError> {
         if let Some(kernel) = self.kernel.take() {
-            self.older = Some(kernel.keep().map_err(io_failure)?);
+            self.older = Some(kernel.pin().map_err(io_failure)?);
         }
         if let Some(file) = &mut self.file {
             file.keep().map_err(io_failure)?;

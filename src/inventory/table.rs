@@ -151,7 +151,7 @@ pub const DATA: &[Datum] = &[
             "roster Identity: tag tags",
             "keeper Checkpointer: store memory",
             "keeper Kept: tags",
-            "store/chain ChainLink: generation fresh key",
+            "store/chain Link: generation fresh key",
             "store/chain Chain: path doubtful",
             "control/desk Desk: tag",
         ],

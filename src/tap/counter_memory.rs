@@ -58,7 +58,7 @@ impl CounterHistory {
 
     /// True when an earlier process left any of them.
     #[must_use]
-    pub fn remain(&self) -> bool {
+    pub fn has_earlier(&self) -> bool {
         self.current.adopted || !self.older.is_empty()
     }
 

@@ -1,7 +1,7 @@
 //! What passed an interface while no tap was attached to it, by the interface's own counters.
 //!
-//! Two memories tell: the records that an earlier process left, and the interfaces that this process has
-//! let go of. Figures found here are published as lost. Holds names of interfaces, no address.
+//! It is known from the records that an earlier process left, and from the interfaces that this process
+//! has detached from. Figures found here are published as lost. Holds names of interfaces, no address.
 
 use super::interface_records::{InterfaceRecord, InterfaceRecords};
 
@@ -33,7 +33,7 @@ impl Unseen {
         indices.for_each(|index| self.records.raise_highest(index));
     }
 
-    /// A tap was attached to an interface whose own counters told of `passed` packets. Returns how many of
+    /// A tap was attached to an interface whose own counters read `passed` packets. Returns how many of
     /// them passed unseen, and the record to keep of it from here on.
     pub(super) fn attached(&mut self, index: u32, name: &str, passed: u64) -> (u64, Option<InterfaceRecord>) {
         let is_new = index > self.records.highest();
@@ -46,7 +46,7 @@ impl Unseen {
         (missed, record)
     }
 
-    /// The tap has let go of an interface whose own counters told of so many packets.
+    /// The tap was detached from an interface whose own counters read so many packets.
     pub(super) fn detached(&mut self, index: u32, name: String, passed: u64) {
         self.gaps.left(index, name, passed);
         self.records.forget(index);
@@ -60,7 +60,7 @@ struct Left {
     packets: u64,
 }
 
-/// Interfaces that the tap has let go of while they or their like may come back.
+/// Interfaces that the tap was detached from; they or their like may come back.
 #[derive(Default)]
 struct Gaps(Vec<Left>);
 
@@ -68,7 +68,7 @@ struct Gaps(Vec<Left>);
 const GAPS: usize = 1024;
 
 impl Gaps {
-    /// The tap has let go of an interface whose own counters told of so many packets.
+    /// The tap was detached from an interface whose own counters read so many packets.
     fn left(&mut self, index: u32, name: String, packets: u64) {
         if self.0.len() == GAPS {
             self.0.remove(0);
@@ -111,7 +111,7 @@ mod tests {
         gaps.left(3, "wg0".into(), 650);
         assert_eq!(gaps.missed(9, "wg0", 8, true), 8, "deleted and made anew");
         gaps.left(9, "wg0".into(), 100);
-        assert_eq!(gaps.missed(9, "vpn0", 130, false), 30, "renamed to another name that is wanted");
+        assert_eq!(gaps.missed(9, "vpn0", 130, false), 30, "renamed to another name of the configuration");
     }
 
     /// A process that starts, is killed, and is followed by another over the same records.

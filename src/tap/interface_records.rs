@@ -1,5 +1,5 @@
-//! What a tap knows of each interface between processes: the index, and how many packets the interface's
-//! own counters had told of.
+//! What a process leaves the next one of each interface: the index, how many packets the interface's own
+//! counters had read, and how many the tap has seen since.
 //!
 //! Holds no name and no address, in memory that may outlive the process.
 
@@ -30,7 +30,7 @@ impl InterfaceRecords {
         Self(words)
     }
 
-    /// In memory of this process alone: a gap while it lives is told, by the highest index.
+    /// In memory of this process alone: new interfaces are known by the highest index, and no more.
     pub(super) fn in_memory() -> Self {
         Self(Box::leak(Box::new([AtomicU64::new(0)])))
     }

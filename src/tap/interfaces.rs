@@ -1,4 +1,4 @@
-//! Interfaces that come, go, and change their names: a netlink socket that tells, and a list.
+//! Interfaces that come, go, and change their names: a netlink socket for events, and a list.
 //!
 //! Holds indices, names and hardware types; no addresses (they are in the messages, and skipped).
 //!
@@ -124,7 +124,7 @@ impl InterfaceEvents {
             self.buffer.clear();
             match self.socket.recv(&mut self.buffer, 0) {
                 Ok(_) => {
-                    // A device that leaves a bridge is told of in that family; it still exists.
+                    // A device that leaves a bridge is in that family's event; it still exists.
                     let deleted = messages(&self.buffer).filter(|message| {
                         message.kind == DELETED_LINK && message.body.first() == Some(&FAMILY_UNSPECIFIED)
                     });

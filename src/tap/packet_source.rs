@@ -54,8 +54,8 @@ pub(super) enum PacketSource {
 pub(super) struct Position(pub(super) [usize; 2]);
 
 impl PacketSource {
-    /// Opens a source, and says what had passed the interface when it began to see packets; none
-    /// where it goes on from an earlier process.
+    /// Opens a source; returns with it what had passed the interface when it began to see packets, or
+    /// none where it goes on from an earlier process.
     pub(super) fn open(
         opener: &Opener,
         index: u32,
@@ -124,8 +124,8 @@ impl PacketSource {
         read.iter().zip(target.0).all(|(read, target)| *read >= target)
     }
 
-    /// Lets nothing more in; what has arrived stays to be read. Says what had passed the interface of
-    /// this index by then; none when it is gone.
+    /// Lets nothing more in; what has arrived stays to be read. Returns what had passed the interface of
+    /// this index by then, or none when it is gone.
     pub(super) fn shut(&mut self, index: u32) -> Option<u64> {
         match self {
             Self::Kernel(program) => program.detach(),
@@ -153,7 +153,7 @@ impl PacketSource {
 
     pub(super) fn is_bound(&self) -> bool {
         match self {
-            // The list of interfaces tells.
+            // Whether the interface is there is in the list of interfaces.
             Self::Kernel(_) => true,
             Self::Ring(ring) => ring.is_bound(),
             Self::Pnet(pnet) => pnet.is_bound(),

@@ -1,5 +1,5 @@
-//! Which interfaces a tap is to be attached to, which attachments stay, and which are let go of: a pure
-//! function of the patterns, the interfaces there are, and what is attached.
+//! Which interfaces a tap is to be attached to, which attachments stay, and which end: a pure function
+//! of the patterns, the interfaces there are, and what is attached.
 
 use super::interfaces::InterfaceEntry;
 use crate::config::Pattern;
@@ -15,7 +15,7 @@ pub(super) struct Attached {
 
 /// What is to be done.
 pub(super) struct Plan<'a> {
-    /// For each attachment its interface as it is called now; none for one to be let go of.
+    /// For each attachment its interface as it is called now; none for one that is to end.
     pub(super) stays: Vec<Option<&'a InterfaceEntry>>,
     /// What is to be attached, in the order of the list.
     pub(super) attach: Vec<Attach<'a>>,
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interface_that_vanished_is_let_go_of() {
+    fn an_interface_that_vanished_is_detached() {
         assert_eq!(planned(&[entry(2, "wg0")], &[entry(3, "tun1")], &[bound(2), bound(3)]), "wg0 -");
         assert_eq!(planned(&[], &[], &[bound(2)]), "-");
     }

@@ -1,6 +1,6 @@
 //! How each pattern of the configuration stands, and what of it was reported, so that it is reported once.
 //!
-//! Nothing here is caused by traffic, and nothing tells of an interface that only a glob names.
+//! Nothing here is caused by traffic, and nothing names an interface that only a glob matches.
 
 use super::events::{PatternState, TapEvent};
 use crate::config::Pattern;

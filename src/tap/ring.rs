@@ -70,7 +70,7 @@ impl Ring {
         Ok((ring, passed))
     }
 
-    /// Whether this kernel gives a ring that tells segment sizes.
+    /// Whether this kernel has rings with segment sizes.
     pub(super) fn probe() -> io::Result<()> {
         Self::unbound(Hardware::Ip, 1).map(drop)
     }
@@ -128,8 +128,8 @@ impl Ring {
             self.walked += 1;
         }
         // The kernel writes there when it opened the block, which is when the last packets passed: an
-        // empty block stays open. It never reads it; where it opens one a moment later, the tap's look
-        // a second after the last packet comes by here again.
+        // empty block stays open. It never reads it; where it opens one a moment later, the read of
+        // the interfaces' counters a second after the last packet comes by here again.
         self.clear(TIMES, TIMES_BYTES);
         let drops = socket::take_drops(&self.socket);
         attribution.lost(drops);

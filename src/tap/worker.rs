@@ -150,7 +150,7 @@ struct Worker {
     /// Attachments made so far.
     serials: u64,
     attachments: Vec<Attachment>,
-    /// What was let go of and may hold packets yet, with the rounds that are left to it.
+    /// Detached, with packets that may wait yet, and the rounds that are left to each.
     retiring: Vec<(Attachment, usize)>,
     quiescences: Quiescences,
     attribution: Attribution,
@@ -298,7 +298,7 @@ impl Worker {
                 self.attachments.push(Attachment { record, serial, index, name, source });
                 true
             }
-            // It vanished meanwhile; the next event tells.
+            // It vanished meanwhile, and an event is on its way.
             Err(error) if error.raw_os_error() == Some(libc::ENODEV) => true,
             Err(error) => {
                 self.report_failure(attach, |text| TapEvent::Refused(text, error));
@@ -311,8 +311,8 @@ impl Worker {
         self.reports.failed(attach.pattern, event).into_iter().for_each(&self.notify);
     }
 
-    /// Lets go of an interface; what has arrived from it is counted yet. It may still exist under another
-    /// name, or be attached anew at once.
+    /// Detaches from an interface; what has arrived from it is counted yet. It may still exist under
+    /// another name, or be attached anew at once.
     fn detach(&mut self, mut attachment: Attachment, gone: &[InterfaceEntry]) {
         let index = attachment.index;
         let at_shut = attachment.source.shut(index);
@@ -364,7 +364,7 @@ impl Worker {
         true
     }
 
-    /// Counts what vanished interfaces left behind, and lets go of them.
+    /// Counts what detached interfaces left behind, and closes their sources.
     fn retire(&mut self) {
         for (attachment, rounds) in &mut self.retiring {
             attachment.drain(&self.attribution);

@@ -12,8 +12,8 @@ use super::error::KernelError;
 use super::hooks;
 use super::layout::SetLayout;
 use super::link::BpfLink;
+use super::owners::Pools;
 use super::pins::{Found, PinStore};
-use super::pools::Pools;
 use super::set::{self, Set};
 use super::sys;
 use crate::config::Hook;
@@ -54,7 +54,7 @@ pub(super) fn open(layout: &SetLayout<'_>, hook: Hook, pins: &PinStore) -> Resul
             let set = Set::load(layout.header(&pools, predecessor)?, &pools)?;
             if let Some(before) = chain.last() {
                 copy(before, &set)?;
-                set.keep(pins)?;
+                set.pin(pins)?;
             }
             set
         }
@@ -94,7 +94,7 @@ pub(super) fn clear(pins: &PinStore) -> Result<(usize, usize), KernelError> {
             // An error says that the interface is gone, and the link with it.
             let _ = sys::detach(descriptor);
         }
-        pins.forget(name);
+        pins.unpin(name);
     }
     let filtered = take_filters_off()?;
     pins.close();
@@ -141,7 +141,7 @@ fn links_of(found: Found, pins: &PinStore) -> io::Result<Vec<BpfLink>> {
     for (name, descriptor) in found {
         match BpfLink::of_name(&name, descriptor) {
             Some(link) if link.namespace == namespace => links.push(link),
-            _ => pins.forget(&name),
+            _ => pins.unpin(&name),
         }
     }
     Ok(links)
@@ -168,7 +168,7 @@ fn copy(from: &Set, to: &Set) -> Result<(), KernelError> {
     Ok(())
 }
 
-/// Makes every link run the set's program; those of interfaces that are gone are let go of.
+/// Makes every link run the set's program; those of interfaces that are gone are unpinned.
 fn turn_links(set: &Set, links: &mut Vec<BpfLink>, pins: &PinStore) -> io::Result<()> {
     let mut failed = None;
     links.retain(|link| {
@@ -182,7 +182,7 @@ fn turn_links(set: &Set, links: &mut Vec<BpfLink>, pins: &PinStore) -> io::Resul
         match turned {
             Ok(there) => {
                 if !there {
-                    pins.forget(&link.name());
+                    pins.unpin(&link.name());
                 }
                 there
             }

@@ -83,7 +83,7 @@ impl Attacher {
                 }
             };
             if let Some(link) = link {
-                shared.pins.keep(&link.name(), &link.descriptor).or_else(|error| match error.kind() {
+                shared.pins.pin(&link.name(), &link.descriptor).or_else(|error| match error.kind() {
                     // It was found under this name.
                     io::ErrorKind::AlreadyExists => Ok(()),
                     _ => Err(error),

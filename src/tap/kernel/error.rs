@@ -23,7 +23,7 @@ pub enum KernelError {
     /// The kernel refused the program or a map.
     #[error("the kernel refuses the program: {0}")]
     Refused(String),
-    /// What is kept in the kernel is not this node's, or of a version that is not known here.
+    /// What is pinned is another node's, or of a version that is not known here.
     #[error(
         "counters of another node or version are in the kernel; stop what made them, or remove them with \
          `blindmeter detach`"

@@ -3,7 +3,7 @@
 //! Holds the pools, which are addresses: they lie in the kernel's memory beside the map of owners,
 //! without which the places in that map would mean nothing.
 
-use super::pools::{POOL_BYTES, POOLS, Pools};
+use super::owners::{POOL_BYTES, POOLS, Pools};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Words of `struct info` in meter.bpf.c: four that the program reads, and the header.
@@ -24,7 +24,7 @@ const LAYOUT: usize = 16;
 const POOL_COUNTS: usize = 20;
 const POOL_LIST: usize = 22;
 
-/// The double word that remembers interfaces ([`crate::tap::InterfaceRecords`]), behind the header.
+/// The double word of [`crate::tap::InterfaceRecords`], behind the header.
 pub(super) const INTERFACES: usize = 62;
 
 /// What a set of maps says of itself.

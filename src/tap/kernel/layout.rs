@@ -2,7 +2,7 @@
 
 use super::header::Header;
 use super::object;
-use super::pools::Pools;
+use super::owners::Pools;
 use crate::meter::slot::Slot;
 use crate::roster::address::Prefix;
 use std::io;

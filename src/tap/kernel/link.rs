@@ -41,7 +41,7 @@ impl BpfLink {
     pub(super) fn remove(&self, pins: &PinStore) {
         // An error says that the interface is gone, and the link with it.
         let _ = sys::detach(&self.descriptor);
-        pins.forget(&self.name());
+        pins.unpin(&self.name());
     }
 }
 

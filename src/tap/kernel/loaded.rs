@@ -1,6 +1,6 @@
 //! The loaded program with its maps, and what of earlier ones is pinned beside it.
 //!
-//! Holds descriptors and mapped memory; the order of load, keep and removal is the caller's.
+//! Holds descriptors and mapped memory; when to load, pin and remove is the caller's.
 
 use super::adopt;
 use super::attach::Attacher;
@@ -35,7 +35,7 @@ impl Kernel {
     /// Goes on with what an earlier process left at this place, or loads the program anew.
     ///
     /// # Errors
-    /// What this kernel, these privileges or the pinned of another node do not allow.
+    /// What this kernel or these privileges do not allow, or the pinned sets of another node.
     pub fn open(layout: &SetLayout<'_>, hook: Hook, pins: Arc<PinStore>) -> Result<Self, KernelError> {
         let release = release()?;
         if release < OLDEST_RELEASE {
@@ -52,15 +52,15 @@ impl Kernel {
         Ok(Self { set: opened.set, memory, owners, links: opened.links, pinned })
     }
 
-    /// Keeps the program and its maps beyond this process, where they are not kept already, until
-    /// they are let go of.
+    /// Pins the program and its maps, where they are not pinned already, so that they outlive this
+    /// process.
     ///
     /// # Errors
     /// When the place does not take them.
-    pub fn keep(self) -> io::Result<PinnedSets> {
+    pub fn pin(self) -> io::Result<PinnedSets> {
         let mut pinned = self.pinned;
         if pinned.present.is_none() && !pinned.pins.is_nowhere() {
-            self.set.keep(&pinned.pins)?;
+            self.set.pin(&pinned.pins)?;
             pinned.present = Some(self.set.header.generation);
         }
         Ok(pinned)
@@ -111,7 +111,7 @@ impl Kernel {
     }
 }
 
-/// What is kept of the kernel tap beyond a process: the present set, and those before it.
+/// The sets of the kernel tap that are pinned: the present one, and those before it.
 pub struct PinnedSets {
     /// The counters of earlier sets, the oldest first; nothing is added to them any more.
     pub older: Vec<CounterMemory>,
@@ -134,18 +134,18 @@ impl PinnedSets {
         Ok(Self::of(older, None, pins)?)
     }
 
-    /// Lets go of earlier sets: what they counted is in the store.
+    /// Removes earlier sets: what they counted is in the store.
     pub fn forget_older(&mut self) {
         for memory in self.older.drain(..) {
-            set::forget(&self.pins, memory.generation);
+            set::unpin(&self.pins, memory.generation);
         }
     }
 
-    /// Lets go of everything: a real stop leaves nothing.
+    /// Removes everything: a real stop leaves nothing.
     pub fn remove(mut self) {
         self.forget_older();
         if let Some(present) = self.present {
-            set::forget(&self.pins, present);
+            set::unpin(&self.pins, present);
         }
         self.pins.close();
     }

@@ -5,8 +5,8 @@
 //! which cost up to two fifths); afterwards the process needs none: it reads counters and writes
 //! owners through mapped memory and map descriptors, and [`helper`] attaches interfaces that come
 //! later.
-//! Maps, programs and links are [`pins`] under names, so that the kernel counts on while no process
-//! lives; the next one [`adopt`]s them.
+//! Maps, programs and links are pinned ([`pins`]), so that the kernel counts on while no process lives;
+//! the next one adopts them ([`adopt`]).
 
 mod adopt;
 mod attach;
@@ -20,7 +20,6 @@ mod loaded;
 mod object;
 mod owners;
 mod pins;
-mod pools;
 mod release;
 mod set;
 mod sys;

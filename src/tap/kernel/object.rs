@@ -4,7 +4,7 @@
 //! barriers to speculation, which cost up to two fifths.
 
 use super::error::KernelError;
-use super::pools::Pools;
+use super::owners::Pools;
 use aya::EbpfLoader;
 use aya::maps::Map;
 use aya::programs::SchedClassifier;

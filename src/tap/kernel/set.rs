@@ -5,9 +5,8 @@
 use super::error::KernelError;
 use super::header::{self, Header, INFO_WORDS};
 use super::object::{self, MAPS, PROGRAMS};
-use super::owners::KernelOwners;
+use super::owners::{KernelOwners, Pools, SLOTS_PER_LINE};
 use super::pins::{Found, PinStore};
-use super::pools::{Pools, SLOTS_PER_LINE};
 use crate::meter::counters::{Cell, Counters};
 use crate::meter::tags::{TagCell, Tags};
 use crate::tap::counter_memory::CounterMemory;
@@ -82,20 +81,20 @@ impl Set {
     }
 
     /// Pins everything of the set.
-    pub(super) fn keep(&self, pins: &PinStore) -> io::Result<()> {
+    pub(super) fn pin(&self, pins: &PinStore) -> io::Result<()> {
         let prefix = prefix(self.header.generation);
         for (name, descriptor) in PROGRAMS.iter().zip(&self.programs.0).chain(MAPS.iter().zip(&self.maps)) {
-            pins.keep(&format!("{prefix}{name}"), descriptor)?;
+            pins.pin(&format!("{prefix}{name}"), descriptor)?;
         }
         Ok(())
     }
 }
 
 /// Unpins a set.
-pub(super) fn forget(pins: &PinStore, generation: [u8; 16]) {
+pub(super) fn unpin(pins: &PinStore, generation: [u8; 16]) {
     let prefix = prefix(generation);
     for name in PROGRAMS.iter().chain(&MAPS) {
-        pins.forget(&format!("{prefix}{name}"));
+        pins.unpin(&format!("{prefix}{name}"));
     }
 }
 
@@ -129,7 +128,7 @@ pub(super) fn assemble(found: Found, pins: &PinStore) -> Result<(Vec<Set>, Found
         let maps = MAPS.map(&mut take);
         let whole = programs.iter().all(Option::is_some) && maps.iter().all(Option::is_some);
         if !whole {
-            names.iter().for_each(|name| pins.forget(name));
+            names.iter().for_each(|name| pins.unpin(name));
             continue;
         }
         let every = |part: Option<OwnedFd>| part.expect("the set is whole");
