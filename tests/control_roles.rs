@@ -37,7 +37,7 @@ fn requests(site: &Site) -> Vec<(Vec<String>, &'static str)> {
     let sync = format!("roster sync {}", site.name("roster.csv"));
     [
         ("roster assign 10.77.0.9 canary-nine", "roster"),
-        ("roster release 10.77.0.9", "roster"),
+        ("roster unassign 10.77.0.9", "roster"),
         (sync.as_str(), "roster"),
         ("roster counts", "roster"),
         ("accounts show canary-one", "support"),

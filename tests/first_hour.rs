@@ -23,7 +23,7 @@ fn a_wrong_pool_shows_in_check_and_in_the_nodes_counts() {
         wrong.contains("# pools: 0 of the roster's single addresses are in a pool; 2 are not"),
         "{wrong}"
     );
-    assert!(wrong.contains("is a pool misspelt, or missing?"), "{wrong}");
+    assert!(wrong.contains("is a pool missing or mistyped?"), "{wrong}");
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn a_missing_key_and_a_small_node_show_in_check() {
     site.configure("mode = \"coarse\"", "mode = \"noisy\"");
     site.configure("1Gbit/s", "100Mbit/s");
     let small = site.command(&["check"]).succeeded();
-    assert!(small.contains("7.0 % of what the link carries") && small.contains("fleet"), "{small}");
+    assert!(small.contains("7.0 % of the link's capacity") && small.contains("fleet"), "{small}");
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub struct Config {
     pub node_name: String,
     /// The account that is exempt from export limits.
     pub probe_account: Option<AccountName>,
-    /// Address ranges that are handed out densely.
+    /// Address ranges that the VPN server assigns densely.
     pub pools: Vec<Prefix>,
     /// The roster file.
     pub roster_file: Option<PathBuf>,

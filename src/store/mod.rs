@@ -1,7 +1,7 @@
 //! The sealed store: one blob of fixed size, rewritten whole at a fixed interval and at each close.
 //!
-//! A save: the node's head and records -> [`format`] seals them under a key derived from the root key
-//! and the present link of the [`chain`] -> temporary name, fsync, rename, fsync of the folder.
+//! A save: the node's head and records -> `format` seals them under a key derived from the root key
+//! and the present link of the `chain` -> temporary name, fsync, rename, fsync of the folder.
 //! Holds no account name and no address; only the interval and the closes cause writes.
 
 mod chain;

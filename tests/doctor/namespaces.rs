@@ -132,7 +132,7 @@ const FAULTS: [(usize, &str, &str); 20] = [
             "printf 'DatabaseDir %s\\n' \"$HERE\" > \"$HERE/vnstat.conf\"; printf 'SQLite wg0' > \"$HERE/vnstat.db\"\n",
             program!("vnstatd", "--nodaemon --config $HERE/vnstat.conf")
         ),
-        "keeps wg0",
+        "records wg0",
     ),
     (2, program!("prometheus_wireguard_exporter", "-p 9586"), "reads the VPN server's clients"),
     (2, program!("openvpn_exporter", ""), "reads the VPN server's clients"),

@@ -152,7 +152,7 @@ fn a_bad_file_is_refused_whole_and_the_old_certificate_is_served_on() {
         ("server.key", &*other.key, "line 3: tls_server_config.key_file"),
         ("server.key", &other.key[..60], "line 3: tls_server_config.key_file"),
         ("clients.crt", half, "line 5: tls_server_config.client_ca_file"),
-        ("web.yml", "tls_server_config: {", "line 2: not YAML"),
+        ("web.yml", "tls_server_config: {", "line 2: invalid YAML"),
         (
             "web.yml",
             "tls_server_config: {min_version: TLS12}",
@@ -234,7 +234,7 @@ fn a_folder_that_is_new_needs_a_restart_and_the_refusal_says_so() {
     let path = folder.path().join("server.crt");
     fs::write(&path, &scene.pair.certificate).expect("ours");
     scene.replace("web.yml", &TLS.replace("@server.crt", &path.display().to_string()));
-    refused(&daemon, &["line 1: tls_server_config.cert_file", "Permission denied", "needs a restart"]);
+    refused(&daemon, &["line 1: tls_server_config.cert_file", "Permission denied", "restart the daemon"]);
     drop(daemon);
     let _daemon = scene.start();
     assert_eq!(scene.client().get(scene.port(), "/-/ready").expect("an answer").status, 200);
