@@ -139,7 +139,7 @@ impl Node {
 
     /// The wall clock.
     pub(crate) fn now(&self) -> u64 {
-        self.machine.world.clocks.wall_seconds()
+        self.machine.environment.clocks.wall_seconds()
     }
 
     /// Time passes up to this wall-clock second.

@@ -95,7 +95,7 @@ fn disturb(node: &mut Node, served: &mut Served, dice: &mut Dice) {
     match DISTURBANCES[dice.below(DISTURBANCES.len())] {
         Disturbance::Kill => node.end(None),
         Disturbance::KillInASave => {
-            node.machine.world.disk.plan(Fault::Kill, dice.word() % 12);
+            node.machine.environment.disk.plan(Fault::Kill, dice.word() % 12);
             node.pass(BETWEEN);
             node.end(None);
         }
@@ -106,10 +106,10 @@ fn disturb(node: &mut Node, served: &mut Served, dice: &mut Dice) {
             let most = 1_i64 << dice.below(29);
             let by = (dice.word() % most.unsigned_abs()).cast_signed() + 1;
             let by = if dice.chance(0.5) { by } else { -by };
-            node.machine.world.clocks.set(by);
+            node.machine.environment.clocks.set(by);
             node.pass(1);
             served.look(node);
-            node.machine.world.clocks.set(-by);
+            node.machine.environment.clocks.set(-by);
             node.pass(1);
         }
     }

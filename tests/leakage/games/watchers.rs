@@ -57,7 +57,7 @@ impl Pages {
         let mut changed = 0;
         for name in ["ledger.sealed", "ledger.sealed.chain", "ledger.sealed.new"] {
             let path = PathBuf::from("/state").join(name);
-            let bytes = node.machine.world.disk.bytes(&path).unwrap_or_default();
+            let bytes = node.machine.environment.disk.bytes(&path).unwrap_or_default();
             let pages: Vec<[u8; 32]> = bytes.chunks(PAGE_BYTES).map(|page| *hash(page).as_bytes()).collect();
             let before = self.0.insert(path, pages.clone()).unwrap_or_default();
             changed += pages.iter().enumerate().filter(|(at, page)| before.get(*at) != Some(page)).count();
@@ -83,7 +83,7 @@ fn watch(world: World, second: bool, days: usize, online: &Priors) -> Watched {
             let mut views = [DayView::default(), DayView::default()];
             for step in 0..STEPS {
                 if step == STEPS / 3 {
-                    node.machine.world.disk.plan(Fault::Full(40), 0);
+                    node.machine.environment.disk.plan(Fault::Full(40), 0);
                 }
                 count(&node, &truths, &mut next, step);
                 let seen = look(&mut node, log, &mut pages, &mut watched);
@@ -122,8 +122,8 @@ fn look(
     for _ in 0..STEP_SECONDS {
         node.pass(1);
         let (mut folder, mut journal, mut lines) = (Vec::new(), Vec::new(), Vec::new());
-        node.machine.world.disk.list(&mut folder);
-        node.machine.world.disk.take_journal(&mut journal);
+        node.machine.environment.disk.list(&mut folder);
+        node.machine.environment.disk.take_journal(&mut journal);
         log.take(&mut lines);
         if !journal.is_empty() {
             let changed = pages.changed(node);

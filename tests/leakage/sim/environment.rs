@@ -1,4 +1,4 @@
-//! The world of a simulated node: clocks that a test moves, a disk that is watched, seeded randomness.
+//! The environment of a simulated node: clocks that a test moves, a disk that is watched, seeded randomness.
 
 use super::disk::{Random, SimulatedDisk};
 use super::watched::Watched;
@@ -84,7 +84,7 @@ impl Randomness for Random {
 
 /// Everything outside of a simulated node.
 #[derive(Clone)]
-pub(crate) struct Simulated {
+pub(crate) struct SimEnvironment {
     pub(crate) clocks: Clocks,
     pub(crate) disk: Watched,
     seed: u64,
@@ -92,14 +92,14 @@ pub(crate) struct Simulated {
     sources: Arc<AtomicU64>,
 }
 
-impl Simulated {
+impl SimEnvironment {
     pub(crate) fn new(seed: u64, wall_seconds: u64) -> Self {
         let clocks = Clocks::at(wall_seconds);
         let disk = Watched::new(SimulatedDisk::new(seed), clocks.clone());
         Self { clocks, disk, seed, sources: Arc::default() }
     }
 
-    /// Randomness that nothing else in this world has.
+    /// Randomness that nothing else in this environment has.
     pub(crate) fn random(&self) -> Random {
         // Relaxed: the order in which a node asks is that of its code.
         let source = self.sources.fetch_add(1, Ordering::Relaxed);
@@ -107,7 +107,7 @@ impl Simulated {
     }
 }
 
-impl Environment for Simulated {
+impl Environment for SimEnvironment {
     type Clock = Clocks;
     type Disk = Watched;
     type Randomness = Random;
