@@ -3,14 +3,15 @@
 
 mod daemon;
 mod netns;
+mod support;
 
 use daemon::Site;
 use netns::Namespace;
 use netns::daemon::{Daemon, Setup};
 use netns::folder::Folder;
-use netns::frames::{Address, datagram};
 use netns::tally::{Way, name};
 use netns::wire::{Kind, Wire, nobody};
+use support::frames::{Address, datagram};
 
 #[test]
 fn a_wrong_pool_shows_in_check_and_in_the_nodes_counts() {

@@ -2,16 +2,18 @@
 //! ends the server or keeps a scraper out.
 
 mod daemon;
+mod support;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use daemon::Site;
 use daemon::command::repeats_nothing;
 use daemon::http::{Answer, connect, exchange, get, parse, request};
-use daemon::{Site, wait_for};
 use nix::sys::signal::Signal;
+use support::wait::wait_for;
 
 /// Every series of a node with the interfaces `bm-none*` and `bm-none0` and a roster file.
 const SERIES: [&str; 25] = [

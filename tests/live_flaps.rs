@@ -2,15 +2,16 @@
 //! twice, and what is not counted is told as lost.
 
 mod netns;
+mod support;
 
 use netns::Namespace;
 use netns::daemon::{Daemon, Setup};
-use netns::frames::{Address, datagram};
 use netns::tally::{Way, name};
 use netns::wire::{Kind, Wire, nobody};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
+use support::frames::{Address, datagram};
 
 const LENGTH: usize = 150;
 

@@ -2,15 +2,17 @@
 //! seen once, in the direction that the live tests take for granted.
 
 mod netns;
+mod support;
 
 use std::thread;
 use std::time::Duration;
 
-use netns::frames::{Address, Cut, ETHERNET_HEADER, datagram, frame, mac, segment, with_vnet_header};
+use netns::Namespace;
 use netns::packet_socket::PacketSocket;
 use netns::topology::{CLIENT_ADDRESSES, Oracle, Topology};
 use netns::tun::Tun;
-use netns::{Namespace, wait_for};
+use support::frames::{Address, Cut, ETHERNET_HEADER, datagram, frame, mac, segment, with_vnet_header};
+use support::wait::wait_for;
 
 const HERE: &str = "02:00:00:00:00:01";
 const THERE: &str = "02:00:00:00:00:02";

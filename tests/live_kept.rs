@@ -3,20 +3,22 @@
 //! processes; `detach`.
 
 mod netns;
+mod support;
 
+use netns::Namespace;
 use netns::daemon::{Daemon, Setup};
 use netns::folder::Folder;
-use netns::frames::{Address, datagram};
 use netns::manager::Manager;
 use netns::tally::{Expected, Totals, Way, name};
 use netns::tun::Tun;
 use netns::wire::{Kind, Wire, nobody};
-use netns::{Namespace, wait_for};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
+use support::frames::{Address, datagram};
+use support::wait::wait_for;
 
 const LENGTH: usize = 200;
 const ACCOUNTS: usize = 4;

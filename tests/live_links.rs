@@ -5,16 +5,18 @@
 #![expect(clippy::disallowed_methods, reason = "a live test bounds its waits by the real clock")]
 
 mod netns;
+mod support;
 
 use std::thread;
 use std::time::{Duration, Instant};
 
+use netns::Namespace;
 use netns::daemon::{Daemon, Setup};
-use netns::frames::{Address, datagram};
 use netns::tally::{Expected, Way, name};
 use netns::tun::Tun;
 use netns::wire::{Kind, Wire, nobody};
-use netns::{Namespace, PATIENCE};
+use support::frames::{Address, datagram};
+use support::wait::TIMEOUT;
 
 const ACCOUNTS: usize = 4;
 const LENGTH: usize = 150;
@@ -417,7 +419,7 @@ fn batch(wire: &Wire, expected: &mut Expected) {
 fn await_attached(daemon: &Daemon, wire: &Wire) {
     await_probe(daemon, || wire.send(Way::Up, &probe()));
     let before = daemon.export_node().unattributed.down_packets;
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while daemon.export_node().unattributed.down_packets == before {
         assert!(Instant::now() < deadline, "{} is never counted on the way out", wire.name());
         wire.send(Way::Down, &probe());
@@ -427,7 +429,7 @@ fn await_attached(daemon: &Daemon, wire: &Wire) {
 
 fn await_probe(daemon: &Daemon, send: impl Fn()) {
     let before = daemon.export_node().unattributed.up_packets;
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while daemon.export_node().unattributed.up_packets == before {
         assert!(Instant::now() < deadline, "the device is never counted; stderr: {}", daemon.said());
         send();

@@ -2,18 +2,19 @@
 //! wrong hints, and made by the kernel from real TCP and UDP, where a device that cuts them is the oracle.
 
 mod netns;
+mod support;
 
 use netns::Namespace;
 use netns::daemon::{Daemon, Setup};
-use netns::frames::{
-    Address, Cut, datagram, frame, mac, segment, with_ip_options, with_vnet_header,
-    with_vnet_header_before_frame,
-};
 use netns::packet_socket::PacketSocket;
 use netns::tally::{Expected, Node, Totals, Way, name};
 use netns::topology::{CLIENT_ADDRESSES, Family, Oracle, Topology, send_cut_datagrams};
 use netns::tun::Tun;
 use netns::wire::{HERE, THERE, nobody};
+use support::frames::{
+    Address, Cut, datagram, frame, mac, segment, with_ip_options, with_vnet_header,
+    with_vnet_header_before_frame,
+};
 
 const VOLUME: usize = 12 << 20;
 

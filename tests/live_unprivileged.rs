@@ -2,18 +2,20 @@
 //! needs, what is refused without it, and what is left once it is set up.
 
 mod netns;
+mod support;
 
+use netns::Namespace;
 use netns::daemon::{Daemon, Setup};
 use netns::folder::Folder;
-use netns::frames::{Address, datagram};
 use netns::tally::{Expected, Way, name};
 use netns::wire::{Kind, Wire, nobody};
-use netns::{Namespace, wait_for};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use support::frames::{Address, datagram};
+use support::wait::wait_for;
 
 /// Debian's `nobody`; its group `nogroup` has the same number.
 const NOBODY: u32 = 65_534;

@@ -14,5 +14,6 @@ mod handover;
 mod noninterference;
 #[path = "properties/release.rs"]
 mod release;
+mod support;
 #[path = "properties/world.rs"]
 mod world;

@@ -22,3 +22,4 @@ mod prometheus;
 mod reload;
 #[path = "web_tls/scene.rs"]
 mod scene;
+mod support;

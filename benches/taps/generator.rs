@@ -4,8 +4,9 @@
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
-use crate::netns::{Dice, Namespace};
+use crate::netns::Namespace;
 use crate::owners::{HEADER_BYTES, Owners};
+use crate::support::rng::Rng;
 
 /// Bytes of a frame, its Ethernet header included: of a small one, and of one that carries data.
 pub(crate) const SMALL: usize = 128;
@@ -69,9 +70,9 @@ impl Generator {
 
     /// Frames from now on come from so many accounts.
     pub(crate) fn speak_for(&mut self, owners: Owners, accounts: u32) {
-        let mut dice = Dice(1);
+        let mut rng = Rng::seeded(1);
         for frame in &mut self.frames {
-            let account = u32::try_from(dice.below(accounts as usize)).expect("below a u32");
+            let account = u32::try_from(rng.below(accounts as usize)).expect("below a u32");
             let ethertype: u16 = if owners.is_v4() { 0x0800 } else { 0x86dd };
             frame[12..ETHERNET_HEADER].copy_from_slice(&ethertype.to_be_bytes());
             let packet = &mut frame[ETHERNET_HEADER..];

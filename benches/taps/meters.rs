@@ -13,9 +13,10 @@ use nix::unistd::Pid;
 use tempfile::NamedTempFile;
 
 use crate::generator::{Generator, SMALL, STRANGER};
+use crate::netns::Namespace;
 use crate::netns::daemon::{Daemon, Setup};
-use crate::netns::{Namespace, wait_for};
 use crate::owners::Owners;
+use crate::support::wait::wait_for;
 use crate::{Length, median, verdict};
 
 /// Accounts that the packets come from.

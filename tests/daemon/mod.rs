@@ -2,7 +2,6 @@
 //! and commands run as this or that user. The contract is interfaces.md; nothing else of the program
 //! is known here.
 #![allow(dead_code, reason = "each test file uses its own part")]
-#![allow(clippy::disallowed_methods, reason = "the tests bound their waits by the real clock")]
 
 pub(crate) mod command;
 pub(crate) mod http;
@@ -10,23 +9,19 @@ pub(crate) mod prometheus;
 
 use std::fmt::Display;
 use std::fs::{self, File, Permissions};
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio, id};
-use std::sync::atomic::{AtomicU16, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::{Child, Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
 use tempfile::TempDir;
 
+use crate::support::ports::free_port;
+use crate::support::wait::wait_for;
 use command::{Outcome, Person, bounded, ended, identity};
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_blindmeter");
-/// Longest wait for anything.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// A folder with the files of one daemon, readable by everybody.
 pub(crate) struct Site {
     directory: TempDir,
@@ -281,30 +276,5 @@ impl Drop for Daemon<'_> {
         // Where it has ended already, both calls only say so.
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// A port nobody listens on, below the range that the kernel gives to clients.
-pub(crate) fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = u16::try_from(id() % 500).expect("below 500") * 20;
-    loop {
-        // Relaxed: only each caller's own number matters.
-        let port = 20_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
-}
-
-/// Waits until `done` answers with something; panics with `what` when patience ends.
-pub(crate) fn wait_for<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(value) = done() {
-            return value;
-        }
-        assert!(Instant::now() < deadline, "waited {} s until {what}", PATIENCE.as_secs());
-        thread::sleep(Duration::from_millis(10));
     }
 }

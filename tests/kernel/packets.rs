@@ -1,5 +1,6 @@
 //! Packets for the comparison of the kernel's program with the parser: of every kind, and random.
 
+use crate::support::rng::Rng;
 use crate::test_run::is_taken;
 use std::fmt;
 
@@ -85,36 +86,6 @@ impl fmt::Display for Packet {
     }
 }
 
-/// splitmix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
-pub(crate) struct Random(u64);
-
-impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    pub(crate) fn word(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut word = self.0;
-        word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        word ^ word >> 31
-    }
-
-    /// A number below `end`.
-    fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.word() % end as u64).expect("below a usize")
-    }
-
-    fn byte(&mut self) -> u8 {
-        self.word().to_le_bytes()[0]
-    }
-
-    fn one_in(&mut self, many: usize) -> bool {
-        self.below(many) == 0
-    }
-}
-
 /// An IP packet of this length at least; `next` are the extension headers of IPv6, then the transport.
 fn ip(v6: bool, pair: (usize, usize), protocol: u8, middle: &[u8], length: usize) -> Vec<u8> {
     let mut packet;
@@ -193,7 +164,7 @@ pub(crate) fn of_every_kind() -> impl Iterator<Item = Packet> {
 }
 
 /// A packet that is mostly sensible, with some of it made senseless.
-pub(crate) fn random(random: &mut Random) -> Packet {
+pub(crate) fn random(random: &mut Rng) -> Packet {
     let v6 = random.one_in(2);
     let protocols = [6, 17, 0, 43, 44, 51, 60, 1, 58, 47];
     let protocol = protocols[random.below(protocols.len())];

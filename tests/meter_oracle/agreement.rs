@@ -6,9 +6,9 @@ use super::captures::{Order, Pcapng, pcap};
 use super::ip::Judge;
 use super::link::{self, LINKS, Packet, Plan};
 use super::program::Desk;
-use super::random::Random;
 use super::roster::Roster;
 use super::tshark;
+use crate::support::rng::Rng;
 
 /// Asserts that tshark and the generator agree, so that neither judge is wrong alone.
 fn assert_judges_agree(what: &str, file: &Path, packets: &[Packet]) {
@@ -31,7 +31,7 @@ fn assert_judges_agree(what: &str, file: &Path, packets: &[Packet]) {
 }
 
 fn pcap_agrees(seed: u64, order: Order, nano: bool) {
-    let mut random = Random::seeded(seed);
+    let mut random = Rng::seeded(seed);
     let desk = Desk::new(Roster::seeded(&mut random));
     for link in LINKS {
         let packets: Vec<Packet> = (0..400).map(|_| link::packet(&mut random, &desk.roster, link)).collect();
@@ -63,7 +63,7 @@ fn every_link_type_agrees_with_tshark_in_big_endian_nanosecond_pcap() {
 }
 
 /// Writes one section: interfaces of several link types, some of them never used, and packets in all three blocks.
-fn section(random: &mut Random, roster: &Roster, file: &mut Pcapng, packets: &mut Vec<Packet>) {
+fn section(random: &mut Rng, roster: &Roster, file: &mut Pcapng, packets: &mut Vec<Packet>) {
     let mut interfaces = vec![random.pick(&LINKS)];
     file.interface(interfaces[0], random.pick(&[0, 65_535, 262_144]));
     for _ in 0..random.below(120) {
@@ -106,7 +106,7 @@ fn section(random: &mut Random, roster: &Roster, file: &mut Pcapng, packets: &mu
 #[test]
 fn mixed_pcapng_agrees_with_tshark() {
     for seed in 100..112 {
-        let mut random = Random::seeded(seed);
+        let mut random = Rng::seeded(seed);
         let desk = Desk::new(Roster::seeded(&mut random));
         let mut packets = Vec::new();
         let mut file = Pcapng::new(random.pick(&[Order::Little, Order::Big]));
@@ -124,7 +124,7 @@ fn mixed_pcapng_agrees_with_tshark() {
 
 #[test]
 fn simple_packets_are_captured_up_to_the_snap_length() {
-    let mut random = Random::seeded(200);
+    let mut random = Rng::seeded(200);
     let desk = Desk::new(Roster::seeded(&mut random));
     for (snap, v6, enough) in
         [(19, false, false), (20, false, true), (39, true, false), (40, true, true), (61, true, true)]

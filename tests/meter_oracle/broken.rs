@@ -4,13 +4,13 @@
 use super::captures::{Capture, Order, Pcapng, pcap, pcap_header, pcap_record};
 use super::link::{self, Packet};
 use super::program::Desk;
-use super::random::Random;
 use super::roster::Roster;
 use super::tally::Tally;
+use crate::support::rng::Rng;
 
 /// A desk and some short packets of one link type between its accounts.
 pub(super) fn desk_and_packets(seed: u64, link: u16, count: usize) -> (Desk, Vec<Packet>) {
-    let mut random = Random::seeded(seed);
+    let mut random = Rng::seeded(seed);
     let desk = Desk::new(Roster::seeded(&mut random));
     let packets = (0..count).map(|place| {
         let v6 = place % 3 == 2;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use super::captures::{Capture, Order, Pcapng, pcap};
 use super::link::{self, LINKS, Packet};
 use super::program::{Desk, Outcome};
-use super::random::Random;
 use super::roster::Roster;
+use crate::support::rng::Rng;
 
 /// Mutants of each kind of file.
 const MUTANTS: usize = 3_000;
@@ -14,7 +14,7 @@ const MUTANTS: usize = 3_000;
 const BATCH: usize = 100;
 
 /// Damages a capture in one to four places.
-fn damage(random: &mut Random, capture: &Capture) -> Vec<u8> {
+fn damage(random: &mut Rng, capture: &Capture) -> Vec<u8> {
     let mut bytes = capture.bytes.clone();
     for _ in 0..=random.below(4) {
         // Headers are hit as often as all the rest: within 32 bytes after the end of a record.
@@ -57,8 +57,8 @@ fn holds(outcome: &Outcome, files: usize) -> bool {
     }
 }
 
-fn survive(seed: u64, make: impl Fn(&mut Random, &Roster) -> Capture) {
-    let mut random = Random::seeded(seed);
+fn survive(seed: u64, make: impl Fn(&mut Rng, &Roster) -> Capture) {
+    let mut random = Rng::seeded(seed);
     let desk = Desk::new(Roster::seeded(&mut random));
     for batch in 0..MUTANTS / BATCH {
         let capture = make(&mut random, &desk.roster);
@@ -90,7 +90,7 @@ fn survive(seed: u64, make: impl Fn(&mut Random, &Roster) -> Capture) {
     }
 }
 
-fn packets(random: &mut Random, roster: &Roster, link: u16) -> Vec<Packet> {
+fn packets(random: &mut Rng, roster: &Roster, link: u16) -> Vec<Packet> {
     (0..8).map(|_| link::packet(random, roster, link)).collect()
 }
 

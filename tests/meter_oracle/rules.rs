@@ -4,12 +4,12 @@
 use super::captures::{Order, Pcapng, pcap, pcap_with};
 use super::link::{self, LINKS, Packet, Plan};
 use super::program::Desk;
-use super::random::Random;
 use super::roster::{Address, Prefix, Roster};
 use super::tally::Tally;
+use crate::support::rng::Rng;
 
 fn desk_and_packets(seed: u64, link: u16, count: usize) -> (Desk, Vec<Packet>) {
-    let mut random = Random::seeded(seed);
+    let mut random = Rng::seeded(seed);
     let desk = Desk::new(Roster::seeded(&mut random));
     let packets = (0..count).map(|_| link::packet(&mut random, &desk.roster, link)).collect();
     (desk, packets)
@@ -77,7 +77,7 @@ fn a_packet_between_accounts_is_one_packet_and_counts_for_both() {
     let (up, down) = (Address::v4([10, 8, 0, 2]), Address::v6([0xfd42, 8, 0, 0, 0, 0, 0, 2]));
     let roster = Roster::of(&[Prefix::new(up, 32, "alice"), Prefix::new(down, 64, "bob-1")]);
     let desk = Desk::new(roster);
-    let mut random = Random::seeded(303);
+    let mut random = Rng::seeded(303);
     let other = Address { bits: down.bits + 1, ..down };
     // Within one account, too: both ends are bob-1's.
     let packets = [link::plain(&mut random, 1, up, up, 10), link::plain(&mut random, 1, down, other, 20)];
@@ -96,7 +96,7 @@ fn the_whole_space_of_one_version_owns_nothing_of_the_other() {
     let (any4, any6) = (Address::v4([0; 4]), Address::v6([0; 8]));
     let mapped = Address { bits: (0xffff << 32) | 0x0a08_0001, ..any6 };
     let four = Address::v4([10, 8, 0, 1]);
-    let mut random = Random::seeded(304);
+    let mut random = Rng::seeded(304);
     let packets = [
         link::plain(&mut random, 101, four, Address::v4([255; 4]), 1),
         // IPv4-mapped and IPv4-compatible addresses in an IPv6 header are IPv6.
@@ -120,7 +120,7 @@ fn account_names_are_reported_as_the_roster_writes_them() {
     let names = ["ann%20lee", "a%2Cb", "100%25", "Jos%C3%A9", "~!$&()*+-./:;=?@[]^_{|}", &"n".repeat(128)];
     for name in names {
         let desk = Desk::new(Roster::of(&[Prefix::new(address, 32, name)]));
-        let packet = link::plain(&mut Random::seeded(305), 12, address, address, 0);
+        let packet = link::plain(&mut Rng::seeded(305), 12, address, address, 0);
         let file =
             desk.write("names.pcap", &pcap(Order::Little, false, 12, std::slice::from_ref(&packet)).bytes);
         desk.expect_whole(name, &file, &[packet]);
@@ -238,7 +238,7 @@ fn link_headers_cut_at_every_byte_are_malformed_until_whole() {
             if (link == 228 && v6) || (link == 229 && !v6) {
                 continue;
             }
-            let mut random = Random::seeded(312);
+            let mut random = Rng::seeded(312);
             let desk = Desk::new(Roster::seeded(&mut random));
             let mut packets = Vec::new();
             // Enough draws for every shape of a header: either byte order, PPP with and without its framing.

@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::Namespace;
 use super::folder::Folder;
 use super::manager::Manager;
 use super::tally::{Node, Totals};
-use super::{Namespace, PATIENCE};
+use crate::support::wait::TIMEOUT;
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_blindmeter");
 /// A command that has not answered by then is a bug; the kernel ends it.
@@ -138,7 +139,7 @@ impl Daemon {
 
     /// Waits until `status` has this exit code.
     pub(crate) fn await_start(&mut self, wanted: i32) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             let status = self.status();
             if status == wanted {
@@ -159,7 +160,7 @@ impl Daemon {
     }
 
     pub(crate) fn await_status(&self, wanted: i32) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         while self.status() != wanted {
             assert!(Instant::now() < deadline, "status never became {wanted}; stderr: {}", self.said());
             thread::sleep(Duration::from_millis(10));
@@ -201,7 +202,7 @@ impl Daemon {
 
     /// Waits until the daemon accounts for this many packets, then gives it time to count too much.
     pub(crate) fn await_packets(&self, packets: u64) -> Node {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             let node = self.export_node();
             if node.counted() + node.lost >= packets || Instant::now() >= deadline {
@@ -339,7 +340,7 @@ impl Drop for Daemon {
 pub(crate) fn try_metrics(namespace: &Namespace) -> Option<String> {
     let body = namespace.run(|| {
         let mut stream = TcpStream::connect(WEB)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
         stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n")?;
         let mut response = String::new();
         stream.read_to_string(&mut response)?;

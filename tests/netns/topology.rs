@@ -11,10 +11,11 @@ use std::os::fd::AsRawFd;
 use std::thread;
 use std::time::Duration;
 
-use super::frames::{Address, IPV4, datagram, frame, mac};
 use super::packet_socket::PacketSocket;
 use super::tally::Totals;
-use super::{DeviceCounters, Namespace, PATIENCE, wait_for};
+use super::{DeviceCounters, Namespace};
+use crate::support::frames::{Address, IPV4, datagram, frame, mac};
+use crate::support::wait::{TIMEOUT, wait_for};
 
 const S0: &str = "02:00:00:00:01:01";
 const R0: &str = "02:00:00:00:01:fe";
@@ -111,14 +112,14 @@ impl Topology {
         let at = listener.local_addr().expect("the listener has a port");
         let serve = thread::spawn(move || -> std::io::Result<usize> {
             let (mut stream, _) = listener.accept()?;
-            stream.set_read_timeout(Some(PATIENCE))?;
+            stream.set_read_timeout(Some(TIMEOUT))?;
             let received = read_all(&mut stream)?;
             stream.write_all(&vec![0x5a; down])?;
             stream.shutdown(Shutdown::Write)?;
             Ok(received)
         });
         let mut stream = self.client.run(move || TcpStream::connect(at)).expect("the client connects");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+        stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout can be set");
         stream.write_all(&vec![0xa5; up]).expect("the upload runs");
         stream.shutdown(Shutdown::Write).expect("the upload ends");
         assert_eq!(read_all(&mut stream).expect("the download runs"), down);

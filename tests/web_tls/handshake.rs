@@ -8,10 +8,11 @@ use rustls::crypto::ring;
 
 use crate::authority::{Authority, Purpose};
 use crate::client::{BOTH, Client, ONLY_12, ONLY_13, curl, der};
+use crate::daemon::Daemon;
 use crate::daemon::command::repeats_nothing;
 use crate::daemon::http::exchange;
-use crate::daemon::{Daemon, wait_for};
 use crate::scene::{MUTUAL, Scene, TLS};
+use crate::support::wait::wait_for;
 
 const TLS_1_2: u16 = 0x0303;
 const TLS_1_3: u16 = 0x0304;

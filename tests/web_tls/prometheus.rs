@@ -4,9 +4,11 @@
 use serde_json::Value;
 
 use crate::authority::Purpose;
+use crate::daemon::http;
 use crate::daemon::prometheus::{self, get};
-use crate::daemon::{free_port, http, wait_for};
 use crate::scene::{MUTUAL, Scene, hash};
+use crate::support::ports::free_port;
+use crate::support::wait::wait_for;
 
 /// A running Prometheus, and where it answers.
 struct Prometheus {

@@ -6,9 +6,10 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::authority::{Authority, Purpose};
 use crate::client::{Client, der};
+use crate::daemon::Daemon;
 use crate::daemon::command::repeats_nothing;
-use crate::daemon::{Daemon, free_port};
 use crate::scene::{MUTUAL, NOBODY, Scene, TLS, basic, hash, names};
+use crate::support::ports::free_port;
 
 fn accepted(daemon: &Daemon<'_>) {
     assert_eq!(daemon.reload(), "blindmeter: reloaded");

@@ -4,13 +4,13 @@
 //! one within 60 seconds of a true boundary is found. The score is F1 over account-days. The measure
 //! for blindmeter is the same attack without any metrics, which knows the habits of each stratum.
 
-use super::dice::Dice;
 use super::learners::{ATTACKS, Attack, Learned, Lesson};
 use super::lived::Lived;
 use super::prior::{Priors, boundaries};
 use super::statistics::{Estimate, Matched, f1, f1_gain};
 use super::views::{Looks, step_of};
 use super::worlds::{AccountDay, STEP_SECONDS, STEPS, STRATA};
+use crate::support::rng::Rng;
 
 /// How far a guess may be off.
 const WITHIN_SECONDS: u32 = 60;
@@ -52,7 +52,7 @@ pub(crate) fn learn_from(
     lived: &Lived,
     account: usize,
     priors: &Priors,
-    dice: &mut Dice,
+    rng: &mut Rng,
 ) {
     let truth = &lived.truths[account];
     let stratum = account % STRATA.len();
@@ -62,8 +62,8 @@ pub(crate) fn learn_from(
     steps.iter().for_each(|step| lesson.add(looks.row(*step, &priors[stratum]), true));
     for at in 0..24 {
         // Every second one near a boundary, where it is hard.
-        let (anywhere, by) = (dice.below(STEPS), dice.below(33));
-        let near = steps.get(dice.below(steps.len().max(1))).filter(|_| at % 2 == 0);
+        let (anywhere, by) = (rng.below(STEPS), rng.below(33));
+        let near = steps.get(rng.below(steps.len().max(1))).filter(|_| at % 2 == 0);
         let step = near.map_or(anywhere, |step| (step + by).saturating_sub(16));
         if steps.iter().all(|boundary| boundary.abs_diff(step) > 1) {
             lesson.add(looks.row(step.min(STEPS - 1), &priors[stratum]), false);
@@ -174,21 +174,21 @@ impl Scores {
     }
 
     /// The F1 of the best attack of a sight on a stratum.
-    pub(crate) fn f1(&self, sight: Sight, stratum: usize, dice: &mut Dice) -> (Attack, Estimate) {
+    pub(crate) fn f1(&self, sight: Sight, stratum: usize, rng: &mut Rng) -> (Attack, Estimate) {
         let attack = self.best(sight, stratum);
         let days: Vec<Matched> = self.days[stratum].iter().map(|day| day[sight as usize][attack]).collect();
-        (ATTACKS[attack], f1(&days, dice))
+        (ATTACKS[attack], f1(&days, rng))
     }
 
     /// By how much blindmeter's metrics help on a stratum: the best attack with them, less the best
     /// without.
-    pub(crate) fn gain(&self, stratum: usize, dice: &mut Dice) -> Estimate {
+    pub(crate) fn gain(&self, stratum: usize, rng: &mut Rng) -> Estimate {
         let (with, without) = (self.best(Sight::Blindmeter, stratum), self.best(Sight::Nothing, stratum));
         let days = self.days[stratum].iter();
         let pair = |day: &[[Matched; 3]; 3]| {
             (day[Sight::Blindmeter as usize][with], day[Sight::Nothing as usize][without])
         };
-        f1_gain(&days.map(pair).collect::<Vec<_>>(), dice)
+        f1_gain(&days.map(pair).collect::<Vec<_>>(), rng)
     }
 
     fn best(&self, sight: Sight, stratum: usize) -> usize {

@@ -15,7 +15,7 @@ mod report;
 mod sim;
 
 mod boundaries;
-mod dice;
+mod distributions;
 mod exporter;
 mod learners;
 mod linking;
@@ -29,6 +29,8 @@ mod regressions;
 mod restarts;
 mod scraper;
 mod statistics;
+#[path = "../../support/mod.rs"]
+mod support;
 mod verdict;
 mod views;
 mod watchers;

@@ -1,11 +1,11 @@
 //! A simulated node as the games use it: accounts that move bytes, time that passes, and `/metrics` as
 //! a scraper of it reads it. Everything below is the daemon's own code; see `sim`.
 
-use super::sim::frames::Address;
 use super::sim::machine::Machine;
 use super::sim::packets::captured;
 use super::sim::runtime;
 use super::sim::setup::Setup;
+use super::support::frames::Address;
 use super::worlds::DAY_SECONDS;
 use blindmeter::control::protocol::{Answer, Request};
 use blindmeter::engine::End;

@@ -7,7 +7,6 @@
 //! Meanwhile the disk is full for a while, so that failures are watched as well.
 
 use super::boundaries::Sight;
-use super::dice::Dice;
 use super::exporter::{Change, Peer, WRAPPING, scrape_steps};
 use super::lived::{Lived, count};
 use super::minutes::{Samples, play as ask};
@@ -21,6 +20,7 @@ use super::statistics::Estimate;
 use super::verdict::control;
 use super::views::{DayView, NodeChange};
 use super::worlds::{AccountDay, DAY_SECONDS, STEP_SECONDS, STEPS, STRATA, World};
+use crate::support::rng::Rng;
 use blake3::hash;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -69,7 +69,7 @@ impl Pages {
 /// Watches a world for so many days. Both worlds of a pair have the same noise and nonces.
 fn watch(world: World, second: bool, days: usize, online: &Priors) -> Watched {
     apart(|log| {
-        let mut node = Node::new(ACCOUNTS, Dice::of(&[world.seed, 50]).word(), Some(300));
+        let mut node = Node::new(ACCOUNTS, Rng::of(&[world.seed, 50]).word(), Some(300));
         let mut peers = [Peer::default(); ACCOUNTS];
         let mut watched = Watched { seconds: Vec::new(), busy: [0; 2], samples: Default::default() };
         let mut pages = Pages::default();
@@ -179,7 +179,7 @@ fn pair(world: World, days: usize, online: &Priors) -> ([Samples; 2], [[usize; 3
 pub(crate) fn play(seed: u64, form: Form) -> Vec<Row> {
     let [learned, scored] = form.choose([2, 2], [5, 12]);
     let world_of =
-        |seed: u64, stream: u64| World { seed: Dice::of(&[seed, 51, stream]).word(), accounts: ACCOUNTS };
+        |seed: u64, stream: u64| World { seed: Rng::of(&[seed, 51, stream]).word(), accounts: ACCOUNTS };
     let world = |stream: u64| world_of(seed, stream);
     let online = prior::learn(world(1), 2 * learned, Of::Online);
     let (school, _) = pair(world(1), learned, &online);

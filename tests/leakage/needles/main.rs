@@ -19,6 +19,8 @@ mod maps;
 mod plan;
 mod road;
 mod run;
+#[path = "../../support/mod.rs"]
+mod support;
 mod talk;
 mod times;
 mod traffic;

@@ -1,10 +1,11 @@
 //! The way that packets take: a TUN device whose other end is the test, or a tunnel of two WireGuards
 //! (Debian's wireguard-go) between the node and a client in a namespace of its own.
 
+use crate::netns::Namespace;
 use crate::netns::packet_socket::PacketSocket;
 use crate::netns::tally::Way;
 use crate::netns::wire::{HERE, Kind, THERE, Wire};
-use crate::netns::{Namespace, wait_for};
+use crate::support::wait::wait_for;
 use crate::wireguard::{End, device, wg};
 use std::process::Stdio;
 use std::sync::LazyLock;

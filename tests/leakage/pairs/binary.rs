@@ -3,13 +3,14 @@
 
 use crate::REPORT;
 use crate::marks;
+use crate::netns::Namespace;
 use crate::netns::daemon::{Daemon, PROGRAM, Setup};
 use crate::netns::folder::Folder;
-use crate::netns::frames::{Address, datagram};
 use crate::netns::tally::Way;
 use crate::netns::wire::{Kind, Wire, nobody};
-use crate::netns::{Namespace, wait_for};
 use crate::report::{Control, Figure, Row};
+use crate::support::frames::{Address, datagram};
+use crate::support::wait::wait_for;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::MetadataExt;

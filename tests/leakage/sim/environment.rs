@@ -1,10 +1,10 @@
 //! The environment of a simulated node: clocks that a test moves, a disk that is watched, seeded randomness.
 
-use super::disk::{Random, SimulatedDisk};
+use super::disk::SimulatedDisk;
 use super::watched::Watched;
+use crate::support::rng::Rng;
 use blindmeter::clock::{Clock, Reading};
 use blindmeter::environment::Environment;
-use blindmeter::meter::noise::Randomness;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -76,12 +76,6 @@ impl Clock for Clocks {
     }
 }
 
-impl Randomness for Random {
-    fn next_word(&mut self) -> u64 {
-        self.word()
-    }
-}
-
 /// Everything outside of a simulated node.
 #[derive(Clone)]
 pub(crate) struct SimEnvironment {
@@ -100,17 +94,17 @@ impl SimEnvironment {
     }
 
     /// Randomness that nothing else in this environment has.
-    pub(crate) fn random(&self) -> Random {
+    pub(crate) fn rng(&self) -> Rng {
         // Relaxed: the order in which a node asks is that of its code.
         let source = self.sources.fetch_add(1, Ordering::Relaxed);
-        Random(Random(self.seed ^ source.rotate_left(32)).word())
+        Rng::seeded(Rng::seeded(self.seed ^ source.rotate_left(32)).word())
     }
 }
 
 impl Environment for SimEnvironment {
     type Clock = Clocks;
     type Disk = Watched;
-    type Randomness = Random;
+    type Randomness = Rng;
 
     fn clock(&self) -> Clocks {
         self.clocks.clone()
@@ -120,7 +114,7 @@ impl Environment for SimEnvironment {
         self.disk.clone()
     }
 
-    fn randomness(&self) -> Random {
-        self.random()
+    fn randomness(&self) -> Rng {
+        self.rng()
     }
 }

@@ -86,7 +86,7 @@ impl Machine {
         let rows = read_roster(&self.files, &self.config);
         let rows = rows.map_err(|why| ExitError::new(ExitStatus::Config, why))?;
         warn_of_names(Path::new(ROSTER), &rows);
-        let parts = EngineParts::without_tap(&self.config, self.memory, self.environment.random().word());
+        let parts = EngineParts::without_tap(&self.config, self.memory, self.environment.rng().word());
         let engine = assemble(&self.environment, &self.config, parts, rows, accept_loss)?;
         engine.save_first()?;
         let path = PathBuf::from(CONFIG);
@@ -249,5 +249,5 @@ impl Machine {
 
 /// Memory for counters, of which nobody knows yet; as all counters it lives as long as the process.
 fn memory(environment: &SimEnvironment, config: &Config) -> CounterMemory {
-    CounterMemory::heap(config.capacity, identity(&mut environment.random()))
+    CounterMemory::heap(config.capacity, identity(&mut environment.rng()))
 }

@@ -10,9 +10,6 @@
 #[path = "../../store/disk.rs"]
 pub(crate) mod disk;
 pub(crate) mod environment;
-#[path = "../../netns/frames.rs"]
-#[allow(clippy::duplicate_mod, reason = "a target that runs the program as well has it by the other path")]
-pub(crate) mod frames;
 pub(crate) mod log;
 pub(crate) mod machine;
 pub(crate) mod packets;
