@@ -16,14 +16,14 @@ use netns::tally::{Expected, Way, name};
 use netns::wire::{Kind, Wire, nobody};
 use netns::{Namespace, Pace};
 use std::collections::BTreeMap;
-use std::process::Output;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+use support::command::Outcome;
 use support::frames::{Address, datagram};
 use support::rng::Rng;
-use support::wait::wait_for;
+use support::wait::{let_pass, wait_for, wait_until};
 
 /// Kills of each of the two hooks in a usual run.
 const KILLS: u64 = 25;
@@ -75,19 +75,19 @@ fn killed_under_load(tap: &'static str) -> String {
         let daemon = Daemon::spawn_in(&load.namespace, &load.folder);
         if rng.below(4) == 0 {
             // While it starts.
-            thread::sleep(Duration::from_millis(rng.word() % 120));
+            let_pass(Duration::from_millis(rng.word() % 120), "it gets as far as chance has it");
             early += 1;
         } else {
             wait_for("the daemon to answer", || matches!(daemon.status(), 0 | 2).then_some(()));
             let until = Instant::now() + Duration::from_millis(rng.word() % 1500);
             while Instant::now() < until {
                 releases.look(&load.namespace);
-                thread::sleep(Duration::from_millis(rng.word() % 60));
+                let_pass(Duration::from_millis(rng.word() % 60), "the pace of the looks");
             }
         }
         daemon.kill();
         // While none lives.
-        thread::sleep(Duration::from_millis(rng.word() % 150));
+        let_pass(Duration::from_millis(rng.word() % 150), "packets pass while none lives");
     }
     let daemon = Daemon::start_in(&load.namespace, &load.folder);
     let (expected, changes) = load.end();
@@ -116,7 +116,7 @@ fn upgraded_under_load(tap: &'static str) -> String {
         ("\"10.8.0.0/16\"", "\"10.8.0.0/20\""),
     ];
     for (at, (from, to)) in steps.into_iter().enumerate() {
-        thread::sleep(Duration::from_millis(700));
+        let_pass(Duration::from_millis(700), "it counts for a while");
         load.folder.configure(from, to);
         if at % 2 == 0 {
             daemon.hand_over();
@@ -130,7 +130,7 @@ fn upgraded_under_load(tap: &'static str) -> String {
             load.folder
                 .configure(&format!("\ncapacity = {capacity}"), &format!("\ncapacity = {}", capacity + more));
             let starting = Daemon::spawn_in(&load.namespace, &load.folder);
-            thread::sleep(Duration::from_millis(wait));
+            let_pass(Duration::from_millis(wait), "it gets as far as that");
             starting.kill();
         }
         daemon = Daemon::start_in(&load.namespace, &load.folder);
@@ -248,7 +248,7 @@ fn talk(wire: &Wire, done: &AtomicBool) -> Expected {
             let length = rng.between(address.smallest_packet(), 600);
             say(wire, &mut expected, Some(account), address, &mut rng, length);
         }
-        thread::sleep(Duration::from_millis(2));
+        let_pass(Duration::from_millis(2), "the pace of the load");
     }
     expected
 }
@@ -280,19 +280,14 @@ fn hand_over(wire: &Wire, namespace: &Namespace, folder: &Folder, done: &AtomicB
     (expected, changes)
 }
 
-fn insist(ask: impl Fn() -> Output, met: &[i32]) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    loop {
+fn insist(ask: impl Fn() -> Outcome, met: &[i32]) {
+    wait_until("a daemon answers", Duration::from_secs(60), || {
         let output = ask();
-        if output.status.code().is_some_and(|code| met.contains(&code)) {
-            return;
-        }
+        let is_met = output.code.is_some_and(|code| met.contains(&code));
         // 69: no daemon answers.
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(69), "{said}");
-        assert!(Instant::now() < deadline, "no daemon answered for a minute: {said}");
-        thread::sleep(Duration::from_millis(20));
-    }
+        assert!(is_met || output.code == Some(69), "{}", output.stderr);
+        is_met
+    });
 }
 
 /// One packet from or to an address.

@@ -24,6 +24,7 @@ use netns::wire::{Kind, Wire, nobody};
 use serde_json::Value;
 use support::frames::{Address, datagram};
 use support::rng::Rng;
+use support::wait::let_pass;
 
 const EPOCH_SECONDS: u64 = 5;
 const ACCOUNTS: u32 = 30;
@@ -138,7 +139,7 @@ fn send(wire: &Wire, stop: &AtomicBool) -> Sent {
                 totals[usize::from(!up)] += u64::try_from(length).expect("a length");
             }
         }
-        thread::sleep(Duration::from_millis(20));
+        let_pass(Duration::from_millis(20), "the pace of the load");
     }
     sent
 }
@@ -163,7 +164,7 @@ fn scrape(namespace: &Namespace, port: u16) -> Vec<(String, usize)> {
             Some((before, times)) if *before == answer => *times += 1,
             _ => seen.push((answer, 1)),
         }
-        thread::sleep(Duration::from_millis(100));
+        let_pass(Duration::from_millis(100), "ten scrapes a second");
     }
     seen
 }

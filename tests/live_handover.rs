@@ -17,7 +17,7 @@ use netns::tally::{Expected, Totals, Way, name};
 use netns::wire::{Kind, Wire, nobody};
 use support::frames::{Address, datagram};
 use support::rng::Rng;
-use support::wait::wait_for;
+use support::wait::{let_pass, wait_for};
 
 const HANDOVERS: usize = 10_000;
 /// Threads that hand over addresses of their own, at once.
@@ -134,7 +134,6 @@ fn each_source_gives_way_to_the_one_above_it() {
     daemon.assign("10.8.0.1", &name(2));
     // A reload replaces what the file said, and nothing of the control socket.
     daemon.reload_roster(&format!("10.8.0.1,{}\n", name(4)));
-    thread::sleep(Duration::from_millis(500));
     say(Some(2), None);
     daemon.release("10.8.0.1");
     say(Some(4), None);
@@ -213,7 +212,7 @@ fn talk(wire: &Wire, done: &AtomicBool) -> Expected {
             wire.send(Way::Up, &datagram(address, nobody(address, 4), length));
             expected.add(Some(account), Way::Up, 1, u64::try_from(length).expect("a length"));
         }
-        thread::sleep(Duration::from_millis(5));
+        let_pass(Duration::from_millis(5), "the pace of the load");
     }
     expected
 }
@@ -242,13 +241,13 @@ fn crossed_handovers(tap: &'static str) -> (u64, u64) {
                 begun.fetch_add(1, Ordering::SeqCst);
                 wire.send(Way::Up, &packet);
                 sent.fetch_add(1, Ordering::SeqCst);
-                thread::sleep(Duration::from_micros(100));
+                let_pass(Duration::from_micros(100), "the pace of the load");
             }
         });
         let mut settled_from = 0;
         for round in 0..ROUNDS {
             let (owner, next) = (round % ROUND, (round + 1) % ROUND);
-            thread::sleep(Duration::from_millis(10));
+            let_pass(Duration::from_millis(10), "an owner has the address for a while");
             let at_call = sent.load(Ordering::SeqCst);
             daemon.assign(&address.text(), &name(next));
             let at_answer = begun.load(Ordering::SeqCst);

@@ -271,9 +271,9 @@ fn segmented_udp(tap: &'static str) {
     let mut whole = Totals::default();
     for (account, (client, family)) in CLIENT_ADDRESSES.iter().enumerate() {
         let before = Oracle::read(&topology);
-        for (segment_size, length) in [(1_200, 48_000), (1_400, 60_001), (500, 20_001)] {
-            send_cut_datagrams(&topology, client, *family, segment_size, length, DATAGRAMS);
-        }
+        let _listeners = [(1_200, 48_000), (1_400, 60_001), (500, 20_001)].map(|(segment_size, length)| {
+            send_cut_datagrams(&topology, client, *family, segment_size, length, DATAGRAMS)
+        });
         let passed = Oracle::read_when_still(&topology).since(&before);
         let sent = passed.totals();
         let segments = DATAGRAMS * (40 + 43 + 41);

@@ -75,7 +75,7 @@ fn without_one_of_them_it_is_refused_with_the_remedy() {
         for missing in capabilities.iter().filter(|capability| **capability != "perfmon") {
             let scene = Scene::new(tap);
             let rest: Vec<&str> = capabilities.iter().copied().filter(|other| other != missing).collect();
-            let (code, said) = scene.spawn(&rest).await_end();
+            let (code, said) = scene.spawn(&rest).await_last_word();
             assert_eq!(code, Some(77), "{tap} without {missing}: {said}");
             let named = format!("CAP_{}", missing.to_uppercase());
             assert!(said.contains(&named) && said.contains("AmbientCapabilities="), "{said}");

@@ -3,25 +3,24 @@
 //! is known here.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-pub(crate) mod command;
-pub(crate) mod http;
 pub(crate) mod prometheus;
 
 use std::fmt::Display;
 use std::fs::{self, File, Permissions};
+use std::ops::{Deref, DerefMut};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, geteuid};
+use nix::unistd::geteuid;
 use tempfile::TempDir;
 
 use crate::support::ports::free_port;
-use crate::support::wait::wait_for;
+pub(crate) use crate::support::process::PROGRAM;
+use crate::support::process::{self, Process};
+pub(crate) use crate::support::{command, http};
 use command::{Outcome, Person, bounded, ended, identity};
 
-pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_blindmeter");
 /// A folder with the files of one daemon, readable by everybody.
 pub(crate) struct Site {
     directory: TempDir,
@@ -30,11 +29,10 @@ pub(crate) struct Site {
     bpffs: Option<PathBuf>,
 }
 
-/// A running daemon; it is killed when it is dropped, or when the test's thread ends.
+/// A running daemon and its files; see [`Process`].
 pub(crate) struct Daemon<'a> {
     site: &'a Site,
-    child: Child,
-    stderr: PathBuf,
+    process: Process,
 }
 
 impl Site {
@@ -176,23 +174,22 @@ period = "28d"
     /// The same behind a wrapper such as `prlimit`.
     pub(crate) fn start_under(&self, wrapper: &[&str]) -> Daemon<'_> {
         let mut command = self.daemon_command(wrapper);
-        let mut daemon = self.adopt(command.spawn().expect("tests need setpriv and prlimit of util-linux"));
+        let mut daemon = self.adopt(command.spawn().expect("the program, or its wrapper, can be run"));
         daemon.await_answer();
         daemon
     }
 
-    /// The daemon's command line; it dies with the thread that starts it.
+    /// The daemon's command line, behind a wrapper; see [`process::daemon_command`].
     pub(crate) fn daemon_command(&self, wrapper: &[&str]) -> Command {
-        let words: Vec<&str> = [&["setpriv", "--pdeathsig", "KILL"], wrapper, &[PROGRAM, "run"]].concat();
+        let words = [wrapper, &[PROGRAM]].concat();
         let mut command = Command::new(words[0]);
-        command.args(&words[1..]).arg("--config").arg(self.path("blindmeter.toml"));
-        let said = File::create(self.path("stderr")).expect("a file for the log");
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said);
-        command
+        command.args(&words[1..]);
+        let log = File::create(self.path("stderr")).expect("a file for the log");
+        process::daemon_command(command, &self.path("blindmeter.toml"), log)
     }
 
     pub(crate) fn adopt(&self, child: Child) -> Daemon<'_> {
-        Daemon { site: self, child, stderr: self.path("stderr") }
+        Daemon { site: self, process: Process::new(child, self.path("stderr")) }
     }
 }
 
@@ -207,47 +204,8 @@ impl Drop for Site {
 
 impl Daemon<'_> {
     pub(crate) fn await_answer(&mut self) {
-        wait_for("the daemon answers", || {
-            let end = self.child.try_wait().expect("the daemon is our child");
-            assert!(end.is_none(), "the daemon ended: {}", self.said());
-            let outcome = self.site.command(&["status"]);
-            matches!(outcome.code, Some(0 | 2)).then_some(())
-        });
-    }
-
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
-
-    pub(crate) fn is_running(&mut self) -> bool {
-        self.child.try_wait().expect("the daemon is our child").is_none()
-    }
-
-    /// Everything it has logged so far.
-    pub(crate) fn said(&self) -> String {
-        fs::read_to_string(&self.stderr).unwrap_or_default()
-    }
-
-    /// Waits until it has logged this text so often; gives the last line that holds it.
-    pub(crate) fn await_said(&self, text: &str, times: usize) -> String {
-        wait_for(&format!("the log says {text:?} {times} times"), || {
-            let said = self.said();
-            let lines: Vec<&str> = said.lines().filter(|line| line.contains(text)).collect();
-            (lines.len() >= times).then(|| lines.last().map(|line| (*line).to_owned()))?
-        })
-    }
-
-    pub(crate) fn signal(&self, signal: Signal) {
-        let id = i32::try_from(self.child.id()).expect("process ids fit an int");
-        kill(Pid::from_raw(id), signal).expect("the child is not reaped yet");
-    }
-
-    /// Sends SIGHUP and waits for the line that says what came of it.
-    pub(crate) fn reload(&self) -> String {
-        let count = || self.said().lines().filter(|line| line.contains("reload")).count();
-        let before = count();
-        self.signal(Signal::SIGHUP);
-        self.await_said("reload", before + 1)
+        let site = self.site;
+        self.process.await_status(&[0, 2], || site.command(&["status"]).code);
     }
 
     /// What `/metrics` serves.
@@ -263,18 +221,18 @@ impl Daemon<'_> {
         let value = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
         value.unwrap_or_else(|| panic!("no series {series}")).to_owned()
     }
+}
 
-    /// Waits until it has ended; gives its exit code, none when a signal ended it.
-    pub(crate) fn await_end(&mut self) -> Option<i32> {
-        let child = &mut self.child;
-        wait_for("the daemon ends", || child.try_wait().expect("the daemon is our child")).code()
+impl Deref for Daemon<'_> {
+    type Target = Process;
+
+    fn deref(&self) -> &Process {
+        &self.process
     }
 }
 
-impl Drop for Daemon<'_> {
-    fn drop(&mut self) {
-        // Where it has ended already, both calls only say so.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+impl DerefMut for Daemon<'_> {
+    fn deref_mut(&mut self) -> &mut Process {
+        &mut self.process
     }
 }

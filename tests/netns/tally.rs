@@ -2,13 +2,11 @@
 //! comparison with what the daemon exports.
 
 use std::fmt::Write as _;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use super::daemon::Daemon;
 use crate::support::frames::Address;
 use crate::support::rng::Rng;
-use crate::support::wait::TIMEOUT;
+use crate::support::wait::{TIMEOUT, wait_at_most};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
@@ -227,10 +225,8 @@ impl Expected {
 }
 
 fn wait_until_attributed(daemon: &Daemon, packets: u64) {
-    let deadline = Instant::now() + TIMEOUT;
-    while daemon.export_node().attributed.packets() < packets && Instant::now() < deadline {
-        thread::sleep(Duration::from_millis(20));
-    }
+    // The comparison that follows says more of what is missing.
+    wait_at_most(TIMEOUT, || daemon.export_node().attributed.packets() >= packets);
 }
 
 fn both(sent: &Node, held: &Node) -> String {

@@ -17,19 +17,31 @@ pub(crate) fn wait_for<T>(what: &str, found: impl FnMut() -> Option<T>) -> T {
 
 /// The same with another limit.
 pub(crate) fn wait_for_within<T>(what: &str, limit: Duration, mut found: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + limit;
-    loop {
-        if let Some(value) = found() {
-            return value;
-        }
-        assert!(Instant::now() < deadline, "waited {limit:?}: {what}");
-        thread::sleep(LOOK);
-    }
+    let mut value = None;
+    wait_at_most(limit, || {
+        value = found();
+        value.is_some()
+    });
+    value.unwrap_or_else(|| panic!("waited {limit:?}: {what}"))
 }
 
 /// Waits until something is so; panics with `what` when the limit is over.
 pub(crate) fn wait_until(what: &str, limit: Duration, mut is_so: impl FnMut() -> bool) {
     wait_for_within(what, limit, || is_so().then_some(()));
+}
+
+/// The same where it is no failure that the limit comes first; true when something is so.
+pub(crate) fn wait_at_most(limit: Duration, mut is_so: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + limit;
+    loop {
+        if is_so() {
+            return true;
+        }
+        if Instant::now() >= deadline {
+            return false;
+        }
+        thread::sleep(LOOK);
+    }
 }
 
 /// Waits until a reading is the same twice, so long apart: what is read has come to rest.
@@ -38,9 +50,11 @@ pub(crate) fn wait_until_still<T: PartialEq>(what: &str, apart: Duration, mut re
     wait_for(what, || {
         let_pass(apart, "two readings");
         let now = read();
-        let still = now == last;
+        if now == last {
+            return Some(now);
+        }
         last = now;
-        still.then(|| read())
+        None
     })
 }
 

@@ -1,12 +1,14 @@
 //! Who is let in by name and password, how long the others take, and what they can cost.
 
 use std::io::{Read, Write};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::daemon::Daemon;
 use crate::daemon::http::{self, Answer, request};
 use crate::scene::{Scene, TLS, basic, hash};
+use crate::support::wait::{TIMEOUT, let_pass, wait_until};
 
 const PAGES: [&str; 7] = ["/metrics", "/-/healthy", "/-/ready", "/", "/nowhere", "/metrics/", "/-/"];
 const NAME: &str = "canary-scraper";
@@ -109,7 +111,7 @@ fn wait_of(scene: &Scene, headers: &str) -> Duration {
     let start = Instant::now();
     assert_eq!(get(scene, "/metrics", headers).status, 401);
     let took = start.elapsed();
-    thread::sleep(took * 4 + Duration::from_millis(20));
+    let_pass(took * 4 + Duration::from_millis(20), "the rest after a wrong log-in");
     took
 }
 
@@ -147,20 +149,23 @@ fn ten_wrong_log_ins_at_once_keep_no_scraper_out_and_cost_little() {
     let daemon = scene.start();
     let good = basic(NAME, PASSWORD);
     let (start, before) = (Instant::now(), processor_seconds(&daemon));
+    let answered = AtomicUsize::new(0);
     thread::scope(|scope| {
         for guesser in 0..10 {
-            let scene = &scene;
+            let (scene, answered) = (&scene, &answered);
             scope.spawn(move || {
                 for guess in 0.. {
                     let header = basic(&format!("canary-{guesser}"), &guess.to_string());
                     assert_eq!(get(scene, "/metrics", &header).status, 401);
+                    // Relaxed: a count, which orders nothing.
+                    answered.fetch_add(1, Ordering::Relaxed);
                     if start.elapsed() > Duration::from_secs(5) {
                         return;
                     }
                 }
             });
         }
-        thread::sleep(Duration::from_millis(300));
+        wait_until("the flood is answered", TIMEOUT, || answered.load(Ordering::Relaxed) > 0);
         // The first log-in waits its turn, within the time of a scrape.
         let first = Instant::now();
         assert_eq!(get(&scene, "/metrics", &good).status, 200);
@@ -192,7 +197,7 @@ fn a_guess_waits_for_the_rest_after_the_one_before_it() {
         let second = guess(&format!("second {round}"));
         // Three times the check before it and its own; what else this machine does adds to both.
         assert!(second > first * 2, "{second:?} after {first:?}");
-        thread::sleep(second * 2);
+        let_pass(second * 2, "the rest after a wrong log-in");
     }
 }
 
@@ -211,7 +216,7 @@ fn connections_that_are_closed_meanwhile_leave_one_check_at_a_time() {
             stream
         })
         .collect();
-    thread::sleep(Duration::from_millis(500));
+    let_pass(Duration::from_millis(500), "checks that ran side by side would be begun by now");
     let during = threads();
     drop(open);
     // The main thread, the tap, the roster, and the one that checks.
@@ -271,10 +276,10 @@ fn a_scraper_that_gives_up_waiting_keeps_its_place() {
     let guesser = send("second guess");
     let given_up = send(PASSWORD);
     // Both are read before it gives up, while the rest after the first guess goes on.
-    thread::sleep(check);
+    let_pass(check, "the rest after a wrong log-in, in part");
     drop(given_up);
     // Nobody asks while the second guess, the rest after it and the log-in take their time.
-    thread::sleep(check * 10);
+    let_pass(check * 10, "nobody asks meanwhile");
     drop(guesser);
     let mut again = send(PASSWORD);
     again.set_read_timeout(Some(check / 2)).expect("a time above zero");
@@ -313,7 +318,7 @@ fn a_stop_does_not_wait_for_log_ins_that_wait() {
                 let _ = stream.read_to_end(&mut answer);
             });
         }
-        thread::sleep(Duration::from_millis(200));
+        let_pass(Duration::from_millis(200), "one log-in is being checked, the others wait");
         daemon.signal(nix::sys::signal::Signal::SIGTERM);
         assert_eq!(daemon.await_end(), Some(0));
     });

@@ -2,7 +2,7 @@
 //! pages, good and bad ones, and every request of the control socket.
 
 use crate::netns::Namespace;
-use crate::netns::daemon::WEB;
+use crate::netns::daemon::PORT;
 use crate::plan::{Owner, Plan};
 use crate::support::wait::{TIMEOUT, wait_for};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -106,7 +106,7 @@ pub(crate) fn visit(namespace: &Namespace, plan: &Plan, answers: &mut Answers) {
     let said = namespace.run(move || {
         let mut said = Vec::new();
         for request in requests {
-            let mut stream = TcpStream::connect(WEB)?;
+            let mut stream = TcpStream::connect(("127.0.0.1", PORT))?;
             stream.set_read_timeout(Some(TIMEOUT))?;
             stream.write_all(request.as_bytes())?;
             stream.read_to_end(&mut said)?;

@@ -15,6 +15,7 @@ use crate::plan::{POOLS, Plan};
 use crate::report::{self, Control as Scored, Figure, Row};
 use crate::road::{DEVICE, Link, Road};
 use crate::run::{Channel, Setting};
+use crate::support::wait::let_pass;
 use crate::talk::{Answers, Control};
 use crate::traffic::{self, Load};
 use crate::{ALONE, REPORT, maps, setting};
@@ -94,19 +95,19 @@ fn run(setting: &Setting, plan: &Plan) -> Outcome {
     daemon.await_start(0);
 
     let bench = Bench { folder: &folder, daemon: &daemon, kernel: setting.is_kernel() };
-    thread::sleep(BEFORE);
+    let_pass(BEFORE, "the start is no time of the load");
     let soon = Now::read();
     let present = bench.look().times(soon, soon.plus(AT_MOST));
     let from = Now::read();
     let load = Load::default();
     thread::scope(|scope| {
         scope.spawn(|| traffic::through(&road, plan, &load, false));
-        thread::sleep(LOAD);
+        let_pass(LOAD, "the load lasts");
         load.stop();
     });
-    thread::sleep(NOTICED);
+    let_pass(NOTICED, "what is to be noticed of the load is");
     let to = Now::read();
-    thread::sleep(IDLE);
+    let_pass(IDLE, "times of the load and of the look are apart");
     let held = bench.look();
     let counted = Control(folder.path("control.sock")).settle(&mut Answers::default());
     daemon.stop();

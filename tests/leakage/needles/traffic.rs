@@ -6,8 +6,8 @@ use crate::plan::Plan;
 use crate::road::Road;
 use crate::support::frames::{Address, datagram, segment};
 use crate::support::rng::Rng;
+use crate::support::wait::let_pass;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread;
 use std::time::Duration;
 
 /// Packets between two pauses, and the pause: below what pnet reads, and what it reads when every call
@@ -70,7 +70,7 @@ pub(crate) fn through(road: &Road, plan: &Plan, load: &Load, traced: bool) {
         road.send(Way::Down, &spoken(remote, owner, number + 1, site, plan));
         // Relaxed: see above.
         if (load.sent.fetch_add(2, Ordering::Relaxed) + 2).is_multiple_of(BURST) {
-            thread::sleep(if traced { TRACED_PAUSE } else { PAUSE });
+            let_pass(if traced { TRACED_PAUSE } else { PAUSE }, "the pace of the load");
         }
     });
 }
