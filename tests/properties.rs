@@ -8,6 +8,8 @@
 mod clocks;
 #[path = "properties/conservation.rs"]
 mod conservation;
+#[path = "properties/environment.rs"]
+mod environment;
 #[path = "properties/handover.rs"]
 mod handover;
 #[path = "properties/noninterference.rs"]
@@ -15,5 +17,3 @@ mod noninterference;
 #[path = "properties/release.rs"]
 mod release;
 mod support;
-#[path = "properties/world.rs"]
-mod world;

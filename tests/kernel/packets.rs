@@ -1,5 +1,6 @@
 //! Packets for the comparison of the kernel's program with the parser: of every kind, and random.
 
+use crate::support::frames::{Address, frame, packet};
 use crate::support::rng::Rng;
 use crate::test_run::is_taken;
 use std::fmt;
@@ -86,32 +87,17 @@ impl fmt::Display for Packet {
     }
 }
 
-/// An IP packet of this length at least; `next` are the extension headers of IPv6, then the transport.
+/// An IP packet of this length at least; `middle` are the extension headers of IPv6, then the transport.
 fn ip(v6: bool, pair: (usize, usize), protocol: u8, middle: &[u8], length: usize) -> Vec<u8> {
-    let mut packet;
-    if v6 {
-        packet = vec![0x60, 0, 0, 0, 0, 0, protocol, 64];
-        packet.extend(V6[pair.0].to_be_bytes());
-        packet.extend(V6[pair.1].to_be_bytes());
-    } else {
-        packet = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, protocol, 0, 0];
-        packet.extend(V4[pair.0]);
-        packet.extend(V4[pair.1]);
-    }
-    packet.extend(middle);
-    packet.resize(packet.len().max(length), 0x50);
-    packet
+    let ends = |at: usize| if v6 { Address::v6(V6[at]) } else { Address::V4(V4[at]) };
+    let mut payload = middle.to_vec();
+    payload.resize(middle.len().max(length.saturating_sub(if v6 { 40 } else { 20 })), 0x50);
+    packet(ends(pair.0), ends(pair.1), protocol, &payload)
 }
 
 fn framed(tags: usize, ethertype: u16, ip: &[u8]) -> Vec<u8> {
-    let mut frame = vec![2; 12];
-    for tag in 0..tags {
-        frame.extend([[0x81, 0x00], [0x88, 0xa8], [0x91, 0x00]][tag % 3]);
-        frame.extend([0, 7]);
-    }
-    frame.extend(ethertype.to_be_bytes());
-    frame.extend(ip);
-    frame
+    let tags: Vec<(u16, u16)> = (0..tags).map(|tag| ([0x8100, 0x88a8, 0x9100][tag % 3], 7)).collect();
+    frame([2; 6], [2; 6], &tags, ethertype, ip)
 }
 
 /// Every address pair, tag count, cut and kind of super-packet, both directions and link types.

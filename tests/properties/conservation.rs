@@ -1,7 +1,7 @@
 //! Every byte that was added is in exactly one epoch, whenever the epochs are closed.
 
+use crate::environment::cases;
 use crate::support::rng::Rng;
-use crate::world::cases;
 use blindmeter::meter::counters::Counters;
 use blindmeter::meter::ledger::Ledger;
 use blindmeter::meter::slot::{Direction, Slot};

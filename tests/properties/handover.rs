@@ -1,8 +1,8 @@
 //! Addresses change hands while packets are counted: no byte is lost, doubled, or charged to
 //! anybody but the owner before and the owner after.
 
+use crate::environment::cases;
 use crate::support::rng::Rng;
-use crate::world::cases;
 use blindmeter::meter::counters::Counters;
 use blindmeter::meter::ledger::Ledger;
 use blindmeter::meter::slot::{Direction, Slot};

@@ -2,10 +2,11 @@
 //!
 //! Two worlds run side by side on equal clocks and equal randomness. In each epoch every account
 //! moves the same bytes and packets in both, but at other times and in other pieces. Every surface
-//! that the node has is compared at every look, byte by byte.
+//! that a node has by itself is compared at every look, byte by byte. Its health and the status are the
+//! engine's: `tests/leakage/pairs` runs it, and compares them with everything else that it shows.
 
+use crate::environment::{Clocks, EPOCH, NOON, POLICY, SimulatedNode, TICK, cases, start_under};
 use crate::support::rng::Rng;
-use crate::world::{Clocks, EPOCH, NOON, POLICY, SimulatedNode, TICK, cases, start_under};
 use blindmeter::control::reports::{AccountExport, AccountView};
 use blindmeter::meter::counters::Counters;
 use blindmeter::meter::policy::{Mode, Policy};
@@ -89,7 +90,7 @@ impl World {
         }
     }
 
-    /// Everything that the node shows to anybody before the open epoch is closed: both parts of the
+    /// Everything that the node shows to anybody before the open epoch is closed: the released part of the
     /// page, what support sees of each account, and each account's export without the open epoch.
     fn surfaces(&self) -> Vec<String> {
         let mut surfaces = vec![self.released.clone()];

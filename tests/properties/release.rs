@@ -1,7 +1,7 @@
 //! From counters to the page: what an account may add, what is carried over, and what of flags is shown.
 
+use crate::environment::{POLICY, cases};
 use crate::support::rng::Rng;
-use crate::world::{POLICY, cases};
 use blindmeter::meter::budget::Epsilon;
 use blindmeter::meter::clamp::clamped;
 use blindmeter::meter::counters::Counters;

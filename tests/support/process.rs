@@ -2,7 +2,7 @@
 //! it runs is said by whoever spawns it; which files it has, by the harness above (`daemon`, `netns`).
 #![allow(unsafe_code, reason = "what a child does between fork and exec has no safe form")]
 
-use super::wait::{TIMEOUT, wait_for, wait_for_within};
+use super::wait::{TIMEOUT, wait_at_most, wait_for};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs::{self, File};
@@ -108,10 +108,12 @@ impl Process {
     }
 
     fn await_end_within(&mut self, limit: Duration) -> Option<i32> {
-        let child = &mut self.child;
-        let end =
-            wait_for_within("the daemon ends", limit, || child.try_wait().expect("the daemon is our child"));
-        end.code()
+        let mut end = None;
+        wait_at_most(limit, || {
+            end = self.child.try_wait().expect("the daemon is our child");
+            end.is_some()
+        });
+        end.unwrap_or_else(|| panic!("the daemon does not end in {limit:?}: {}", self.said())).code()
     }
 }
 

@@ -4,8 +4,8 @@
 //! one within 60 seconds of a true boundary is found. The score is F1 over account-days. The measure
 //! for blindmeter is the same attack without any metrics, which knows the habits of each stratum.
 
+use super::history::DayHistory;
 use super::learners::{ATTACKS, Attack, Learned, Lesson};
-use super::lived::Lived;
 use super::prior::{Priors, boundaries};
 use super::statistics::{Estimate, Matched, f1, f1_gain};
 use super::views::{Looks, step_of};
@@ -29,10 +29,10 @@ pub(crate) enum Sight {
 pub(crate) const SIGHTS: [Sight; 3] = [Sight::Exporter, Sight::Blindmeter, Sight::Nothing];
 
 impl Sight {
-    pub(crate) fn looks(self, lived: &Lived, account: usize) -> Looks {
+    pub(crate) fn looks(self, history: &DayHistory, account: usize) -> Looks {
         match self {
-            Self::Exporter => Looks::of(&lived.exporter, account),
-            Self::Blindmeter => Looks::of(&lived.blindmeter, account),
+            Self::Exporter => Looks::of(&history.exporter, account),
+            Self::Blindmeter => Looks::of(&history.blindmeter, account),
             Self::Nothing => Looks::of_nothing(),
         }
     }
@@ -49,14 +49,14 @@ pub(crate) struct School {
 pub(crate) fn learn_from(
     school: &mut School,
     sight: Sight,
-    lived: &Lived,
+    history: &DayHistory,
     account: usize,
     priors: &Priors,
     rng: &mut Rng,
 ) {
-    let truth = &lived.truths[account];
+    let truth = &history.truths[account];
     let stratum = account % STRATA.len();
-    let looks = sight.looks(lived, account);
+    let looks = sight.looks(history, account);
     let steps: Vec<usize> = boundaries(truth).into_iter().map(step_of).collect();
     let lesson = &mut school.lessons[stratum];
     steps.iter().for_each(|step| lesson.add(looks.row(*step, &priors[stratum]), true));
@@ -72,9 +72,9 @@ pub(crate) fn learn_from(
 }
 
 /// An account's day on which thresholds are chosen.
-pub(crate) fn choose_on(school: &mut School, sight: Sight, lived: &Lived, account: usize) {
-    let looks = sight.looks(lived, account);
-    school.choosing.push((account % STRATA.len(), looks, boundaries(&lived.truths[account])));
+pub(crate) fn choose_on(school: &mut School, sight: Sight, history: &DayHistory, account: usize) {
+    let looks = sight.looks(history, account);
+    school.choosing.push((account % STRATA.len(), looks, boundaries(&history.truths[account])));
 }
 
 /// One attack of one sight on one stratum, ready.
@@ -156,14 +156,14 @@ impl Scores {
     pub(crate) fn add(
         &mut self,
         finders: &[Vec<[Finder; ATTACKS.len()]>; SIGHTS.len()],
-        lived: &Lived,
+        history: &DayHistory,
         account: usize,
         priors: &Priors,
     ) {
         let stratum = account % STRATA.len();
-        let truth = boundaries(&lived.truths[account]);
+        let truth = boundaries(&history.truths[account]);
         let found = SIGHTS.map(|sight| {
-            let looks = sight.looks(lived, account);
+            let looks = sight.looks(history, account);
             let finders = &finders[sight as usize][stratum];
             [0, 1, 2].map(|attack: usize| {
                 let peaks = peaks(&finders[attack].learned, &looks, &priors[stratum]);

@@ -4,9 +4,9 @@
 //! the simulation at scale as well: it says how long it took.
 
 use super::boundaries::{self, Finder, SIGHTS, School, Scores, Sight};
+use super::history::{DayHistory, live};
 use super::learners::{ATTACKS, Learned, Lesson};
 use super::linking;
-use super::lived::{Lived, live};
 use super::minutes::{self, Samples};
 use super::prior::{self, Of, Priors};
 use super::report::{Control, Figure, Form, Row};
@@ -78,20 +78,20 @@ fn learn(world: World, size: Size) -> Learnt {
     let mut lessons: [Lesson; 2] = Default::default();
     let mut rng = Rng::of(&[world.seed, 13]);
     let choosing_from = size.learned_days * 2 / 3;
-    let (first, second, _) = pair(world, size.learned_days, world.seed, &online, |lived| {
-        for account in searched(lived, 20, &mut rng) {
+    let (first, second, _) = pair(world, size.learned_days, world.seed, &online, |history| {
+        for account in searched(history, 20, &mut rng) {
             for sight in SIGHTS {
                 let school = &mut schools[sight as usize];
-                if lived.day < choosing_from {
-                    let mut rng = Rng::of(&[world.seed, 14, account as u64, lived.day as u64]);
-                    boundaries::learn_from(school, sight, lived, account, &edges, &mut rng);
+                if history.day < choosing_from {
+                    let mut rng = Rng::of(&[world.seed, 14, account as u64, history.day as u64]);
+                    boundaries::learn_from(school, sight, history, account, &edges, &mut rng);
                 } else {
-                    boundaries::choose_on(school, sight, lived, account);
+                    boundaries::choose_on(school, sight, history, account);
                 }
             }
         }
         for (lesson, sight) in lessons.iter_mut().zip(LINKERS) {
-            linking::learn_from(lesson, sight, lived, world);
+            linking::learn_from(lesson, sight, history, world);
         }
     });
     let finders = SIGHTS.map(|sight| boundaries::graduate(&schools[sight as usize], &edges));
@@ -103,24 +103,25 @@ fn score(world: World, size: Size, learnt: &Learnt) -> Scored {
     let mut edges = Scores::default();
     let mut links = [vec![Vec::new(); ATTACKS.len()], vec![Vec::new(); ATTACKS.len()]];
     let mut rng = Rng::of(&[world.seed, 15]);
-    let (first, second, core_seconds) = pair(world, size.scored_days, world.seed, &learnt.online, |lived| {
-        for account in searched(lived, size.searched, &mut rng) {
-            edges.add(&learnt.finders, lived, account, &learnt.edges);
-        }
-        for ((links, linkers), sight) in links.iter_mut().zip(&learnt.linkers).zip(LINKERS) {
-            let guessed = linking::guess(linkers, sight, lived, world);
-            links.iter_mut().zip(guessed).for_each(|(all, day)| all.push(day));
-        }
-    });
+    let (first, second, core_seconds) =
+        pair(world, size.scored_days, world.seed, &learnt.online, |history| {
+            for account in searched(history, size.searched, &mut rng) {
+                edges.add(&learnt.finders, history, account, &learnt.edges);
+            }
+            for ((links, linkers), sight) in links.iter_mut().zip(&learnt.linkers).zip(LINKERS) {
+                let guessed = linking::guess(linkers, sight, history, world);
+                links.iter_mut().zip(guessed).for_each(|(all, day)| all.push(day));
+            }
+        });
     Scored { edges, links, scrapes: first.1 + second.1, minutes: first.0.with(second.0), core_seconds }
 }
 
 /// Accounts of a day that boundaries are looked for in: so many of each stratum that have any.
-fn searched(lived: &Lived, of_each: usize, rng: &mut Rng) -> Vec<usize> {
+fn searched(history: &DayHistory, of_each: usize, rng: &mut Rng) -> Vec<usize> {
     let mut chosen = Vec::new();
     for stratum in 0..STRATA.len() {
-        let all = (stratum..lived.truths.len()).step_by(STRATA.len());
-        let mut with: Vec<usize> = all.filter(|at| boundaries::has_sessions(&lived.truths[*at])).collect();
+        let all = (stratum..history.truths.len()).step_by(STRATA.len());
+        let mut with: Vec<usize> = all.filter(|at| boundaries::has_sessions(&history.truths[*at])).collect();
         for _ in 0..of_each.min(with.len()) {
             chosen.push(with.swap_remove(rng.below(with.len())));
         }
@@ -138,21 +139,24 @@ fn pair(
     days: usize,
     noise: u64,
     online: &Priors,
-    mut each: impl FnMut(&Lived) + Send,
+    mut each: impl FnMut(&DayHistory) + Send,
 ) -> (Half, Half, f64) {
     let start = core_seconds(ClockId::CLOCK_PROCESS_CPUTIME_ID);
-    let half = |second: bool, each: &mut (dyn FnMut(&Lived) + Send)| {
+    let half = |second: bool, each: &mut (dyn FnMut(&DayHistory) + Send)| {
         let (mut samples, mut games) = (Samples::default(), 0.0);
         let noise = Rng::of(&[noise, 16, u64::from(second)]).word();
-        let scrapes = live(world, second, days, noise, |lived| {
+        let scrapes = live(world, second, days, noise, |history| {
             let start = core_seconds(ClockId::CLOCK_THREAD_CPUTIME_ID);
-            for (account, here) in lived.truths.iter().enumerate() {
-                let there =
-                    if second { world.day(account, lived.day) } else { world.moved_day(account, lived.day) };
+            for (account, here) in history.truths.iter().enumerate() {
+                let there = if second {
+                    world.day(account, history.day)
+                } else {
+                    world.moved_day(account, history.day)
+                };
                 let pair = if second { [&there, here] } else { [here, &there] };
-                samples.add(lived, account, pair, second, (world.seed, online));
+                samples.add(history, account, pair, second, (world.seed, online));
             }
-            each(lived);
+            each(history);
             games += core_seconds(ClockId::CLOCK_THREAD_CPUTIME_ID) - start;
         });
         (samples, scrapes, games)

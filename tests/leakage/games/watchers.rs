@@ -8,7 +8,7 @@
 
 use super::boundaries::Sight;
 use super::exporter::{Change, Peer, WRAPPING, scrape_steps};
-use super::lived::{Lived, count};
+use super::history::{DayHistory, count};
 use super::minutes::{Samples, play as ask};
 use super::node::{MIDNIGHT, Node};
 use super::prior::{self, Of, Priors};
@@ -101,9 +101,9 @@ fn watch(world: World, second: bool, days: usize, online: &Priors) -> Watched {
                     node: vec![NodeChange::default(); STEPS],
                     published: [0.0; 2],
                 };
-                let lived = Lived { day, truths: truths.clone(), exporter: control, blindmeter: view };
+                let history = DayHistory { day, truths: truths.clone(), exporter: control, blindmeter: view };
                 for (account, [one, other]) in days.iter().enumerate() {
-                    samples.add(&lived, account, [one, other], second, (world.seed, online));
+                    samples.add(&history, account, [one, other], second, (world.seed, online));
                 }
             }
         }

@@ -16,8 +16,8 @@ mod finder;
 mod forms;
 mod image;
 mod maps;
+mod path;
 mod plan;
-mod road;
 mod run;
 #[path = "../../support/mod.rs"]
 mod support;
@@ -27,8 +27,8 @@ mod traffic;
 mod verdict;
 mod writes;
 
+use path::Link;
 use report::{Form, Report};
-use road::Link;
 use run::Setting;
 use std::sync::{Mutex, PoisonError};
 

@@ -7,8 +7,8 @@ use crate::maps;
 use crate::netns::Namespace;
 use crate::netns::daemon::{Daemon, PROGRAM, Setup};
 use crate::netns::folder::Folder;
+use crate::path::{DEVICE, Link, TunnelPath};
 use crate::plan::{Kind, POOLS, Plan};
-use crate::road::{DEVICE, Link, Road};
 use crate::support::wait::{let_pass, wait_until};
 use crate::talk::{Answers, Control, visit};
 use crate::traffic::{self, Load};
@@ -139,7 +139,7 @@ const LET_GO: Duration = Duration::from_millis(150);
 /// Runs a daemon under a load and looks everywhere.
 pub(crate) fn run(setting: &Setting, plan: &Plan, finder: &Finder) -> Outcome {
     let namespace = Namespace::new();
-    let road = Road::make(&namespace, setting.link);
+    let path = TunnelPath::make(&namespace, setting.link);
     let owners = &plan.owners;
     let filed: Vec<String> = owners.filed.iter().map(|owner| owner.line()).collect();
     let unfiled: Vec<String> = owners.unfiled.iter().map(|owner| owner.line()).collect();
@@ -166,7 +166,7 @@ pub(crate) fn run(setting: &Setting, plan: &Plan, finder: &Finder) -> Outcome {
     let mut answers = Answers::default();
     let load = Load::default();
     thread::scope(|scope| {
-        scope.spawn(|| traffic::through(&road, plan, &load, setting.traced));
+        scope.spawn(|| traffic::through(&path, plan, &load, setting.traced));
         // Whatever happens here, the load ends.
         let _stop = Stop(&load);
         owners.assigned.iter().chain(&owners.released).for_each(|owner| control.assign(owner, &mut answers));

@@ -11,9 +11,9 @@ use crate::image::{self, Part, Place};
 use crate::netns::Namespace;
 use crate::netns::daemon::{Daemon, PROGRAM, Setup};
 use crate::netns::folder::Folder;
+use crate::path::{DEVICE, Link, TunnelPath};
 use crate::plan::{POOLS, Plan};
 use crate::report::{self, Control as Scored, Figure, Row};
-use crate::road::{DEVICE, Link, Road};
 use crate::run::{Channel, Setting};
 use crate::support::wait::let_pass;
 use crate::talk::{Answers, Control};
@@ -78,7 +78,7 @@ fn no_time_of_the_load_is_found_after_it() {
 
 fn run(setting: &Setting, plan: &Plan) -> Outcome {
     let namespace = Namespace::new();
-    let road = Road::make(&namespace, setting.link);
+    let path = TunnelPath::make(&namespace, setting.link);
     let roster = plan.owners.filed.iter().chain(&plan.owners.unfiled).map(|owner| owner.line());
     let setup = Setup {
         backend: setting.tap,
@@ -101,7 +101,7 @@ fn run(setting: &Setting, plan: &Plan) -> Outcome {
     let from = Now::read();
     let load = Load::default();
     thread::scope(|scope| {
-        scope.spawn(|| traffic::through(&road, plan, &load, false));
+        scope.spawn(|| traffic::through(&path, plan, &load, false));
         let_pass(LOAD, "the load lasts");
         load.stop();
     });

@@ -1,4 +1,4 @@
-//! A simulated world around a node: two clocks that a case moves as it likes, and seeded randomness.
+//! The simulated environment of a node: two clocks that a case moves as it likes, and seeded randomness.
 
 use crate::support::rng::Rng;
 use blindmeter::clock::{Clock, Reading};
@@ -29,7 +29,7 @@ pub(crate) const POLICY: Policy = Policy {
     mode: Policy::DEFAULT.mode,
 };
 
-/// A node of this world.
+/// A node of this environment.
 pub(crate) type SimulatedNode = Node<Clocks, Rng>;
 
 /// Both clocks of a machine. A copy shows the same time.
