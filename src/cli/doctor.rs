@@ -1,8 +1,9 @@
 //! `blindmeter doctor`: what on this host would void the privacy claim, and how the daemon is boxed in.
 //!
-//! Prints all twelve checks, good ones too: a reader sees what was looked at. RosterWriter nothing.
+//! Prints all twelve checks, good ones too: a reader sees what was looked at. Changes nothing.
 
-use super::{Daemon, output};
+use super::connection::{Daemon, unexpected_answer};
+use super::output;
 use crate::config::{self, Backend, Config, Pattern};
 use crate::control::client;
 use crate::control::protocol::{Answer, Request, StatusReport};
@@ -79,7 +80,7 @@ pub(super) fn run(json: bool, daemon: &Daemon) -> Result<(), ExitError> {
 fn status(socket: &Path) -> Result<StatusReport, ExitError> {
     match client::ask(socket, &Request::Status {}, &[])? {
         Answer::Status(status) => Ok(status),
-        _ => Err(super::unexpected_answer()),
+        _ => Err(unexpected_answer()),
     }
 }
 

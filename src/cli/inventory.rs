@@ -1,5 +1,6 @@
 //! `blindmeter inventory`: every datum held, at rest and published; the budget; what is left.
 
+use super::connection::unexpected_answer;
 use super::output;
 use crate::config;
 use crate::control::client;
@@ -88,7 +89,7 @@ pub(super) fn run(path: &Path, json: bool) -> Result<(), ExitError> {
 fn asked(socket: &Path) -> Result<Asked, String> {
     match client::ask(socket, &Request::Asked {}, &[]) {
         Ok(Answer::Asked { look_ups, exports }) => Ok(Asked { look_ups, exports }),
-        Ok(_) => Err(super::unexpected_answer().message),
+        Ok(_) => Err(unexpected_answer().message),
         Err(failure) => Err(failure.message),
     }
 }

@@ -1,6 +1,7 @@
 //! The command line: what there is, and how a command ends. One file for each family of commands.
 
 mod accounts;
+mod connection;
 mod demo;
 mod detach;
 mod doctor;
@@ -13,14 +14,11 @@ mod roster;
 mod run;
 mod status;
 
-use crate::config::Places;
 use crate::exit::{ExitError, ExitStatus};
-use clap::{Args, Parser, Subcommand};
-use std::path::{Path, PathBuf};
+use clap::{CommandFactory, Parser, Subcommand};
+use connection::{CONFIG, Daemon, places};
+use std::path::PathBuf;
 use std::process::ExitCode;
-
-/// Where the configuration is by default.
-const CONFIG: &str = "/etc/blindmeter/blindmeter.toml";
 
 /// Counts each VPN account's total bandwidth, and keeps no addresses, times or traffic.
 #[derive(Parser)]
@@ -122,35 +120,6 @@ enum Command {
     },
 }
 
-/// Which daemon to speak to.
-#[derive(Args)]
-struct Daemon {
-    /// Configuration file; without --socket it names the control socket
-    #[arg(long, global = true, default_value = CONFIG)]
-    config: PathBuf,
-    /// The control socket itself
-    #[arg(long, global = true, conflicts_with = "config")]
-    socket: Option<PathBuf>,
-}
-
-impl Daemon {
-    fn socket(&self) -> Result<PathBuf, ExitError> {
-        if let Some(socket) = &self.socket {
-            return Ok(socket.clone());
-        }
-        places(&self.config, "name --config FILE or --socket PATH").map(|places| places.control_socket)
-    }
-}
-
-/// Where the daemon of a configuration is found.
-fn places(config: &Path, remedy: &str) -> Result<Places, ExitError> {
-    let path = config.display();
-    let text = std::fs::read_to_string(config)
-        .map_err(|error| ExitError::new(ExitStatus::Config, format!("{path}: {error}; {remedy}")))?;
-    crate::config::places(&text)
-        .map_err(|error| ExitError::new(ExitStatus::Config, format!("{path} {error}")))
-}
-
 /// Parses the command line and runs the command.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -189,7 +158,7 @@ fn run(command: Command) -> Result<(), ExitError> {
         Command::Detach { config, json } => detach::run(&places(&config, "name --config FILE")?, json),
         Command::Doctor { json, daemon } => doctor::run(json, &daemon),
         Command::Inventory { config, json } => inventory::run(&config, json),
-        Command::Gen { command } => generate::run(&command),
+        Command::Gen { command } => generate::run(&command, Cli::command()),
     }
 }
 
@@ -205,11 +174,6 @@ fn misspelt(error: &clap::Error) -> String {
         _ => String::new(),
     };
     format!("{what}{named}; see `blindmeter --help`")
-}
-
-/// An answer to another question than was asked.
-fn unexpected_answer() -> ExitError {
-    ExitError::new(ExitStatus::Bug, "the daemon answered another question; is it of this version?")
 }
 
 /// A panic says where, never what: its message could hold anything. Then the process ends.

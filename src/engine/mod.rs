@@ -4,6 +4,7 @@
 //! connection, no signal.
 
 pub mod checkpoint;
+mod ends;
 pub mod persistence;
 pub mod roster_writer;
 pub mod state;
@@ -22,10 +23,10 @@ use crate::store::Settings;
 use crate::store::keys::Tagger;
 use crate::system::sandbox::SandboxStatus;
 use crate::system::service_manager::{self, Notification};
-use crate::tap::kernel::KernelError;
-use crate::tap::{Attribution, PatternState, Tap, TapError, TapEvent, TapKind};
+use crate::tap::{Attribution, PatternState, Tap, TapEvent, TapKind};
 use arc_swap::ArcSwap;
-use checkpoint::{CheckpointError, Checkpointer, StartKind};
+use checkpoint::{Checkpointer, StartKind};
+use ends::{checkpoint_error, tap_error};
 use persistence::{EngineParts, Persistence, PreparedTap};
 use roster_writer::{Change, Outcome};
 use state::{Board, Health, State};
@@ -148,27 +149,6 @@ pub fn assemble<E: Environment>(
         persistence,
         save_every,
     })
-}
-
-/// What a store that cannot be opened or written means for the command.
-fn checkpoint_error(error: CheckpointError) -> ExitError {
-    let code = match &error {
-        CheckpointError::Store(store) if store.is_disk() => ExitStatus::Io,
-        _ => ExitStatus::Config,
-    };
-    ExitError::new(code, error.to_string())
-}
-
-/// What a tap that cannot start means for the command.
-#[must_use]
-pub fn tap_error(error: TapError) -> ExitError {
-    let code = match &error {
-        TapError::Permission(_) | TapError::Kernel(KernelError::Capabilities) => ExitStatus::Permission,
-        TapError::Kernel(error) if error.is_in_the_way() => ExitStatus::Config,
-        TapError::Kernel(KernelError::Tcx(..)) => ExitStatus::Config,
-        TapError::Kernel(_) | TapError::Failed(..) => ExitStatus::Io,
-    };
-    ExitError::new(code, error.to_string())
 }
 
 /// The assignments that the rows of a roster file make.

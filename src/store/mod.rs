@@ -10,6 +10,7 @@ mod errors;
 pub mod format;
 pub mod image;
 pub mod keys;
+mod replace;
 
 pub use errors::{KeyTrouble, Step, StoreError};
 
@@ -21,6 +22,7 @@ use chain::{Chain, Link};
 use disk::Disk;
 use format::{HEADER_BYTES, Header, Unreadable, VERSION, blob_bytes};
 use keys::{KEY_BYTES, Key, Tagger};
+use replace::{folder, replace_file, temporary};
 use std::io;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroize;
@@ -317,12 +319,6 @@ pub fn chain_path(blob: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn temporary(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".new");
-    PathBuf::from(name)
-}
-
 fn failed(path: &Path, step: Step, error: io::Error) -> StoreError {
     StoreError::Disk { path: path.to_owned(), step, error }
 }
@@ -340,31 +336,6 @@ fn link(generation: u64, fresh: bool, randomness: &mut impl Randomness) -> Link 
     let key = Key::new(bytes);
     bytes.zeroize();
     Link { generation, fresh, key }
-}
-
-/// Puts a file in the place of another, durably: temporary name, fsync, rename, fsync of the
-/// folder. A file whose write or fsync failed is removed and never believed.
-fn replace_file<D: Disk>(
-    disk: &D,
-    path: &Path,
-    fill: impl FnOnce(&mut D::File) -> io::Result<()>,
-) -> io::Result<()> {
-    let temporary = temporary(path);
-    let mut file = disk.create(&temporary)?;
-    let written = fill(&mut file).and_then(|()| disk.sync(&mut file));
-    drop(file);
-    if let Err(error) = written {
-        // It may be gone already; the next save puts another in its place.
-        let _ = disk.remove(&temporary);
-        return Err(error);
-    }
-    disk.rename(&temporary, path)?;
-    disk.sync_folder(folder(path))
-}
-
-/// The folder of a file.
-fn folder(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Whether a key file is there, is a key, and is readable by nobody else; for `check`.

@@ -3,7 +3,8 @@
 //! A row is a module and all it may name of the crate outside itself. The longest row that fits a
 //! file holds, so that a file can be bound more tightly than its folder.
 
-use crate::source::{Finding, Source, Token, tree};
+use crate::modules::Modules;
+use crate::source::{Finding, Source, tree};
 
 /// What may name everything: the daemon puts the parts together, and the commands speak to them.
 const ALL: &[&str] = &["*"];
@@ -177,68 +178,9 @@ fn is_allowed(path: &str, allowed: &[&str]) -> bool {
     allowed.iter().any(|place| *place == "*" || under(place))
 }
 
-/// Every path of the crate that a file names, with its line: after `crate`, after the crate's own
-/// name, and after as many `super` as lead out of the file's folder.
+/// Every path of the crate that a file names, with its line.
 fn named(source: &Source) -> Vec<(usize, String)> {
-    let module = module_of(&source.path);
-    let file_depth = if module == "lib" || module == "main" { 0 } else { module.split('/').count() };
-    let tokens = source.tokens();
-    let (mut braces, mut inline) = (0_usize, Vec::new());
-    let mut found = Vec::new();
-    for at in 0..tokens.len() {
-        let text = |offset: usize| tokens.get(at + offset).map_or("", |token| token.text);
-        match text(0) {
-            "{" => braces += 1,
-            "}" => {
-                braces = braces.saturating_sub(1);
-                inline.retain(|depth| *depth <= braces);
-            }
-            "mod" if text(2) == "{" => inline.push(braces + 1),
-            "crate" | "blindmeter" if follows_path(&tokens, at) => {
-                paths(&tokens[at + 3..], "", tokens[at].line, &mut found);
-            }
-            "super" if at < 3 || tokens[at - 3].text != "super" => {
-                let mut end = at;
-                let mut ups = 0;
-                while tokens.get(end).is_some_and(|token| token.text == "super") && follows_path(&tokens, end)
-                {
-                    (end, ups) = (end + 3, ups + 1);
-                }
-                if ups >= file_depth + inline.len() {
-                    paths(&tokens[end..], "", tokens[at].line, &mut found);
-                }
-            }
-            _ => {}
-        }
-    }
-    found
-}
-
-fn follows_path(tokens: &[Token<'_>], at: usize) -> bool {
-    [1, 2].iter().all(|offset| tokens.get(at + offset).is_some_and(|token| token.text == ":"))
-}
-
-/// Reads a path, or a tree of them in braces; returns how many tokens it had.
-fn paths(tokens: &[Token<'_>], before: &str, line: usize, found: &mut Vec<(usize, String)>) -> usize {
-    let join = |name: &str| if before.is_empty() { name.to_owned() } else { format!("{before}::{name}") };
-    match tokens.first().map(|token| token.text) {
-        Some("{") => {
-            let mut at = 1;
-            while let Some(token) = tokens.get(at).filter(|token| token.text != "}") {
-                at += if token.text == "," { 1 } else { paths(&tokens[at..], before, token.line, found) };
-            }
-            at + 1
-        }
-        Some(name) => {
-            if name != "self" && follows_path(tokens, 0) {
-                return 3 + paths(&tokens[3..], &join(name), line, found);
-            }
-            found.push((line, if name == "self" { before.to_owned() } else { join(name) }));
-            // `name as other` ends where the name does.
-            if tokens.get(1).is_some_and(|token| token.text == "as") { 3 } else { 1 }
-        }
-        None => 1,
-    }
+    Modules::named_by(source).into_iter().map(|(line, path)| (line, path.join("::"))).collect()
 }
 
 #[test]

@@ -4,11 +4,13 @@
 //! Sees no page and no peer's address. Nothing here is logged: what a client does wrong concerns the
 //! client.
 
+mod error;
 mod file;
 mod login;
 mod tls;
 mod yaml;
 
+pub use error::WebError;
 pub use file::WebConfigFile;
 pub use tls::Warning;
 
@@ -20,39 +22,14 @@ use axum::http::header::{CACHE_CONTROL, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
+use error::unreadable;
 use login::LogIn;
 use rustls::ServerConfig;
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 /// The challenge of RFC 7617, section 2, which asks for a realm.
 const CHALLENGE: &str = "Basic realm=\"blindmeter\"";
-
-/// What is wrong with a web configuration file or a file that it names, and on which of its lines.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {what}")]
-pub struct WebError {
-    line: usize,
-    what: String,
-}
-
-impl WebError {
-    fn new(line: usize, what: impl Into<String>) -> Self {
-        Self { line, what: what.into() }
-    }
-}
-
-/// Why a file cannot be read, with the remedy that an operator may not think of.
-fn unreadable(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => format!(
-            "cannot be read: {error}; it must be open to the daemon's user, and a folder that is new to the \
-             daemon needs a restart"
-        ),
-        _ => format!("cannot be read: {error}"),
-    }
-}
 
 /// Reads a web configuration file, and none that it names.
 ///
