@@ -87,7 +87,7 @@ impl Both {
             }
             // One of each kind is taken back.
             for text in ["10.8.0.255", "172.16.0.10", "192.0.2.128/25", "fd42:8::ffff"] {
-                assert!(roster.release(Source::File, prefix(text)).expect("it can be taken back"));
+                assert!(roster.unassign(Source::File, prefix(text)).expect("it can be taken back"));
             }
         }
         let counters = Counters::in_memory(ACCOUNTS);

@@ -8,7 +8,7 @@ use super::sim::runtime;
 use super::sim::setup::Setup;
 use super::worlds::DAY_SECONDS;
 use blindmeter::control::protocol::{Answer, Request};
-use blindmeter::daemon::End;
+use blindmeter::engine::End;
 use blindmeter::meter::slot::Direction;
 use blindmeter::tap::frame::Link;
 use tokio::runtime::Runtime;

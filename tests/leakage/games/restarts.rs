@@ -14,7 +14,7 @@ use super::sim::disk::Fault;
 use super::statistics::{Scored, auc};
 use super::verdict::figure;
 use super::worlds::{DAY_SECONDS, Stratum};
-use blindmeter::daemon::End;
+use blindmeter::engine::End;
 use blindmeter::meter::noise::{Scale, discrete_laplace};
 use std::collections::{BTreeMap, BTreeSet};
 

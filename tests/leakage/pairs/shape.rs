@@ -72,7 +72,7 @@ pub(crate) async fn shape(plan: &Plan) -> Result<Shape, String> {
             shape.closes.push((look, ordinal));
         }
         if world.machine.runs() {
-            closes.served = world.machine.engine().desk.node().released().ordinal();
+            closes.served = world.machine.engine().state.node().released().ordinal();
         }
         journal.clear();
         world.machine.world.disk.take_journal(&mut journal);

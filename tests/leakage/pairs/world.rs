@@ -5,8 +5,8 @@ use crate::sim::log::Log;
 use crate::sim::machine::Machine;
 use crate::surfaces::{Asked, Snapshot, Tells, UNKNOWN, UNUSED};
 use crate::traffic::{Deed, Placed};
-use blindmeter::daemon::End;
-use blindmeter::engine::checkpoint::Start;
+use blindmeter::engine::End;
+use blindmeter::engine::checkpoint::StartKind;
 use std::collections::BTreeSet;
 
 /// How a look began, before its traffic.
@@ -116,7 +116,7 @@ impl<'a> World<'a> {
         }
         self.accept_loss = false;
         let started = self.machine.engine().started;
-        let forgot = matches!(started, None | Some(Start::First | Start::LossAccepted));
+        let forgot = matches!(started, None | Some(StartKind::First | StartKind::LossAccepted));
         self.began = Began { runs: true, started: true, forgot, last: self.last_ordinal() };
         // The VPN server's hooks tell again who is connected.
         for account in self.connected.clone() {
@@ -150,12 +150,12 @@ impl<'a> World<'a> {
 
     /// The last ordinal that the node knows to be used or barred.
     pub(crate) fn last_ordinal(&self) -> u64 {
-        self.machine.engine().desk.node().head([0; 16]).schedule.last
+        self.machine.engine().state.node().head([0; 16]).schedule.last
     }
 
     /// What was counted in the open epoch and is shown to nobody: it tells whether traffic had moved.
     pub(crate) fn counted(&self) -> Option<[u64; 2]> {
-        let node = self.machine.runs().then(|| self.machine.engine().desk.node().node_totals())?;
+        let node = self.machine.runs().then(|| self.machine.engine().state.node().node_totals())?;
         Some([node.attributed.bytes(), node.unattributed.bytes()])
     }
 }
