@@ -1,33 +1,12 @@
 //! No file of the sources needs another one that needs it in turn, over any number of files between; and
 //! no room names one that stands above it.
 
+use crate::arrows::{ROOMS, is_below};
 use crate::modules::Modules;
-use crate::source::{Source, tree};
+use crate::source::{REPOSITORY, Source, tree, tree_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
-
-/// The rooms from the top floor down: each names only what stands below it.
-const ROOMS: [&str; 19] = [
-    "main",
-    "cli",
-    "daemon",
-    "control",
-    "engine",
-    "log",
-    "publish",
-    "tap",
-    "config",
-    "environment",
-    "store",
-    "node",
-    "roster",
-    "doctor",
-    "inventory",
-    "system",
-    "meter",
-    "clock",
-    "exit",
-];
+use std::path::PathBuf;
 
 /// Which file needs which, and the line that says so first.
 struct Graph {
@@ -48,15 +27,14 @@ impl Graph {
         let mut graph =
             Self { files: Vec::new(), arrows: BTreeMap::new(), named: BTreeMap::new(), lost: Vec::new() };
         for named in &modules.named {
-            let (needed, leads) = modules.files_of(named);
+            let (things, leads) = modules.things_of(named);
             if !leads {
                 graph.lost.push(format!("{}:{}: {}", named.file, named.line, named.path.join("::")));
             }
-            for file in needed {
+            for (file, name) in things {
                 let arrow = (at(&named.file), at(file));
                 graph.arrows.entry(arrow).or_insert(named.line);
-                let name = named.path.last().cloned().unwrap_or_default();
-                graph.named.entry(arrow).or_default().insert(name);
+                graph.named.entry(arrow).or_default().insert(name.to_owned());
             }
         }
         graph.files = files;
@@ -136,15 +114,11 @@ impl Graph {
 
     /// Arrows from a room to one that does not stand below it.
     fn climbs(&self) -> Vec<String> {
-        let floor = |file: usize| ROOMS.iter().position(|room| *room == room_of(&self.files[file]));
         let mut climbs = Vec::new();
         for ((from, to), line) in &self.arrows {
-            let (above, below) = (floor(*from), floor(*to));
-            if room_of(&self.files[*from]) != room_of(&self.files[*to])
-                && (above.is_none() || below.is_none() || above >= below)
-            {
-                climbs
-                    .push(format!("{}:{line}: {} does not stand below", self.files[*from], self.files[*to]));
+            let (from, to) = (&self.files[*from], &self.files[*to]);
+            if room_of(from) != room_of(to) && !is_below(room_of(to), room_of(from)) {
+                climbs.push(format!("{from}:{line}: {to} does not stand below"));
             }
         }
         climbs
@@ -213,7 +187,111 @@ fn no_room_names_one_above_it() {
     assert!(found.is_empty(), "\n{}", found.join("\n"));
 }
 
+/// `tests/tidy/rooms` shows what this prints; it may name another checkout.
 #[test]
 fn drawing_of_the_rooms() {
-    println!("{}", Graph::of(&tree(&["src"])).drawing());
+    let other = std::env::var_os("ROOMS_OF").filter(|folder| !folder.is_empty()).map(PathBuf::from);
+    let sources = tree_of(&other.clone().unwrap_or_else(|| REPOSITORY.into()), &["src"]);
+    let drawing = Graph::of(&sources).drawing();
+    println!("{drawing}");
+    let drawn = |room: &&&str| drawing.lines().any(|line| line.split(' ').next() == Some(room));
+    assert!(other.is_some() || ROOMS.iter().all(|room| drawn(&room)), "a room that is not there");
+}
+
+/// The graph of a crate of these files.
+fn planted(files: &[(&str, &str)]) -> Graph {
+    let sources: Vec<Source> = files.iter().map(|(path, text)| Source::new(path, text)).collect();
+    Graph::of(&sources)
+}
+
+#[test]
+fn a_circle_is_found_however_it_is_tied() {
+    let lib = ("src/lib.rs", "mod a; mod b; mod c;");
+    let b = ("src/b.rs", "use crate::a::A; pub struct B(A);");
+    for a in [
+        "use crate::b::B; pub struct A(B);",
+        "use super::b::{self, B as Other}; pub struct A(Other);",
+        "use crate::b; pub struct A; fn f() -> b::B { b::B }",
+        "use crate::b::*; pub struct A; fn f(b: B) {}",
+        "pub struct A(crate::b::B);",
+        "pub struct A; fn f() { use super::b::B; }",
+        "pub struct A; fn f() { assert!(crate::b::B::is_good(1)); }",
+        "pub struct A; #[derive(C)] struct D { #[c(with = \"crate::b::B\")] e: u8 }",
+        "pub struct A; mod inner { fn f(b: super::super::b::B) {} }",
+        "pub struct A; mod inner { use crate::b::B as A; }",
+        "pub use crate::b::B; pub struct A;",
+        // By way of a third file's re-export and of its glob.
+        "use crate::c::B; pub struct A(B);",
+        "use crate::c::all::B; pub struct A(B);",
+        "use crate::c::of_b::B; pub struct A(B);",
+    ] {
+        let c = "pub use crate::b::B; pub use crate::b as of_b; pub mod all { pub use super::super::b::*; }";
+        let graph = planted(&[lib, ("src/a.rs", a), b, ("src/c.rs", c)]);
+        assert!(graph.lost.is_empty(), "{a}: {:?}", graph.lost);
+        let circles = graph.circles_in_words();
+        assert!(circles.len() == 1 && circles[0].starts_with("2 files in a circle"), "{a}: {circles:?}");
+    }
+    let third = ("src/c.rs", "use crate::a::A; pub struct C(A);");
+    let b = ("src/b.rs", "use crate::c::C; pub struct B(C);");
+    let graph = planted(&[lib, ("src/a.rs", "use crate::b::B; pub struct A(B);"), b, third]);
+    let way = "3 files in a circle: src/a.rs -> src/b.rs (B, line 1) -> src/c.rs (C, line 1) -> src/a.rs (A, line 1)";
+    assert_eq!(graph.circles_in_words(), [way]);
+}
+
+#[test]
+fn a_folder_and_its_children_are_in_a_circle_when_they_need_each_other() {
+    let lib = ("src/lib.rs", "mod a;");
+    let child = ("src/a/b.rs", "use super::A; pub struct B(A);");
+    let folder = ("src/a/mod.rs", "mod b; pub use b::B; pub struct A; fn f(b: &B) {}");
+    assert_eq!(planted(&[lib, folder, child]).circles().len(), 1);
+    // What only declares and hands on needs nothing.
+    let folder = ("src/a/mod.rs", "mod b; pub use b::B; pub struct A;");
+    assert!(planted(&[lib, folder, child]).circles().is_empty());
+}
+
+#[test]
+fn what_ties_no_circle_is_let_through() {
+    let lib = ("src/lib.rs", "mod a; mod b;");
+    let b = ("src/b.rs", "use crate::a::A; pub struct B(A);");
+    for a in [
+        "pub struct A;",
+        "//! crate::b\npub struct A; const TEXT: &str = \"crate::b::B\";",
+        "pub struct A; #[cfg(test)] mod tests { use crate::b::B; }",
+        "pub struct A; #[cfg(test)] mod tests;",
+        "pub struct A; #[cfg(test)] use crate::b::B;",
+        "pub struct A; struct B; fn f(b: B) {}",
+        "pub struct A; fn f(b: other::b::B) {}",
+        "use crate::b; pub struct A;",
+    ] {
+        let files = [lib, ("src/a.rs", a), b, ("src/a/tests.rs", "use crate::b::B;")];
+        let circles = planted(&files).circles_in_words();
+        assert!(circles.is_empty(), "{a}: {circles:?}");
+    }
+}
+
+#[test]
+fn a_path_that_leads_nowhere_is_found() {
+    let lost = |text: &str| planted(&[("src/lib.rs", "mod a;"), ("src/a.rs", text)]).lost.len();
+    assert_eq!(lost("use crate::b::B;") + lost("use super::B;") + lost("fn f() { crate::a::b() }"), 3);
+    assert_eq!(lost("use std::fmt; struct A; fn f() { self::A; crate::a::f(); g!(crate::a::A) }"), 0);
+}
+
+#[test]
+fn a_room_that_names_one_above_it_is_found() {
+    let lib = ("src/lib.rs", "mod engine; mod control; mod meter; mod cache;");
+    let climbs = |engine: &str, meter: &str| {
+        let files = [
+            lib,
+            ("src/engine.rs", engine),
+            ("src/control.rs", "pub use crate::meter::M as Handed;\npub struct C;"),
+            ("src/meter.rs", meter),
+            ("src/cache.rs", "pub struct Cache;"),
+        ];
+        planted(&files).climbs().len()
+    };
+    assert_eq!(climbs("use crate::meter::M;", "pub struct M;"), 0);
+    assert_eq!(climbs("use crate::control::C;", "pub struct M;"), 1);
+    assert_eq!(climbs("", "pub struct M(crate::control::C);"), 1);
+    // A room without a floor.
+    assert_eq!(climbs("use crate::cache::Cache;", "pub struct M;"), 1);
 }

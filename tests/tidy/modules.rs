@@ -156,27 +156,33 @@ impl Modules {
         self.modules[module].names.entry(name.to_owned()).or_default().push(meaning);
     }
 
-    /// The files that this names something of, and true when the name leads anywhere.
-    pub(crate) fn files_of(&self, named: &Named) -> (Vec<&str>, bool) {
+    /// What this names of other files: their paths, and the name that the thing has there. And whether the
+    /// name leads anywhere, as it must when it is one of the crate.
+    pub(crate) fn things_of<'a>(&'a self, named: &'a Named) -> (Vec<(&'a str, &'a str)>, bool) {
         let found = self.resolve(named.module, &named.path, &mut Vec::new());
         let leads = !found.is_empty() || !named.path.first().is_some_and(|first| is_anchor(first));
         let own = named.file.as_str();
         // A folder's mod.rs hands on what its children have; that alone needs none of them.
         let below = own.strip_suffix("mod.rs").or_else(|| own.strip_suffix("lib.rs"));
-        let files = found.into_iter().filter_map(|found| match found {
+        let things = found.into_iter().filter_map(|found| match found {
             Found::Module(_) => None,
-            Found::Item(module) => Some(self.modules[module].file.as_str()),
+            Found::Item(module, name) => Some((self.modules[module].file.as_str(), name)),
         });
-        let counts = |file: &&str| {
+        let counts = |(file, _): &(&str, &str)| {
             let handed_on =
                 named.kind == Kind::ReExport && below.is_some_and(|below| file.starts_with(below));
             *file != own && !handed_on
         };
-        (files.filter(counts).collect(), leads)
+        (things.filter(counts).collect(), leads)
     }
 
     /// What a path is, seen from a module; `seen` are the look-ups that have begun, for imports in a circle.
-    fn resolve(&self, module: usize, path: &[String], seen: &mut Vec<(usize, String)>) -> Vec<Found> {
+    fn resolve<'a>(
+        &'a self,
+        module: usize,
+        path: &[String],
+        seen: &mut Vec<(usize, String)>,
+    ) -> Vec<Found<'a>> {
         let (mut at, mut rest) = (module, path);
         let mut anchored = false;
         while let Some((first, tail)) = rest.split_first() {
@@ -197,7 +203,13 @@ impl Modules {
         }
     }
 
-    fn look_up(&self, at: usize, name: &str, tail: &[String], seen: &mut Vec<(usize, String)>) -> Vec<Found> {
+    fn look_up<'a>(
+        &'a self,
+        at: usize,
+        name: &str,
+        tail: &[String],
+        seen: &mut Vec<(usize, String)>,
+    ) -> Vec<Found<'a>> {
         if name == "*" {
             return vec![Found::Module(at)];
         }
@@ -206,8 +218,15 @@ impl Modules {
         }
         seen.push((at, name.to_owned()));
         let mut found = Vec::new();
-        for meaning in self.modules[at].names.get(name).into_iter().flatten() {
-            found.extend(self.follow(at, meaning, tail, seen));
+        if let Some((name, meanings)) = self.modules[at].names.get_key_value(name) {
+            for meaning in meanings {
+                found.extend(match (meaning, tail.split_first()) {
+                    (Meaning::Item, _) => vec![Found::Item(at, name)],
+                    (Meaning::Module(child), None) => vec![Found::Module(*child)],
+                    (Meaning::Module(child), Some((name, tail))) => self.look_up(*child, name, tail, seen),
+                    (Meaning::Import(path), _) => self.resolve(at, &[path, tail].concat(), seen),
+                });
+            }
         }
         if found.is_empty() {
             for glob in &self.modules[at].globs {
@@ -221,28 +240,13 @@ impl Modules {
         seen.pop();
         found
     }
-
-    fn follow(
-        &self,
-        at: usize,
-        meaning: &Meaning,
-        tail: &[String],
-        seen: &mut Vec<(usize, String)>,
-    ) -> Vec<Found> {
-        match (meaning, tail.split_first()) {
-            (Meaning::Item, _) => vec![Found::Item(at)],
-            (Meaning::Module(child), None) => vec![Found::Module(*child)],
-            (Meaning::Module(child), Some((name, tail))) => self.look_up(*child, name, tail, seen),
-            (Meaning::Import(path), _) => self.resolve(at, &[path, tail].concat(), seen),
-        }
-    }
 }
 
 /// Where a path leads: to a module, or to something that stands in one.
 #[derive(Clone, Copy)]
-enum Found {
+enum Found<'a> {
     Module(usize),
-    Item(usize),
+    Item(usize, &'a str),
 }
 
 /// True for the words from which a path is found without looking at what a module imports.

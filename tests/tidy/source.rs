@@ -106,30 +106,39 @@ pub(crate) fn flatten(tokens: TokenStream, flat: &mut Vec<Token>) {
 
 /// Every Rust file under these folders of the repository.
 pub(crate) fn tree(folders: &[&str]) -> Vec<Source> {
-    let rust = files(folders).into_iter().filter(|path| path.ends_with(".rs"));
-    rust.map(|path| Source::new(&path, &read(&path))).collect()
+    tree_of(Path::new(REPOSITORY), folders)
+}
+
+/// Every Rust file under these folders of a checkout.
+pub(crate) fn tree_of(root: &Path, folders: &[&str]) -> Vec<Source> {
+    let rust = files_of(root, folders).into_iter().filter(|path| path.ends_with(".rs"));
+    rust.map(|path| Source::new(&path, &text_of(&root.join(&path)))).collect()
 }
 
 /// Every file under these folders, as paths from the root; `.` is all of it but what is generated.
 pub(crate) fn files(folders: &[&str]) -> Vec<String> {
+    files_of(Path::new(REPOSITORY), folders)
+}
+
+fn files_of(root: &Path, folders: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
     for folder in folders {
-        walk(Path::new(folder), &mut found);
+        walk(root, Path::new(folder), &mut found);
     }
     found.sort_unstable();
     found
 }
 
-fn walk(folder: &Path, found: &mut Vec<String>) {
-    for entry in fs::read_dir(Path::new(REPOSITORY).join(folder)).expect("a folder of the repository") {
+fn walk(root: &Path, folder: &Path, found: &mut Vec<String>) {
+    for entry in fs::read_dir(root.join(folder)).expect("a folder of the repository") {
         let name = entry.expect("a readable folder").file_name();
         let path = folder.join(&name);
         // In a work tree `.git` is a file.
         if name == ".git" || name == "target" {
             continue;
         }
-        if Path::new(REPOSITORY).join(&path).is_dir() {
-            walk(&path, found);
+        if root.join(&path).is_dir() {
+            walk(root, &path, found);
         } else {
             let path = path.to_str().expect("paths of the repository are UTF-8");
             found.push(path.trim_start_matches("./").to_owned());
@@ -139,7 +148,11 @@ fn walk(folder: &Path, found: &mut Vec<String>) {
 
 /// A file of the repository as text; bytes that are none are replaced.
 pub(crate) fn read(path: &str) -> String {
-    let bytes = fs::read(Path::new(REPOSITORY).join(path)).expect("a file of the repository");
+    text_of(&Path::new(REPOSITORY).join(path))
+}
+
+fn text_of(path: &Path) -> String {
+    let bytes = fs::read(path).expect("a file of the repository");
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
