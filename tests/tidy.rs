@@ -8,6 +8,10 @@
 mod arrows;
 #[path = "tidy/circles.rs"]
 mod circles;
+#[path = "tidy/commands.rs"]
+mod commands;
+#[path = "tidy/documents.rs"]
+mod documents;
 #[path = "tidy/files.rs"]
 mod files;
 #[path = "tidy/modules.rs"]

@@ -1,7 +1,6 @@
-//! What files look like, and what documents and code must agree on.
+//! What files look like, and what the manifest must agree on with other files.
 
-use crate::source::{Finding, REPOSITORY, Source, files, read};
-use std::path::Path;
+use crate::source::{Finding, Source, files, read, tree};
 
 /// The longest Rust file.
 const LINES: usize = 500;
@@ -76,16 +75,6 @@ fn outside(text: &str) -> Option<&'static str> {
     [concat!("..", "/shared"), concat!("/wo", "rk/")].into_iter().find(|place| text.contains(place))
 }
 
-/// Paths of the repository that a document names in backticks and that are not there.
-fn missing(document: &str, is_there: impl Fn(&str) -> bool) -> Vec<&str> {
-    let quoted = document.split('`').skip(1).step_by(2);
-    let paths = quoted.filter(|text| {
-        let folder = ["src/", "tests/", "benches/", "deploy/"].iter().any(|folder| text.starts_with(folder));
-        folder && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/_-.".contains(&byte))
-    });
-    paths.filter(|path| !is_there(path)).collect()
-}
-
 #[test]
 fn every_dependency_has_its_line() {
     let found = unexplained(&read("Cargo.toml"), &read("docs/decisions.md"));
@@ -96,6 +85,33 @@ fn every_dependency_has_its_line() {
 fn every_lint_of_the_house_is_denied() {
     let found = lints_not_denied(&read("Cargo.toml"));
     assert!(found.is_empty(), "Cargo.toml does not deny {}", found.join(", "));
+}
+
+/// Features that a manifest has, or a source asks for, and that are not the one the product has.
+fn other_features(manifest: &str, sources: &[Source]) -> Vec<String> {
+    let manifest: toml::Table = manifest.parse().expect("cargo has read it");
+    let declared = manifest.get("features").and_then(toml::Value::as_table).into_iter().flatten();
+    let mut found: Vec<String> = declared.map(|(name, _)| format!("Cargo.toml: {name}")).collect();
+    for source in sources {
+        let tokens = source.tokens();
+        let asked = tokens.windows(3).filter(|three| three[0].text == "feature" && three[1].text == "=");
+        found.extend(asked.map(|three| format!("{}: {}", source.path, three[2].text.trim_matches('"'))));
+    }
+    found.retain(|found| !found.ends_with(": lab"));
+    found
+}
+
+#[test]
+fn the_product_has_one_feature() {
+    let found = other_features(&read("Cargo.toml"), &tree(&["src"]));
+    assert!(found.is_empty(), "{}", found.join("\n"));
+    let source = |text: &str| [Source::new("src/a.rs", text)];
+    let manifest = "[features]\nlab = []\nplanted = []";
+    assert_eq!(other_features(manifest, &source("#[cfg(not(feature = \"lab\"))] fn f() {}")).len(), 1);
+    assert_eq!(
+        other_features("", &source("#[cfg(feature = \"b\")] fn f() { cfg!(feature = \"c\") }")).len(),
+        2
+    );
 }
 
 /// Tests of a manifest that only a lab build has, and that a script does not name.
@@ -131,15 +147,6 @@ fn nothing_points_outside_the_repository() {
 }
 
 #[test]
-fn documents_name_files_that_are_there() {
-    for document in files(&["."]).iter().filter(|path| path.ends_with(".md") && !path.contains('/')) {
-        let text = read(document);
-        let found = missing(&text, |path| Path::new(REPOSITORY).join(path).exists());
-        assert!(found.is_empty(), "{document} names {}", found.join(", "));
-    }
-}
-
-#[test]
 fn a_file_without_purpose_or_end_is_found() {
     let found = |path: &str, text: &str| shape(&Source::new(path, text)).len();
     let long = |lines: usize| format!("//! A.\n{}", "\n".repeat(lines - 1));
@@ -164,12 +171,10 @@ fn a_dependency_or_lint_that_is_not_there_is_found() {
 }
 
 #[test]
-fn a_path_that_leads_nowhere_is_found() {
+fn a_place_outside_is_found() {
     assert!(
         outside(concat!("see ..", "/shared/design")).is_some()
             && outside(concat!("cd /wo", "rk/main")).is_some()
     );
     assert!(outside("a network/share, ../README.md").is_none());
-    let document = "`tests/a.rs` and `src/b/`, not `tests/run --all` or src/c.rs";
-    assert_eq!(missing(document, |path| path == "src/b/"), ["tests/a.rs"]);
 }
