@@ -1,6 +1,6 @@
 //! What files look like, and what the manifest must agree on with other files.
 
-use crate::source::{Finding, Source, files, read, tree};
+use crate::source::{Finding, Source, files, read};
 
 /// The longest Rust file.
 const LINES: usize = 500;
@@ -85,33 +85,6 @@ fn every_dependency_has_its_line() {
 fn every_lint_of_the_house_is_denied() {
     let found = lints_not_denied(&read("Cargo.toml"));
     assert!(found.is_empty(), "Cargo.toml does not deny {}", found.join(", "));
-}
-
-/// Features that a manifest has, or a source asks for, and that are not the one the product has.
-fn other_features(manifest: &str, sources: &[Source]) -> Vec<String> {
-    let manifest: toml::Table = manifest.parse().expect("cargo has read it");
-    let declared = manifest.get("features").and_then(toml::Value::as_table).into_iter().flatten();
-    let mut found: Vec<String> = declared.map(|(name, _)| format!("Cargo.toml: {name}")).collect();
-    for source in sources {
-        let tokens = source.tokens();
-        let asked = tokens.windows(3).filter(|three| three[0].text == "feature" && three[1].text == "=");
-        found.extend(asked.map(|three| format!("{}: {}", source.path, three[2].text.trim_matches('"'))));
-    }
-    found.retain(|found| !found.ends_with(": lab"));
-    found
-}
-
-#[test]
-fn the_product_has_one_feature() {
-    let found = other_features(&read("Cargo.toml"), &tree(&["src"]));
-    assert!(found.is_empty(), "{}", found.join("\n"));
-    let source = |text: &str| [Source::new("src/a.rs", text)];
-    let manifest = "[features]\nlab = []\nplanted = []";
-    assert_eq!(other_features(manifest, &source("#[cfg(not(feature = \"lab\"))] fn f() {}")).len(), 1);
-    assert_eq!(
-        other_features("", &source("#[cfg(feature = \"b\")] fn f() { cfg!(feature = \"c\") }")).len(),
-        2
-    );
 }
 
 /// Tests of a manifest that only a lab build has, and that a script does not name.
