@@ -44,7 +44,11 @@ fn frames(criterion: &mut Criterion) {
         ("bare v4", LinkType::RawIp, v4()),
         ("bare v6", LinkType::RawIp, v6_extended()),
         ("Ethernet v4", LinkType::Ethernet, behind_ethernet(&[], &v4())),
-        ("Ethernet v4, four tags", LinkType::Ethernet, behind_ethernet(&[0x88a8, 0x8100, 0x8100, 0x9100], &v4())),
+        (
+            "Ethernet v4, four tags",
+            LinkType::Ethernet,
+            behind_ethernet(&[0x88a8, 0x8100, 0x8100, 0x9100], &v4()),
+        ),
         ("no IP", LinkType::Ethernet, behind_ethernet(&[0x0806], &v4())),
         ("malformed", LinkType::RawIp, vec![0x45; 19]),
     ];

@@ -108,7 +108,8 @@ fn check_and_a_start_refuse_a_bad_file_by_its_line() {
 
 #[test]
 fn a_certificate_whose_time_is_over_or_has_not_come_is_a_warning() {
-    for (years, said) in [((2000, 2001), "expired certificate; renew it"), ((2099, 2100), "is not valid yet")] {
+    for (years, said) in [((2000, 2001), "expired certificate; renew it"), ((2099, 2100), "is not valid yet")]
+    {
         let fixture = Fixture::new(TLS);
         fixture.replace_pair(&fixture.authority.issue_for(Purpose::Server, years));
         let outcome = fixture.site.command(&["check"]);
@@ -135,7 +136,10 @@ fn an_old_authority_of_clients_is_a_warning_too() {
     fixture.replace("clients.crt", &fixture.authority.issue_for(Purpose::Client, (2000, 2001)).certificate);
     let outcome = fixture.site.command(&["check"]);
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("expired certificate") && names(&outcome.stderr, &fixture.path("clients.crt")));
+    assert!(
+        outcome.stderr.contains("expired certificate")
+            && names(&outcome.stderr, &fixture.path("clients.crt"))
+    );
 }
 
 #[test]
