@@ -6,20 +6,46 @@ use crate::config::Config;
 use crate::environment::Files;
 use crate::log::{Event, emit};
 use crate::publish::web::WebConfig;
-use crate::roster::csv::{self, Row};
-use std::path::Path;
+use crate::meter::tags::Tag;
+use crate::roster::account::AccountName;
+use crate::roster::address::Prefix;
+use crate::roster::csv;
+use std::path::PathBuf;
 
-/// Reads the roster file of a configuration; empty where none is configured.
+/// A roster file as it was read: of names, their tags alone.
+#[derive(Default)]
+pub struct RosterFile {
+    /// Every prefix, and whose it is.
+    pub assignments: Vec<(Prefix, Tag)>,
+    path: PathBuf,
+    /// Lines whose names look like addresses.
+    like_addresses: Vec<usize>,
+}
+
+/// Reads the roster file of a configuration; empty where none is configured. A name lives as long as
+/// its line is read.
 ///
 /// # Errors
 /// One line that names the file and the line in it.
-pub fn read_roster(files: &impl Files, config: &Config) -> Result<Vec<Row>, String> {
-    let Some(path) = &config.roster_file else { return Ok(Vec::new()) };
+pub fn read_roster(
+    files: &impl Files,
+    config: &Config,
+    tag_of: impl Fn(&AccountName) -> Tag,
+) -> Result<RosterFile, String> {
+    let Some(path) = &config.roster_file else { return Ok(RosterFile::default()) };
     let named = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
     let bytes = files
         .read(path)
         .map_err(|error| format!("roster.file {}: cannot be read: {error}", path.display()))?;
-    csv::rows(&bytes).map_err(|error| named(&error))
+    let mut like_addresses = Vec::new();
+    let assignments = csv::read(&bytes, |row| {
+        if row.account.looks_like_an_address() {
+            like_addresses.push(row.line);
+        }
+        tag_of(&row.account)
+    });
+    let assignments = assignments.map_err(|error| named(&error))?;
+    Ok(RosterFile { assignments, path: path.clone(), like_addresses })
 }
 
 /// Reads the web configuration file and every file that it names; without one, whoever reaches a
@@ -44,8 +70,8 @@ pub fn warn_of_certificates(web: &WebConfig) {
 }
 
 /// Says which names of the file look like addresses, by line.
-pub fn warn_of_names(path: &Path, rows: &[Row]) {
-    for row in rows.iter().filter(|row| row.account.looks_like_an_address()) {
-        emit(&Event::NameLooksLikeAddress(path, row.line));
+pub fn warn_of_names(file: &RosterFile) {
+    for line in &file.like_addresses {
+        emit(&Event::NameLooksLikeAddress(&file.path, *line));
     }
 }

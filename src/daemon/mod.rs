@@ -17,6 +17,7 @@ use crate::log::{Event, emit};
 use crate::meter::policy::Profile;
 use crate::publish::http::Listeners;
 use crate::publish::web::{self, WebConfig};
+use crate::roster::Roster;
 use crate::system::allocator;
 use crate::system::service_manager::{self, Notification};
 use confine::enter_sandbox;
@@ -48,17 +49,18 @@ pub fn run(path: &Path, accept_loss: bool) -> Result<(), ExitError> {
     let file = file.transpose().map_err(bad)?;
     let level = enter_sandbox(path, &config, file.as_ref(), prepared.chosen.kind());
     let web_config = read_web_config(&SystemFiles, &config, &WebConfig::default()).map_err(bad)?;
-    let rows = read_roster(&SystemFiles, &config).map_err(bad)?;
-    if let Some(file) = &config.roster_file {
-        warn_of_names(file, &rows);
-    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| ExitError::new(ExitStatus::Io, error.to_string()))?;
     let socket = config.control_socket.clone();
     let result = runtime.block_on(async {
-        let engine = start(&config, Some(prepared), rows, accept_loss)?;
+        let filed = |roster: &Roster| {
+            let file = read_roster(&SystemFiles, &config, |account| roster.tag_of(account)).map_err(bad)?;
+            warn_of_names(&file);
+            Ok(file.assignments)
+        };
+        let engine = start(&config, Some(prepared), filed, accept_loss)?;
         engine.save_first()?;
         for (part, why) in level.missing() {
             emit(&Event::SandboxMissing(*part, why));

@@ -114,7 +114,7 @@ impl Ledger {
     }
 
     /// Moves what a slot counted since a reading to "unattributed": whose it was is not known.
-    pub fn disown(&mut self, slot: Slot, reading: Totals) {
+    pub fn unattribute(&mut self, slot: Slot, reading: Totals) {
         if let Some(line) = self.lines.get_mut(slot.index()) {
             let doubtful = self.counters.read(slot).since(reading);
             // The mark moves up by what is taken away.

@@ -181,9 +181,9 @@ impl<C: Clock, R: Randomness> Node<C, R> {
 
     /// Moves what a slot counted since the last save before the start to "unattributed". After the
     /// first close nothing is moved: what was counted has been released.
-    pub fn disown(&mut self, slot: Slot) {
+    pub fn unattribute(&mut self, slot: Slot) {
         if let Some(base) = self.bases.get(slot.index()) {
-            self.ledger.disown(slot, *base);
+            self.ledger.unattribute(slot, *base);
         }
     }
 

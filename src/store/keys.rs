@@ -1,4 +1,4 @@
-//! The root key and what is derived of it: the key of a blob, the key of the tags.
+//! The root key and what is derived of it: the key of a blob, the key of the accounts' tags.
 //!
 //! Keys are overwritten when they are dropped, and cannot be printed.
 //!
@@ -6,7 +6,6 @@
 //! BLAKE3 in its key-derivation and keyed modes (O'Connor, Aumasson, Neves, Wilcox-O'Hearn: BLAKE3,
 //! 2020, section 2.3 and 6.2).
 
-use crate::meter::tags::Tag;
 use blake3::Hasher;
 use zeroize::Zeroize;
 
@@ -58,32 +57,10 @@ impl Key {
         half(self.derived("blindmeter 2026-11 key check", &[]).bytes())
     }
 
-    /// What makes tags of account names on this node.
+    /// The key that account names are tagged with on this node.
     #[must_use]
-    pub fn tagger(&self, node: &str) -> Tagger {
-        Tagger(self.derived("blindmeter 2026-11 account tag", node.as_bytes()))
-    }
-}
-
-/// Makes the tag of an account's name: the same for the same root key and node.
-#[derive(Clone)]
-pub struct Tagger(Key);
-
-impl Tagger {
-    /// A tagger whose key lives as long as the process: where nothing is kept at rest.
-    #[must_use]
-    pub fn of_this_process(random: [u8; 16]) -> Self {
-        let mut key = [0; KEY_BYTES];
-        key[..16].copy_from_slice(&random);
-        let tagger = Self(Key(key).derived("blindmeter 2026-11 unkept tag", &[]));
-        key.zeroize();
-        tagger
-    }
-
-    /// The tag of a name.
-    #[must_use]
-    pub fn tag(&self, name: &[u8]) -> Tag {
-        Tag(half(blake3::keyed_hash(self.0.bytes(), name).as_bytes()))
+    pub fn of_tags(&self, node: &str) -> Self {
+        self.derived("blindmeter 2026-11 account tag", node.as_bytes())
     }
 }
 

@@ -20,7 +20,7 @@ use crate::node::saved::{Head, Record};
 use chain::{Chain, Link};
 use disk::Disk;
 use format::{HEADER_BYTES, Header, Unreadable, VERSION, blob_bytes};
-use keys::{KEY_BYTES, Key, Tagger};
+use keys::{KEY_BYTES, Key};
 use std::io;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroize;
@@ -105,10 +105,10 @@ impl<D: Disk, R: Randomness> Store<D, R> {
         Ok((store, opened))
     }
 
-    /// What makes the tags of accounts.
+    /// The key that account names are tagged with.
     #[must_use]
-    pub fn tagger(&self) -> Tagger {
-        self.root.tagger(&self.settings.node)
+    pub fn tag_key(&self) -> Key {
+        self.root.of_tags(&self.settings.node)
     }
 
     /// Writes the image, as the cadence wants it. A close that could not be finished is finished.
@@ -385,9 +385,6 @@ fn read_key(disk: &impl Disk, path: &Path) -> Result<Key, StoreError> {
     if key.others_may_read {
         return Err(trouble(KeyTrouble::TooOpen));
     }
-    let mut bytes = key.bytes;
-    let root = <[u8; KEY_BYTES]>::try_from(bytes.as_slice()).map(Key::new);
-    let length = bytes.len();
-    bytes.zeroize();
-    root.map_err(|_| trouble(KeyTrouble::Length(length)))
+    let root = <[u8; KEY_BYTES]>::try_from(key.bytes.as_slice()).map(Key::new);
+    root.map_err(|_| trouble(KeyTrouble::Length(key.bytes.len())))
 }

@@ -21,7 +21,7 @@ mod socket;
 mod source;
 mod worker;
 
-pub use counter_memory::{CounterHistory, CounterMemory};
+pub use counter_memory::{CounterHistory, CounterMemory, TagKey};
 pub use events::{PatternState, TapEvent};
 pub use gap::Links;
 pub use selection::{Chosen, TapError, choose, survey};

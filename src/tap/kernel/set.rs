@@ -10,7 +10,7 @@ use super::pins::{Found, PinStore};
 use crate::meter::counters::{Cell, Counters};
 use crate::meter::tags::{TagCell, Tags};
 use crate::tap::shared::mapped;
-use crate::tap::{CounterMemory, Links};
+use crate::tap::{CounterMemory, Links, TagKey};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Mutex;
@@ -59,10 +59,12 @@ impl Set {
     pub(super) fn memory(&self, adopted: bool) -> io::Result<CounterMemory> {
         let slots = self.header.slots as usize;
         let cells = |map: usize| mapped::<Cell>(&self.maps[map], 0, slots);
+        let info = mapped(&self.maps[INFO], 0, INFO_WORDS / 2)?;
         Ok(CounterMemory {
             counters: Counters::over(cells(UP)?, cells(DOWN)?),
             tags: Tags::over(mapped::<TagCell>(&self.maps[TAGS], 0, slots)?),
-            links: Links::over(&mapped(&self.maps[INFO], 0, INFO_WORDS / 2)?[header::LINKS..=header::LINKS]),
+            tag_key: TagKey::over(&info[header::TAG_KEY..]),
+            links: Links::over(&info[header::LINKS..=header::LINKS]),
             generation: self.header.generation,
             adopted,
         })
