@@ -145,6 +145,11 @@ async fn converse<E: Environment>(
         };
         send(&mut output, &answer).await?;
         drop((line, answer));
+        // The buffer holds what was asked, for as long as the connection stays open: it is let go of, and
+        // cleared with that, where nothing in it waits.
+        if input.buffer().is_empty() {
+            input = BufReader::new(input.into_inner());
+        }
         wipe_stack::<REQUEST_BYTES>();
     }
     Ok(())
