@@ -4,12 +4,13 @@
 
 use crate::config::Config;
 use crate::environment::Files;
+use crate::exit::{ExitError, ExitStatus};
 use crate::log::{Event, emit};
-use crate::publish::web::WebConfig;
 use crate::meter::tags::Tag;
+use crate::publish::web::WebConfig;
 use crate::roster::account::AccountName;
 use crate::roster::address::Prefix;
-use crate::roster::csv;
+use crate::roster::{Roster, csv};
 use std::path::PathBuf;
 
 /// A roster file as it was read: of names, their tags alone.
@@ -67,6 +68,22 @@ pub fn warn_of_certificates(web: &WebConfig) {
             Event::CertificateEarly(&warning.path)
         });
     }
+}
+
+/// The assignments of the roster file for a roster that starts with them, and a warning for each name
+/// that looks like an address.
+///
+/// # Errors
+/// See [`read_roster`] (78).
+pub fn load_roster(
+    files: &impl Files,
+    config: &Config,
+    roster: &Roster,
+) -> Result<Vec<(Prefix, Tag)>, ExitError> {
+    let file = read_roster(files, config, |account| roster.tag_of(account));
+    let file = file.map_err(|why| ExitError::new(ExitStatus::Config, why))?;
+    warn_of_names(&file);
+    Ok(file.assignments)
 }
 
 /// Says which names of the file look like addresses, by line.

@@ -21,7 +21,7 @@ use crate::roster::Roster;
 use crate::system::allocator;
 use crate::system::service_manager::{self, Notification};
 use confine::enter_sandbox;
-use inputs::{read_roster, read_web_config, warn_of_names};
+use inputs::{load_roster, read_web_config};
 use reload::Daemon;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -55,11 +55,7 @@ pub fn run(path: &Path, accept_loss: bool) -> Result<(), ExitError> {
         .map_err(|error| ExitError::new(ExitStatus::Io, error.to_string()))?;
     let socket = config.control_socket.clone();
     let result = runtime.block_on(async {
-        let filed = |roster: &Roster| {
-            let file = read_roster(&SystemFiles, &config, |account| roster.tag_of(account)).map_err(bad)?;
-            warn_of_names(&file);
-            Ok(file.assignments)
-        };
+        let filed = |roster: &Roster| load_roster(&SystemFiles, &config, roster);
         let engine = start(&config, Some(prepared), filed, accept_loss)?;
         engine.save_first()?;
         for (part, why) in level.missing() {

@@ -4,7 +4,7 @@
 //! the power goes. Names are durable after a sync of the folder, or by chance before. After a failed
 //! fsync the cache is clean and the medium holds any part of what was written, as on Linux.
 
-use blindmeter::store::disk::{Disk, KeyFile};
+use blindmeter::store::disk::{Disk, Secret};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -324,10 +324,10 @@ impl Disk for SimulatedDisk {
         Ok(())
     }
 
-    fn read_key(&self, path: &Path) -> io::Result<KeyFile> {
+    fn read_key(&self, path: &Path) -> io::Result<Secret> {
         self.step(false)?;
-        let bytes = self.bytes(path).ok_or(io::ErrorKind::NotFound)?;
-        Ok(KeyFile { bytes, others_may_read: false })
+        let bytes = self.bytes(path).ok_or(io::ErrorKind::NotFound)?.into();
+        Ok(Secret { bytes, others_may_read: false })
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {

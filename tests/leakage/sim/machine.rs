@@ -18,7 +18,7 @@ use blindmeter::engine::{End, Engine, assemble};
 use blindmeter::environment::identity;
 use blindmeter::exit::{ExitError, ExitStatus};
 use blindmeter::publish::http;
-use blindmeter::roster::{Source, csv};
+use blindmeter::roster::{Roster, Source, csv};
 use blindmeter::tap::CounterMemory;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
@@ -80,9 +80,11 @@ impl Machine {
 
     fn try_start(&self, roster: &str, accept_loss: bool) -> Result<Engine<Simulated>, ExitError> {
         let bad = |error: csv::CsvError| ExitError::new(ExitStatus::Config, error.to_string());
-        let rows = csv::rows(roster.as_bytes()).map_err(bad)?;
-        let footing = EngineParts::without_tap(&self.config, self.memory, self.world.random().word());
-        let engine = assemble(&self.world, &self.config, footing, rows, accept_loss)?;
+        let filed = |filed: &Roster| {
+            csv::read(roster.as_bytes(), |row| filed.tag_of(&row.account)).map_err(bad)
+        };
+        let footing = EngineParts::without_tap(self.memory, self.world.random().word());
+        let engine = assemble(&self.world, &self.config, footing, filed, accept_loss)?;
         engine.save_first()?;
         Ok(engine)
     }
@@ -198,9 +200,9 @@ impl Machine {
 
     /// Reads the roster file again, as SIGHUP does. False when it was refused.
     pub(crate) async fn reload(&self, roster: &str) -> bool {
-        let Ok(rows) = csv::rows(roster.as_bytes()) else { return false };
-        let rows = rows.into_iter().map(|row| (row.prefix, row.account)).collect();
-        let change = Change::Replace(Source::File, rows);
+        let roster = csv::read(roster.as_bytes(), |row| self.engine().state.roster().tag_of(&row.account));
+        let Ok(roster) = roster else { return false };
+        let change = Change::Replace(Source::File, roster);
         matches!(self.process().engine.state.change(change).await, Outcome::Done)
     }
 
