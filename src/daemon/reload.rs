@@ -6,8 +6,8 @@ use super::inputs::{read_roster, read_web_config, warn_of_certificates, warn_of_
 use crate::config::{self, Config};
 use crate::control::access::AccessPolicy;
 use crate::control::handler::Handler;
-use crate::engine::roster_writer::{Change, Outcome};
 use crate::engine::Engine;
+use crate::engine::roster_writer::{Change, Outcome};
 use crate::environment::{Environment, Files};
 use crate::log::{Event, emit};
 use crate::publish::http::{self, Bound, Listeners};

@@ -188,7 +188,9 @@ impl Pool {
     pub fn offset_of(self, address: TunnelAddress) -> Option<usize> {
         let offset = match (address, self.first) {
             (TunnelAddress::V4(bits), TunnelAddress::V4(first)) => bits.checked_sub(first)?,
-            (TunnelAddress::V6(bits), TunnelAddress::V6(first)) => u32::try_from(bits.checked_sub(first)?).ok()?,
+            (TunnelAddress::V6(bits), TunnelAddress::V6(first)) => {
+                u32::try_from(bits.checked_sub(first)?).ok()?
+            }
             _ => return None,
         };
         (offset < self.size).then_some(offset as usize)

@@ -104,7 +104,8 @@ impl Assignments {
     pub(super) fn of(&self, source: Source) -> impl Iterator<Item = Prefix> {
         let dense = self.pools.iter().flat_map(|pool| {
             let assignments = pool.assignments.iter().copied().enumerate();
-            assignments.map(|(offset, assignment)| (Prefix::of_host(pool.pool.address_at(offset)), assignment))
+            assignments
+                .map(|(offset, assignment)| (Prefix::of_host(pool.pool.address_at(offset)), assignment))
         });
         let v4 = self.v4.iter().map(|(key, assignment)| (v4_prefix(key), assignment));
         let all = dense.chain(v4).chain(self.v6.iter());

@@ -39,7 +39,10 @@ impl SlotAllocator {
     ///
     /// # Errors
     /// When there are not enough.
-    pub(super) fn require_room(&self, accounts: impl ExactSizeIterator<Item = Tag>) -> Result<(), RosterError> {
+    pub(super) fn require_room(
+        &self,
+        accounts: impl ExactSizeIterator<Item = Tag>,
+    ) -> Result<(), RosterError> {
         let capacity = self.directory.capacity();
         let fresh = capacity - (self.next.index() - Slot::FIRST_ACCOUNT.index());
         let room = fresh + self.free.len();
@@ -72,7 +75,10 @@ impl SlotAllocator {
     /// Lets go of the accounts in quarantine. Returns their slots, which are free from now on.
     pub(super) fn end_quarantine(&mut self) -> Vec<Slot> {
         let freed = Vec::from_iter(std::mem::take(&mut self.quarantined));
-        freed.iter().filter(|slot| self.directory.holds(**slot)).for_each(|slot| self.directory.remove(*slot));
+        freed
+            .iter()
+            .filter(|slot| self.directory.holds(**slot))
+            .for_each(|slot| self.directory.remove(*slot));
         self.free.extend(&freed);
         freed
     }

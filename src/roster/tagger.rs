@@ -36,3 +36,27 @@ impl Tagger {
         Tag(hash.as_bytes().first_chunk().copied().expect("a hash has 32 bytes"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Tags are kept in blobs: another tag for the same name would make a stranger of everybody.
+    ///
+    /// # Source
+    /// Python's blake3 1.0.11: `blake3(name, key=key).digest()[:16]`.
+    #[test]
+    fn the_tag_of_a_name_is_that_of_another_implementation() {
+        let name = AccountName::parse("J%c3%b6rg%20B").expect("a good name");
+        let mut key = [0; KEY_BYTES];
+        key[..16].copy_from_slice(&0x9831_cfda_fe58_033d_18a4_b19b_12e3_345b_u128.to_be_bytes());
+        key[16..].copy_from_slice(&0xc030_8ea2_c5bb_6efa_068e_f9cb_ba7f_66d4_u128.to_be_bytes());
+        assert!(
+            Tagger::new(&key).tag_of(&name)
+                == Tag(0x1b9f_db49_0d01_84ef_ee25_c454_1223_345d_u128.to_be_bytes())
+        );
+        let random = std::array::from_fn(|at| u8::try_from(at).expect("small"));
+        let tag = Tagger::without_root(&random).tag_of(&name);
+        assert!(tag == Tag(0x156f_aea7_1cb6_5fd7_9773_c4d3_483d_89df_u128.to_be_bytes()));
+    }
+}

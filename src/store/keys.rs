@@ -76,3 +76,19 @@ pub(super) fn half(bytes: &[u8; 32]) -> [u8; 16] {
     half.copy_from_slice(&bytes[..16]);
     half
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Another key would make strangers of all accounts in the blob.
+    ///
+    /// # Source
+    /// Python's blake3 1.0.11: `blake3(root + node, derive_key_context="blindmeter 2026-11 account tag")`.
+    #[test]
+    fn the_key_of_tags_is_that_of_another_implementation() {
+        let key = Key::new([7; KEY_BYTES]).of_tags("fr-par-3");
+        assert!(key.bytes()[..16] == 0x9831_cfda_fe58_033d_18a4_b19b_12e3_345b_u128.to_be_bytes());
+        assert!(key.bytes()[16..] == 0xc030_8ea2_c5bb_6efa_068e_f9cb_ba7f_66d4_u128.to_be_bytes());
+    }
+}

@@ -6,10 +6,10 @@
 use super::stage::Injector;
 use crate::clock::Stopwatch;
 use crate::meter::slot::Direction;
-use crate::roster::account::AccountName;
-use crate::roster::address::Prefix;
 use crate::meter::tags::Tag;
 use crate::roster::Roster;
+use crate::roster::account::AccountName;
+use crate::roster::address::Prefix;
 use etherparse::PacketBuilder;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -109,7 +109,8 @@ impl Header {
     }
 }
 
-const _: () = assert!(HEADER + POOL_LIST + 2 * POOLS * POOL_BYTES / 4 <= 2 * TAG_KEY && 2 * LINKS < INFO_WORDS);
+const _: () =
+    assert!(HEADER + POOL_LIST + 2 * POOLS * POOL_BYTES / 4 <= 2 * TAG_KEY && 2 * LINKS < INFO_WORDS);
 
 #[cfg(test)]
 mod tests {

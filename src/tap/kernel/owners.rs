@@ -70,7 +70,8 @@ impl Pools {
     /// `struct pool` in meter.bpf.c.
     pub(super) fn described(&self, v6: bool) -> (u32, [u8; POOLS * POOL_BYTES]) {
         let mut described = [0; POOLS * POOL_BYTES];
-        let of_family = self.pools.iter().filter(|laid| matches!(laid.pool.first(), TunnelAddress::V6(_)) == v6);
+        let of_family =
+            self.pools.iter().filter(|laid| matches!(laid.pool.first(), TunnelAddress::V6(_)) == v6);
         let mut count = 0;
         for (laid, to) in of_family.zip(described.chunks_exact_mut(POOL_BYTES)) {
             let (high, low) = match laid.pool.first() {
@@ -115,7 +116,8 @@ impl Pools {
     /// The address of a place.
     fn address_at(&self, place: usize) -> Option<TunnelAddress> {
         let of_pool = |laid: &LaidPool| {
-            let offset = place.checked_sub(laid.base as usize).filter(|offset| *offset < laid.pool.size() as usize)?;
+            let offset =
+                place.checked_sub(laid.base as usize).filter(|offset| *offset < laid.pool.size() as usize)?;
             Some(laid.pool.address_at(offset))
         };
         self.pools.iter().find_map(of_pool)

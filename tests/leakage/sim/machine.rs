@@ -80,9 +80,8 @@ impl Machine {
 
     fn try_start(&self, roster: &str, accept_loss: bool) -> Result<Engine<Simulated>, ExitError> {
         let bad = |error: csv::CsvError| ExitError::new(ExitStatus::Config, error.to_string());
-        let filed = |filed: &Roster| {
-            csv::read(roster.as_bytes(), |row| filed.tag_of(&row.account)).map_err(bad)
-        };
+        let filed =
+            |filed: &Roster| csv::read(roster.as_bytes(), |row| filed.tag_of(&row.account)).map_err(bad);
         let footing = EngineParts::without_tap(self.memory, self.world.random().word());
         let engine = assemble(&self.world, &self.config, footing, filed, accept_loss)?;
         engine.save_first()?;
