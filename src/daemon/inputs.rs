@@ -11,6 +11,7 @@ use crate::publish::web::WebConfig;
 use crate::roster::account::AccountName;
 use crate::roster::address::Prefix;
 use crate::roster::{Roster, csv};
+use crate::system::allocator::{REQUEST_BYTES, wipe_stack};
 use std::path::PathBuf;
 
 /// A roster file as it was read: of names, their tags alone.
@@ -33,6 +34,18 @@ pub fn read_roster(
     config: &Config,
     tag_of: impl Fn(&AccountName) -> Tag,
 ) -> Result<RosterFile, String> {
+    let file = read_rows(files, config, tag_of);
+    // What is made next may lie where a row lay, and keep of it what it does not overwrite.
+    wipe_stack::<REQUEST_BYTES>();
+    file
+}
+
+#[inline(never)]
+fn read_rows(
+    files: &impl Files,
+    config: &Config,
+    tag_of: impl Fn(&AccountName) -> Tag,
+) -> Result<RosterFile, String> {
     let Some(path) = &config.roster_file else { return Ok(RosterFile::default()) };
     let named = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
     let bytes = files
@@ -47,6 +60,12 @@ pub fn read_roster(
     });
     let assignments = assignments.map_err(|error| named(&error))?;
     Ok(RosterFile { assignments, path: path.clone(), like_addresses })
+}
+
+/// The tag of the account that the configuration exempts from the limits of exports. The name goes from
+/// here no further, and out of the configuration.
+pub fn take_probe(config: &mut Config, roster: &Roster) -> Option<Tag> {
+    config.probe_account.take().map(|account| roster.tag_of(&account))
 }
 
 /// Reads the web configuration file and every file that it names; without one, whoever reaches a

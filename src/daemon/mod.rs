@@ -36,11 +36,16 @@ use tokio::signal::unix::{SignalKind, signal};
 pub fn run(path: &Path, accept_loss: bool) -> Result<(), ExitError> {
     let bad = |why: String| ExitError::new(ExitStatus::Config, why);
     allocator::give_back_large_buffers();
-    let config = config::load(&SystemFiles, path).map_err(bad)?;
+    let mut config = config::load(&SystemFiles, path).map_err(bad)?;
     if Profile::BUILT == Profile::Lab {
         emit(&Event::LabBuild);
     }
+    // The helper that is forked here is to hold no name: the one in the configuration is read again.
+    let has_probe = config.probe_account.take().is_some();
     let prepared = choose(&config)?;
+    if has_probe {
+        config.probe_account = config::load(&SystemFiles, path).map_err(bad)?.probe_account;
+    }
     let listeners = Listeners::default();
     let bound = listeners.prepare(&config.listen)?;
     let control = server::bind(&config.control_socket)?;

@@ -2,7 +2,7 @@
 //!
 //! Generic over the environment, and files are handed in, so that a simulation runs this very reload.
 
-use super::inputs::{read_roster, read_web_config, warn_of_certificates, warn_of_names};
+use super::inputs::{read_roster, read_web_config, take_probe, warn_of_certificates, warn_of_names};
 use crate::config::{self, Config};
 use crate::control::access::AccessPolicy;
 use crate::control::handler::Handler;
@@ -35,8 +35,8 @@ impl<E: Environment> Daemon<E> {
     /// served, before [`Daemon::adopt`] and [`Daemon::resolve_roles`].
     #[must_use]
     pub fn new(path: PathBuf, mut config: Config, engine: Engine<E>, listeners: Listeners) -> Self {
-        // The engine knows it by its tag.
-        config.probe_account = None;
+        let probe = take_probe(&mut config, engine.state.roster());
+        engine.state.set_probe(probe);
         let handler = Arc::new(Handler::new(Arc::clone(&engine.state)));
         Self { path, config, engine, handler, listeners, web: Arc::default() }
     }
@@ -91,7 +91,7 @@ impl<E: Environment> Daemon<E> {
             return Err(format!("{}: a change to {table} needs a restart", self.path.display()));
         }
         let roster = self.engine.state.roster();
-        let probe = new.probe_account.take().map(|account| roster.tag_of(&account));
+        let probe = take_probe(&mut new, roster);
         let file = read_roster(files, &new, |account| roster.tag_of(account))?;
         let web = read_web_config(files, &new, &self.web.current())?;
         let listeners = self.listeners.prepare(&new.listen).map_err(|error| error.message)?;

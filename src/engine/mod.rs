@@ -131,13 +131,12 @@ pub fn assemble<E: Environment>(
     let tap = opener.map(start).transpose().map_err(tap_error)?;
     let (writer, writer_thread) = roster_writer::start(Arc::clone(&roster), tap)
         .map_err(|error| ExitError::new(ExitStatus::Io, error.to_string()))?;
-    let probe = config.probe_account.as_ref().map(|account| roster.tag_of(account));
     let state = Arc::new(State {
         roster,
         node: Mutex::new(node),
         writer,
         board,
-        probe: ArcSwap::from_pointee(probe),
+        probe: ArcSwap::from_pointee(None),
         sandbox: ArcSwap::from_pointee(SandboxStatus::none()),
         backend: kind.map_or("in-process", TapKind::word),
     });
