@@ -1,7 +1,7 @@
-//! What the program asks of the outside: clocks, a disk, files to read, and randomness.
+//! What the program needs from the outside: clocks, a disk, files to read, and randomness.
 //!
-//! Tests hand in clocks that are set, disks and files that change, fail or vanish, and randomness from
-//! a seed; what runs on them is the code that the daemon runs.
+//! Tests pass in clocks that they set, disks and files that change, fail or vanish, and randomness from
+//! a seed; the code that runs on them is the daemon's.
 
 use crate::clock::{Clock, SystemClock};
 use crate::meter::noise::Randomness;
@@ -59,7 +59,7 @@ pub trait Files {
     /// Those of the operating system.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
 
-    /// Reads a file that is nobody else's to read. A world without users has no others.
+    /// Reads a file that only its owner may read. An environment without users has no others.
     ///
     /// # Errors
     /// See [`Files::read`].
@@ -68,7 +68,7 @@ pub trait Files {
     }
 }
 
-/// Bytes of a secret file that are read: private keys have less than 20,000.
+/// Longest part of a secret file that is read, in bytes: private keys have less than 20,000.
 const SECRET_BYTES: usize = 1 << 16;
 
 /// The file system of the running system.
@@ -87,7 +87,7 @@ impl Files for SystemFiles {
 /// The kernel's randomness (getrandom(2)).
 pub struct SystemRandomness;
 
-/// Sixteen random bytes, to tell one thing from all others.
+/// Sixteen random bytes that identify one thing.
 #[must_use]
 pub fn identity(randomness: &mut impl Randomness) -> [u8; 16] {
     let (low, high) = (randomness.next_word(), randomness.next_word());
@@ -96,8 +96,8 @@ pub fn identity(randomness: &mut impl Randomness) -> [u8; 16] {
 
 impl Randomness for SystemRandomness {
     /// # Panics
-    /// When the kernel has no randomness to give: a release without noise must not be made.
+    /// When the kernel has no randomness: a release without noise must not be made.
     fn next_word(&mut self) -> u64 {
-        getrandom::u64().expect("the kernel gives randomness")
+        getrandom::u64().expect("the kernel provides randomness")
     }
 }

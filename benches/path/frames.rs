@@ -9,7 +9,7 @@ use blindmeter::roster::account::AccountName;
 use blindmeter::roster::tagger::Tagger;
 use blindmeter::roster::{Roster, Source};
 use blindmeter::tap::Attribution;
-use blindmeter::tap::frame::Link;
+use blindmeter::tap::frame::LinkType;
 
 use crate::owners::{HEADER_BYTES, Owners};
 
@@ -53,7 +53,7 @@ impl Traffic {
     /// Counts every frame once: parse, look-up, two adds.
     pub(crate) fn count_all(&self) {
         for frame in &self.frames {
-            self.attribution.count(Link::RawIp, frame, 1200, Direction::Up, None);
+            self.attribution.count(LinkType::RawIp, frame, 1200, Direction::Up, None);
         }
     }
 

@@ -1,6 +1,6 @@
-//! The files that a start and a reload read besides the configuration, and what is said about them.
+//! The files that a start and a reload read besides the configuration, and warnings about them.
 //!
-//! Every reading is handed in as [`Files`]; nothing here is in force yet.
+//! Files are read through [`Files`]; nothing read here is in force yet.
 
 use crate::config::Config;
 use crate::environment::Files;
@@ -24,7 +24,7 @@ pub struct RosterFile {
     like_addresses: Vec<usize>,
 }
 
-/// Reads the roster file of a configuration; empty where none is configured. A name lives as long as
+/// Reads the roster file of a configuration; empty if none is configured. A name lives as long as
 /// its line is read.
 ///
 /// # Errors
@@ -68,8 +68,8 @@ pub fn take_probe(config: &mut Config, roster: &Roster) -> Option<Tag> {
     config.probe_account.take().map(|account| roster.tag_of(&account))
 }
 
-/// Reads the web configuration file and every file that it names; without one, whoever reaches a
-/// listener may read. `before` is what was in force.
+/// Reads the web configuration file and every file it names; without one, anyone who can reach a
+/// listener can read. `before` is what was in force.
 ///
 /// # Errors
 /// One line that names the file and the line in it.
@@ -78,7 +78,7 @@ pub fn read_web_config(files: &impl Files, config: &Config, before: &WebConfig) 
     path.map_or_else(|| Ok(WebConfig::default()), |path| WebConfig::load(files, path, before))
 }
 
-/// Says which certificates clients will refuse, by file.
+/// Warns about certificates that clients will refuse, by file.
 pub fn warn_of_certificates(web: &WebConfig) {
     for warning in &web.warnings {
         emit(&if warning.is_over {
@@ -105,7 +105,7 @@ pub fn load_roster(
     Ok(file.assignments)
 }
 
-/// Says which names of the file look like addresses, by line.
+/// Warns about names in the file that look like addresses, by line.
 pub fn warn_of_names(file: &RosterFile) {
     for line in &file.like_addresses {
         emit(&Event::NameLooksLikeAddress(&file.path, *line));

@@ -6,11 +6,11 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-/// A file with a key in it, as it was read; overwritten when it is let go of.
+/// The contents of a file with a key in it; overwritten when dropped.
 pub struct Secret {
-    /// What it holds.
+    /// The contents.
     pub bytes: Zeroizing<Vec<u8>>,
-    /// Its group or others may read or write it.
+    /// True when its group or others may read or write it.
     pub others_may_read: bool,
 }
 
@@ -19,7 +19,7 @@ pub trait Disk {
     /// An open file.
     type File;
 
-    /// Makes an empty file of mode 0600, in the place of one that may be there.
+    /// Creates an empty file with mode 0600, replacing any that exists.
     ///
     /// # Errors
     /// Those of the operating system, as in every method here.
@@ -28,10 +28,10 @@ pub trait Disk {
     /// Opens a file for reading and for overwriting in place.
     ///
     /// # Errors
-    /// See [`Disk::create`]; `NotFound` where there is none.
+    /// See [`Disk::create`]; `NotFound` if there is none.
     fn open(&self, path: &Path) -> io::Result<Self::File>;
 
-    /// Writes at the end of a file that was created.
+    /// Appends to a file that was created.
     ///
     /// # Errors
     /// See [`Disk::create`].
@@ -43,10 +43,10 @@ pub trait Disk {
     /// See [`Disk::create`].
     fn overwrite(&self, file: &mut Self::File, offset: u64, bytes: &[u8]) -> io::Result<()>;
 
-    /// Reads exactly so many bytes.
+    /// Reads exactly this many bytes.
     ///
     /// # Errors
-    /// See [`Disk::create`]; `UnexpectedEof` where there are fewer.
+    /// See [`Disk::create`]; `UnexpectedEof` if there are fewer.
     fn read(&self, file: &Self::File, offset: u64, bytes: &mut [u8]) -> io::Result<()>;
 
     /// The length of a file in bytes.
@@ -61,7 +61,7 @@ pub trait Disk {
     /// See [`Disk::create`].
     fn sync(&self, file: &mut Self::File) -> io::Result<()>;
 
-    /// Gives a file another name, in the place of one that may be there.
+    /// Renames a file, replacing any that exists.
     ///
     /// # Errors
     /// See [`Disk::create`].
@@ -73,7 +73,7 @@ pub trait Disk {
     /// See [`Disk::create`].
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
 
-    /// Reads a key file whole, with who else may read it.
+    /// Reads a whole key file, and whether others may read it.
     ///
     /// # Errors
     /// See [`Disk::create`].
@@ -86,15 +86,15 @@ pub trait Disk {
     fn remove(&self, path: &Path) -> io::Result<()>;
 }
 
-/// Where the service manager hands credentials over, if it does.
+/// The folder of the service manager's credentials, if there is one.
 fn credentials() -> Option<PathBuf> {
     std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)
 }
 
-/// Whether the group of a secret file, or others, may read or write it.
+/// Whether a secret file's group, or others, may read or write it.
 ///
-/// A credential of the service manager may be shown with bits of a group: they are the mask of an entry
-/// for the service's own user, and the folder is closed to all others.
+/// A credential of the service manager may have group bits: they are the mask of an ACL entry for the
+/// service's own user, and the folder is closed to everyone else.
 ///
 /// # Errors
 /// Those of the operating system.
@@ -120,8 +120,8 @@ pub fn read_secret(path: &Path, at_most: usize) -> io::Result<Secret> {
 /// The file system of the running system.
 pub struct SystemDisk;
 
-/// The service manager's credential of the file's name, where there is one: it goes before the file,
-/// which the service's user need not be able to read then.
+/// The service manager's credential with the file's name, if there is one: it takes precedence over the
+/// file, which the service's user then need not be able to read.
 pub fn credential_of(path: &Path) -> Option<PathBuf> {
     Some(credentials()?.join(path.file_name()?)).filter(|credential| credential.exists())
 }
@@ -130,7 +130,7 @@ impl Disk for SystemDisk {
     type File = File;
 
     fn create(&self, path: &Path) -> io::Result<File> {
-        // A file that is there keeps its mode, so it goes first.
+        // An existing file would keep its mode, so it is removed first.
         match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -172,7 +172,7 @@ impl Disk for SystemDisk {
 
     fn read_key(&self, path: &Path) -> io::Result<Secret> {
         let path = credential_of(path).unwrap_or_else(|| path.to_owned());
-        // A key is 32 bytes: nothing longer is read far, whatever the file is.
+        // A key is 32 bytes: at most 64 are read, whatever the file is.
         read_secret(&path, 64)
     }
 

@@ -3,7 +3,7 @@
 //! Holds no address and no name. Marks and readings in the store are readings of one memory, named
 //! by its generation: sixteen random bytes that were drawn when it was made.
 
-use super::gap::Links;
+use super::interface_records::InterfaceRecords;
 use crate::meter::counters::Counters;
 use crate::meter::slot::Slot;
 use crate::meter::tags::Tags;
@@ -11,7 +11,7 @@ use crate::meter::units::Totals;
 use std::sync::atomic::{AtomicU64, Ordering};
 use zeroize::Zeroizing;
 
-/// Counters and tags of every slot, and what is remembered of interfaces.
+/// Counters and tags of every slot, and records of interfaces.
 #[derive(Clone, Copy)]
 pub struct CounterMemory {
     /// What each slot counted.
@@ -20,8 +20,8 @@ pub struct CounterMemory {
     pub tags: Tags,
     /// What the tags are made with, where there is no store.
     pub tag_key: TagKey,
-    /// What is remembered of interfaces.
-    pub links: Links,
+    /// What is known of interfaces.
+    pub interfaces: InterfaceRecords,
     /// Which memory it is.
     pub generation: [u8; 16],
     /// An earlier process made it, and it went on counting or kept what was counted.
@@ -33,8 +33,8 @@ impl CounterMemory {
     #[must_use]
     pub fn heap(accounts: usize, generation: [u8; 16]) -> Self {
         let (counters, tags) = (Counters::in_memory(accounts), Tags::in_memory(accounts));
-        let (tag_key, links) = (TagKey::in_memory(), Links::in_memory());
-        Self { counters, tags, tag_key, links, generation, adopted: false }
+        let (tag_key, interfaces) = (TagKey::in_memory(), InterfaceRecords::in_memory());
+        Self { counters, tags, tag_key, interfaces, generation, adopted: false }
     }
 }
 
@@ -121,7 +121,7 @@ impl CounterHistory {
 
     /// True when an earlier process left any of them.
     #[must_use]
-    pub fn remain(&self) -> bool {
+    pub fn has_earlier(&self) -> bool {
         self.current.adopted || !self.older.is_empty()
     }
 

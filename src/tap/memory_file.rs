@@ -2,10 +2,11 @@
 //! nothing that it has counted, and what passed while none lived is found at the next start.
 //!
 //! Holds tags, counters, and for each interface its index and how many packets its own counters
-//! had told of; no name, no address, and room for the tags' key. The file is of mode 0600, and ends with a clean stop.
+//! had told of, and room for the key of the tags; no name, no address. The file is of mode 0600, and
+//! ends with a clean stop.
 
 use super::counter_memory::{CounterMemory, TagKey};
-use super::gap::Links;
+use super::interface_records::InterfaceRecords;
 use super::shared::{PAGE_BYTES, mapped};
 use crate::meter::counters::{Cell, Counters};
 use crate::meter::slot::Slot;
@@ -28,7 +29,7 @@ const HEADER_BYTES: usize = 48;
 const HEADER_WORDS: usize = HEADER_BYTES / 8;
 const KEY_WORDS: usize = 2;
 
-/// Interfaces that are remembered; of further ones a gap between processes is not told.
+/// Interfaces that have a record; of further ones a gap between processes is not told.
 const INTERFACES: usize = 1024;
 
 /// The most slots that a file is believed to have: 2^24 accounts and the reserved ones.
@@ -94,7 +95,7 @@ struct Layout {
     tags: usize,
     up: usize,
     down: usize,
-    links: usize,
+    interfaces: usize,
     end: usize,
 }
 
@@ -104,9 +105,9 @@ impl Layout {
         let tags = PAGE_BYTES;
         let up = after(tags, slots * size_of::<TagCell>());
         let down = after(up, slots * size_of::<Cell>());
-        let links = after(down, slots * size_of::<Cell>());
-        let end = after(links, Links::words(INTERFACES) * size_of::<AtomicU64>());
-        Self { tags, up, down, links, end }
+        let interfaces = after(down, slots * size_of::<Cell>());
+        let end = after(interfaces, InterfaceRecords::words(INTERFACES) * size_of::<AtomicU64>());
+        Self { tags, up, down, interfaces, end }
     }
 }
 
@@ -198,7 +199,11 @@ impl MemoryFile {
             counters: Counters::over(mapped(file, layout.up, slots)?, mapped(file, layout.down, slots)?),
             tags: Tags::over(mapped(file, layout.tags, slots)?),
             tag_key: TagKey::over(&mapped(file, 0, HEADER_WORDS + KEY_WORDS)?[HEADER_WORDS..]),
-            links: Links::over(mapped(file, layout.links, Links::words(INTERFACES))?),
+            interfaces: InterfaceRecords::over(mapped(
+                file,
+                layout.interfaces,
+                InterfaceRecords::words(INTERFACES),
+            )?),
             generation: self.header.generation,
             adopted: self.adopted,
         })
@@ -232,7 +237,7 @@ impl MemoryFile {
             (from.tags, to.tags, kept * size_of::<TagCell>()),
             (from.up, to.up, kept * size_of::<Cell>()),
             (from.down, to.down, kept * size_of::<Cell>()),
-            (from.links, to.links, Links::words(INTERFACES) * size_of::<AtomicU64>()),
+            (from.interfaces, to.interfaces, InterfaceRecords::words(INTERFACES) * size_of::<AtomicU64>()),
         ];
         for (from, to, bytes) in parts {
             let mut part = vec![0; bytes];
@@ -316,7 +321,7 @@ mod tests {
         memory.counters.add(FIRST, Direction::Up, 1500, 1);
         memory.tags.set(FIRST, Tag([7; 16]));
         assert!(*memory.tag_key.get_or_draw(|| [5; 16]) == [5; 16]);
-        memory.links.note_highest(12);
+        memory.interfaces.raise_highest(12);
         assert!(matches!(MemoryFile::existing(&path, [1; 16]), Err(MemoryFileError::InUse { .. })));
         drop(file);
         assert!(matches!(MemoryFile::existing(&path, [3; 16]), Err(MemoryFileError::Foreign { .. })));
@@ -325,7 +330,7 @@ mod tests {
             let mut file = open(accounts).unwrap_or_else(|error| panic!("{error}"));
             file.keep().expect("it can be kept");
             let memory = file.memory().expect("it can be mapped");
-            assert!(memory.adopted && memory.generation == [2; 16] && memory.links.highest() == 12);
+            assert!(memory.adopted && memory.generation == [2; 16] && memory.interfaces.highest() == 12);
             assert!(*memory.tag_key.get_or_draw(|| [6; 16]) == [5; 16]);
             assert!(memory.counters.read(FIRST).up.bytes == 1500 && memory.tags.get(FIRST) == Tag([7; 16]));
         }
