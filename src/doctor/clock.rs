@@ -11,9 +11,9 @@ pub(super) fn clock(clock: &ClockState, store: &StoreLocation) -> Verdict {
     let what = "the kernel's clock is not synchronised: epochs may close early, late or twice as long";
     let finding = match (clock, store) {
         (ClockState::Synchronised, _) => None,
-        (ClockState::Unsynchronised, StoreLocation::Nowhere) => Some(Finding::note(what, REMEDY)),
-        (ClockState::Unsynchronised, StoreLocation::At(_)) => Some(Finding::void(what, REMEDY)),
-        (ClockState::Unsynchronised, StoreLocation::NotTold) => {
+        (ClockState::Unsynchronised, StoreLocation::None) => Some(Finding::note(what, REMEDY)),
+        (ClockState::Unsynchronised, StoreLocation::Folder(_)) => Some(Finding::void(what, REMEDY)),
+        (ClockState::Unsynchronised, StoreLocation::Unknown) => {
             let what = "whether it matters that the clock is not synchronised: no configuration was named";
             Some(Finding::unknown(what, format!("{REMEDY}; or name --config FILE")))
         }

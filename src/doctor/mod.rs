@@ -1,11 +1,11 @@
-//! `doctor`: what on this host would void the privacy claim, in twelve checks.
+//! `doctor`: twelve checks for what on this host voids the privacy claim.
 //!
 //! Each check is a function of a host's files under a root and of a few facts that only system calls
-//! tell. It sees the configuration's interfaces and paths, no pool, no roster and no account; it
-//! changes nothing. What it cannot read it says, and never takes for good.
+//! give. It sees the configuration's interfaces and paths, but no pool, roster or account, and changes
+//! nothing. What it cannot read it reports, and never counts as passed.
 //!
 //! ```text
-//! Host (files), Facts (system calls), Subject (configuration) -> checks -> Verdict, one for each
+//! Host (files), Facts (system calls), Subject (configuration) -> checks -> one Verdict each
 //! ```
 
 mod block;

@@ -20,11 +20,11 @@ pub struct Subject {
 /// Where something is kept.
 pub enum StoreLocation {
     /// In this folder.
-    At(PathBuf),
+    Folder(PathBuf),
     /// It is not kept.
-    Nowhere,
+    None,
     /// No configuration was named.
-    NotTold,
+    Unknown,
 }
 
 /// A running daemon.

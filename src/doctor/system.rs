@@ -1,5 +1,5 @@
-//! The facts that no file tells: the interfaces of this network namespace, and what the kernel says
-//! of its clock.
+//! The facts that no file gives: the interfaces of this network namespace, and whether the kernel
+//! considers its clock synchronised.
 //!
 //! # Source
 //! if_nameindex(3); adjtimex(2), STA_UNSYNC.
@@ -11,7 +11,7 @@ use std::io;
 /// Asks the running kernel.
 ///
 /// # Errors
-/// When it does not list its interfaces.
+/// When the interfaces cannot be listed.
 pub fn ask() -> io::Result<Facts> {
     let interfaces = nix::net::if_::if_nameindex()?;
     let link = |interface: &nix::net::if_::Interface| {

@@ -1,8 +1,8 @@
-//! The chain file: the random link that a blob's key needs beside the root key.
+//! The chain file: the random link that a blob's key needs besides the root key.
 //!
-//! Two slots, each in a sector of its own and overwritten in place: the present link, and at a
-//! close the next. It is replaced at every close, so that an old blob cannot be opened by who
-//! comes by the root key later; and it is the anchor that tells an older blob that was put back.
+//! Two slots, each in its own sector and overwritten in place: the present link and, during a close, the
+//! next. The link changes at every close, so that whoever gets the root key later cannot open an old
+//! blob; and it reveals an older blob that was restored.
 
 use super::disk::Disk;
 use super::keys::{KEY_BYTES, Key, half};
@@ -23,9 +23,9 @@ const FILE_BYTES: usize = 2 * 4096;
 pub(super) struct ChainLink {
     /// The generation of the blobs under it: the number of closes, and one.
     pub(super) generation: u64,
-    /// No blob was made under the chain's first link yet: there is nothing that could be missing.
+    /// The chain's first link, with no blob sealed under it yet: nothing can be missing.
     pub(super) fresh: bool,
-    /// What the blob's key is derived of.
+    /// What the blob's key is derived from.
     pub(super) key: Key,
 }
 
@@ -40,7 +40,7 @@ impl ChainLink {
         bytes
     }
 
-    /// None for an empty slot and for one that was written in part.
+    /// None for an empty slot and for one that was only partly written.
     fn decode(bytes: &[u8; SLOT_BYTES]) -> Option<Self> {
         let (body, check) = bytes.split_at(9 + KEY_BYTES);
         if body[8] == 0 || half(blake3::hash(body).as_bytes()) != *check {
@@ -55,7 +55,7 @@ impl ChainLink {
 /// The chain file.
 pub(super) struct Chain {
     path: PathBuf,
-    /// A write or fsync failed: what the file holds is not known, and it is made anew.
+    /// A write or fsync failed: what the file holds is unknown, and it must be recreated.
     doubtful: bool,
 }
 
@@ -68,7 +68,7 @@ impl Chain {
         &self.path
     }
 
-    /// True when what the file holds is not known, since a write or fsync failed.
+    /// True when what the file holds is unknown, since a write or fsync failed.
     pub(super) fn is_doubtful(&self) -> bool {
         self.doubtful
     }
@@ -94,7 +94,7 @@ impl Chain {
         Ok(Some(links))
     }
 
-    /// Makes what the file holds durable: a process that was killed may have left it in the cache.
+    /// Makes the file's contents durable: a killed process may have left them in the cache.
     pub(super) fn sync(&self, disk: &impl Disk) -> io::Result<()> {
         let mut file = disk.open(&self.path)?;
         disk.sync(&mut file)

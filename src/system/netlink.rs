@@ -16,10 +16,10 @@ const REQUEST_ACK: u16 = 0x5;
 /// NLM_F_REQUEST with NLM_F_DUMP: every object there is.
 pub const REQUEST_DUMP: u16 = 0x301;
 
-/// NLM_F_EXCL: fail where the object is there.
+/// NLM_F_EXCL: fail if the object exists.
 pub const EXCLUSIVE: u16 = 0x200;
 
-/// NLM_F_CREATE: make the object where it is not there.
+/// NLM_F_CREATE: create the object if it does not exist.
 pub const CREATE: u16 = 0x400;
 
 /// NLM_F_DUMP_INTR: the dump changed under way.

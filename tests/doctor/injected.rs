@@ -85,8 +85,8 @@ impl Planted {
             },
             subject: Subject {
                 interfaces: ["wg0", "tun*"].map(Pattern::of_name).to_vec(),
-                store: StoreLocation::At(PathBuf::from("/var/lib/blindmeter")),
-                pin: StoreLocation::At(PathBuf::from("/sys/fs/bpf/blindmeter")),
+                store: StoreLocation::Folder(PathBuf::from("/var/lib/blindmeter")),
+                pin: StoreLocation::Folder(PathBuf::from("/sys/fs/bpf/blindmeter")),
                 daemon: Some(Daemon { pid: 7, uid: 990 }),
             },
         };
@@ -197,7 +197,7 @@ const HARMLESS: [(u8, State, Plant); 12] = [
     }),
     (12, State::Note, |host| {
         host.facts.clock = ClockState::Unsynchronised;
-        host.subject.store = StoreLocation::Nowhere;
+        host.subject.store = StoreLocation::None;
     }),
 ];
 
@@ -274,7 +274,7 @@ fn what_cannot_be_read_is_never_passed_as_good() {
         host.put(&format!("{path}/"), "");
         let verdicts = host.examined();
         let said = &verdicts[number - 1];
-        assert!(said.state == State::Unknown && said.what.contains("not known"), "{path}: {}", said.what);
+        assert!(said.state == State::Unknown && said.what.contains("unknown: "), "{path}: {}", said.what);
         assert_eq!(said.remedy.as_deref(), Some("run as root"), "{path}");
     }
     let mut host = Planted::well_kept();
