@@ -3,15 +3,17 @@
 
 mod daemon;
 mod netns;
+mod support;
 
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 
 use daemon::command::{NOBODY, bounded, ended, identity, repeats_nothing};
-use daemon::{PROGRAM, Site, free_port, http};
+use daemon::{PROGRAM, Site, http};
 use netns::Namespace;
 use nix::sys::signal::Signal;
+use support::ports::free_port;
 
 /// What stands in the good configuration, what to write instead, on which line of that the mistake
 /// is, and what the message holds.

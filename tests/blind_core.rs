@@ -92,12 +92,14 @@ fn manifest(name: &str) -> String {
     let text = fs::read_to_string(Path::new(REPOSITORY).join("Cargo.toml")).expect("the manifest is there");
     let repository: toml::Table = text.parse().expect("cargo has read it");
     let blake3 = &repository["dependencies"]["blake3"];
+    let text = |value: &toml::Value| value.as_str().expect("the manifest has a text there").to_owned();
     assert_eq!(blake3["default-features"].as_bool(), Some(false), "blake3 would bring std with it");
     format!(
-        "[package]\nname = \"blind_core_{name}\"\nversion = \"0.0.0\"\nedition = {}\n[lib]\npath = \"lib.rs\"\n\
-         [features]\nlab = []\n[workspace]\n[dependencies.blake3]\nversion = {}\n\
+        "[package]\nname = \"blind_core_{name}\"\nversion = \"0.0.0\"\nedition = {:?}\n[lib]\npath = \"lib.rs\"\n\
+         [features]\nlab = []\n[workspace]\n[dependencies.blake3]\nversion = {:?}\n\
          default-features = false\nfeatures = [\"pure\"]\n",
-        repository["package"]["edition"], blake3["version"]
+        text(&repository["package"]["edition"]),
+        text(&blake3["version"])
     )
 }
 

@@ -10,6 +10,7 @@ mod daemon;
 mod exempt;
 #[path = "inventory/sources.rs"]
 mod sources;
+mod support;
 #[path = "inventory/times.rs"]
 mod times;
 

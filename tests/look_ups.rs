@@ -3,6 +3,7 @@
 #![cfg(not(feature = "lab"))]
 
 mod daemon;
+mod support;
 
 use daemon::command::{Person, repeats_nothing};
 use daemon::{Daemon, Site};

@@ -5,6 +5,7 @@
 mod frames;
 #[path = "../benches/path/owners.rs"]
 mod owners;
+mod support;
 
 use blindmeter::meter::counters::Counters;
 use blindmeter::meter::slot::{Direction, Slot};

@@ -2,12 +2,14 @@
 //! fails), the file and the remedy; and that `--accept-loss` is the only way past a loss.
 
 mod daemon;
+mod support;
 
-use daemon::{Site, wait_for};
+use daemon::Site;
 use nix::sys::signal::Signal;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
+use support::wait::wait_for;
 
 /// One start and one clean stop; what the daemon said.
 fn once(site: &Site) -> String {

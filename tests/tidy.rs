@@ -6,8 +6,16 @@
 
 #[path = "tidy/arrows.rs"]
 mod arrows;
+#[path = "tidy/circles.rs"]
+mod circles;
+#[path = "tidy/commands.rs"]
+mod commands;
+#[path = "tidy/documents.rs"]
+mod documents;
 #[path = "tidy/files.rs"]
 mod files;
+#[path = "tidy/modules.rs"]
+mod modules;
 #[path = "tidy/rows.rs"]
 mod rows;
 #[path = "tidy/source.rs"]

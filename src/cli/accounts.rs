@@ -1,5 +1,6 @@
 //! `blindmeter accounts`: one account's usage band for support, exact totals for the privacy officer.
 
+use super::connection::unexpected_answer;
 use super::output;
 use crate::control::client;
 use crate::control::protocol::{Answer, Request};
@@ -56,7 +57,7 @@ pub(super) fn run(command: &Command, socket: &Path) -> Result<(), ExitError> {
 fn show(account: &str, json: bool, socket: &Path) -> Result<(), ExitError> {
     let request = Request::Show { account: account.to_owned() };
     let Answer::Account(view) = client::ask(socket, &request, &[])? else {
-        return Err(super::unexpected_answer());
+        return Err(unexpected_answer());
     };
     if json {
         return output::json(&view);
@@ -79,7 +80,7 @@ fn band(view: &AccountView) -> String {
 fn export(account: &str, open_epoch: bool, json: bool, socket: &Path) -> Result<(), ExitError> {
     let request = Request::Export { account: account.to_owned(), open_epoch };
     let Answer::Export(export) = client::ask(socket, &request, &[])? else {
-        return Err(super::unexpected_answer());
+        return Err(unexpected_answer());
     };
     if json {
         return output::json(&export);
@@ -93,7 +94,7 @@ fn export(account: &str, open_epoch: bool, json: bool, socket: &Path) -> Result<
 
 fn node(json: bool, socket: &Path) -> Result<(), ExitError> {
     let Answer::Node(node) = client::ask(socket, &Request::ExportNode {}, &[])? else {
-        return Err(super::unexpected_answer());
+        return Err(unexpected_answer());
     };
     if json {
         return output::json(&node);

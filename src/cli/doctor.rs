@@ -2,7 +2,8 @@
 //!
 //! Prints all twelve checks, passed ones too, so that a reader sees what was examined. Changes nothing.
 
-use super::{Daemon, output};
+use super::connection::{Daemon, unexpected_answer};
+use super::output;
 use crate::config::{self, Config, Pattern, TapKind};
 use crate::control::client;
 use crate::control::protocol::{Answer, Request, StatusReport};
@@ -79,7 +80,7 @@ pub(super) fn run(json: bool, daemon: &Daemon) -> Result<(), ExitError> {
 fn status(socket: &Path) -> Result<StatusReport, ExitError> {
     match client::ask(socket, &Request::Status {}, &[])? {
         Answer::Status(status) => Ok(status),
-        _ => Err(super::unexpected_answer()),
+        _ => Err(unexpected_answer()),
     }
 }
 

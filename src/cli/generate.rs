@@ -1,8 +1,7 @@
 //! `blindmeter gen`: manual pages and shell completions, for packagers.
 
-use super::Cli;
 use crate::exit::{ExitError, ExitStatus};
-use clap::{CommandFactory, Subcommand};
+use clap::Subcommand;
 use clap_complete::Shell;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -23,24 +22,22 @@ pub(super) enum Command {
     },
 }
 
-/// Generates it.
+/// Generates them from the commands of the program.
 ///
 /// # Errors
 /// When the output cannot be written (74).
-pub(super) fn run(command: &Command) -> Result<(), ExitError> {
+pub(super) fn run(command: &Command, mut program: clap::Command) -> Result<(), ExitError> {
     let mut text = Vec::new();
     match command {
         Command::Man { folder: Some(folder) } => {
-            let page = clap_mangen::generate_to(Cli::command(), folder);
+            let page = clap_mangen::generate_to(program, folder);
             return page.map_err(|error| failed(folder, &error));
         }
         Command::Man { folder: None } => {
-            clap_mangen::Man::new(Cli::command())
-                .render(&mut text)
-                .map_err(|error| ExitError::output(&error))?;
+            clap_mangen::Man::new(program).render(&mut text).map_err(|error| ExitError::output(&error))?;
         }
         Command::Completions { shell } => {
-            clap_complete::generate(*shell, &mut Cli::command(), "blindmeter", &mut text);
+            clap_complete::generate(*shell, &mut program, "blindmeter", &mut text);
         }
     }
     match io::stdout().write_all(&text) {

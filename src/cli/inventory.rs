@@ -1,5 +1,6 @@
 //! `blindmeter inventory`: all data held, at rest and published; the privacy budget; what is not hidden.
 
+use super::connection::unexpected_answer;
 use super::output;
 use crate::config;
 use crate::control::client;
@@ -88,7 +89,7 @@ pub(super) fn run(path: &Path, json: bool) -> Result<(), ExitError> {
 fn asked(socket: &Path) -> Result<Asked, String> {
     match client::ask(socket, &Request::Asked {}, &[]) {
         Ok(Answer::Asked { look_ups, exports }) => Ok(Asked { look_ups, exports }),
-        Ok(_) => Err(super::unexpected_answer().message),
+        Ok(_) => Err(unexpected_answer().message),
         Err(error) => Err(error.message),
     }
 }

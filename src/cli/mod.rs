@@ -1,6 +1,7 @@
 //! The command line: its commands, options and exit codes. One file per family of commands.
 
 mod accounts;
+mod connection;
 mod demo;
 mod detach;
 mod doctor;
@@ -13,14 +14,11 @@ mod roster;
 mod run;
 mod status;
 
-use crate::config::Locations;
 use crate::exit::{ExitError, ExitStatus};
-use clap::{Args, Parser, Subcommand};
-use std::path::{Path, PathBuf};
+use clap::{CommandFactory, Parser, Subcommand};
+use connection::{CONFIG, Daemon, locations};
+use std::path::PathBuf;
 use std::process::ExitCode;
-
-/// Where the configuration is by default.
-const CONFIG: &str = "/etc/blindmeter/blindmeter.toml";
 
 /// Counts each VPN account's total bandwidth, and keeps no addresses, times or traffic.
 #[derive(Parser)]
@@ -122,35 +120,6 @@ enum Command {
     },
 }
 
-/// Which daemon to talk to.
-#[derive(Args)]
-struct Daemon {
-    /// Configuration file, which names the control socket
-    #[arg(long, global = true, value_name = "FILE", default_value = CONFIG)]
-    config: PathBuf,
-    /// Control socket, instead of the one in the configuration
-    #[arg(long, global = true, value_name = "PATH", conflicts_with = "config")]
-    socket: Option<PathBuf>,
-}
-
-impl Daemon {
-    fn socket(&self) -> Result<PathBuf, ExitError> {
-        if let Some(socket) = &self.socket {
-            return Ok(socket.clone());
-        }
-        locations(&self.config, "pass --config FILE or --socket PATH").map(|found| found.control_socket)
-    }
-}
-
-/// Where a configuration's daemon listens, and what it pins.
-fn locations(config: &Path, remedy: &str) -> Result<Locations, ExitError> {
-    let path = config.display();
-    let text = std::fs::read_to_string(config)
-        .map_err(|error| ExitError::new(ExitStatus::Config, format!("{path}: {error}; {remedy}")))?;
-    crate::config::locations(&text)
-        .map_err(|error| ExitError::new(ExitStatus::Config, format!("{path} {error}")))
-}
-
 /// Parses the command line and runs the command.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -189,7 +158,7 @@ fn run(command: Command) -> Result<(), ExitError> {
         Command::Detach { config, json } => detach::run(&locations(&config, "pass --config FILE")?, json),
         Command::Doctor { json, daemon } => doctor::run(json, &daemon),
         Command::Inventory { config, json } => inventory::run(&config, json),
-        Command::Gen { command } => generate::run(&command),
+        Command::Gen { command } => generate::run(&command, Cli::command()),
     }
 }
 
@@ -205,11 +174,6 @@ fn usage_error(error: &clap::Error) -> String {
         _ => String::new(),
     };
     format!("{what}{named}; see `blindmeter --help`")
-}
-
-/// The daemon's answer does not match the request.
-fn unexpected_answer() -> ExitError {
-    ExitError::new(ExitStatus::Bug, "the daemon gave an unexpected answer; check that it runs this version")
 }
 
 /// Ends the process on a panic and prints where, never what: the message could hold anything.

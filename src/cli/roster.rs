@@ -1,5 +1,6 @@
 //! `blindmeter roster`: assigns prefixes and counts entries, over the control socket.
 
+use super::connection::unexpected_answer;
 use super::output;
 use crate::control::client;
 use crate::control::protocol::{Answer, Request};
@@ -66,7 +67,7 @@ fn sync(file: &Path, socket: &Path) -> Result<(), ExitError> {
 
 fn counts(json: bool, socket: &Path) -> Result<(), ExitError> {
     let Answer::Counts(report) = client::ask(socket, &Request::Counts {}, &[])? else {
-        return Err(super::unexpected_answer());
+        return Err(unexpected_answer());
     };
     if json {
         return output::json(&report);

@@ -1,5 +1,6 @@
 //! `blindmeter status`: whether everything is attached, read and saved; nothing that depends on traffic.
 
+use super::connection::unexpected_answer;
 use super::output;
 use crate::control::client;
 use crate::control::protocol::{Answer, Request};
@@ -12,7 +13,7 @@ use std::path::Path;
 /// A degraded daemon (2), no daemon (69), or no role (77).
 pub(super) fn run(json: bool, socket: &Path) -> Result<(), ExitError> {
     let Answer::Status(status) = client::ask(socket, &Request::Status {}, &[])? else {
-        return Err(super::unexpected_answer());
+        return Err(unexpected_answer());
     };
     if json {
         output::json(&status)?;

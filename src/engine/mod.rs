@@ -4,6 +4,7 @@
 //! connection, no signal.
 
 pub mod checkpoint;
+mod ends;
 pub mod persistence;
 pub mod roster_writer;
 pub mod state;
@@ -22,10 +23,10 @@ use crate::store::Settings;
 use crate::store::keys::Tagger;
 use crate::system::sandbox::SandboxStatus;
 use crate::system::service_manager::{self, Notification};
-use crate::tap::kernel::KernelError;
-use crate::tap::{Attribution, PatternState, Tap, TapError, TapEvent};
+use crate::tap::{Attribution, PatternState, Tap, TapEvent};
 use arc_swap::ArcSwap;
-use checkpoint::{CheckpointError, Checkpointer, StartKind};
+use checkpoint::{Checkpointer, StartKind};
+use ends::{checkpoint_error, tap_error};
 use persistence::{EngineParts, Persistence, PreparedTap};
 use roster_writer::{Change, Outcome};
 use state::{Board, Health, State};
@@ -122,7 +123,8 @@ pub fn assemble<E: Environment>(
         let board = Arc::clone(&board);
         move |event| report(event, &board)
     };
-    let start = |opener| Tap::start(opener, &config.interfaces, attribution.clone(), memory.interfaces, on_event);
+    let start =
+        |opener| Tap::start(opener, &config.interfaces, attribution.clone(), memory.interfaces, on_event);
     let tap = opener.map(start).transpose().map_err(tap_error)?;
     let (writer, writer_thread) = roster_writer::start(Arc::clone(&roster), tap)
         .map_err(|error| ExitError::new(ExitStatus::Io, error.to_string()))?;
@@ -148,27 +150,6 @@ pub fn assemble<E: Environment>(
         persistence,
         save_every,
     })
-}
-
-/// The exit status when a store cannot be opened or written.
-fn checkpoint_error(error: CheckpointError) -> ExitError {
-    let code = match &error {
-        CheckpointError::Store(store) if store.is_disk() => ExitStatus::Io,
-        _ => ExitStatus::Config,
-    };
-    ExitError::new(code, error.to_string())
-}
-
-/// The exit status when a tap cannot start.
-#[must_use]
-pub fn tap_error(error: TapError) -> ExitError {
-    let code = match &error {
-        TapError::Permission(_) | TapError::Kernel(KernelError::Capabilities) => ExitStatus::Permission,
-        TapError::Kernel(error) if error.is_in_the_way() => ExitStatus::Config,
-        TapError::Kernel(KernelError::Tcx(..)) => ExitStatus::Config,
-        TapError::Kernel(_) | TapError::Failed(..) => ExitStatus::Io,
-    };
-    ExitError::new(code, error.to_string())
 }
 
 /// The assignments that the rows of a roster file make.

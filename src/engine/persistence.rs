@@ -5,7 +5,7 @@
 //! Holds no account and no address.
 
 use super::checkpoint::CheckpointError;
-use super::{checkpoint_error, tap_error};
+use super::ends::{checkpoint_error, tap_error};
 use crate::config::{Config, TapKind};
 use crate::environment::{self, SystemRandomness};
 use crate::exit::{ExitError, ExitStatus};

@@ -329,7 +329,6 @@ fn slot_at(index: usize) -> Slot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::environment::SystemRandomness;
     use crate::meter::policy::DAY_SECONDS;
     use crate::meter::slot::Direction;
     use std::cell::Cell;
@@ -349,9 +348,17 @@ mod tests {
         }
     }
 
-    /// A node whose clock is at the beginning of a period and is stepped by hand.
+    /// Randomness that no test here looks at.
+    struct Ones;
+    impl Randomness for Ones {
+        fn next_word(&mut self) -> u64 {
+            u64::MAX
+        }
+    }
+
+    /// A node whose clock is at the beginning of a period, and is stepped by hand.
     struct Stepped {
-        node: Node<SetClock, SystemRandomness>,
+        node: Node<SetClock, Ones>,
         clock: SetClock,
         counters: Counters,
     }
@@ -361,7 +368,7 @@ mod tests {
             let wall_seconds = 28 * DAY_SECONDS * 700;
             let clock = SetClock(Rc::new(Cell::new(Reading { wall_seconds, boot_nanoseconds: 0 })));
             let counters = Counters::in_memory(2);
-            let node = Node::forgetful(Policy::DEFAULT, counters, clock.clone(), SystemRandomness);
+            let node = Node::forgetful(Policy::DEFAULT, counters, clock.clone(), Ones);
             Self { node, clock, counters }
         }
 

@@ -6,6 +6,7 @@
 
 use super::disk::Disk;
 use super::keys::{KEY_BYTES, Key, half};
+use super::replace::replace_file;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -129,7 +130,7 @@ impl Chain {
         for (slot, at) in [(0, 0), (1, 4096)] {
             bytes[at..at + SLOT_BYTES].copy_from_slice(&encoded(links, slot));
         }
-        super::replace_file(disk, &self.path, |file| disk.append(file, &bytes))
+        replace_file(disk, &self.path, |file| disk.append(file, &bytes))
     }
 }
 

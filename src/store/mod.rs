@@ -10,6 +10,7 @@ mod errors;
 pub mod format;
 pub mod image;
 pub mod keys;
+mod replace;
 
 pub use errors::{KeyFileError, Step, StoreError};
 
@@ -21,6 +22,7 @@ use chain::{Chain, ChainLink};
 use disk::Disk;
 use format::{HEADER_BYTES, Header, Unreadable, VERSION, blob_bytes};
 use keys::{KEY_BYTES, Key, Tagger};
+use replace::{folder, replace_file, temporary};
 use std::io;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroize;
@@ -318,12 +320,6 @@ pub fn chain_path(blob: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn temporary(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".new");
-    PathBuf::from(name)
-}
-
 fn failed(path: &Path, step: Step, error: io::Error) -> StoreError {
     StoreError::Disk { path: path.to_owned(), step, error }
 }
@@ -343,32 +339,7 @@ fn link(generation: u64, fresh: bool, randomness: &mut impl Randomness) -> Chain
     ChainLink { generation, fresh, key }
 }
 
-/// Replaces a file durably: temporary name, fsync, rename, fsync of the folder. A file whose write or
-/// fsync failed is removed and never trusted.
-fn replace_file<D: Disk>(
-    disk: &D,
-    path: &Path,
-    fill: impl FnOnce(&mut D::File) -> io::Result<()>,
-) -> io::Result<()> {
-    let temporary = temporary(path);
-    let mut file = disk.create(&temporary)?;
-    let written = fill(&mut file).and_then(|()| disk.sync(&mut file));
-    drop(file);
-    if let Err(error) = written {
-        // It may already be gone; the next save replaces it.
-        let _ = disk.remove(&temporary);
-        return Err(error);
-    }
-    disk.rename(&temporary, path)?;
-    disk.sync_folder(folder(path))
-}
-
-/// The folder of a file.
-fn folder(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// Whether a key file exists, is a key, and is closed to others; for `check`.
+/// Whether a key file is there, is a key, and is readable by nobody else; for `check`.
 ///
 /// # Errors
 /// What is wrong with it.

@@ -1,69 +1,86 @@
-//! Which module may name which: the one table of arrows, and what a file names of the crate.
+//! Which module may name which: the order of the rooms, the one table of arrows, and what a file names of
+//! the crate.
 //!
 //! A row is a module and all it may name of the crate outside itself. The longest row that fits a
 //! file holds, so that a file can be bound more tightly than its folder.
 
-use crate::source::{Finding, Source, Token, tree};
+use crate::modules::Modules;
+use crate::source::{Finding, Source, tree};
 
-/// What may name everything: the daemon puts the parts together, and the commands speak to them.
+/// The rooms from the top floor down: each names only what stands below it.
+pub(crate) const ROOMS: [&str; 19] = [
+    "main",
+    "cli",
+    "daemon",
+    "control",
+    "engine",
+    "log",
+    "publish",
+    "tap",
+    "doctor",
+    "config",
+    "environment",
+    "store",
+    "node",
+    "roster",
+    "inventory",
+    "system",
+    "meter",
+    "clock",
+    "exit",
+];
+
+/// What may name everything below it: the daemon puts the parts together, and the commands speak to them.
 const ALL: &[&str] = &["*"];
 
-/// Any module may name this one, in a hook that only its feature compiles.
-const PLANTED: &str = "planted";
-
-/// What stands on the line above a hook.
-const PLANTED_ALONE: &str = "#[cfg(feature = \"planted\")]";
-
 /// The arrows. An arrow that no file uses any more is taken out.
-const ARROWS: [(&str, &[&str]); 31] = [
+const ARROWS: [(&str, &[&str]); 27] = [
     ("lib", &[]),
     ("main", &["cli", "system::allocator::WipingAllocator"]),
     ("cli", ALL),
     ("daemon", ALL),
-    // Leaks that are planted for the leakage harness; `PLANTED` says how they are reached.
-    (PLANTED, ALL),
+    // The socket asks the engine; it reaches no tap, no page and no store.
     (
-        "keeper",
+        "control",
         &[
             "clock",
-            "control::handler::Desk",
+            "config::Roles",
+            "engine::roster_writer",
+            "engine::state::State",
+            "environment::Environment",
+            "exit",
+            "node::rate_limits::Limit",
+            "roster",
+            "system::allocator",
+        ],
+    ),
+    // Support's answers are a band, and the totals of an export.
+    ("control/reports", &["meter::band", "meter::ledger::NodeTotals", "meter::units"]),
+    (
+        "engine",
+        &[
+            "clock",
+            "config",
+            "environment",
+            "exit",
+            "log",
             "meter",
             "node",
+            "publish::exposition",
+            "publish::http::Pages",
+            "roster",
             "store",
-            "tap::CounterMemory",
-            "tap::CounterHistory",
-            "world::World",
+            "system",
+            "tap",
         ],
     ),
-    // The blind core depends on nothing.
-    ("meter", &[]),
-    // Leaves: each is one side of the outside world.
-    ("clock", &[]),
-    ("failure", &[]),
-    ("guard", &["netlink"]),
-    // It knows the interfaces' patterns; no pool, no roster.
-    ("guard/doctor", &["config::Pattern"]),
-    ("log", &["system::sandbox::Part", "store::StoreError", "tap::kernel::PinError"]),
-    ("netlink", &[]),
-    ("world", &["clock", "meter::noise", "store::disk"]),
-    // The state machine: clocks and slots, no names.
-    ("schedule", &["clock::Reading"]),
-    ("limits", &["clock::Reading", "meter::policy", "meter::tags"]),
-    (
-        "store",
-        &[
-            "limits",
-            "meter::band",
-            "meter::epoch::Carry",
-            "meter::noise",
-            "meter::release",
-            "meter::slot",
-            "meter::tags",
-            "meter::units",
-            "schedule::ScheduleState",
-        ],
-    ),
-    ("node", &["clock", "limits", "meter", "schedule", "store::image", "world"]),
+    ("log", &["store::StoreError", "system::sandbox::Restriction", "tap::kernel::PinError"]),
+    // Of traffic, /metrics sees a release.
+    ("publish", &[]),
+    ("publish/exposition", &["meter::policy", "meter::flag_counts", "meter::release"]),
+    ("publish/http", &["clock", "exit"]),
+    // What stands before the pages sees none of them.
+    ("publish/web", &["clock", "environment"]),
     // packet -> tap -> roster -> meter
     (
         "tap",
@@ -72,13 +89,13 @@ const ARROWS: [(&str, &[&str]); 31] = [
             "config::Backend",
             "config::Hook",
             "config::Pattern",
-            "system::filesystem",
-            "system::allocator",
             "meter::counters",
             "meter::slot",
             "meter::tags",
             "meter::units",
             "roster::table",
+            "system::allocator",
+            "system::filesystem",
         ],
     ),
     ("tap/frame", &["roster::address"]),
@@ -86,77 +103,77 @@ const ARROWS: [(&str, &[&str]); 31] = [
         "tap/kernel",
         &[
             "config::Hook",
-            "system::capabilities",
-            "system::filesystem",
-            "system::sandbox",
             "meter::counters",
             "meter::slot",
             "meter::tags",
-            "netlink",
             "roster::address",
             "roster::owners",
+            "system::capabilities",
+            "system::filesystem",
+            "system::netlink",
+            "system::sandbox",
         ],
     ),
     ("tap/capture_file", &[]),
-    ("roster", &["meter::slot", "meter::tags"]),
+    // It knows the interfaces' patterns; no pool, no roster.
+    ("doctor", &["config::Pattern"]),
     (
         "config",
         &[
+            "environment::Files",
             "meter::budget",
             "meter::policy",
             "roster::account",
             "roster::address",
             "roster::table::POOL_ADDRESSES",
-            "world",
         ],
     ),
-    // Of traffic, /metrics sees a release; support sees a band and the totals of an export.
-    ("publish", &[]),
-    ("publish/exposition", &["meter::policy", "meter::flag_counts", "meter::release"]),
-    ("publish/http", &["clock", "failure"]),
-    // What stands before the pages sees none of them.
-    ("publish/web", &["clock", "world"]),
-    ("publish/support", &["meter::band", "meter::ledger::NodeTotals", "meter::units"]),
-    // The control socket joins the roster and the node; it reads no counter.
+    // Clocks, disk, files and randomness as a simulation can replace them.
+    ("environment", &["clock", "meter::noise", "store::disk"]),
     (
-        "control",
+        "store",
         &[
-            "clock",
-            "config::Roles",
-            "failure",
-            "guard",
-            "limits::Limit",
-            "node",
-            "publish",
-            "roster",
-            "tap::Tap",
-            "world::World",
+            "meter::band",
+            "meter::epoch::Carry",
+            "meter::noise",
+            "meter::release",
+            "meter::slot",
+            "meter::tags",
+            "meter::units",
+            "node::rate_limits",
+            "node::saved",
+            "node::schedule::ScheduleState",
         ],
     ),
-    // Nothing else is a module of this crate; a new one gets its row here.
-    ("", &[]),
+    // The state machine: clocks and slots, no names.
+    ("node", &["clock", "meter"]),
+    ("roster", &["meter::slot", "meter::tags"]),
+    // What names nothing of the crate. The blind core is one of these.
+    ("inventory", &[]),
+    ("system", &[]),
+    ("meter", &[]),
+    ("clock", &[]),
+    ("exit", &[]),
 ];
 
 /// What this file names of the crate and may not.
 pub(crate) fn forbidden(source: &Source) -> Vec<Finding> {
     let module = module_of(&source.path);
-    let Some((row, allowed)) = row_of(&module).filter(|(row, _)| !row.is_empty()) else {
+    let Some((row, allowed)) = row_of(&module) else {
         return vec![source.finding(1, format!("module {module} has no row in tests/tidy/arrows.rs"))];
     };
     let own = row.split('/').next().unwrap_or_default();
-    let named = named(source).into_iter();
-    let wrong = named.filter(|(line, path)| {
-        path.split("::").next() != Some(own)
-            && !is_allowed(path, allowed)
-            && !(is_allowed(path, &[PLANTED]) && is_hook(source, *line))
+    let wrong = named(source).into_iter().filter(|(_, path)| {
+        let room = path.split("::").next().unwrap_or_default();
+        room != own && !(is_allowed(path, allowed) && is_below(room, own))
     });
     wrong.map(|(line, path)| source.finding(line, format!("{module} may not name crate::{path}"))).collect()
 }
 
-/// True for a line that a build without the feature `planted` does not have.
-fn is_hook(source: &Source, line: usize) -> bool {
-    let above = line.checked_sub(2).and_then(|at| source.text.lines().nth(at));
-    above.is_some_and(|above| above.trim() == PLANTED_ALONE)
+/// True for rooms that both have a floor, the first one's below the second one's.
+pub(crate) fn is_below(room: &str, other: &str) -> bool {
+    let floor = |room: &str| ROOMS.iter().position(|known| *known == room);
+    floor(room).zip(floor(other)).is_some_and(|(room, other)| room > other)
 }
 
 /// `src/tap/mod.rs` is `tap`, `src/tap/frame.rs` is `tap/frame`.
@@ -177,68 +194,9 @@ fn is_allowed(path: &str, allowed: &[&str]) -> bool {
     allowed.iter().any(|place| *place == "*" || under(place))
 }
 
-/// Every path of the crate that a file names, with its line: after `crate`, after the crate's own
-/// name, and after as many `super` as lead out of the file's folder.
+/// Every path of the crate that a file names, with its line.
 fn named(source: &Source) -> Vec<(usize, String)> {
-    let module = module_of(&source.path);
-    let file_depth = if module == "lib" || module == "main" { 0 } else { module.split('/').count() };
-    let tokens = source.tokens();
-    let (mut braces, mut inline) = (0_usize, Vec::new());
-    let mut found = Vec::new();
-    for at in 0..tokens.len() {
-        let text = |offset: usize| tokens.get(at + offset).map_or("", |token| token.text);
-        match text(0) {
-            "{" => braces += 1,
-            "}" => {
-                braces = braces.saturating_sub(1);
-                inline.retain(|depth| *depth <= braces);
-            }
-            "mod" if text(2) == "{" => inline.push(braces + 1),
-            "crate" | "blindmeter" if follows_path(&tokens, at) => {
-                paths(&tokens[at + 3..], "", tokens[at].line, &mut found);
-            }
-            "super" if at < 3 || tokens[at - 3].text != "super" => {
-                let mut end = at;
-                let mut ups = 0;
-                while tokens.get(end).is_some_and(|token| token.text == "super") && follows_path(&tokens, end)
-                {
-                    (end, ups) = (end + 3, ups + 1);
-                }
-                if ups >= file_depth + inline.len() {
-                    paths(&tokens[end..], "", tokens[at].line, &mut found);
-                }
-            }
-            _ => {}
-        }
-    }
-    found
-}
-
-fn follows_path(tokens: &[Token<'_>], at: usize) -> bool {
-    [1, 2].iter().all(|offset| tokens.get(at + offset).is_some_and(|token| token.text == ":"))
-}
-
-/// Reads a path, or a tree of them in braces; returns how many tokens it had.
-fn paths(tokens: &[Token<'_>], before: &str, line: usize, found: &mut Vec<(usize, String)>) -> usize {
-    let join = |name: &str| if before.is_empty() { name.to_owned() } else { format!("{before}::{name}") };
-    match tokens.first().map(|token| token.text) {
-        Some("{") => {
-            let mut at = 1;
-            while let Some(token) = tokens.get(at).filter(|token| token.text != "}") {
-                at += if token.text == "," { 1 } else { paths(&tokens[at..], before, token.line, found) };
-            }
-            at + 1
-        }
-        Some(name) => {
-            if name != "self" && follows_path(tokens, 0) {
-                return 3 + paths(&tokens[3..], &join(name), line, found);
-            }
-            found.push((line, if name == "self" { before.to_owned() } else { join(name) }));
-            // `name as other` ends where the name does.
-            if tokens.get(1).is_some_and(|token| token.text == "as") { 3 } else { 1 }
-        }
-        None => 1,
-    }
+    Modules::named_by(source).into_iter().map(|(line, path)| (line, path.join("::"))).collect()
 }
 
 #[test]
@@ -246,21 +204,27 @@ fn an_arrow_that_is_not_in_the_table_is_found() {
     for (path, text) in [
         ("src/meter/ledger.rs", "use crate::clock::Reading;"),
         ("src/meter/ledger.rs", "use super::super::roster::Roster;"),
-        ("src/meter/ledger.rs", "mod tests { use super::super::super::log::say; }"),
+        ("src/meter/ledger.rs", "mod tests { use super::super::super::log::emit; }"),
+        ("src/meter/ledger.rs", "fn f() { g(self::super::super::exit::ExitStatus::Io) }"),
         ("src/tap/ring.rs", "use crate::publish::http::Pages;"),
+        ("src/tap/ring.rs", "fn f() { assert!(crate::publish::http::is_open(1)); }"),
+        ("src/tap/ring.rs", "#[serde(with = \"crate::publish::http\")] struct A;"),
         ("src/tap/frame.rs", "use crate::roster::{address::Prefix, account::AccountName};"),
         ("src/tap/mod.rs", "fn f() { super::publish::exposition::status(); }"),
         ("src/publish/exposition.rs", "use crate::tap::Tap;"),
         ("src/publish/exposition.rs", "use crate::meter::{release::Release, ledger::Ledger as Book};"),
         ("src/publish/http.rs", "use crate::meter::counters::Counters;"),
         ("src/roster/mod.rs", "use crate::*;"),
-        ("src/node.rs", "use super::roster::Roster;"),
-        ("src/control/desk.rs", "use blindmeter::meter::counters::Counters;"),
+        ("src/node/mod.rs", "use super::roster::Roster;"),
+        ("src/node/mod.rs", "#[cfg(feature = \"planted\")]\nuse crate::daemon::Engine;"),
+        ("src/control/handler.rs", "use blindmeter::meter::counters::Counters;"),
+        ("src/control/handler.rs", "use crate::tap::Tap;"),
+        ("src/control/server.rs", "use crate::publish::http::Pages;"),
+        ("src/daemon/mod.rs", "use crate::cli::output;"),
+        ("src/cli/run.rs", "use crate::planted::on;"),
+        ("src/engine/mod.rs", "use crate::control::handler::Handler;"),
         ("src/main.rs", "fn main() { blindmeter::daemon::run(); }"),
         ("src/cache/mod.rs", ""),
-        ("src/node.rs", "fn f() { crate::planted::head(); }"),
-        ("src/node.rs", "#[cfg(feature = \"planted\")]\nuse crate::daemon::Engine;"),
-        ("src/meter/release.rs", "#[cfg(not(feature = \"planted\"))]\ncrate::planted::on(\"L23\");"),
     ] {
         assert_eq!(forbidden(&Source::new(path, text)).len(), 1, "{path}: {text}");
     }
@@ -271,28 +235,25 @@ fn an_arrow_of_the_table_is_let_through() {
     for (path, text) in [
         ("src/meter/ledger.rs", "use super::slot::Slot; mod tests { use super::super::units::Totals; }"),
         ("src/tap/ring.rs", "//! crate::publish\nuse crate::meter::slot::Slot; use crate::tap::Tap;"),
-        ("src/roster/table.rs", "impl A { fn f() {} } mod tests { use super::*; }"),
+        ("src/roster/table.rs", "impl A { pub(crate) fn f() {} } mod tests { use super::*; }"),
         (
             "src/publish/exposition.rs",
             "use crate::meter::{release::{self, Release as R, KINDS}, policy::Policy};",
         ),
         ("src/cli/demo/mod.rs", "use crate::publish::http::Pages; use super::output;"),
-        ("src/meter/release.rs", "    #[cfg(feature = \"planted\")]\n    if crate::planted::on(\"L23\") {}"),
+        ("src/daemon/mod.rs", "use crate::control::server::serve;"),
     ] {
         assert!(forbidden(&Source::new(path, text)).is_empty(), "{path}: {text}");
     }
 }
 
-/// Everything that a module reaches over any number of arrows, itself left out.
+/// Everything that a module reaches over any number of arrows.
 fn reached_from(module: &str) -> Vec<&'static str> {
     let mut reached: Vec<&str> = Vec::new();
     let mut waiting = vec![module];
     while let Some(module) = waiting.pop() {
-        for (row, allowed) in ARROWS.iter().filter(|(row, _)| row.split('/').next() == Some(module)) {
-            let all = ["cli", "daemon", PLANTED].contains(&module);
-            assert!(*allowed != ALL || all, "{row} may name everything");
-            let modules = allowed.iter().filter_map(|path| path.split("::").next());
-            for next in modules.filter(|next| *next != "*") {
+        for (_, allowed) in ARROWS.iter().filter(|(row, _)| row.split('/').next() == Some(module)) {
+            for next in allowed.iter().filter_map(|path| path.split("::").next()) {
                 if !reached.contains(&next) {
                     reached.push(next);
                     waiting.push(next);
@@ -304,14 +265,14 @@ fn reached_from(module: &str) -> Vec<&'static str> {
 }
 
 #[test]
-fn the_table_has_no_way_round() {
-    for (row, allowed) in ARROWS.iter().filter(|(_, allowed)| *allowed != ALL) {
-        let module = row.split('/').next().unwrap_or_default();
-        assert!(!reached_from(module).contains(&module), "{row} reaches itself");
-        assert!(
-            module == "main" || allowed.iter().all(|path| !["cli", "daemon", "lib"].contains(path)),
-            "{row}"
-        );
+fn the_table_leads_down_only() {
+    for (row, allowed) in ARROWS {
+        let own = row.split('/').next().unwrap_or_default();
+        assert!(allowed != ALL || ["cli", "daemon"].contains(&own), "{row} may name everything");
+        for path in allowed.iter().filter(|path| **path != "*") {
+            let room = path.split("::").next().unwrap_or_default();
+            assert!(is_below(room, own), "{row} names {path}, which does not stand below it");
+        }
     }
     assert!(reached_from("meter").is_empty());
     assert!(!reached_from("tap").contains(&"publish") && !reached_from("publish").contains(&"tap"));

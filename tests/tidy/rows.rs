@@ -57,7 +57,7 @@ fn has_test(file: &str, test: &str) -> bool {
     fs::read_to_string(root.join(file)).is_ok_and(|text| is_test(&text, test))
 }
 
-fn is_test(text: &str, test: &str) -> bool {
+pub(crate) fn is_test(text: &str, test: &str) -> bool {
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     let opening = format!("fn {test}(");
     let at = lines.iter().position(|line| line.trim_start_matches("async ").starts_with(&opening));

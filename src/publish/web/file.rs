@@ -4,7 +4,7 @@
 //! Reads no other file. Errors repeat no name, hash or value; an unknown key may be a misplaced user
 //! name, so it is not repeated either.
 
-use super::WebError;
+use super::error::WebError;
 use super::yaml::{self, Entry, Node, Value};
 use axum::http::header::{
     CONTENT_SECURITY_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,

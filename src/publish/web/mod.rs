@@ -4,11 +4,13 @@
 //! Sees no page and no peer's address. Nothing here is logged: a client's mistakes concern only the
 //! client.
 
+mod error;
 mod file;
 mod login;
 mod tls;
 mod yaml;
 
+pub use error::WebError;
 pub use file::WebConfigFile;
 pub use tls::Warning;
 
@@ -20,41 +22,16 @@ use axum::http::header::{CACHE_CONTROL, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
+use error::unreadable;
 use login::LogIn;
 use rustls::ServerConfig;
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 /// The challenge of RFC 7617, section 2, which requires a realm.
 const CHALLENGE: &str = "Basic realm=\"blindmeter\"";
 
-/// What is wrong with a web configuration file or a file it names, and on which of its lines.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {what}")]
-pub struct WebError {
-    line: usize,
-    what: String,
-}
-
-impl WebError {
-    fn new(line: usize, what: impl Into<String>) -> Self {
-        Self { line, what: what.into() }
-    }
-}
-
-/// Why a file cannot be read, with a remedy that an operator may not think of.
-fn unreadable(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => format!(
-            "cannot be read: {error}; make it readable by the daemon's user, and restart the daemon if the \
-             folder was not in the configuration before"
-        ),
-        _ => format!("cannot be read: {error}"),
-    }
-}
-
-/// Reads a web configuration file, but not the files it names.
+/// Reads a web configuration file, and none that it names.
 ///
 /// # Errors
 /// One line that names the file and the line in it.

@@ -3,7 +3,7 @@
 //! Keeps no session and issues no ticket: each connection is verified afresh, and nothing is kept of a
 //! client that has gone. Errors name a file and what is wrong with it, never its contents.
 
-use super::WebError;
+use super::error::{WebError, unreadable};
 use super::file::{Named, Tls, Version};
 use crate::clock::{Clock, SystemClock};
 use crate::environment::Files;
@@ -97,7 +97,7 @@ fn provider(tls: &Tls) -> CryptoProvider {
 }
 
 fn certificates(files: &impl Files, named: &Named) -> Result<Vec<CertificateDer<'static>>, WebError> {
-    let bytes = files.read(&named.path).map_err(|error| of(named, &super::unreadable(&error)))?;
+    let bytes = files.read(&named.path).map_err(|error| of(named, &unreadable(&error)))?;
     let chain: Vec<_> = CertificateDer::pem_slice_iter(&bytes)
         .collect::<Result<_, _>>()
         .map_err(|_| of(named, "not valid PEM; the file may be incomplete"))?;
@@ -112,7 +112,7 @@ fn certificates(files: &impl Files, named: &Named) -> Result<Vec<CertificateDer<
 }
 
 fn key(files: &impl Files, named: &Named) -> Result<PrivateKeyDer<'static>, WebError> {
-    let secret = files.read_secret(&named.path).map_err(|error| of(named, &super::unreadable(&error)))?;
+    let secret = files.read_secret(&named.path).map_err(|error| of(named, &unreadable(&error)))?;
     if secret.others_may_read {
         return Err(of(named, "its group or others can read or write it; chmod 600 it"));
     }

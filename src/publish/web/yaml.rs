@@ -3,7 +3,7 @@
 //! Anchors, aliases, tags, several documents, duplicate keys and deep nesting are refused. Errors
 //! repeat nothing of the text, which holds names and hashes of log-ins.
 
-use super::WebError;
+use super::error::WebError;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput};
 use std::borrow::Cow;
 

@@ -1,11 +1,11 @@
 //! A simulated node as the games use it: accounts that move bytes, time that passes, and `/metrics` as
 //! a scraper of it reads it. Everything below is the daemon's own code; see `sim`.
 
-use super::sim::frames::Address;
 use super::sim::machine::Machine;
 use super::sim::packets::captured;
 use super::sim::runtime;
 use super::sim::setup::Setup;
+use super::support::frames::Address;
 use super::worlds::DAY_SECONDS;
 use blindmeter::control::protocol::{Answer, Request};
 use blindmeter::engine::End;
@@ -139,7 +139,7 @@ impl Node {
 
     /// The wall clock.
     pub(crate) fn now(&self) -> u64 {
-        self.machine.world.clocks.wall_seconds()
+        self.machine.environment.clocks.wall_seconds()
     }
 
     /// Time passes up to this wall-clock second.

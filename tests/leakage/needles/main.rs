@@ -16,17 +16,19 @@ mod finder;
 mod forms;
 mod image;
 mod maps;
+mod path;
 mod plan;
-mod road;
 mod run;
+#[path = "../../support/mod.rs"]
+mod support;
 mod talk;
 mod times;
 mod traffic;
 mod verdict;
 mod writes;
 
+use path::Link;
 use report::{Form, Report};
-use road::Link;
 use run::Setting;
 use std::sync::{Mutex, PoisonError};
 

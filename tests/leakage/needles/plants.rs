@@ -16,7 +16,7 @@ mod forms;
 mod image;
 mod maps;
 mod plan;
-mod road;
+mod path;
 mod run;
 mod talk;
 mod traffic;
@@ -24,7 +24,7 @@ mod verdict;
 mod writes;
 
 use report::{Figure, Report, Row};
-use road::Link;
+use path::Link;
 use run::{Channel, Setting};
 
 static REPORT: Report = Report::new("leakage_needle_plants");

@@ -1,6 +1,6 @@
 //! Packets as a tap hands them over: the bytes it captured, and the length that passed.
 
-use super::frames::{Address, datagram};
+use crate::support::frames::{Address, datagram};
 use blindmeter::meter::slot::Direction;
 use blindmeter::tap::Attribution;
 use blindmeter::tap::frame::LinkType;
