@@ -14,7 +14,7 @@ use blindmeter::meter::ledger::Ledger;
 use blindmeter::meter::policy::Policy;
 use blindmeter::meter::slot::{Direction, Slot};
 use blindmeter::publish::exposition;
-use blindmeter::tap::frame::{self, Gso, Link};
+use blindmeter::tap::frame::{self, Gso, LinkType};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 use support::frames::{Address, IPV4, IPV6, datagram, frame, packet, segment};
@@ -41,12 +41,16 @@ fn behind_ethernet(tags: &[u16], packet: &[u8]) -> Vec<u8> {
 fn frames(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("frame");
     let kinds = [
-        ("bare v4", Link::RawIp, v4()),
-        ("bare v6", Link::RawIp, v6_extended()),
-        ("Ethernet v4", Link::Ethernet, behind_ethernet(&[], &v4())),
-        ("Ethernet v4, four tags", Link::Ethernet, behind_ethernet(&[0x88a8, 0x8100, 0x8100, 0x9100], &v4())),
-        ("no IP", Link::Ethernet, behind_ethernet(&[0x0806], &v4())),
-        ("malformed", Link::RawIp, vec![0x45; 19]),
+        ("bare v4", LinkType::RawIp, v4()),
+        ("bare v6", LinkType::RawIp, v6_extended()),
+        ("Ethernet v4", LinkType::Ethernet, behind_ethernet(&[], &v4())),
+        (
+            "Ethernet v4, four tags",
+            LinkType::Ethernet,
+            behind_ethernet(&[0x88a8, 0x8100, 0x8100, 0x9100], &v4()),
+        ),
+        ("no IP", LinkType::Ethernet, behind_ethernet(&[0x0806], &v4())),
+        ("malformed", LinkType::RawIp, vec![0x45; 19]),
     ];
     for (name, link, frame) in &kinds {
         group.bench_function(*name, |bencher| {

@@ -20,8 +20,11 @@ fn a_wrong_pool_shows_in_check_and_in_the_nodes_counts() {
     assert!(!good.contains("# pools: 2 of") && !good.contains("misspelt"), "{good}");
     site.configure("10.77.0.0/16\", \"fd77:77::/112", "10.78.0.0/16\", \"fd78:77::/112");
     let wrong = site.command(&["check"]).succeeded();
-    assert!(wrong.contains("# pools: 0 of the roster's single addresses lie in a pool; 2 do not"), "{wrong}");
-    assert!(wrong.contains("is a pool misspelt, or missing?"), "{wrong}");
+    assert!(
+        wrong.contains("# pools: 0 of the roster's single addresses are in a pool; 2 are not"),
+        "{wrong}"
+    );
+    assert!(wrong.contains("is a pool missing or mistyped?"), "{wrong}");
 }
 
 #[test]
@@ -32,14 +35,14 @@ fn a_wrong_interface_name_shows_in_status_and_the_dry_run_names_what_is_there() 
     let folder = Folder::forgetful(&setup);
     let dry = folder.command_in(&namespace, &["run", "--dry-run"]);
     let said = dry.stdout;
-    assert!(said.contains("interface tunO: nothing there yet, would be waited for"), "{said}");
-    assert!(said.contains("other interfaces here that could be metered: tun0"), "{said}");
+    assert!(said.contains("interface tunO: not present; would wait for it"), "{said}");
+    assert!(said.contains("other interfaces that could be metered: tun0"), "{said}");
     let mut daemon = Daemon::spawn_in(&namespace, &folder);
     daemon.await_start(2);
     let status = daemon.command(&["status"]);
     let status = status.stdout;
     assert!(status.contains("interface tunO") && status.contains("NOT ATTACHED"), "{status}");
-    let told = daemon.said().matches("interface tunO: not there yet, waiting for it").count();
+    let told = daemon.said().matches("interface tunO: not present yet; waiting for it").count();
     assert_eq!(told, 1, "it is said once");
     daemon.stop();
 }
@@ -53,7 +56,7 @@ fn a_missing_key_and_a_small_node_show_in_check() {
     site.configure("mode = \"coarse\"", "mode = \"noisy\"");
     site.configure("1Gbit/s", "100Mbit/s");
     let small = site.command(&["check"]).succeeded();
-    assert!(small.contains("7.0 % of what the link carries") && small.contains("fleet"), "{small}");
+    assert!(small.contains("7.0 % of the link's capacity") && small.contains("fleet"), "{small}");
 }
 
 #[test]

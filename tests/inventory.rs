@@ -185,14 +185,14 @@ fn the_report_tells_every_datum_the_budget_and_the_residue() {
     }
     assert!(report.stdout.contains("root on a running node sees packets"), "the residue is told");
     // This configuration is coarse.
-    assert!(report.stdout.contains("release.mode = \"coarse\" gives it up"), "{}", report.stdout);
-    assert!(report.stdout.contains("not told: "), "no daemon runs");
+    assert!(report.stdout.contains("none with release.mode = \"coarse\""), "{}", report.stdout);
+    assert!(report.stdout.contains("unknown: "), "no daemon runs");
 
     site.configure("mode = \"coarse\"", "mode = \"noisy\"\nepsilon = 0.25");
     let daemon = site.start();
     let report = site.command(&["inventory"]).stdout;
     assert!(report.contains("bytes 0.25 + crowd gate 0.5 + flag counts 0.5 = 1.25 a day, 456.25 a year"));
-    assert!(report.contains("bands 0, exports of accounts 0"));
+    assert!(report.contains("0 band look-ups, 0 account exports"));
     assert_eq!(site.command(&["accounts", "show", "canary-one"]).code, Some(0));
     let json = site.command(&["inventory", "--json"]).stdout;
     assert!(json.contains("\"epsilon_per_account_day\":1.25"), "{json}");
@@ -204,7 +204,7 @@ fn the_report_tells_every_datum_the_budget_and_the_residue() {
     ask.arg(site.path("blindmeter.toml"));
     let report = ended(ask);
     assert_eq!(report.code, Some(0), "the table is no secret");
-    assert!(report.stdout.contains("not told: this needs the role privacy"), "{}", report.stdout);
+    assert!(report.stdout.contains("unknown: this needs the privacy role"), "{}", report.stdout);
     drop(daemon);
 
     let nowhere = site.name("no-such.toml");
@@ -213,6 +213,6 @@ fn the_report_tells_every_datum_the_budget_and_the_residue() {
     let report = ended(command);
     assert_eq!(report.code, Some(0), "without a configuration the defaults are told");
     assert!(
-        report.stdout.contains("= 2 a day, 730 a year") && report.stdout.contains("the defaults are told")
+        report.stdout.contains("= 2 a day, 730 a year") && report.stdout.contains("these are the defaults")
     );
 }

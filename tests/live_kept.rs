@@ -319,7 +319,7 @@ fn counters_of_another_node_or_store_are_refused_with_the_remedy() {
         for file in ["ledger.sealed", "ledger.sealed.chain"] {
             fs::remove_file(fixture.folder.path(file)).expect("ours");
         }
-        fixture.refused(&["counters of an earlier process are there", "--accept-loss"]);
+        fixture.refused(&["counters of an earlier process exist", "--accept-loss"]);
         let detached = fixture.folder.command_in(&fixture.namespace, &["detach"]);
         assert_eq!(detached.code, Some(0));
         fixture.start().stop();
@@ -343,7 +343,7 @@ fn detach_removes_what_a_dead_daemon_left_and_leaves_a_living_one_alone() {
         assert!(fixture.folder.pins().is_empty() && fixture.filters() == 0, "{tap}");
         assert!(!fixture.folder.path("control.counters").exists(), "{tap}");
         let again = fixture.folder.command_in(&fixture.namespace, &["detach"]);
-        assert_eq!(again.stdout.trim(), "nothing was left");
+        assert_eq!(again.stdout.trim(), "nothing to remove");
         let daemon = fixture.start();
         assert!(daemon.said().contains("resumed from the last save"), "{}", daemon.said());
         daemon.stop();

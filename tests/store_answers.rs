@@ -73,8 +73,8 @@ fn a_key_that_is_missing_or_no_key_is_named_with_the_remedy() {
     let key = site.name("ledger.key");
     for (bytes, texts) in [
         (None, ["is missing", "head -c 32"]),
-        (Some([1; 31].as_slice()), ["holds 31 bytes", "exactly 32 raw bytes"]),
-        (Some([1; 33].as_slice()), ["holds 33 bytes", "without a line end"]),
+        (Some([1; 31].as_slice()), ["has 31 bytes", "exactly 32 raw bytes"]),
+        (Some([1; 33].as_slice()), ["has 33 bytes", "without a newline"]),
     ] {
         let _ = fs::remove_file(site.path("ledger.key"));
         if let Some(bytes) = bytes {
@@ -97,7 +97,7 @@ fn another_key_another_node_and_a_damaged_blob_get_answers_of_their_own() {
     refused(&site, 78, &["ledger.sealed", "is not the key", &site.name("ledger.key")]);
     site.write_key(&[7; 32]);
     site.configure("\"black-box\"", "\"other\"");
-    refused(&site, 78, &["the blob of another node", "[node] name"]);
+    refused(&site, 78, &["another node's blob", "node.name"]);
     site.configure("\"other\"", "\"black-box\"");
     fs::write(site.path("ledger.sealed"), &blob[..blob.len() - 1]).expect("it is ours");
     refused(&site, 78, &["cut short", "--accept-loss"]);
@@ -108,7 +108,7 @@ fn another_key_another_node_and_a_damaged_blob_get_answers_of_their_own() {
     fs::write(site.path("ledger.sealed"), &altered).expect("it is ours");
     refused(&site, 78, &["altered"]);
     fs::write(site.path("ledger.sealed"), [&[0], &blob[1..]].concat()).expect("it is ours");
-    refused(&site, 78, &["no blob of blindmeter"]);
+    refused(&site, 78, &["not a blindmeter blob"]);
     let mut newer = blob.clone();
     newer[8] = 2;
     fs::write(site.path("ledger.sealed"), &newer).expect("it is ours");
@@ -151,7 +151,7 @@ fn a_folder_that_is_missing_or_read_only_is_named() {
     let path = site.name("ledger.sealed");
     let nowhere = site.name("nowhere/ledger.sealed");
     site.configure(&path, &nowhere);
-    refused(&site, 74, &[&nowhere, "make its folder"]);
+    refused(&site, 74, &[&nowhere, "create its folder"]);
     fs::create_dir(site.path("nowhere")).expect("ours");
     let target = site.name("nowhere");
     mount(&["-t", "tmpfs", "-o", "size=64k,ro", "none", &target]);
@@ -174,10 +174,10 @@ fn a_full_disk_is_said_once_and_recovered_from() {
     assert!(filled.is_err(), "the disk is full");
     wait_for("the failed save", || (daemon.metric("blindmeter_store_ok") == "0").then_some(()));
     let line = daemon.await_said("free some space", 1);
-    assert!(line.contains("metering goes on"), "{line}");
+    assert!(line.contains("metering continues"), "{line}");
     fs::remove_file(site.path("small/filler")).expect("ours");
     wait_for("a save", || (daemon.metric("blindmeter_store_ok") == "1").then_some(()));
-    daemon.await_said("store: saved again", 1);
+    daemon.await_said("store: saving works again", 1);
     assert_eq!(daemon.said().matches("free some space").count(), 1, "{}", daemon.said());
     daemon.signal(Signal::SIGTERM);
     assert_eq!(daemon.await_end(), Some(0));

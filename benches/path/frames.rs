@@ -7,7 +7,7 @@ use blindmeter::meter::slot::Direction;
 use blindmeter::roster::account::AccountName;
 use blindmeter::roster::{Roster, Source};
 use blindmeter::tap::Attribution;
-use blindmeter::tap::frame::Link;
+use blindmeter::tap::frame::LinkType;
 
 use crate::owners::{HEADER_BYTES, Owners};
 use crate::support::rng::Rng;
@@ -43,7 +43,7 @@ impl Traffic {
     /// Counts every frame once: parse, look-up, two adds.
     pub(crate) fn count_all(&self) {
         for frame in &self.frames {
-            self.attribution.count(Link::RawIp, frame, 1200, Direction::Up, None);
+            self.attribution.count(LinkType::RawIp, frame, 1200, Direction::Up, None);
         }
     }
 

@@ -1,12 +1,12 @@
 //! What a meter counts into, and what of it outlives the process.
 //!
-//! In sealed mode counters outlive the process: the kernel tap's in the kernel, those of the other
-//! taps in a file in memory. What an earlier process left is gone on with, whichever tap it was.
+//! In sealed mode, counters outlive the process: the kernel tap's in the kernel, those of the other taps
+//! in a file in memory. A start takes over what an earlier process left, whichever tap it used.
 //! Holds no account and no address.
 
 use super::checkpoint::CheckpointError;
 use super::{checkpoint_error, tap_error};
-use crate::config::{Backend, Config};
+use crate::config::{Config, TapKind};
 use crate::environment::{self, SystemRandomness};
 use crate::exit::{ExitError, ExitStatus};
 use crate::log::{Event, emit};
@@ -14,17 +14,22 @@ use crate::roster::Roster;
 use crate::store::keys;
 use crate::tap::kernel::{Kernel, PinError, PinStore, PinnedSets, SetLayout};
 use crate::tap::memory_file::{self, MemoryFile, MemoryFileError};
-use crate::tap::{Chosen, CounterHistory, CounterMemory, Opener, TapError};
+use crate::tap::{CounterHistory, CounterMemory, Opener, Selection, TapError};
 use std::sync::Arc;
 
-/// A tap that was chosen, with what an earlier process left of another one.
+/// The chosen tap, with what an earlier process left of another one.
 pub struct PreparedTap {
-    /// The tap.
-    pub chosen: Chosen,
-    /// Why it was taken.
-    pub why: String,
+    selection: Selection,
     /// The kernel tap's counters, where another tap goes on after it.
     older: Option<PinnedSets>,
+}
+
+impl PreparedTap {
+    /// Which tap it is.
+    #[must_use]
+    pub const fn kind(&self) -> TapKind {
+        self.selection.opener.kind()
+    }
 }
 
 /// Chooses the tap of a configuration, as far as it can be had here. Must be called while the
@@ -32,44 +37,44 @@ pub struct PreparedTap {
 /// forked here and is to hold nothing of it.
 ///
 /// # Errors
-/// When no tap is allowed, the one that was asked for does not work here, or something is in the way.
+/// When no tap is permitted, the requested one does not work here, or something is in the way.
 pub fn choose(config: &Config) -> Result<PreparedTap, ExitError> {
     let (pins, trouble) = pin_store(config)?;
     let pins = Arc::new(pins);
-    let (chosen, why) = tap(config, &pins)?;
-    if matches!(chosen, Chosen::Kernel(..)) {
+    let selection = tap(config, &pins)?;
+    if selection.kernel.is_some() {
         if let Some(trouble) = trouble {
             emit(&Event::NothingKept(&trouble));
         }
-        return Ok(PreparedTap { chosen, why, older: None });
+        return Ok(PreparedTap { selection, older: None });
     }
     let older = PinnedSets::take_down(pins).map_err(|error| tap_error(TapError::Kernel(error)))?;
-    Ok(PreparedTap { chosen, why, older: Some(older) })
+    Ok(PreparedTap { selection, older: Some(older) })
 }
 
-/// The tap that `choose` would take, as its name and why; nothing is adopted or kept.
+/// The name of the tap that [`choose`] would pick, and why; adopts and keeps nothing.
 ///
 /// # Errors
 /// See [`choose`].
 pub fn try_out(config: &Config) -> Result<(&'static str, String), ExitError> {
-    let (chosen, why) = tap(config, &Arc::new(PinStore::Nowhere))?;
-    Ok((chosen.kind().word(), why))
+    let selection = tap(config, &Arc::new(PinStore::Nowhere))?;
+    Ok((selection.opener.kind().word(), selection.why))
 }
 
-fn tap(config: &Config, pins: &Arc<PinStore>) -> Result<(Chosen, String), ExitError> {
-    let wanted = SetLayout {
+fn tap(config: &Config, pins: &Arc<PinStore>) -> Result<Selection, ExitError> {
+    let layout = SetLayout {
         pools: &config.pools,
         accounts: config.capacity,
         generation: identity(),
         node: keys::binding(&config.node_name),
     };
-    let open = |hook| Kernel::open(&wanted, hook, Arc::clone(pins));
+    let open = |hook| Kernel::open(&layout, hook, Arc::clone(pins));
     crate::tap::choose(config.backend, config.hook, open).map_err(tap_error)
 }
 
-/// Where the kernel tap is kept beyond the process, and why it is not.
+/// Where the kernel tap is pinned, or why it is not.
 fn pin_store(config: &Config) -> Result<(PinStore, Option<PinError>), ExitError> {
-    let elsewhere = matches!(config.backend, Backend::Ring | Backend::Pnet);
+    let elsewhere = matches!(config.backend, Some(TapKind::Ring | TapKind::Pnet));
     if config.store.is_none() || (elsewhere && !PinStore::may_hold_something(&config.pin)) {
         return Ok((PinStore::Nowhere, None));
     }
@@ -80,7 +85,7 @@ fn pin_store(config: &Config) -> Result<(PinStore, Option<PinError>), ExitError>
     }
 }
 
-/// What a meter is put together on.
+/// What a meter is assembled from.
 pub struct EngineParts {
     pub(super) history: CounterHistory,
     pub(super) roster: Roster,
@@ -89,17 +94,17 @@ pub struct EngineParts {
     pub(super) persistence: Persistence,
 }
 
-/// What the counters are kept in beyond the process: the kernel's pinned maps or a file in memory.
+/// What keeps the counters beyond the process: pinned kernel maps, or a file in memory.
 pub(super) struct Persistence {
     kernel: Option<Kernel>,
     older: Option<PinnedSets>,
-    /// The file of counters, while it is needed.
+    /// The counter file, while it is needed.
     file: Option<MemoryFile>,
     counts_into_file: bool,
 }
 
 impl EngineParts {
-    /// A meter without a tap over memory that the caller owns; nothing of it outlives the process.
+    /// A meter without a tap, on memory that the caller owns; nothing outlives the process.
     #[must_use]
     pub fn without_tap(config: &Config, memory: CounterMemory, seed: u64) -> Self {
         Self {
@@ -115,41 +120,39 @@ impl EngineParts {
         let seed = getrandom::u64().map_err(|error| ExitError::new(ExitStatus::Io, error.to_string()))?;
         let node = keys::binding(&config.node_name);
         let path = memory_file::beside(&config.control_socket);
-        let (chosen, why, older_sets) = match prepared {
-            Some(PreparedTap { chosen, why, older }) => (Some(chosen), Some(why), older),
-            None => (None, None, None),
+        let (opener, kernel, why, older_sets) = match prepared {
+            Some(PreparedTap { selection: Selection { opener, kernel, why }, older }) => {
+                (Some(opener), kernel, Some(why), older)
+            }
+            None => (None, None, None, None),
         };
         let heap = || CounterMemory::heap(config.capacity, identity());
         let in_process = || Roster::new(&config.pools, config.capacity, seed);
-        let footing = match chosen {
-            Some(Chosen::Kernel(kernel, attacher)) => {
+        let parts = match kernel {
+            Some(kernel) => {
                 let file = match &config.store {
-                    Some(_) => MemoryFile::existing(&path, node).map_err(file_failure)?,
+                    Some(_) => MemoryFile::existing(&path, node).map_err(file_error)?,
                     None => None,
                 };
                 let mut older = kernel.older();
-                older.extend(file.as_ref().map(MemoryFile::memory).transpose().map_err(io_failure)?);
+                older.extend(file.as_ref().map(MemoryFile::memory).transpose().map_err(io_error)?);
                 Self {
                     history: CounterHistory::after(kernel.memory(), older),
                     roster: Roster::over(kernel.owners(), &config.pools, config.capacity),
-                    opener: Some(Opener::Kernel(attacher)),
+                    opener,
                     why,
-                    persistence: Persistence { kernel: Some(*kernel), file, ..Persistence::NONE },
+                    persistence: Persistence { kernel: Some(kernel), file, ..Persistence::NONE },
                 }
             }
-            chosen => {
-                let opener = chosen.map(|chosen| match chosen {
-                    Chosen::Pnet => Opener::Pnet,
-                    _ => Opener::Ring,
-                });
+            None => {
                 let file = match &config.store {
                     Some(_) if opener.is_some() => {
                         let open = MemoryFile::open(&path, config.capacity, node, identity());
-                        Some(open.map_err(file_failure)?)
+                        Some(open.map_err(file_error)?)
                     }
                     _ => None,
                 };
-                let current = file.as_ref().map(MemoryFile::memory).transpose().map_err(io_failure)?;
+                let current = file.as_ref().map(MemoryFile::memory).transpose().map_err(io_error)?;
                 let older = older_sets.as_ref().map_or_else(Vec::new, |sets| sets.older.clone());
                 Self {
                     history: CounterHistory::after(current.unwrap_or_else(heap), older),
@@ -165,25 +168,25 @@ impl EngineParts {
                 }
             }
         };
-        Ok(footing)
+        Ok(parts)
     }
 }
 
 impl Persistence {
     const NONE: Self = Self { kernel: None, older: None, file: None, counts_into_file: false };
 
-    /// Keeps the counters beyond the process from here on.
+    /// Makes the counters outlive the process from here on.
     pub(super) fn keep(&mut self) -> Result<(), ExitError> {
         if let Some(kernel) = self.kernel.take() {
-            self.older = Some(kernel.keep().map_err(io_failure)?);
+            self.older = Some(kernel.pin().map_err(io_error)?);
         }
         if let Some(file) = &mut self.file {
-            file.keep().map_err(io_failure)?;
+            file.keep().map_err(io_error)?;
         }
         Ok(())
     }
 
-    /// Lets go of counters that nobody adds to: what they counted is in the store.
+    /// Drops counters that nobody adds to any more: what they counted is in the store.
     pub(super) fn forget_older(&mut self) {
         if let Some(older) = &mut self.older {
             older.forget_older();
@@ -195,7 +198,7 @@ impl Persistence {
         }
     }
 
-    /// Lets go of everything.
+    /// Removes everything.
     pub(super) fn remove(self) {
         if let Some(older) = self.older {
             older.remove();
@@ -206,11 +209,11 @@ impl Persistence {
     }
 }
 
-fn io_failure(error: std::io::Error) -> ExitError {
-    ExitError::new(ExitStatus::Io, format!("counters cannot be kept beyond the process: {error}"))
+fn io_error(error: std::io::Error) -> ExitError {
+    ExitError::new(ExitStatus::Io, format!("cannot keep counters beyond the process: {error}"))
 }
 
-fn file_failure(error: MemoryFileError) -> ExitError {
+fn file_error(error: MemoryFileError) -> ExitError {
     match error {
         MemoryFileError::Io { .. } | MemoryFileError::NotInMemory { .. } => {
             ExitError::new(ExitStatus::Io, error.to_string())
@@ -220,7 +223,7 @@ fn file_failure(error: MemoryFileError) -> ExitError {
     }
 }
 
-/// Names a memory that is made now.
+/// A new identity for counter memory.
 fn identity() -> [u8; 16] {
     environment::identity(&mut SystemRandomness)
 }

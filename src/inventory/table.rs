@@ -1,6 +1,6 @@
-//! The table of the inventory: every datum by place, with what of the sources it stands for.
+//! The table of the inventory, by place.
 //!
-//! Holds words only; `tests/inventory.rs` compares them with the sources.
+//! Holds text only; `tests/inventory.rs` compares it with the sources.
 
 use super::{Datum, Place};
 
@@ -9,7 +9,7 @@ pub const DATA: &[Datum] = &[
     Datum {
         place: Place::Memory,
         what: "names of accounts, and the slot of each",
-        kept: "until the period ends in which no source names them any more",
+        kept: "until the end of the first period in which no source names them",
         seen_by: "root, by reading the process's memory",
         covers: &[
             "roster/directory Directory: index names hasher last_number",
@@ -19,8 +19,8 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Memory,
-        what: "prefixes of accounts: which slot owns which address, as each source says",
-        kept: "while a source says it; the kernel tap keeps its own copy, below",
+        what: "prefixes of accounts: which slot owns which address, by source",
+        kept: "while a source assigns them; the kernel tap has its own copy, below",
         seen_by: "root, by reading the process's memory",
         covers: &[
             "roster Roster: table elsewhere book",
@@ -37,8 +37,8 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Memory,
-        what: "slots that wait for another account, and slots known by their tag alone",
-        kept: "one more close of an epoch, or the period",
+        what: "slots waiting for another account, and slots known only by their tag",
+        kept: "until the next close of an epoch, or the end of the period",
         seen_by: "root, by reading the process's memory",
         covers: &["roster Book: capacity next resting free nameless"],
     },
@@ -46,7 +46,7 @@ pub const DATA: &[Datum] = &[
         place: Place::Memory,
         what: "numbers of prefixes and accounts by source, as of the last close",
         kept: "until the next close",
-        seen_by: "the role roster, rounded up to 8",
+        seen_by: "the roster role, rounded up to a multiple of 8",
         covers: &[
             "roster Book: latched",
             "roster Counts: sources conflicts",
@@ -57,12 +57,12 @@ pub const DATA: &[Datum] = &[
         place: Place::Memory,
         what: "bytes and packets of each account in the open epoch, exact",
         kept: "the epoch (24 h by default)",
-        seen_by: "root, by reading the process's memory; the privacy role, when it is asked for",
+        seen_by: "root, by reading the process's memory; the privacy role, on request",
         covers: &[
             "meter/ledger Ledger: counters",
-            "meter/ledger Line: mark",
-            "meter/ledger Saved: line reading",
-            "meter/ledger Since: base given_away",
+            "meter/ledger SlotEntry: mark",
+            "meter/ledger SavedEntry: entry reading",
+            "meter/ledger SinceSave: base reassigned",
             "node Node: bases",
             "keeper Kept: readings",
         ],
@@ -70,25 +70,25 @@ pub const DATA: &[Datum] = &[
     Datum {
         place: Place::Memory,
         what: "bytes and packets of each account in the closed epochs of the period, exact",
-        kept: "the period (28 days by default, 35 at the most)",
-        seen_by: "root, by reading the process's memory; the privacy role, once a week for an account",
+        kept: "the period (28 days by default, 35 at most)",
+        seen_by: "root, by reading the process's memory; the privacy role, once a week per account",
         covers: &[
-            "meter/ledger Ledger: lines",
-            "meter/ledger Line: period",
+            "meter/ledger Ledger: entries",
+            "meter/ledger SlotEntry: period",
             "node Node: ledger",
             "keeper Kept: lines",
         ],
     },
     Datum {
         place: Place::Memory,
-        what: "the band of each account",
+        what: "the usage band of each account",
         kept: "until the next refresh (7 days or more)",
-        seen_by: "the role support, one account a call",
+        seen_by: "the support role, one account per request",
         covers: &["node Node: bands", "keeper Kept: bands"],
     },
     Datum {
         place: Place::Memory,
-        what: "sums of one epoch at its close, and what waits for a crowd",
+        what: "sums of one epoch at its close, and sums held back until the crowd is large enough",
         kept: "until it is released",
         seen_by: "root, by reading the process's memory",
         covers: &[
@@ -103,9 +103,9 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Memory,
-        what: "the release that is served, and the one that waits for its moment",
+        what: "the release being served, and the next one until it is due",
         kept: "until the next release",
-        seen_by: "everybody who reaches /metrics",
+        seen_by: "everyone who can reach /metrics",
         covers: &[
             "node Node: epochs",
             "meter/epoch Epochs: policy last sealed released",
@@ -117,7 +117,7 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Memory,
-        what: "when epochs, refreshes and periods end: the node's own clocks, no user's",
+        what: "when epochs, refreshes and periods end: the node's own times, no user's",
         kept: "while the node runs",
         seen_by: "root, by reading the process's memory",
         covers: &[
@@ -130,9 +130,9 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Memory,
-        what: "how often each member of staff asked today, which accounts were exported this week (keyed marks), and two counts of the period",
+        what: "how often each member of staff asked today, which accounts were exported this week (keyed marks), and two counts for the period",
         kept: "the day, the week, the period",
-        seen_by: "root, by reading the process's memory; the two counts: the privacy role, here",
+        seen_by: "root, by reading the process's memory; the two counts: the privacy role, in this report",
         covers: &[
             "node Node: limits",
             "limits Limits: allowed state",
@@ -143,23 +143,23 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Memory,
-        what: "keyed tags of accounts, and keys: the root key, the links of its chain, one for tags",
-        kept: "while the process lives; overwritten at its end",
+        what: "keyed tags of accounts, and keys: the root key, the links of its chain, the key of the tags",
+        kept: "while the process runs; overwritten when it ends",
         seen_by: "root, by reading the process's memory",
         covers: &[
             "roster Roster: identity",
             "roster Identity: tag tags",
             "keeper Checkpointer: store memory",
             "keeper Kept: tags",
-            "store/chain Link: generation fresh key",
+            "store/chain ChainLink: generation fresh key",
             "store/chain Chain: path doubtful",
             "control/desk Desk: tag",
         ],
     },
     Datum {
         place: Place::Memory,
-        what: "interfaces: index, name, how many packets their own counters told of, when one was let go of",
-        kept: "while they exist; 1,024 that are gone",
+        what: "interfaces: index, name, and what their own packet counters read when metering of them stopped",
+        kept: "while they exist; the last 1,024 that are gone",
         seen_by: "root, by reading the process's memory",
         covers: &[
             "tap/follow Attachment: remembered serial index name source",
@@ -183,9 +183,9 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Memory,
-        what: "the state of taps, sources, saves, reloads and sandbox",
-        kept: "while the process lives",
-        seen_by: "everybody who reaches /metrics; any role",
+        what: "the state of taps, sources, saves, reloads and the sandbox",
+        kept: "while the process runs",
+        seen_by: "everyone who can reach /metrics; any role",
         covers: &[
             "publish/exposition Health: taps sources close_ok store_ok reload_ok",
             "control/desk Desk: health sandbox backend profile roster node changes",
@@ -194,8 +194,8 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Memory,
-        what: "ring tap: headers of packets (40 bytes, up to 80 of a super-packet) in memory shared with the kernel",
-        kept: "until they are parsed: 8 ms when the node is not overloaded; cleared then",
+        what: "ring tap: packet headers (40 bytes, up to 80 for a super-packet) in memory shared with the kernel",
+        kept: "until parsed, within 8 ms unless the node is overloaded; then cleared",
         seen_by: "root, by reading the process's memory",
         covers: &[
             "tap/ring Ring: memory blocks walked",
@@ -205,14 +205,14 @@ pub const DATA: &[Datum] = &[
     Datum {
         place: Place::Memory,
         what: "pnet tap: whole packets, one at a time",
-        kept: "until it is counted; cleared then",
+        kept: "until counted; then cleared",
         seen_by: "root, by reading the process's memory",
         covers: &["tap/pnet Side: receiver queued"],
     },
     Datum {
         place: Place::Memory,
-        what: "of those who may log in to /metrics: keyed digests of the names, hashes of the passwords, and keyed digests of one right credential a name and of the last sixteen wrong ones",
-        kept: "until a reload that changes them, or the end of the process",
+        what: "log-ins to /metrics: keyed digests of the names, hashes of the passwords, and keyed digests of one right credential per name and of the last sixteen wrong ones",
+        kept: "until a reload changes them, or the process ends",
         seen_by: "root; the daemon's user",
         covers: &[
             "publish/web/login LogIn: key rows cost failed",
@@ -222,15 +222,15 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Memory,
-        what: "TLS: the private key and the certificates, and the keys of connections while they last; no session and no ticket",
-        kept: "until a reload that exchanges them, or the end of the process",
+        what: "TLS: the private key and the certificates, and the keys of open connections; no sessions and no tickets",
+        kept: "until a reload replaces them, or the process ends",
         seen_by: "root; the daemon's user",
         covers: &["publish/web WebConfig: tls", "world Secret: bytes others_may_read"],
     },
     Datum {
         place: Place::Kernel,
         what: "kernel tap: bytes and packets of each slot and direction, cumulative",
-        kept: "while the program is attached, and until the next process has taken them over; a stop removes them",
+        kept: "while the program is attached, and until the next process takes them over; a stop removes them",
         seen_by: "root; the daemon's user",
         covers: &[
             "map: up down",
@@ -242,8 +242,8 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Kernel,
-        what: "kernel tap: keyed tags of the slots' accounts, and what names the memory",
-        kept: "while the program is attached, and until the next process has taken them over; a stop removes them",
+        what: "kernel tap: keyed tags of the slots' accounts, and what identifies the memory",
+        kept: "while the program is attached, and until the next process takes them over; a stop removes them",
         seen_by: "root; the daemon's user",
         covers: &[
             "map: tags info",
@@ -254,8 +254,8 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Kernel,
-        what: "kernel tap: which slot owns which address: the roster's own map",
-        kept: "while the program is attached, and until the next process has taken them over; a stop removes them",
+        what: "kernel tap: which slot owns which address, which is the roster's own map",
+        kept: "while the program is attached, and until the next process takes them over; a stop removes them",
         seen_by: "root; the daemon's user",
         covers: &[
             "map: owners hosts_v4 hosts_v6 routes_v4 routes_v6",
@@ -266,30 +266,30 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Kernel,
-        what: "names of pins: a random number for maps and programs, the index of the interface for links; when each was made",
-        kept: "as long as what they name; with the descriptor store there are none",
+        what: "names of pins: a random number for maps and programs, the interface index for links; when each was created",
+        kept: "as long as what they pin; none when systemd's descriptor store is used",
         seen_by: "root; the daemon's user",
         covers: &["file: tap.pin"],
     },
     Datum {
         place: Place::MemoryFile,
         what: "ring and pnet taps: counters and keyed tags of each slot, and interfaces by index with their own counters",
-        kept: "until a stop; with store.mode = \"sealed\" only",
+        kept: "until a stop; only with store.mode = \"sealed\"",
         seen_by: "root; the daemon's user",
         covers: &["file: control.counters", "tap/memory_file Header: slots generation node"],
     },
     Datum {
         place: Place::MemoryFile,
         what: "the control socket",
-        kept: "while the process lives",
-        seen_by: "everybody may connect; roles decide",
+        kept: "while the process runs",
+        seen_by: "everyone may connect; roles decide what they may ask",
         covers: &["file: control.socket"],
     },
     Datum {
         place: Place::Disk,
-        what: "the sealed blob: all of an account's figures above under its keyed tag, bands, releases, limits, marks; one size whatever it holds",
-        kept: "until the next save; the period",
-        seen_by: "who has the root key and that night's chain file",
+        what: "the sealed blob: each account's figures above under its keyed tag, bands, releases, limits, marks; its size never depends on its contents",
+        kept: "until the next save; figures for the period",
+        seen_by: "whoever has the root key and that night's chain file",
         covers: &[
             "file: store.path",
             "store/image Record: tag period mark reading band",
@@ -299,30 +299,30 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Disk,
-        what: "the blob's header: version, capacity, which node, number of closes, a check of the key",
+        what: "the blob's header: version, capacity, node, number of closes, a check of the key",
         kept: "until the next save",
-        seen_by: "who reads the disk",
+        seen_by: "whoever reads the disk",
         covers: &["store/format Header: version capacity node generation key_check nonce"],
     },
     Datum {
         place: Place::Disk,
-        what: "the chain file: the random link that the blob's key needs beside the root key",
+        what: "the chain file: the random link that the blob's key needs besides the root key",
         kept: "until the next close; flash may keep old sectors",
-        seen_by: "who reads the disk",
+        seen_by: "whoever reads the disk",
         covers: &["file: store.path.chain"],
     },
     Datum {
         place: Place::Disk,
-        what: "the operator's own files: configuration, roster, root key, web configuration, certificates; read, never written",
+        what: "the operator's files: configuration, roster, root key, web configuration, certificates; read, never written",
         kept: "as long as the operator wants",
-        seen_by: "as their modes say",
+        seen_by: "whoever their modes allow",
         covers: &["file: configuration"],
     },
     Datum {
         place: Place::Published,
-        what: "node totals of the last epoch, with noise (or coarse, as the mode says), and counts rounded up to powers of two",
-        kept: "until the next release; as long as who scrapes it keeps it",
-        seen_by: "everybody who reaches /metrics",
+        what: "node totals of the last epoch, noisy or coarse depending on the mode, and counts rounded up to powers of two",
+        kept: "until the next release; as long as whoever scrapes it keeps it",
+        seen_by: "everyone who can reach /metrics",
         covers: &["series: blindmeter_epoch blindmeter_epoch_bytes blindmeter_epoch_unattributed_bytes \
              blindmeter_epoch_suppressed blindmeter_epoch_irregular_accounts \
              blindmeter_epoch_mass_event blindmeter_epoch_interrupted blindmeter_epoch_lost_packets \
@@ -330,17 +330,17 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Published,
-        what: "the state of the daemon, by events that traffic cannot cause",
+        what: "the state of the daemon, which traffic cannot change",
         kept: "until it changes",
-        seen_by: "everybody who reaches /metrics",
+        seen_by: "everyone who can reach /metrics",
         covers: &["series: blindmeter_info blindmeter_tap_attached blindmeter_roster_source_up \
              blindmeter_store_ok blindmeter_config_last_reload_successful"],
     },
     Datum {
         place: Place::Answer,
-        what: "one account's band and flags",
-        kept: "the answer",
-        seen_by: "the role support: 30 a minute, 100 a day",
+        what: "one account's usage band and flags",
+        kept: "for the answer only",
+        seen_by: "the support role: 30 a minute, 100 a day",
         covers: &[
             "answer: Account",
             "publish/support AccountView: schema_version account band flags",
@@ -351,8 +351,8 @@ pub const DATA: &[Datum] = &[
     Datum {
         place: Place::Answer,
         what: "everything held about one account, exact",
-        kept: "the answer",
-        seen_by: "the role privacy: once a week for an account, 20 a day",
+        kept: "for the answer only",
+        seen_by: "the privacy role: once a week per account, 20 a day",
         covers: &[
             "answer: Export",
             "publish/support AccountExport: schema_version account period open_epoch baseline flags",
@@ -361,9 +361,9 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Answer,
-        what: "the node's exact counts of the period",
-        kept: "the answer",
-        seen_by: "the role privacy",
+        what: "the node's exact totals of the period",
+        kept: "for the answer only",
+        seen_by: "the privacy role",
         covers: &[
             "answer: Node",
             "publish/support NodeExport: schema_version attributed unattributed not_ip malformed lost",
@@ -372,9 +372,9 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Answer,
-        what: "numbers about the roster; of sources that follow connections as of the last close, rounded up to 8",
-        kept: "the answer",
-        seen_by: "the role roster",
+        what: "sizes of the roster; for sources that follow connections, as of the last close and rounded up to a multiple of 8",
+        kept: "for the answer only",
+        seen_by: "the roster role",
         covers: &[
             "answer: Counts",
             "control/protocol CountsReport: schema_version sources conflicts skipped_lines",
@@ -384,7 +384,7 @@ pub const DATA: &[Datum] = &[
     Datum {
         place: Place::Answer,
         what: "the state of the daemon",
-        kept: "the answer",
+        kept: "for the answer only",
         seen_by: "any role",
         covers: &[
             "answer: Status",
@@ -396,23 +396,23 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Answer,
-        what: "how often bands were looked up and accounts exported since the period began",
-        kept: "the answer",
-        seen_by: "the role privacy",
+        what: "how many bands were looked up and accounts exported since the period began",
+        kept: "for the answer only",
+        seen_by: "the privacy role",
         covers: &["answer: Asked"],
     },
     Datum {
         place: Place::Answer,
-        what: "that something was done, or why not: repeats nothing of the request",
-        kept: "the answer",
-        seen_by: "who asked",
+        what: "that a request succeeded, or why not; repeats nothing of the request",
+        kept: "for the answer only",
+        seen_by: "whoever asked",
         covers: &["answer: Done Error"],
     },
     Datum {
         place: Place::Log,
-        what: "starts, stops, reloads, saves that fail, interfaces that are named, what is missing: nothing that traffic causes",
+        what: "starts, stops, reloads, failed saves, named interfaces, what is missing; nothing that traffic causes",
         kept: "as long as the host's log keeps it; the host adds times",
-        seen_by: "who reads the host's log",
+        seen_by: "whoever reads the host's log",
         covers: &["event: LabBuild TapChosen NothingKept SandboxMissing MemoryStart FirstStart Resumed \
              ResumedWithoutCounters LossAccepted SaveFailed SaveRecovered InterfaceAwaited \
              InterfaceAttached InterfaceGone LinkTypeUnsupported InterfaceRefused UnknownRoleMember \

@@ -52,32 +52,6 @@ pub(crate) struct Packet {
     pub(crate) segment: u16,
 }
 
-impl Packet {
-    /// What the kernel would say of a super-packet: the parser wants to know which transport it is.
-    pub(crate) fn transport_is_tcp(&self) -> bool {
-        let mut at = 0;
-        if self.ethernet {
-            at = 14;
-            while let Some([0x81 | 0x88 | 0x91, ..]) = self.bytes.get(at - 2..at) {
-                at += 4;
-            }
-        }
-        let byte = |at: usize| self.bytes.get(at).copied().unwrap_or(0);
-        let (mut protocol, mut next) =
-            if byte(at) >> 4 == 4 { (byte(at + 9), 0) } else { (byte(at + 6), at + 40) };
-        while byte(at) >> 4 == 6 && [0, 43, 44, 51, 60].contains(&protocol) && next < self.bytes.len() {
-            let length = usize::from(byte(next + 1));
-            let header = match protocol {
-                44 => 8,
-                51 => (length + 2) * 4,
-                _ => (length + 1) * 8,
-            };
-            (protocol, next) = (byte(next), next + header);
-        }
-        protocol == 6
-    }
-}
-
 impl fmt::Display for Packet {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let link = if self.ethernet { "Ethernet" } else { "IP" };

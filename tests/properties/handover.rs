@@ -11,7 +11,7 @@ use blindmeter::roster::account::AccountName;
 use blindmeter::roster::address::{Prefix, TunnelAddress};
 use blindmeter::roster::{Roster, Source};
 use blindmeter::tap::Attribution;
-use blindmeter::tap::frame::Link;
+use blindmeter::tap::frame::LinkType;
 use proptest::prelude::*;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -76,7 +76,7 @@ fn send(attribution: &Attribution, seed: u64, stop: &AtomicBool) -> Vec<u64> {
         for (at, packet) in packets.iter().enumerate() {
             let bytes = 40 + randomness.below_u64(1400);
             let direction = if at % 2 == 0 { Direction::Up } else { Direction::Down };
-            attribution.count(Link::RawIp, packet, bytes, direction, None);
+            attribution.count(LinkType::RawIp, packet, bytes, direction, None);
             sent[at / 2] += bytes;
         }
     }

@@ -17,7 +17,7 @@ fn accepted(daemon: &Daemon<'_>) {
 
 fn refused(daemon: &Daemon<'_>, texts: &[&str]) -> String {
     let line = daemon.reload();
-    assert!(line.starts_with("blindmeter: reload refused, the old configuration stays: "), "{line}");
+    assert!(line.starts_with("blindmeter: reload refused, keeping the old configuration: "), "{line}");
     for text in texts {
         assert!(line.contains(text), "{text:?} is named: {line}");
     }
@@ -93,7 +93,7 @@ fn each_file_in_turn(owner: u32) {
     // The key: another one is refused until its certificate is there as well.
     let other = fixture.authority.issue(Purpose::Server);
     fixture.replace("server.key", &other.key);
-    let line = refused(&daemon, &["line 3: tls_server_config.key_file", "is not the key of the certificate"]);
+    let line = refused(&daemon, &["line 3: tls_server_config.key_file", "does not match the certificate"]);
     assert!(names(&line, &fixture.path("server.key")), "{line}");
     assert_eq!(asks(&fixture, port, &client), Some((200, der(&renewed))));
     fixture.replace("server.crt", &other.certificate);
@@ -153,7 +153,7 @@ fn a_bad_file_is_refused_whole_and_the_old_certificate_is_served_on() {
         ("server.key", &*other.key, "line 3: tls_server_config.key_file"),
         ("server.key", &other.key[..60], "line 3: tls_server_config.key_file"),
         ("clients.crt", half, "line 5: tls_server_config.client_ca_file"),
-        ("web.yml", "tls_server_config: {", "line 2: not YAML"),
+        ("web.yml", "tls_server_config: {", "line 2: invalid YAML"),
         (
             "web.yml",
             "tls_server_config: {min_version: TLS12}",
@@ -164,7 +164,7 @@ fn a_bad_file_is_refused_whole_and_the_old_certificate_is_served_on() {
             &*web("basic_auth_users: {canary: canary}"),
             "line 6: basic_auth_users: expected a bcrypt",
         ),
-        ("web.yml", &*web("rate_limit: {burst: 1}"), "line 6: rate_limit: not read"),
+        ("web.yml", &*web("rate_limit: {burst: 1}"), "line 6: rate_limit: not supported"),
     ] {
         // What is good of the same reload is not taken either.
         fixture.replace("roster.csv", "prefix,account\n10.77.0.1,canary-one\n10.77.0.2,canary-two\n");
@@ -184,7 +184,7 @@ fn a_bad_file_is_refused_whole_and_the_old_certificate_is_served_on() {
         assert!(page.contains("\nblindmeter_config_last_reload_successful 1\n"), "{page}");
     }
     fs::set_permissions(fixture.path("server.key"), Permissions::from_mode(0o644)).expect("ours");
-    refused(&daemon, &["line 3:", "its group or others may read or write it; chmod 600 it"]);
+    refused(&daemon, &["line 3:", "its group or others can read or write it; chmod 600 it"]);
     let said = daemon.said();
     for secret in [&fixture.pair.key, &other.key, half] {
         let line = secret.lines().nth(1).expect("a line of base64");
@@ -235,7 +235,7 @@ fn a_folder_that_is_new_needs_a_restart_and_the_refusal_says_so() {
     let path = folder.path().join("server.crt");
     fs::write(&path, &fixture.pair.certificate).expect("ours");
     fixture.replace("web.yml", &TLS.replace("@server.crt", &path.display().to_string()));
-    refused(&daemon, &["line 1: tls_server_config.cert_file", "Permission denied", "needs a restart"]);
+    refused(&daemon, &["line 1: tls_server_config.cert_file", "Permission denied", "restart the daemon"]);
     drop(daemon);
     let _daemon = fixture.start();
     assert_eq!(fixture.client().get(fixture.port(), "/-/ready").expect("an answer").status, 200);

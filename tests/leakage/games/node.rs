@@ -10,7 +10,7 @@ use super::worlds::DAY_SECONDS;
 use blindmeter::control::protocol::{Answer, Request};
 use blindmeter::engine::End;
 use blindmeter::meter::slot::Direction;
-use blindmeter::tap::frame::Link;
+use blindmeter::tap::frame::LinkType;
 use tokio::runtime::Runtime;
 
 /// Midnight of a day in 2026 on which a period and a refresh of the bands begin.
@@ -127,7 +127,7 @@ impl Node {
         let headers = &self.headers[account];
         for (header, bytes, way) in [(&headers[0], up, Direction::Up), (&headers[1], down, Direction::Down)] {
             if bytes > 0 {
-                attribution.count(Link::RawIp, header, bytes, way, None);
+                attribution.count(LinkType::RawIp, header, bytes, way, None);
             }
         }
     }
