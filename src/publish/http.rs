@@ -115,9 +115,7 @@ pub fn router(pages: Arc<Pages>) -> Router {
     };
     let metrics = move || async move {
         let headers = [(CONTENT_TYPE, super::exposition::CONTENT_TYPE), (CACHE_CONTROL, "no-store")];
-        let page = pages.metrics();
-        let response = (headers, Bytes::from(page)).into_response();
-        response
+        (headers, Bytes::from(pages.metrics())).into_response()
     };
     Router::new()
         .route("/metrics", get(metrics))
