@@ -1,5 +1,5 @@
-//! Every planted leak, and the test that catches it. What is planted is in `src/planted.rs`; the row is
-//! the design's.
+//! Every planted leak, and the test that catches it. What is planted is in `source/`; the row is the
+//! design's.
 
 /// A test.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
