@@ -71,9 +71,6 @@ pub struct Datum {
     pub kept: &'static str,
     /// Who may see it.
     pub seen_by: &'static str,
-    /// What of the code it stands for: the fields of a struct (`meter/ledger Line: period mark`), or
-    /// names (`series`, `event`, `answer`, `map`, `file`).
-    pub covers: &'static [&'static str],
 }
 
 /// What no meter can hide, and this one does not: said beside the table.

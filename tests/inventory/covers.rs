@@ -1,0 +1,283 @@
+//! What of the sources each datum of the inventory stands for: the fields of a struct
+//! (`meter/ledger Line: period mark`), or names (`series`, `event`, `answer`, `map`, `file`).
+
+/// By the words of the datum in the table (`src/inventory/table.rs`).
+pub(crate) const COVERS: &[(&str, &[&str])] = &[
+    (
+        "names of accounts, and the slot of each",
+        &[
+            "roster/directory Directory: index names hasher last_number",
+            "roster/directory Names: text places",
+            "roster Roster: directory",
+        ],
+    ),
+    (
+        "prefixes of accounts: which slot owns which address, as each source says",
+        &[
+            "roster Roster: table elsewhere book",
+            "roster Book: claims contradicted",
+            "roster/claims Assignments: pools",
+            "roster/claims Assignments: v4 v6",
+            "roster/claims Pool: range claims",
+            "roster/table Pool: first slots",
+            "roster/table Table: pools v4 v6",
+            "roster/table Prefixes: entries lengths used seed",
+            "roster/table Entry: high low owner",
+            "roster/owners Owned: prefix slot source",
+        ],
+    ),
+    (
+        "slots that wait for another account, and slots known by their tag alone",
+        &["roster Book: capacity next resting free nameless"],
+    ),
+    (
+        "numbers of prefixes and accounts by source, as of the last close",
+        &[
+            "roster Book: latched",
+            "roster Counts: sources conflicts",
+            "roster SourceCounts: prefixes accounts",
+        ],
+    ),
+    (
+        "bytes and packets of each account in the open epoch, exact",
+        &[
+            "meter/ledger Ledger: counters",
+            "meter/ledger Line: mark",
+            "meter/ledger Saved: line reading",
+            "meter/ledger Since: base given_away",
+            "node Node: bases",
+            "keeper Kept: readings",
+        ],
+    ),
+    (
+        "bytes and packets of each account in the closed epochs of the period, exact",
+        &[
+            "meter/ledger Ledger: lines",
+            "meter/ledger Line: period",
+            "node Node: ledger",
+            "keeper Kept: lines",
+        ],
+    ),
+    ("the band of each account", &["node Node: bands", "keeper Kept: bands"]),
+    (
+        "sums of one epoch at its close, and what waits for a crowd",
+        &[
+            "meter/ledger Sealed: attributed clamped largest_up_bytes largest_down_bytes \
+             active_accounts unattributed malformed lost",
+            "meter/ledger NodeTotals: attributed unattributed not_ip malformed lost",
+            "meter/epoch Carry: sums scale",
+            "meter/epoch Epochs: carried within",
+            "meter/raised FlagCounts: accounts mass_event interrupted failed_attempts",
+            "meter/clamp Sums: up_bytes down_bytes",
+        ],
+    ),
+    (
+        "the release that is served, and the one that waits for its moment",
+        &[
+            "node Node: epochs",
+            "meter/epoch Epochs: policy last sealed released",
+            "meter/release Release: ordinal up_bytes down_bytes suppressed unattributed_up_bytes \
+             unattributed_down_bytes lost_packets malformed_packets irregular_accounts mass_event \
+             interrupted failed_attempts",
+            "publish/http Pages: released status",
+        ],
+    ),
+    (
+        "when epochs, refreshes and periods end: the node's own clocks, no user's",
+        &[
+            "node Node: clock schedule refresh_index refreshed_at period_index period_began_at \
+             publish_at durable keeps",
+            "schedule Schedule: length_seconds state",
+            "schedule ScheduleState: open last closed_at below_since was_ahead",
+            "keeper Checkpointer: clock last failing",
+        ],
+    ),
+    (
+        "how often each member of staff asked today, which accounts were exported this week (keyed marks), and two counts of the period",
+        &[
+            "node Node: limits",
+            "limits Limits: allowed state",
+            "limits RateLimitState: seen_at minute day week staff exported look_ups exports",
+            "limits Window: index elapsed_nanoseconds",
+            "limits Staff: uid shown_this_minute shown_today exported_today",
+        ],
+    ),
+    (
+        "keyed tags of accounts, and keys: the root key, the links of its chain, one for tags",
+        &[
+            "roster Roster: identity",
+            "roster Identity: tag tags",
+            "keeper Checkpointer: store memory",
+            "keeper Kept: tags",
+            "store/chain Link: generation fresh key",
+            "store/chain Chain: path doubtful",
+            "control/desk Desk: tag",
+        ],
+    ),
+    (
+        "interfaces: index, name, how many packets their own counters told of, when one was let go of",
+        &[
+            "tap/follow Attachment: remembered serial index name source",
+            "tap/links InterfaceEntry: index name hardware passed",
+            "tap/links Passed: up down",
+            "tap/gap Left: index name packets",
+            "tap/memory CounterMemory: links",
+        ],
+    ),
+    (
+        "users and groups that have a role, and who is at the other end of a control connection",
+        &[
+            "control/desk AccessPolicy: roster support privacy",
+            "control/desk Desk: access probe",
+            "guard/peer Peer: uid gids",
+            "guard/peer Members: uids gids",
+        ],
+    ),
+    (
+        "the state of taps, sources, saves, reloads and sandbox",
+        &[
+            "publish/exposition Health: taps sources close_ok store_ok reload_ok",
+            "control/desk Desk: health sandbox backend profile roster node changes",
+            "node Node: randomness",
+        ],
+    ),
+    (
+        "ring tap: headers of packets (40 bytes, up to 80 of a super-packet) in memory shared with the kernel",
+        &["tap/ring Ring: memory blocks walked", "tap/frame IpPacket: source destination bytes offset"],
+    ),
+    ("pnet tap: whole packets, one at a time", &["tap/pnet Side: receiver queued"]),
+    (
+        "of those who may log in to /metrics: keyed digests of the names, hashes of the passwords, and keyed digests of one right credential a name and of the last sixteen wrong ones",
+        &[
+            "publish/web/login LogIn: key rows cost failed",
+            "publish/web/login Row: name hash proven",
+            "publish/web WebConfig: log_in headers asks_clients warnings",
+        ],
+    ),
+    (
+        "TLS: the private key and the certificates, and the keys of connections while they last; no session and no ticket",
+        &["publish/web WebConfig: tls", "world Secret: bytes others_may_read"],
+    ),
+    (
+        "kernel tap: bytes and packets of each slot and direction, cumulative",
+        &[
+            "map: up down",
+            "tap/memory CounterMemory: counters generation adopted",
+            "tap/memory CounterHistory: current older",
+            "meter/counters Cell: bytes packets",
+            "meter/counters Counters: up down",
+        ],
+    ),
+    (
+        "kernel tap: keyed tags of the slots' accounts, and what names the memory",
+        &[
+            "map: tags info",
+            "tap/kernel/header Header: slots generation predecessor node layout pools",
+            "tap/memory CounterMemory: tags",
+            "meter/tags TagCell: low high",
+        ],
+    ),
+    (
+        "kernel tap: which slot owns which address: the roster's own map",
+        &[
+            "map: owners hosts_v4 hosts_v6 routes_v4 routes_v6",
+            "tap/kernel/owners KernelOwners: pools dense in_use tables entries",
+            "tap/kernel/owners Pools: pools slots",
+            "tap/kernel/owners Pool: first size base",
+        ],
+    ),
+    (
+        "names of pins: a random number for maps and programs, the index of the interface for links; when each was made",
+        &["file: tap.pin"],
+    ),
+    (
+        "ring and pnet taps: counters and keyed tags of each slot, and interfaces by index with their own counters",
+        &["file: control.counters", "tap/memory_file Header: slots generation node"],
+    ),
+    ("the control socket", &["file: control.socket"]),
+    (
+        "the sealed blob: all of an account's figures above under its keyed tag, bands, releases, limits, marks; one size whatever it holds",
+        &[
+            "file: store.path",
+            "store/image Record: tag period mark reading band",
+            "store/image Head: memory boot schedule publish_at sealed released refresh_index \
+             refreshed_at period_index period_began_at carry limits",
+        ],
+    ),
+    (
+        "the blob's header: version, capacity, which node, number of closes, a check of the key",
+        &["store/format Header: version capacity node generation key_check nonce"],
+    ),
+    (
+        "the chain file: the random link that the blob's key needs beside the root key",
+        &["file: store.path.chain"],
+    ),
+    (
+        "the operator's own files: configuration, roster, root key, web configuration, certificates; read, never written",
+        &["file: configuration"],
+    ),
+    (
+        "node totals of the last epoch, with noise (or coarse, as the mode says), and counts rounded up to powers of two",
+        &["series: blindmeter_epoch blindmeter_epoch_bytes blindmeter_epoch_unattributed_bytes \
+             blindmeter_epoch_suppressed blindmeter_epoch_irregular_accounts \
+             blindmeter_epoch_mass_event blindmeter_epoch_interrupted blindmeter_epoch_lost_packets \
+             blindmeter_epoch_malformed_packets blindmeter_epoch_failed_attempts"],
+    ),
+    (
+        "the state of the daemon, by events that traffic cannot cause",
+        &["series: blindmeter_info blindmeter_tap_attached blindmeter_roster_source_up \
+             blindmeter_store_ok blindmeter_config_last_reload_successful"],
+    ),
+    (
+        "one account's band and flags",
+        &[
+            "answer: Account",
+            "publish/support AccountView: schema_version account band flags",
+            "publish/support BandReport: at_least_bytes below_bytes",
+            "publish/support FlagReport: kind severity advice",
+        ],
+    ),
+    (
+        "everything held about one account, exact",
+        &[
+            "answer: Export",
+            "publish/support AccountExport: schema_version account period open_epoch baseline flags",
+            "publish/support TotalsReport: up_bytes up_packets down_bytes down_packets",
+        ],
+    ),
+    (
+        "the node's exact counts of the period",
+        &[
+            "answer: Node",
+            "publish/support NodeExport: schema_version attributed unattributed not_ip malformed lost",
+            "publish/support PacketsReport: packets",
+        ],
+    ),
+    (
+        "numbers about the roster; of sources that follow connections as of the last close, rounded up to 8",
+        &[
+            "answer: Counts",
+            "control/protocol CountsReport: schema_version sources conflicts skipped_lines",
+            "control/protocol SourceReport: source prefixes accounts latched",
+        ],
+    ),
+    (
+        "the state of the daemon",
+        &[
+            "answer: Status",
+            "control/protocol StatusReport: schema_version backend interfaces sources last_close_ok \
+             last_save_ok reload_ok conflicts sandbox sandbox_missing system_calls profile",
+            "control/protocol InterfaceReport: interface attached",
+            "control/protocol SourceState: source up",
+        ],
+    ),
+    ("how often bands were looked up and accounts exported since the period began", &["answer: Asked"]),
+    ("that something was done, or why not: repeats nothing of the request", &["answer: Done Error"]),
+    (
+        "starts, stops, reloads, saves that fail, interfaces that are named, what is missing: nothing that traffic causes",
+        &["event: LabBuild TapChosen NothingKept SandboxMissing MemoryStart FirstStart Resumed \
+             ResumedWithoutCounters LossAccepted SaveFailed SaveRecovered InterfaceAwaited \
+             InterfaceAttached InterfaceGone LinkTypeUnsupported InterfaceRefused UnknownRoleMember \
+             ListeningWide ListeningInClear ListeningToAll CertificateOver CertificateEarly NameLooksLikeAddress Ready Reloaded ReloadRefused Stopping HandingOver"],
+    ),
+];
