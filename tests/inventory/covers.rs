@@ -16,9 +16,9 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         &[
             "roster Roster: table elsewhere book",
             "roster Book: claims contradicted",
-            "roster/claims Assignments: pools",
-            "roster/claims Assignments: v4 v6",
-            "roster/claims Pool: range claims",
+            "roster/assignments Assignments: pools",
+            "roster/assignments Assignments: v4 v6",
+            "roster/assignments Pool: range claims",
             "roster/table Pool: first slots",
             "roster/table Table: pools v4 v6",
             "roster/table Prefixes: entries lengths used seed",
@@ -46,7 +46,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
             "meter/ledger Saved: line reading",
             "meter/ledger Since: base given_away",
             "node Node: bases",
-            "keeper Kept: readings",
+            "engine/checkpoint SavedSlots: readings",
         ],
     ),
     (
@@ -55,10 +55,10 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
             "meter/ledger Ledger: lines",
             "meter/ledger Line: period",
             "node Node: ledger",
-            "keeper Kept: lines",
+            "engine/checkpoint SavedSlots: lines",
         ],
     ),
-    ("the band of each account", &["node Node: bands", "keeper Kept: bands"]),
+    ("the band of each account", &["node Node: bands", "engine/checkpoint SavedSlots: bands"]),
     (
         "sums of one epoch at its close, and what waits for a crowd",
         &[
@@ -67,7 +67,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
             "meter/ledger NodeTotals: attributed unattributed not_ip malformed lost",
             "meter/epoch Carry: sums scale",
             "meter/epoch Epochs: carried within",
-            "meter/raised FlagCounts: accounts mass_event interrupted failed_attempts",
+            "meter/flag_counts FlagCounts: accounts mass_event interrupted failed_attempts",
             "meter/clamp Sums: up_bytes down_bytes",
         ],
     ),
@@ -87,19 +87,19 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         &[
             "node Node: clock schedule refresh_index refreshed_at period_index period_began_at \
              publish_at durable keeps",
-            "schedule Schedule: length_seconds state",
-            "schedule ScheduleState: open last closed_at below_since was_ahead",
-            "keeper Checkpointer: clock last failing",
+            "node/schedule Schedule: length_seconds state",
+            "node/schedule ScheduleState: open last closed_at below_since was_ahead",
+            "engine/checkpoint Checkpointer: clock last failing",
         ],
     ),
     (
         "how often each member of staff asked today, which accounts were exported this week (keyed marks), and two counts of the period",
         &[
             "node Node: limits",
-            "limits Limits: allowed state",
-            "limits RateLimitState: seen_at minute day week staff exported look_ups exports",
-            "limits Window: index elapsed_nanoseconds",
-            "limits Staff: uid shown_this_minute shown_today exported_today",
+            "node/rate_limits RateLimits: allowed state",
+            "node/rate_limits RateLimitState: seen_at minute day week staff exported look_ups exports",
+            "node/rate_limits Window: index elapsed_nanoseconds",
+            "node/rate_limits Staff: uid shown_this_minute shown_today exported_today",
         ],
     ),
     (
@@ -107,37 +107,41 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         &[
             "roster Roster: identity",
             "roster Identity: tag tags",
-            "keeper Checkpointer: store memory",
-            "keeper Kept: tags",
+            "engine/checkpoint Checkpointer: store memory",
+            "engine/checkpoint SavedSlots: tags",
             "store/chain Link: generation fresh key",
             "store/chain Chain: path doubtful",
-            "control/desk Desk: tag",
+            "engine/state State: tag",
         ],
     ),
     (
         "interfaces: index, name, how many packets their own counters told of, when one was let go of",
         &[
-            "tap/follow Attachment: remembered serial index name source",
-            "tap/links InterfaceEntry: index name hardware passed",
-            "tap/links Passed: up down",
+            "tap/worker Attachment: remembered serial index name source",
+            "tap/interfaces InterfaceEntry: index name hardware passed",
+            "tap/interfaces Passed: up down",
             "tap/gap Left: index name packets",
-            "tap/memory CounterMemory: links",
+            "tap/counter_memory CounterMemory: links",
         ],
     ),
     (
         "users and groups that have a role, and who is at the other end of a control connection",
         &[
-            "control/desk AccessPolicy: roster support privacy",
-            "control/desk Desk: access probe",
-            "guard/peer Peer: uid gids",
-            "guard/peer Members: uids gids",
+            "control/access AccessPolicy: roster support privacy",
+            "control/handler Handler: access",
+            "engine/state State: probe",
+            "control/peer Peer: uid gids",
+            "control/peer Members: uids gids",
         ],
     ),
     (
         "the state of taps, sources, saves, reloads and sandbox",
         &[
-            "publish/exposition Health: taps sources close_ok store_ok reload_ok",
-            "control/desk Desk: health sandbox backend profile roster node changes",
+            "engine/state Health: taps sources close_ok store_ok reload_ok",
+            "control/handler Handler: state",
+            "engine/state Board: health pages policy",
+            "engine/state State: roster node writer board sandbox backend",
+            "system/sandbox SandboxStatus: missing calls",
             "node Node: randomness",
         ],
     ),
@@ -156,14 +160,14 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
     ),
     (
         "TLS: the private key and the certificates, and the keys of connections while they last; no session and no ticket",
-        &["publish/web WebConfig: tls", "world Secret: bytes others_may_read"],
+        &["publish/web WebConfig: tls", "environment Secret: bytes others_may_read"],
     ),
     (
         "kernel tap: bytes and packets of each slot and direction, cumulative",
         &[
             "map: up down",
-            "tap/memory CounterMemory: counters generation adopted",
-            "tap/memory CounterHistory: current older",
+            "tap/counter_memory CounterMemory: counters generation adopted",
+            "tap/counter_memory CounterHistory: current older",
             "meter/counters Cell: bytes packets",
             "meter/counters Counters: up down",
         ],
@@ -173,7 +177,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         &[
             "map: tags info",
             "tap/kernel/header Header: slots generation predecessor node layout pools",
-            "tap/memory CounterMemory: tags",
+            "tap/counter_memory CounterMemory: tags",
             "meter/tags TagCell: low high",
         ],
     ),
@@ -199,8 +203,8 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         "the sealed blob: all of an account's figures above under its keyed tag, bands, releases, limits, marks; one size whatever it holds",
         &[
             "file: store.path",
-            "store/image Record: tag period mark reading band",
-            "store/image Head: memory boot schedule publish_at sealed released refresh_index \
+            "node/saved Record: tag period mark reading band",
+            "node/saved Head: memory boot schedule publish_at sealed released refresh_index \
              refreshed_at period_index period_began_at carry limits",
         ],
     ),
@@ -225,32 +229,34 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
     ),
     (
         "the state of the daemon, by events that traffic cannot cause",
-        &["series: blindmeter_info blindmeter_tap_attached blindmeter_roster_source_up \
-             blindmeter_store_ok blindmeter_config_last_reload_successful"],
+        &[
+            "series: blindmeter_build_info blindmeter_policy_info blindmeter_tap_attached blindmeter_roster_source_up \
+             blindmeter_store_ok blindmeter_config_last_reload_successful",
+        ],
     ),
     (
         "one account's band and flags",
         &[
             "answer: Account",
-            "publish/support AccountView: schema_version account band flags",
-            "publish/support BandReport: at_least_bytes below_bytes",
-            "publish/support FlagReport: kind severity advice",
+            "control/reports AccountView: schema_version account band flags",
+            "control/reports BandReport: at_least_bytes below_bytes",
+            "control/reports FlagReport: kind severity advice",
         ],
     ),
     (
         "everything held about one account, exact",
         &[
             "answer: Export",
-            "publish/support AccountExport: schema_version account period open_epoch baseline flags",
-            "publish/support TotalsReport: up_bytes up_packets down_bytes down_packets",
+            "control/reports AccountExport: schema_version account period open_epoch baseline flags",
+            "control/reports TotalsReport: up_bytes up_packets down_bytes down_packets",
         ],
     ),
     (
         "the node's exact counts of the period",
         &[
             "answer: Node",
-            "publish/support NodeExport: schema_version attributed unattributed not_ip malformed lost",
-            "publish/support PacketsReport: packets",
+            "control/reports NodeExport: schema_version attributed unattributed not_ip malformed lost",
+            "control/reports PacketsReport: packets",
         ],
     ),
     (
