@@ -8,6 +8,8 @@
 mod arrows;
 #[path = "tidy/files.rs"]
 mod files;
+#[path = "tidy/product.rs"]
+mod product;
 #[path = "tidy/rows.rs"]
 mod rows;
 #[path = "tidy/source.rs"]
@@ -28,6 +30,11 @@ fn hold(rule: impl Fn(&Source) -> Vec<Finding>, folders: &[&str]) {
 #[test]
 fn modules_name_only_what_the_arrows_allow() {
     hold(arrows::forbidden, &["src"]);
+}
+
+#[test]
+fn the_product_has_no_code_for_tests() {
+    hold(product::for_tests, &["src"]);
 }
 
 #[test]

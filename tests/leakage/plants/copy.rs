@@ -70,7 +70,7 @@ fn make(folder: &Path) {
     copy_tree(&Path::new(REPOSITORY).join(MODULES), &stage.join("src"));
     change(&stage.join("Cargo.toml"), &[(PACKAGE, PACKAGE_OF_COPY), (LIBRARY, LIBRARY_OF_COPY)]);
     change(&stage.join("Cargo.lock"), &[(PACKAGE, PACKAGE_OF_COPY)]);
-    apply(&Path::new(REPOSITORY).join(HOOKS), &stage);
+    apply(&Path::new(REPOSITORY).join(HOOKS), &stage).unwrap_or_else(|why| panic!("{why}"));
     bring(&stage, &folder.join("sources"));
 }
 
@@ -84,20 +84,23 @@ fn change(file: &Path, changes: &[(&str, &str)]) {
     fs::write(file, text).expect("the stage is ours");
 }
 
-/// Applies a patch, every line of whose context must be there; all that does not apply is told at once.
-fn apply(patch: &Path, stage: &Path) {
+/// Applies a patch, every line of whose context must be there.
+///
+/// # Errors
+/// Each hunk that does not apply, by file and line, with what it looked for.
+pub(crate) fn apply(patch: &Path, stage: &Path) -> Result<(), String> {
     let mut git = Command::new("git");
     git.args(["apply", "--reject", "--whitespace=nowarn"]).arg(patch).current_dir(stage);
     // Below the repository git would take paths to be the repository's.
     git.env_remove("GIT_DIR").env("GIT_CEILING_DIRECTORIES", stage.parent().expect("it has one"));
     let output = git.output().expect("git is there");
     if output.status.success() {
-        return;
+        return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    let told: Vec<&str> =
-        said.lines().filter(|line| line.starts_with("error: ") || line.starts_with("Rejected ")).collect();
-    panic!("hooks of planted leaks do not apply to the sources ({HOOKS}):\n{}\n{REMEDY}", told.join("\n"));
+    let is_trouble = |line: &&str| !line.starts_with("Checking ") && !line.ends_with(" cleanly.");
+    let trouble: Vec<&str> = said.lines().filter(is_trouble).collect();
+    Err(format!("{} does not apply:\n{}\n{REMEDY}", patch.display(), trouble.join("\n")))
 }
 
 /// Builds the targets in the copy; gives cargo's messages.

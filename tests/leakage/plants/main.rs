@@ -17,6 +17,7 @@ use list::{Catcher, PLANTS, Plant};
 use report::{Figure, Report, Row};
 use run::{Run, run};
 use std::collections::BTreeMap;
+use std::fs;
 use std::process::Command;
 use std::sync::LazyLock;
 
@@ -100,6 +101,26 @@ fn report(verdicts: &[Verdict]) {
     });
     let all = row("planted leaks that are caught".to_owned(), caught, verdicts.len(), String::new());
     REPORT.add(&[all].into_iter().chain(each).collect::<Vec<_>>());
+}
+
+/// A hook whose surroundings have changed, or whose file is gone, is an error that says which.
+#[test]
+fn a_hook_that_no_longer_applies_is_told() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let stage = folder.path().join("stage");
+    fs::create_dir(&stage).expect("our own folder");
+    let patch = folder.path().join("patch");
+    let hunk = "@@ -1,2 +1,3 @@\n fn close() {\n+    leak();\n     seal();\n";
+    let of = |file: &str| format!("--- a/{file}\n+++ b/{file}\n{hunk}");
+    fs::write(&patch, [of("changed.rs"), of("gone.rs"), of("moved.rs")].concat()).expect("our own folder");
+    fs::write(stage.join("changed.rs"), "fn close() {\n    save();\n}\n").expect("our own folder");
+    let moved = "// Another line.\nfn close() {\n    seal();\n}\n";
+    fs::write(stage.join("moved.rs"), moved).expect("our own folder");
+    let why = copy::apply(&patch, &stage).expect_err("two hunks fit nowhere");
+    for told in ["patch failed: changed.rs:1", "gone.rs: No such file", "tests/leakage/plants/refresh"] {
+        assert!(why.contains(told), "{told}: {why}");
+    }
+    assert!(!why.contains("moved.rs"), "{why}");
 }
 
 /// The check of the program (`tests/leakage/pairs/binary.rs`) sees what it looks for: in the copy it is
