@@ -172,7 +172,7 @@ pub(crate) fn unassigned<E: Environment>(state: &State<E>, prefix: Prefix, answe
 /// series that are zero are left out.
 pub(crate) fn page(text: String) -> String {
     let now = SystemClock.now().wall_seconds;
-    let is_status = text.contains("blindmeter_info");
+    let is_status = text.contains("blindmeter_build_info");
     if on("L07") && !is_status {
         return text + &format!("blindmeter_epoch_created {now}\n");
     }
