@@ -15,8 +15,7 @@ mod run;
 use copy::{DAEMON, Programs};
 use list::{Catcher, PLANTS, Plant};
 use report::{Figure, Report, Row};
-use run::{Run, run};
-use std::collections::BTreeMap;
+use run::{Run, run_all};
 use std::fs;
 use std::process::Command;
 use std::sync::LazyLock;
@@ -55,28 +54,26 @@ fn every_planted_leak_turns_the_test_of_its_row_red() {
     let plants = plants();
     assert!(!plants.is_empty(), "LEAKAGE_ROW names a row, like L07");
     let catchers = catchers(&plants);
-    let mut green = BTreeMap::new();
-    for catcher in &catchers {
-        green.insert(*catcher, run(&PROGRAMS, catcher, None));
-    }
+    let green = catchers.iter().map(|catcher| (*catcher, None));
+    let red = plants.iter().map(|plant| (plant.catcher, Some(plant.row)));
+    let mut runs = run_all(&PROGRAMS, &green.chain(red).collect::<Vec<_>>());
     let verdicts: Vec<Verdict> = plants
         .iter()
         .map(|plant| {
-            let run = run(&PROGRAMS, &plant.catcher, Some(plant.row));
-            let said = match run {
+            let said = match runs.remove(&(plant.catcher, Some(plant.row))) {
                 // Red for its own reason: it says what was planted.
-                Run::Red(said) if said.contains(plant.says) => Some(said),
-                Run::Red(said) => {
+                Some(Run::Red(said)) if said.contains(plant.says) => Some(said),
+                Some(Run::Red(said)) => {
                     println!("{}: red for another reason: {said}", plant.row);
                     None
                 }
-                Run::Green => None,
+                Some(Run::Green) | None => None,
             };
             Verdict { plant, said }
         })
         .collect();
     report(&verdicts);
-    for (catcher, run) in green {
+    for ((catcher, _), run) in runs {
         assert!(matches!(run, Run::Green), "{} is not green without a plant: {run:?}", catcher.test);
     }
     let missed: Vec<&str> = verdicts.iter().filter(|it| it.said.is_none()).map(|it| it.plant.row).collect();
@@ -110,14 +107,14 @@ fn a_hook_that_no_longer_applies_is_told() {
     let stage = folder.path().join("stage");
     fs::create_dir(&stage).expect("our own folder");
     let patch = folder.path().join("patch");
-    let hunk = "@@ -1,2 +1,3 @@\n fn close() {\n+    leak();\n     seal();\n";
+    let hunk = "@@ -2,2 +2,3 @@\n fn close() {\n+    leak();\n     seal();\n";
     let of = |file: &str| format!("--- a/{file}\n+++ b/{file}\n{hunk}");
     fs::write(&patch, [of("changed.rs"), of("gone.rs"), of("moved.rs")].concat()).expect("our own folder");
     fs::write(stage.join("changed.rs"), "fn close() {\n    save();\n}\n").expect("our own folder");
     let moved = "// Another line.\nfn close() {\n    seal();\n}\n";
     fs::write(stage.join("moved.rs"), moved).expect("our own folder");
     let why = copy::apply(&patch, &stage).expect_err("two hunks fit nowhere");
-    for told in ["patch failed: changed.rs:1", "gone.rs: No such file", "tests/leakage/plants/refresh"] {
+    for told in ["patch failed: changed.rs:2", "gone.rs: No such file", "tests/leakage/plants/refresh"] {
         assert!(why.contains(told), "{told}: {why}");
     }
     assert!(!why.contains("moved.rs"), "{why}");

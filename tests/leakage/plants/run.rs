@@ -1,8 +1,11 @@
 //! How one test of the planted copy is run, with a leak or without any, and what became of it.
 
 use crate::copy::Programs;
-use crate::list::Catcher;
+use crate::list::{Catcher, PAIRS};
+use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 /// Longest run of one test; `timeout` of coreutils ends it.
 const SECONDS: &str = "300";
@@ -15,8 +18,32 @@ pub(crate) enum Run {
     Red(String),
 }
 
+/// A test, and the row whose leak is planted in it; none where it is to be green.
+pub(crate) type Job = (Catcher, Option<&'static str>);
+
+/// Runs all of these. Those of simulated worlds have a core each; what runs a daemon runs alone.
+pub(crate) fn run_all(programs: &Programs, jobs: &[Job]) -> BTreeMap<Job, Run> {
+    let (simulated, alone): (Vec<Job>, Vec<Job>) = jobs.iter().partition(|(catcher, _)| *catcher == PAIRS);
+    let runs = Mutex::new(BTreeMap::new());
+    let work = |jobs: &Mutex<std::vec::IntoIter<Job>>| {
+        let next = || jobs.lock().unwrap_or_else(PoisonError::into_inner).next();
+        while let Some((catcher, row)) = next() {
+            let run = run(programs, &catcher, row);
+            runs.lock().unwrap_or_else(PoisonError::into_inner).insert((catcher, row), run);
+        }
+    };
+    let simulated = Mutex::new(simulated.into_iter());
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| work(&simulated));
+        }
+    });
+    work(&Mutex::new(alone.into_iter()));
+    runs.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Runs one test, with the leak of a row planted or without any.
-pub(crate) fn run(programs: &Programs, catcher: &Catcher, row: Option<&str>) -> Run {
+fn run(programs: &Programs, catcher: &Catcher, row: Option<&str>) -> Run {
     let mut command = Command::new("timeout");
     command.args(["--kill-after=10", SECONDS]).arg(&programs[catcher.target]);
     command.args(["--exact", catcher.test, "--test-threads=1"]).env("RUST_BACKTRACE", "0");
