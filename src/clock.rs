@@ -1,7 +1,7 @@
-//! The only place that reads a clock or waits for one. Everything else is handed a [`Reading`].
+//! The only place that reads a clock or waits for one. Everything else is passed a [`Reading`].
 //!
-//! Holds no time of any packet, session or user: readings decide when an epoch ends, and waits
-//! bound what strangers may ask of a server.
+//! Holds no time of any packet, session or user: readings decide when an epoch ends, and timeouts
+//! bound what anyone may ask of a server.
 #![expect(clippy::disallowed_methods, reason = "this is the one file that reads clocks")]
 
 use nix::time::{ClockId, clock_gettime};
@@ -42,7 +42,7 @@ impl Clock for SystemClock {
         Reading { wall_seconds, boot_nanoseconds: seconds * 1_000_000_000 + nanoseconds }
     }
 
-    /// Zeros where the kernel tells nothing, which then stands for one boot alone. Read once: the file
+    /// All zeros where the kernel gives no boot id, so that all boots look alike. Read once: the file
     /// is out of reach in the sandbox.
     fn boot(&self) -> [u8; 16] {
         static BOOT: OnceLock<[u8; 16]> = OnceLock::new();
@@ -59,12 +59,12 @@ pub async fn sleep(duration: Duration) {
     tokio::time::sleep(duration).await;
 }
 
-/// Waits for a future, but not longer than this; none when it took longer.
+/// Waits for a future for at most this long; none when it takes longer.
 pub async fn timeout<F: Future>(duration: Duration, future: F) -> Option<F::Output> {
     tokio::time::timeout(duration, future).await.ok()
 }
 
-/// A running stop-watch, for the demo and for bounded waits.
+/// A running stopwatch, for the demo and for timeouts.
 #[derive(Clone, Copy)]
 pub struct Stopwatch(Instant);
 

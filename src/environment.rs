@@ -1,7 +1,7 @@
-//! What the program asks of the outside: clocks, a disk, files to read, and randomness.
+//! What the program needs from the outside: clocks, a disk, files to read, and randomness.
 //!
-//! Tests hand in clocks that are set, disks and files that change, fail or vanish, and randomness from
-//! a seed; what runs on them is the code that the daemon runs.
+//! Tests pass in clocks that they set, disks and files that change, fail or vanish, and randomness from
+//! a seed; the code that runs on them is the daemon's.
 
 use crate::clock::{Clock, SystemClock};
 use crate::meter::noise::Randomness;
@@ -60,7 +60,7 @@ pub trait Files {
     /// Those of the operating system.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
 
-    /// Reads a file that is nobody else's to read. A world without users has no others.
+    /// Reads a file that only its owner may read. An environment without users has no others.
     ///
     /// # Errors
     /// See [`Files::read`].
@@ -69,15 +69,15 @@ pub trait Files {
     }
 }
 
-/// A secret file as it was read; overwritten when it is let go of.
+/// The contents of a secret file; overwritten when dropped.
 pub struct Secret {
-    /// What it holds.
+    /// The contents.
     pub bytes: Zeroizing<Vec<u8>>,
-    /// Its group or others may read or write it.
+    /// True when its group or others may read or write it.
     pub others_may_read: bool,
 }
 
-/// Bytes of a secret file that are read: private keys have less than 20,000.
+/// Longest part of a secret file that is read, in bytes: private keys have less than 20,000.
 const SECRET_BYTES: usize = 1 << 16;
 
 /// The file system of the running system.
@@ -91,7 +91,7 @@ impl Files for SystemFiles {
     fn read_secret(&self, path: &Path) -> io::Result<Secret> {
         let file = File::open(path)?;
         let others_may_read = disk::is_open_to_others(&file, path)?;
-        // All room at once: a buffer that grows leaves copies behind.
+        // Full capacity from the start: a buffer that grows leaves copies behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(SECRET_BYTES));
         file.take(SECRET_BYTES as u64).read_to_end(&mut bytes)?;
         Ok(Secret { bytes, others_may_read })
@@ -101,7 +101,7 @@ impl Files for SystemFiles {
 /// The kernel's randomness (getrandom(2)).
 pub struct SystemRandomness;
 
-/// Sixteen random bytes, to tell one thing from all others.
+/// Sixteen random bytes that identify one thing.
 #[must_use]
 pub fn identity(randomness: &mut impl Randomness) -> [u8; 16] {
     let (low, high) = (randomness.next_word(), randomness.next_word());
@@ -110,8 +110,8 @@ pub fn identity(randomness: &mut impl Randomness) -> [u8; 16] {
 
 impl Randomness for SystemRandomness {
     /// # Panics
-    /// When the kernel has no randomness to give: a release without noise must not be made.
+    /// When the kernel has no randomness: a release without noise must not be made.
     fn next_word(&mut self) -> u64 {
-        getrandom::u64().expect("the kernel gives randomness")
+        getrandom::u64().expect("the kernel provides randomness")
     }
 }

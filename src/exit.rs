@@ -1,12 +1,11 @@
-//! How a command ends when it does not end well: one line for the person, one exit code for the
-//! script.
+//! How a command fails: one line for the user, one exit status for the script.
 
 use std::process::ExitCode;
 
-/// An exit code of the contract.
+/// A documented exit status.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum ExitStatus {
-    /// A check found something, or a file broke off.
+    /// A check found something, or a file is cut short.
     Found = 2,
     /// The privacy claim is void on this host.
     Void = 3,
@@ -25,7 +24,7 @@ pub enum ExitStatus {
 }
 
 impl ExitStatus {
-    /// The code of this number, as a daemon's answer carries it; anything unknown is a bug.
+    /// The status of this number, as the daemon's answer carries it; anything unknown is a bug.
     #[must_use]
     pub fn of_number(number: u8) -> Self {
         [Self::Found, Self::Usage, Self::Unavailable, Self::Io, Self::Permission, Self::Config]
@@ -37,15 +36,15 @@ impl ExitStatus {
 
 /// What stopped a command.
 pub struct ExitError {
-    /// The exit code.
+    /// The exit status.
     pub code: ExitStatus,
     /// One line: the file and line or the key, what is wrong, and what to do about it. Empty when
-    /// everything has been said.
+    /// nothing is left to say.
     pub message: String,
 }
 
 impl ExitError {
-    /// A failure with its one line.
+    /// An error with its one line.
     #[must_use]
     pub fn new(code: ExitStatus, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
@@ -59,7 +58,7 @@ impl ExitError {
 }
 
 impl From<ExitError> for ExitCode {
-    fn from(failure: ExitError) -> Self {
-        Self::from(failure.code as u8)
+    fn from(error: ExitError) -> Self {
+        Self::from(error.code as u8)
     }
 }

@@ -113,15 +113,16 @@ fn a_floor_that_is_violated_is_named() {
         ("crowd = 20", "crowd = 9", "release.crowd", "10"),
         ("\"7d\"", "\"6d\"", "support.refresh", "1w"),
     ] {
-        let place = format!("line {}: {key}: the floor is {floor}", site.configure(from, to));
+        let place =
+            format!("line {}: {key}: the compiled-in floor is {floor}; raise it", site.configure(from, to));
         for command in ["check", "run"] {
-            site.command(&[command]).failed(78, &[&place, "compiled in"]);
+            site.command(&[command]).failed(78, &[&place]);
         }
         site.write("blindmeter.toml", &good);
     }
     let line = site.configure("\"coarse\"", "\"noisy\"\nepsilon = 1.000000001") + 1;
-    let place = format!("line {line}: release.epsilon: the ceiling is 1.0");
-    site.command(&["check"]).failed(78, &[&place, "compiled in"]);
+    let place = format!("line {line}: release.epsilon: the compiled-in ceiling is 1.0");
+    site.command(&["check"]).failed(78, &[&place]);
 }
 
 #[test]
@@ -230,7 +231,7 @@ fn an_interface_that_is_not_there_is_waited_for_and_said_once() {
     site.command(&["accounts", "export", "--node"]).succeeded();
     let waiting = daemon.said().lines().filter(|line| line.contains("bm-none0")).count();
     assert_eq!(waiting, 1, "said once: {}", daemon.said());
-    daemon.await_said("interface bm-none0: not there yet, waiting for it", 1);
+    daemon.await_said("interface bm-none0: not present yet; waiting for it", 1);
     let outcome = site.command(&["status"]);
     assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(2), ""));
     let outcome = site.command(&["status", "--json"]);
@@ -254,10 +255,10 @@ fn check_says_how_far_a_release_is_from_the_truth_and_what_to_do_about_it() {
     let small = site.command(&["check"]).succeeded();
     for text in [
         "mode = \"noisy\"\nepsilon = 1.0\nclamp = \"50GiB\"",
-        "noise of standard deviation 70.7 GiB",
-        "7.0 % of what the link carries",
+        "noise with a standard deviation of 70.7 GiB",
+        "7.0 % of the link's capacity",
         "sum the fleet",
-        "which are a week (2.7 %)",
+        "a week of 7 epochs (2.7 %)",
         "release.mode = \"coarse\"",
     ] {
         assert!(small.contains(text), "{text:?} is said: {small}");
@@ -269,7 +270,7 @@ fn check_says_how_far_a_release_is_from_the_truth_and_what_to_do_about_it() {
     assert!((0.07..0.071).contains(&share), "{share}");
     site.configure("\"100Mbit/s\"", "\"10Gbit/s\"");
     let large = site.command(&["check"]).succeeded();
-    assert!(large.contains("0.08 % of what the link carries") && !large.contains("fleet"), "{large}");
+    assert!(large.contains("0.08 % of the link's capacity") && !large.contains("fleet"), "{large}");
 }
 
 #[test]

@@ -77,7 +77,7 @@ fn a_role_comes_by_user_by_group_and_by_supplementary_group() {
             } else {
                 let named = if role == "any" { "roster, support or privacy" } else { role };
                 assert_eq!(outcome.stdout, "", "{said}: nothing is told");
-                outcome.failed(77, &[&format!("needs the role {named}:"), "[control.roles]"]);
+                outcome.failed(77, &[&format!("needs the {named} role;"), "[control.roles]"]);
             }
         }
     }
@@ -91,7 +91,7 @@ fn a_refusal_comes_through_whatever_the_size_of_the_request() {
         (0..200_000).map(|n| format!("10.77.{}.{},canary-{n}\n", n / 256 % 256, n % 256)).collect();
     site.write("large.csv", format!("prefix,account\n{lines}"));
     let large = site.name("large.csv");
-    site.command_as(NOBODY, &["roster", "sync", &large]).failed(77, &["needs the role roster:"]);
+    site.command_as(NOBODY, &["roster", "sync", &large]).failed(77, &["needs the roster role;"]);
     site.command(&["roster", "sync", &large]).failed(78, &[&large, "line 2 and line 65538"]);
 }
 
@@ -114,13 +114,13 @@ fn an_unknown_name_in_a_role_is_a_warning_and_names_are_resolved_again_at_a_relo
     );
     site.command(&["accounts", "show", "canary-one"]).succeeded();
     let show = ["accounts", "show", "canary-one"];
-    site.command_as(NOBODY, &show).failed(77, &["needs the role support:"]);
+    site.command_as(NOBODY, &show).failed(77, &["needs the support role;"]);
     site.configure("\"no-such-user\"", "\"nobody\"");
     daemon.reload();
     site.command_as(NOBODY, &show).succeeded();
     site.configure("\"nobody\"", "\"no-such-user\"");
     daemon.reload();
-    site.command_as(NOBODY, &show).failed(77, &["needs the role support:"]);
+    site.command_as(NOBODY, &show).failed(77, &["needs the support role;"]);
 }
 
 /// The daemon's own `/etc`, so that the machine's is left alone; it is replaced as groupadd(8) and

@@ -19,7 +19,10 @@ fn a_wrong_pool_shows_in_check_and_in_the_nodes_counts() {
     assert!(!good.contains("# pools: 2 of") && !good.contains("misspelt"), "{good}");
     site.configure("10.77.0.0/16\", \"fd77:77::/112", "10.78.0.0/16\", \"fd78:77::/112");
     let wrong = site.command(&["check"]).succeeded();
-    assert!(wrong.contains("# pools: 0 of the roster's single addresses lie in a pool; 2 do not"), "{wrong}");
+    assert!(
+        wrong.contains("# pools: 0 of the roster's single addresses are in a pool; 2 are not"),
+        "{wrong}"
+    );
     assert!(wrong.contains("is a pool misspelt, or missing?"), "{wrong}");
 }
 
@@ -31,14 +34,14 @@ fn a_wrong_interface_name_shows_in_status_and_the_dry_run_names_what_is_there() 
     let folder = Folder::forgetful(&setup);
     let dry = folder.command_in(&namespace, &["run", "--dry-run"]);
     let said = String::from_utf8_lossy(&dry.stdout).into_owned();
-    assert!(said.contains("interface tunO: nothing there yet, would be waited for"), "{said}");
-    assert!(said.contains("other interfaces here that could be metered: tun0"), "{said}");
+    assert!(said.contains("interface tunO: not present; would wait for it"), "{said}");
+    assert!(said.contains("other interfaces that could be metered: tun0"), "{said}");
     let mut daemon = Daemon::spawn_in(&namespace, &folder);
     daemon.await_start(2);
     let status = daemon.command(&["status"]);
     let status = String::from_utf8_lossy(&status.stdout).into_owned();
     assert!(status.contains("interface tunO") && status.contains("NOT ATTACHED"), "{status}");
-    let told = daemon.said().matches("interface tunO: not there yet, waiting for it").count();
+    let told = daemon.said().matches("interface tunO: not present yet; waiting for it").count();
     assert_eq!(told, 1, "it is said once");
     daemon.stop();
 }

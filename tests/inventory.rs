@@ -201,7 +201,7 @@ fn the_report_tells_every_datum_the_budget_and_the_residue() {
     assert!(report.stdout.contains("root on a running node sees packets"), "the residue is told");
     // This configuration is coarse.
     assert!(report.stdout.contains("release.mode = \"coarse\" gives it up"), "{}", report.stdout);
-    assert!(report.stdout.contains("not told: "), "no daemon runs");
+    assert!(report.stdout.contains("unknown: "), "no daemon runs");
 
     site.configure("mode = \"coarse\"", "mode = \"noisy\"\nepsilon = 0.25");
     let daemon = site.start();
@@ -219,7 +219,7 @@ fn the_report_tells_every_datum_the_budget_and_the_residue() {
     ask.arg(site.path("blindmeter.toml"));
     let report = ended(ask);
     assert_eq!(report.code, Some(0), "the table is no secret");
-    assert!(report.stdout.contains("not told: this needs the role privacy"), "{}", report.stdout);
+    assert!(report.stdout.contains("unknown: this needs the privacy role"), "{}", report.stdout);
     drop(daemon);
 
     let nowhere = site.name("no-such.toml");

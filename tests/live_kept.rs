@@ -319,7 +319,7 @@ fn counters_of_another_node_or_store_are_refused_with_the_remedy() {
         for file in ["ledger.sealed", "ledger.sealed.chain"] {
             fs::remove_file(scene.folder.path(file)).expect("ours");
         }
-        scene.refused(&["counters of an earlier process are there", "--accept-loss"]);
+        scene.refused(&["counters of an earlier process exist", "--accept-loss"]);
         let detached = scene.folder.command_in(&scene.namespace, &["detach"]);
         assert!(detached.status.success());
         scene.start().stop();
@@ -345,7 +345,7 @@ fn detach_removes_what_a_dead_daemon_left_and_leaves_a_living_one_alone() {
         assert!(scene.folder.pins().is_empty() && scene.filters() == 0, "{tap}");
         assert!(!scene.folder.path("control.counters").exists(), "{tap}");
         let again = scene.folder.command_in(&scene.namespace, &["detach"]);
-        assert_eq!(String::from_utf8_lossy(&again.stdout).trim(), "nothing was left");
+        assert_eq!(String::from_utf8_lossy(&again.stdout).trim(), "nothing to remove");
         let daemon = scene.start();
         assert!(daemon.said().contains("resumed from the last save"), "{}", daemon.said());
         daemon.stop();

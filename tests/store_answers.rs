@@ -71,8 +71,8 @@ fn a_key_that_is_missing_or_no_key_is_named_with_the_remedy() {
     let key = site.name("ledger.key");
     for (bytes, texts) in [
         (None, ["is missing", "head -c 32"]),
-        (Some([1; 31].as_slice()), ["holds 31 bytes", "exactly 32 raw bytes"]),
-        (Some([1; 33].as_slice()), ["holds 33 bytes", "without a line end"]),
+        (Some([1; 31].as_slice()), ["has 31 bytes", "exactly 32 raw bytes"]),
+        (Some([1; 33].as_slice()), ["has 33 bytes", "without a newline"]),
     ] {
         let _ = fs::remove_file(site.path("ledger.key"));
         if let Some(bytes) = bytes {
@@ -172,10 +172,10 @@ fn a_full_disk_is_said_once_and_recovered_from() {
     assert!(filled.is_err(), "the disk is full");
     wait_for("the failed save", || (daemon.metric("blindmeter_store_ok") == "0").then_some(()));
     let line = daemon.await_said("free some space", 1);
-    assert!(line.contains("metering goes on"), "{line}");
+    assert!(line.contains("metering continues"), "{line}");
     fs::remove_file(site.path("small/filler")).expect("ours");
     wait_for("a save", || (daemon.metric("blindmeter_store_ok") == "1").then_some(()));
-    daemon.await_said("store: saved again", 1);
+    daemon.await_said("store: saving works again", 1);
     assert_eq!(daemon.said().matches("free some space").count(), 1, "{}", daemon.said());
     daemon.signal(Signal::SIGTERM);
     assert_eq!(daemon.await_end(), Some(0));

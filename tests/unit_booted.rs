@@ -86,7 +86,7 @@ fn booted(hook: &str) -> u64 {
     assert_eq!(result["modes"]["/var/lib/blindmeter"], "0o700");
     assert_eq!(result["modes"]["/var/lib/blindmeter/ledger.sealed"], "0o600");
     assert_eq!(result["modes"]["/run/blindmeter"], "0o755");
-    assert!(journal.contains("handing over to the next start"), "{journal}");
+    assert!(journal.contains("handing over to the next process"), "{journal}");
     assert!(!journal.contains("10.8.0") && !journal.contains("alice"), "{journal}");
     sent
 }

@@ -1,4 +1,4 @@
-//! `blindmeter accounts`: one account's band for support, exact figures for the privacy officer.
+//! `blindmeter accounts`: one account's usage band for support, exact totals for the privacy officer.
 
 use super::output;
 use crate::control::client;
@@ -8,10 +8,10 @@ use crate::exit::{ExitError, ExitStatus};
 use clap::Subcommand;
 use std::path::Path;
 
-/// What to ask about accounts.
+/// What to ask for.
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Usage band and flags of an account (support role)
+    /// Show an account's usage band and flags (support role)
     Show {
         /// Account name
         account: String,
@@ -19,15 +19,15 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Everything held about an account, or about the node, exact (privacy role)
+    /// Export the exact totals held about an account, or the node's (privacy role)
     Export {
         /// Account name
         #[arg(required_unless_present = "node")]
         account: Option<String>,
-        /// The node's exact counts instead of an account's
+        /// Export the node's totals instead of an account's
         #[arg(long, conflicts_with_all = ["account", "open_epoch"])]
         node: bool,
-        /// With the epoch that is still open
+        /// Include the epoch that is still open
         #[arg(long)]
         open_epoch: bool,
         /// Print JSON
@@ -36,17 +36,18 @@ pub(super) enum Command {
     },
 }
 
-/// Runs one of the commands.
+/// Runs one of these commands.
 ///
 /// # Errors
-/// What the daemon says.
+/// Those of the daemon.
 pub(super) fn run(command: &Command, socket: &Path) -> Result<(), ExitError> {
     match command {
         Command::Show { account, json } => show(account, *json, socket),
         Command::Export { node: true, json, .. } => node(*json, socket),
         Command::Export { account, open_epoch, json, .. } => {
-            let account =
-                account.as_deref().ok_or_else(|| ExitError::new(ExitStatus::Usage, "name an account"))?;
+            let account = account
+                .as_deref()
+                .ok_or_else(|| ExitError::new(ExitStatus::Usage, "pass an account name"))?;
             export(account, *open_epoch, *json, socket)
         }
     }
@@ -61,17 +62,17 @@ fn show(account: &str, json: bool, socket: &Path) -> Result<(), ExitError> {
         return output::json(&view);
     }
     output::line(&band(&view))?;
-    output::line("flags: none; this version raises none")
+    output::line("flags: none (this version raises none)")
 }
 
 fn band(view: &AccountView) -> String {
     let low = view.band.at_least_bytes;
     match view.band.below_bytes {
         Some(high) if low == 0 => {
-            format!("used in this period: below {}, or not at all", output::bytes(high))
+            format!("usage this period: less than {}, possibly none", output::bytes(high))
         }
-        Some(high) => format!("used in this period: {} to {}", output::bytes(low), output::bytes(high)),
-        None => format!("used in this period: {} or more", output::bytes(low)),
+        Some(high) => format!("usage this period: {} to {}", output::bytes(low), output::bytes(high)),
+        None => format!("usage this period: {} or more", output::bytes(low)),
     }
 }
 
@@ -83,7 +84,7 @@ fn export(account: &str, open_epoch: bool, json: bool, socket: &Path) -> Result<
     if json {
         return output::json(&export);
     }
-    let mut rows = vec![HEAD.map(String::from), row("closed epochs of the period", &export.period)];
+    let mut rows = vec![HEADER.map(String::from), row("closed epochs this period", &export.period)];
     if let Some(open) = &export.open_epoch {
         rows.push(row("open epoch", open));
     }
@@ -99,17 +100,17 @@ fn node(json: bool, socket: &Path) -> Result<(), ExitError> {
     }
     let NodeExport { attributed, unattributed, not_ip, malformed, lost, .. } = node;
     output::table(&[
-        HEAD.map(String::from),
+        HEADER.map(String::from),
         row("attributed", &attributed),
         row("unattributed", &unattributed),
     ])?;
     output::line(&format!(
-        "\npackets not IP: {}, malformed: {}, lost: {}",
+        "\nother packets: {} not IP, {} malformed, {} lost",
         not_ip.packets, malformed.packets, lost.packets
     ))
 }
 
-const HEAD: [&str; 5] = ["", "up bytes", "up packets", "down bytes", "down packets"];
+const HEADER: [&str; 5] = ["", "up bytes", "up packets", "down bytes", "down packets"];
 
 fn row(name: &str, totals: &TotalsReport) -> [String; 5] {
     [

@@ -1,9 +1,9 @@
-//! `blindmeter detach`: takes what a dead daemon left out of the kernel and out of memory.
+//! `blindmeter detach`: removes what a dead daemon left in the kernel and in memory.
 //!
-//! What was counted since the last save goes with it: a start that adopts it loses nothing, this does.
+//! This discards what was counted since the last save; a new start would take it over instead.
 
 use super::output;
-use crate::config::Places;
+use crate::config::Locations;
 use crate::exit::{ExitError, ExitStatus};
 use crate::tap::kernel::{self, DetachError, KernelError, PinError};
 use crate::tap::memory_file::{self, MemoryFileError};
@@ -17,35 +17,35 @@ struct Report {
     counters_file: bool,
 }
 
-/// Removes everything that a dead daemon left.
+/// Removes everything a dead daemon left behind.
 ///
 /// # Errors
-/// A daemon that lives (69), or privileges that are missing (77).
-pub(super) fn run(places: &Places, json: bool) -> Result<(), ExitError> {
-    let (pins, filtered_interfaces) = kernel::detach(&places.pin).map_err(kernel_failure)?;
+/// A daemon that is running (69), or missing privileges (77).
+pub(super) fn run(left: &Locations, json: bool) -> Result<(), ExitError> {
+    let (pins, filtered_interfaces) = kernel::detach(&left.pin).map_err(kernel_error)?;
     let counters_file =
-        memory_file::discard(&memory_file::beside(&places.control_socket)).map_err(file_failure)?;
+        memory_file::discard(&memory_file::beside(&left.control_socket)).map_err(file_error)?;
     let report = Report { schema_version: 1, pins, filtered_interfaces, counters_file };
     if json {
         return output::json(&report);
     }
     if pins == 0 && filtered_interfaces == 0 && !counters_file {
-        return output::line("nothing was left");
+        return output::line("nothing to remove");
     }
-    let file = if counters_file { "the file of counters" } else { "no file of counters" };
+    let file = if counters_file { "the counter file" } else { "no counter file" };
     output::line(&format!(
-        "removed {pins} pins, the filters of {filtered_interfaces} interfaces, and {file}; what was counted \
-         since the last save is lost"
+        "removed {pins} pins, the filters of {filtered_interfaces} interfaces and {file}; counts since the \
+         last save are lost"
     ))
 }
 
-fn kernel_failure(error: DetachError) -> ExitError {
+fn kernel_error(error: DetachError) -> ExitError {
     let code = match &error {
         DetachError::PinStore(PinError::InUse(_)) => ExitStatus::Unavailable,
         DetachError::Kernel(KernelError::PinnedSets) => {
             return ExitError::new(
                 ExitStatus::Permission,
-                "the filters cannot be taken off; run `detach` as root",
+                "cannot remove the filters; run `blindmeter detach` as root",
             );
         }
         DetachError::Kernel(KernelError::System(error)) if is_permission(error) => ExitStatus::Permission,
@@ -57,7 +57,7 @@ fn kernel_failure(error: DetachError) -> ExitError {
     ExitError::new(code, error.to_string())
 }
 
-fn file_failure(error: MemoryFileError) -> ExitError {
+fn file_error(error: MemoryFileError) -> ExitError {
     let code = match &error {
         MemoryFileError::InUse { .. } => ExitStatus::Unavailable,
         MemoryFileError::Io { error, .. } if is_permission(error) => ExitStatus::Permission,

@@ -1,12 +1,12 @@
-//! `blindmeter doctor`: what on this host would void the privacy claim, and how the daemon is boxed in.
+//! `blindmeter doctor`: what on this host voids the privacy claim, and how the daemon is sandboxed.
 //!
-//! Prints all twelve checks, good ones too: a reader sees what was looked at. RosterWriter nothing.
+//! Prints all twelve checks, passed ones too, so that a reader sees what was examined. Changes nothing.
 
 use super::{Daemon, output};
 use crate::config::{self, Backend, Config, Pattern};
 use crate::control::client;
 use crate::control::protocol::{Answer, Request, StatusReport};
-use crate::doctor::{self, Host, Place, State, Subject, Verdict};
+use crate::doctor::{self, Host, State, StoreLocation, Subject, Verdict};
 use crate::environment::SystemFiles;
 use crate::exit::{ExitError, ExitStatus};
 use serde::Serialize;
@@ -30,7 +30,7 @@ struct Check<'a> {
     remedy: Option<&'a str>,
 }
 
-/// Something about the daemon itself.
+/// A remark about the daemon itself.
 #[derive(Serialize)]
 struct Remark {
     state: &'static str,
@@ -41,20 +41,20 @@ struct Remark {
 /// Examines this host.
 ///
 /// # Errors
-/// A void claim (3), a bad configuration (78), interfaces that cannot be listed (74); with a socket
-/// alone also no daemon (69) or no role (77).
+/// A void claim (3), an invalid configuration (78), interfaces that cannot be listed (74); with
+/// `--socket`, also no daemon (69) or no role (77).
 pub(super) fn run(json: bool, daemon: &Daemon) -> Result<(), ExitError> {
     let (subject, status, backend) = match &daemon.socket {
         Some(socket) => {
             let status = status(socket)?;
-            (told_by(&status, socket), Ok(status), None)
+            (subject_of_status(&status, socket), Ok(status), None)
         }
         None => {
             let bad = |why| ExitError::new(ExitStatus::Config, why);
             let config = config::load(&SystemFiles, &daemon.config).map_err(bad)?;
             let status = status(&config.control_socket);
             let backend = config.backend;
-            (told_by_configuration(config), status, Some(backend))
+            (subject_of_config(config), status, Some(backend))
         }
     };
     let facts = doctor::ask()
@@ -83,21 +83,22 @@ fn status(socket: &Path) -> Result<StatusReport, ExitError> {
     }
 }
 
-/// What a daemon tells of itself; where it keeps things is in its configuration alone.
-fn told_by(status: &StatusReport, socket: &Path) -> Subject {
+/// What a daemon reports about itself; only its configuration says where it keeps things.
+fn subject_of_status(status: &StatusReport, socket: &Path) -> Subject {
     let interfaces = status.interfaces.iter().map(|report| Pattern::of_name(&report.interface)).collect();
-    Subject { interfaces, store: Place::NotTold, pin: Place::NotTold, daemon: serving(socket) }
+    let unknown = StoreLocation::Unknown;
+    Subject { interfaces, store: unknown.clone(), pin: unknown, daemon: serving(socket) }
 }
 
-fn told_by_configuration(config: Config) -> Subject {
+fn subject_of_config(config: Config) -> Subject {
     let pins = matches!(config.backend, Backend::Auto | Backend::Kernel) && config.store.is_some();
     let folder = |store: config::Sealed| store.path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
     Subject {
         daemon: serving(&config.control_socket),
         interfaces: config.interfaces,
         // Memory mode pins nothing, and neither do the other taps.
-        pin: if pins { Place::At(config.pin) } else { Place::Nowhere },
-        store: config.store.map_or(Place::Nowhere, |store| Place::At(folder(store))),
+        pin: if pins { StoreLocation::Folder(config.pin) } else { StoreLocation::None },
+        store: config.store.map_or(StoreLocation::None, |store| StoreLocation::Folder(folder(store))),
     }
 }
 
@@ -109,37 +110,39 @@ fn check(verdict: &Verdict) -> Check<'_> {
     Check {
         number: verdict.number,
         check: verdict.check,
-        state: verdict.state.word(),
+        state: verdict.state.as_str(),
         what: &verdict.what,
         remedy: verdict.remedy.as_deref(),
     }
 }
 
-/// The level in force, as the daemon tells it.
+/// The sandbox in force, as the daemon reports it.
 fn sandbox(status: &Result<StatusReport, ExitError>) -> Remark {
     let unknown = |what: &str, remedy| Remark {
-        state: State::Unknown.word(),
-        what: format!("not known: {what}"),
+        state: State::Unknown.as_str(),
+        what: format!("unknown: {what}"),
         remedy: Some(remedy),
     };
     match status {
         Ok(status) if status.sandbox == "full" => {
-            Remark { state: State::Ok.word(), what: status.sandbox_line(), remedy: None }
+            Remark { state: State::Ok.as_str(), what: status.sandbox_line(), remedy: None }
         }
         Ok(status) => Remark {
-            state: State::Note.word(),
+            state: State::Note.as_str(),
             what: status.sandbox_line(),
-            remedy: Some("the daemon's log says of each part what it lacks; use the unit that is delivered"),
+            remedy: Some("see the daemon's log for what is missing; use the packaged systemd unit"),
         },
-        Err(failure) if failure.code == ExitStatus::Permission => unknown(
+        Err(error) if error.code == ExitStatus::Permission => unknown(
             "this user may not ask the daemon",
             "run as root, or as a member of a role in [control.roles]",
         ),
-        Err(_) => unknown("no daemon answers on the control socket", "run doctor again when the daemon runs"),
+        Err(_) => {
+            unknown("no daemon answers on the control socket", "run doctor again while the daemon runs")
+        }
     }
 }
 
-/// What the tap in use tells whoever watches the process (leak L21), and what it copies.
+/// What the tap in use reveals to whoever watches the process (leak L21), and what it copies.
 fn tap(in_use: Option<&str>, configured: Option<Backend>) -> Remark {
     let configured = match configured {
         Some(Backend::Kernel) => Some("kernel"),
@@ -147,52 +150,52 @@ fn tap(in_use: Option<&str>, configured: Option<Backend>) -> Remark {
         Some(Backend::Pnet) => Some("pnet"),
         Some(Backend::Auto) | None => None,
     };
-    let follows = "its processor time follows the traffic, and every user of this host may read that";
+    let follows = "its CPU time follows the traffic, and every user of this host can read it";
     let kernel_tap = Some("use the kernel tap (tap.backend)");
     match in_use.or(configured) {
         Some("kernel") => Remark {
-            state: State::Ok.word(),
+            state: State::Ok.as_str(),
             what: "kernel: no packet enters the process".to_owned(),
             remedy: None,
         },
         Some("ring") => {
-            Remark { state: State::Note.word(), what: format!("ring: {follows}"), remedy: kernel_tap }
+            Remark { state: State::Note.as_str(), what: format!("ring: {follows}"), remedy: kernel_tap }
         }
         Some(other) => Remark {
-            state: State::Note.word(),
-            what: format!("{other}: it copies whole packets, clears them, and {follows}"),
+            state: State::Note.as_str(),
+            what: format!("{other}: it copies whole packets and clears them; {follows}"),
             remedy: kernel_tap,
         },
         None => Remark {
-            state: State::Unknown.word(),
-            what: "not known: the best that works is taken when the daemon starts".to_owned(),
-            remedy: Some("run doctor again when the daemon runs"),
+            state: State::Unknown.as_str(),
+            what: "unknown: the daemon picks the best tap that works when it starts".to_owned(),
+            remedy: Some("run doctor again while the daemon runs"),
         },
     }
 }
 
 fn print(report: &Report) -> Result<(), ExitError> {
-    let say = |label: &str, state: &str, what: &str, remedy: Option<&str>| {
-        let state = if state == State::Void.word() { "VOID" } else { state };
+    let print = |label: &str, state: &str, what: &str, remedy: Option<&str>| {
+        let state = if state == State::Void.as_str() { "VOID" } else { state };
         output::line(&format!("{label:>7}  {state:<7}  {what}"))?;
         remedy.map_or(Ok(()), |remedy| output::line(&format!("{:>18}-> {remedy}", "")))
     };
     for check in &report.checks {
-        say(&check.number.to_string(), check.state, check.what, check.remedy)?;
+        print(&check.number.to_string(), check.state, check.what, check.remedy)?;
     }
-    say("sandbox", report.sandbox.state, &report.sandbox.what, report.sandbox.remedy)?;
-    say("tap", report.tap.state, &report.tap.what, report.tap.remedy)?;
+    print("sandbox", report.sandbox.state, &report.sandbox.what, report.sandbox.remedy)?;
+    print("tap", report.tap.state, &report.tap.what, report.tap.remedy)?;
     let of = |state: State| {
-        let found = report.checks.iter().filter(|check| check.state == state.word());
+        let found = report.checks.iter().filter(|check| check.state == state.as_str());
         found.map(|check| check.number.to_string()).collect::<Vec<_>>().join(", ")
     };
     let (void, unknown) = (of(State::Void), of(State::Unknown));
     let claim = if void.is_empty() {
-        "nothing that was seen voids the privacy claim".to_owned()
+        "found nothing that voids the privacy claim".to_owned()
     } else {
         format!("the privacy claim is void on this host: {void}")
     };
-    let rest = if unknown.is_empty() { String::new() } else { format!("; not known: {unknown}") };
+    let rest = if unknown.is_empty() { String::new() } else { format!("; unknown: {unknown}") };
     output::line(&format!("{claim}{rest}"))
 }
 

@@ -1,20 +1,20 @@
-//! How far a release is expected to be from what was counted: for an operator who chooses a mode.
+//! How far a release is expected to be from the true totals, for an operator choosing a mode.
 //!
-//! Floating point is good enough here: nothing of it is published or goes into a release.
+//! Floating point is good enough here: none of this is published or enters a release.
 
 use super::output;
 use crate::meter::policy::{DAY_SECONDS, Mode, Policy};
 
-/// From this share of the link on, one release of one node says little by itself.
-const MUCH: f64 = 0.02;
+/// From this share of the link upwards, a single release of one node says little.
+const LARGE_ERROR: f64 = 0.02;
 
-/// What is to be expected of each direction of each release.
+/// What to expect of each direction of each release.
 pub(super) struct ExpectedError {
     /// Standard deviation of the noise; 0 in coarse mode.
     pub(super) noise_bytes: f64,
     /// The rounding step.
     pub(super) step_bytes: f64,
-    /// What the link carries one way in an epoch.
+    /// What the link can carry one way in an epoch.
     pub(super) link_bytes: f64,
 }
 
@@ -29,7 +29,7 @@ impl ExpectedError {
         Self { noise_bytes: noise, step_bytes: policy.rounding_step() as f64, link_bytes: link }
     }
 
-    /// Root of the mean square error: of the noise, and of rounding, which spreads evenly over a step.
+    /// Root mean square error of the noise and of rounding, which spreads evenly over a step.
     pub(super) fn bytes(&self) -> f64 {
         self.noise_bytes.hypot(self.step_bytes / 12.0_f64.sqrt())
     }
@@ -46,22 +46,22 @@ impl ExpectedError {
         let Mode::Noisy(noise) = policy.mode else {
             let at_most = amount(self.step_bytes / 2.0);
             return vec![format!(
-                "each total is rounded to {step}: off by {at_most} at most, in each direction and epoch"
+                "each total is rounded to {step}: off by at most {at_most}, per direction and epoch"
             )];
         };
         let mut lines = vec![
             format!(
-                "expected error of each total, in each direction and epoch: {error} (noise of standard \
-                 deviation {}, then rounding to {step})",
+                "expected error of each total, per direction and epoch: {error} (noise with a standard \
+                 deviation of {}, then rounding to {step})",
                 amount(self.noise_bytes)
             ),
             format!(
-                "that is {} of what the link carries; an account above {} in an epoch counts as that",
+                "that is {} of the link's capacity; an account counts for at most {} per epoch",
                 percent(self.share()),
                 output::bytes(noise.clamp_bytes)
             ),
         ];
-        if self.share() >= MUCH {
+        if self.share() >= LARGE_ERROR {
             lines.push(self.advice(policy));
         }
         lines
@@ -76,22 +76,22 @@ impl ExpectedError {
         ways.push(format!("sum the fleet (16 such nodes: {})", percent(self.share() / 4.0)));
         if epochs > 1 {
             let week = percent(self.share() / (epochs as f64).sqrt());
-            ways.push(format!("sum {epochs} epochs, which are a week ({week})"));
+            ways.push(format!("sum a week of {epochs} epochs ({week})"));
         }
         ways.push("lower release.clamp".to_owned());
         format!(
-            "that is much for this link: {}; or set release.mode = \"coarse\", which hides less",
+            "that is a lot for this link: {}; or set release.mode = \"coarse\", which hides less",
             ways.join(", ")
         )
     }
 }
 
-/// To the next whole byte; what does not fit is held at the ends.
+/// To the nearest whole byte; values out of range saturate.
 pub(super) fn whole(bytes: f64) -> u64 {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "a cast from floating point is held at the ends"
+        reason = "a cast from floating point saturates"
     )]
     let whole = bytes.round() as u64;
     whole
@@ -122,16 +122,17 @@ mod tests {
     }
 
     #[test]
-    fn a_small_link_reads_what_to_do_and_a_large_one_does_not() {
+    fn only_a_small_link_is_told_what_to_do() {
         let small = Policy { link_bits_per_second: 100_000_000, ..Policy::DEFAULT };
         let lines = ExpectedError::of(&small).lines(&small).join("\n");
-        for text in ["70.7 GiB", "7.0 % of", "fleet (16 such nodes: 1.8 %)", "a week (2.7 %)", "\"coarse\""] {
+        for text in ["70.7 GiB", "7.0 % of", "fleet (16 such nodes: 1.8 %)", "7 epochs (2.7 %)", "\"coarse\""]
+        {
             assert!(lines.contains(text), "{text}: {lines}");
         }
         let large = ExpectedError::of(&Policy::DEFAULT).lines(&Policy::DEFAULT).join("\n");
-        assert!(large.contains("0.7 % of") && !large.contains("much"), "{large}");
+        assert!(large.contains("0.7 % of") && !large.contains("a lot"), "{large}");
         let coarse = Policy { mode: Mode::Coarse, ..small };
         let lines = ExpectedError::of(&coarse).lines(&coarse).join("\n");
-        assert!(lines.contains("off by 1.0 GiB at most") && !lines.contains("noise"), "{lines}");
+        assert!(lines.contains("off by at most 1.0 GiB") && !lines.contains("noise"), "{lines}");
     }
 }

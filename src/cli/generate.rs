@@ -10,19 +10,20 @@ use std::path::{Path, PathBuf};
 /// What to generate.
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Manual pages: one for each command into a folder, or the main one to standard output
+    /// Generate manual pages: one per command into a directory, or the main one to standard output
     Man {
-        /// Folder to write to
+        /// Directory to write to
+        #[arg(value_name = "DIRECTORY")]
         folder: Option<PathBuf>,
     },
-    /// Completions of one shell, to standard output
+    /// Generate completions for a shell, to standard output
     Completions {
-        /// The shell
+        /// Shell
         shell: Shell,
     },
 }
 
-/// Generates.
+/// Generates it.
 ///
 /// # Errors
 /// When the output cannot be written (74).

@@ -1,4 +1,4 @@
-//! `blindmeter inventory`: every datum held, at rest and published; the budget; what is left.
+//! `blindmeter inventory`: all data held, at rest and published; the privacy budget; what is not hidden.
 
 use super::output;
 use crate::config;
@@ -14,18 +14,18 @@ use std::path::Path;
 #[derive(Serialize)]
 struct Report {
     schema_version: u32,
-    data: Vec<Line>,
-    /// None where the mode or the build states none.
+    data: Vec<Row>,
+    /// None where the mode or the build has none.
     budget: Option<Budget>,
     /// Why there is no budget.
     given_up: Option<String>,
-    /// Look-ups and exports since the period began; none where no daemon tells.
+    /// Look-ups and exports since the period began; none without a daemon's answer.
     asked: Option<Asked>,
     residue: [&'static str; RESIDUE.len()],
 }
 
 #[derive(Serialize)]
-struct Line {
+struct Row {
     place: &'static str,
     what: &'static str,
     kept: &'static str,
@@ -48,10 +48,10 @@ struct Asked {
     exports: u64,
 }
 
-/// Prints the inventory. It needs no daemon; without a configuration it tells the defaults.
+/// Prints the inventory. It needs no daemon; without a configuration it describes the defaults.
 ///
 /// # Errors
-/// A configuration that is there and wrong (78).
+/// An invalid configuration (78).
 pub(super) fn run(path: &Path, json: bool) -> Result<(), ExitError> {
     let config = match path.exists() {
         true => {
@@ -62,15 +62,15 @@ pub(super) fn run(path: &Path, json: bool) -> Result<(), ExitError> {
     let policy = config.as_ref().map_or(Policy::DEFAULT, |config| config.policy.0);
     let asked = match &config {
         Some(config) => asked(&config.control_socket),
-        None => Err(format!("{} is not there: the defaults are told", path.display())),
+        None => Err(format!("{} does not exist; these are the defaults", path.display())),
     };
     let budget = budget(&policy);
     let report = Report {
         schema_version: 1,
         data: DATA
             .iter()
-            .map(|datum| Line {
-                place: datum.place.word(),
+            .map(|datum| Row {
+                place: datum.place.as_str(),
                 what: datum.what,
                 kept: datum.kept,
                 seen_by: datum.seen_by,
@@ -84,26 +84,26 @@ pub(super) fn run(path: &Path, json: bool) -> Result<(), ExitError> {
     if json { output::json(&report) } else { print(&report, asked.err()) }
 }
 
-/// What the daemon tells of look-ups, or why it does not.
+/// How many look-ups the daemon reports, or why it does not.
 fn asked(socket: &Path) -> Result<Asked, String> {
     match client::ask(socket, &Request::Asked {}, &[]) {
         Ok(Answer::Asked { look_ups, exports }) => Ok(Asked { look_ups, exports }),
         Ok(_) => Err(super::unexpected_answer().message),
-        Err(failure) => Err(failure.message),
+        Err(error) => Err(error.message),
     }
 }
 
-/// The budget of an account-day, or why none is stated.
+/// The budget of an account-day, or why there is none.
 fn budget(policy: &Policy) -> Result<Budget, String> {
     let Mode::Noisy(Noise { epsilon, .. }) = policy.mode else {
         return Err(format!(
-            "release.mode = \"coarse\" gives it up: totals have no noise, and who knows of every other \
-             account learns one account's epoch up to the rounding of {}",
+            "none with release.mode = \"coarse\": totals have no noise, and whoever knows every other \
+             account's traffic learns the remaining account's, up to the rounding of {}",
             output::bytes(policy.rounding_step())
         ));
     };
     if !policy.profile.floors().counts_by_the_day {
-        return Err("a lab build states none: it spends what would be a day's in each epoch".into());
+        return Err("none in a lab build: each epoch spends what a day should".into());
     }
     let epsilon_bytes = epsilon.billionths() as f64 / 1e9;
     let epsilon_gate = 1.0 / GATE_SCALE as f64;
@@ -118,17 +118,17 @@ fn budget(policy: &Policy) -> Result<Budget, String> {
     })
 }
 
-fn print(report: &Report, unasked: Option<String>) -> Result<(), ExitError> {
+fn print(report: &Report, why_unknown: Option<String>) -> Result<(), ExitError> {
     for place in Place::ALL {
         output::line(&format!("{}:", place.heading()))?;
-        for line in report.data.iter().filter(|line| line.place == place.word()) {
+        for line in report.data.iter().filter(|line| line.place == place.as_str()) {
             output::line(&format!("  - {}", line.what))?;
             output::line(&format!("      kept:    {}", line.kept))?;
             output::line(&format!("      seen by: {}", line.seen_by))?;
         }
         output::line("")?;
     }
-    output::line("Differential privacy, in epsilon (each account, each day):")?;
+    output::line("Differential privacy budget (epsilon per account and day):")?;
     match (&report.budget, &report.given_up) {
         (Some(budget), _) => output::line(&format!(
             "  bytes {} + crowd gate {} + flag counts {} = {} a day, {} a year",
@@ -140,12 +140,12 @@ fn print(report: &Report, unasked: Option<String>) -> Result<(), ExitError> {
         ))?,
         (None, why) => output::line(&format!("  {}", why.as_deref().unwrap_or_default()))?,
     }
-    output::line("\nAsked since the period began:")?;
-    match (&report.asked, unasked) {
+    output::line("\nRequests since the period began:")?;
+    match (&report.asked, why_unknown) {
         (Some(asked), _) => {
-            output::line(&format!("  bands {}, exports of accounts {}", asked.look_ups, asked.exports))?;
+            output::line(&format!("  {} band look-ups, {} account exports", asked.look_ups, asked.exports))?;
         }
-        (None, why) => output::line(&format!("  not told: {}", why.unwrap_or_default()))?,
+        (None, why) => output::line(&format!("  unknown: {}", why.unwrap_or_default()))?,
     }
     output::line("\nNot hidden:")?;
     RESIDUE.iter().try_for_each(|line| output::line(&format!("  - {line}")))

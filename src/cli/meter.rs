@@ -1,7 +1,7 @@
 //! `blindmeter meter`: capture files to per-account totals, offline.
 //!
-//! The same frame parser, roster and counters as the daemon's; no clock, no epochs, no floors:
-//! who has the capture has everything already.
+//! The same frame parser, roster and counters as the daemon's, but no clock, epochs or floors:
+//! whoever has the capture already has everything.
 
 use super::output::{self, VolumeReport};
 use crate::exit::{ExitError, ExitStatus};
@@ -44,18 +44,18 @@ struct PacketsReport {
 /// Counts the packets of the files and prints the report.
 ///
 /// # Errors
-/// A roster that cannot be used (78), a file that cannot be opened (74), or one that broke off
-/// (2); in the last two cases the report of what was read has been printed.
+/// An invalid roster (78), a file that cannot be opened (74), or one that is cut short (2); in the
+/// last two cases the report of what could be read is still printed.
 pub(super) fn run(files: &[PathBuf], roster_file: &Path, json: bool) -> Result<(), ExitError> {
     let roster = load_roster(roster_file)?;
     let accounts = roster.accounts();
     let mut tally = Tally { counters: Counters::in_memory(accounts.len()), roster: &roster, packets: 0 };
     let mut worst = None;
     for file in files {
-        if let Err(failure) = tally.file(file) {
-            output::complain(&failure.message);
+        if let Err(error) = tally.file(file) {
+            output::error(&error.message);
             if worst != Some(ExitStatus::Io) {
-                worst = Some(failure.code);
+                worst = Some(error.code);
             }
         }
     }
@@ -63,7 +63,7 @@ pub(super) fn run(files: &[PathBuf], roster_file: &Path, json: bool) -> Result<(
     if json {
         output::json(&report)?
     } else {
-        text(&report)?
+        print(&report)?
     }
     worst.map_or(Ok(()), |code| Err(ExitError::new(code, "")))
 }
@@ -86,7 +86,7 @@ struct Tally<'a> {
 
 impl Tally<'_> {
     fn file(&mut self, path: &Path) -> Result<(), ExitError> {
-        let failure =
+        let failed =
             |code, why: &dyn std::fmt::Display| ExitError::new(code, format!("{}: {why}", path.display()));
         let table = self.roster.table();
         let (counters, packets) = (self.counters, &mut self.packets);
@@ -97,7 +97,7 @@ impl Tally<'_> {
         let result = if path == Path::new("-") {
             capture_file::read(BufReader::new(io::stdin().lock()), each)
         } else {
-            let file = File::open(path).map_err(|error| failure(ExitStatus::Io, &error))?;
+            let file = File::open(path).map_err(|error| failed(ExitStatus::Io, &error))?;
             let length = file.metadata().map_or(0, |metadata| metadata.len());
             let bar = progress(length);
             let input: Box<dyn Read> = Box::new(bar.wrap_read(BufReader::with_capacity(1 << 18, file)));
@@ -106,8 +106,8 @@ impl Tally<'_> {
             result
         };
         result.map_err(|error| match error {
-            CaptureError::Read(_) => failure(ExitStatus::Io, &error),
-            _ => failure(ExitStatus::Found, &error),
+            CaptureError::Read(_) => failed(ExitStatus::Io, &error),
+            _ => failed(ExitStatus::Found, &error),
         })
     }
 
@@ -138,7 +138,7 @@ impl Tally<'_> {
     }
 }
 
-/// A capture does not tell directions: a packet is up for its source and down for its destination.
+/// A capture has no directions: a packet is up for its source and down for its destination.
 fn count(record: &Record<'_>, table: &crate::roster::table::Table, counters: Counters) {
     match frame::read(record.link, record.captured, record.length) {
         Frame::Ip(packet) => {
@@ -168,7 +168,7 @@ fn progress(length: u64) -> ProgressBar {
     ProgressBar::new(length).with_style(style)
 }
 
-fn text(report: &Report) -> Result<(), ExitError> {
+fn print(report: &Report) -> Result<(), ExitError> {
     let mut rows = vec![["account", "up", "up packets", "down", "down packets"].map(String::from)];
     for account in &report.accounts {
         rows.push([

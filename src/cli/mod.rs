@@ -1,4 +1,4 @@
-//! The command line: what there is, and how a command ends. One file for each family of commands.
+//! The command line: its commands, options and exit codes. One file per family of commands.
 
 mod accounts;
 mod demo;
@@ -13,7 +13,7 @@ mod roster;
 mod run;
 mod status;
 
-use crate::config::Places;
+use crate::config::Locations;
 use crate::exit::{ExitError, ExitStatus};
 use clap::{Args, Parser, Subcommand};
 use std::path::{Path, PathBuf};
@@ -35,53 +35,53 @@ enum Command {
     /// Run the daemon
     Run {
         /// Configuration file
-        #[arg(long, default_value = CONFIG)]
+        #[arg(long, value_name = "FILE", default_value = CONFIG)]
         config: PathBuf,
-        /// Print what would be attached and published, and end
+        /// Print what would be attached and published, then exit
         #[arg(long)]
         dry_run: bool,
-        /// Go on anew where what was kept is missing or cannot be opened
+        /// Start from zero if the saved state is missing or cannot be opened
         #[arg(long)]
         accept_loss: bool,
     },
-    /// Show the whole product on synthetic accounts and real packets, with no set-up
+    /// Run a self-contained demo: synthetic accounts, real packets, no setup
     Demo(demo::Options),
-    /// Validate the configuration and every file it names; print what is in force
+    /// Check the configuration and every file it names; print the settings in force
     Check {
         /// Configuration file
-        #[arg(long, default_value = CONFIG)]
+        #[arg(long, value_name = "FILE", default_value = CONFIG)]
         config: PathBuf,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Count capture files (pcap, pcapng), offline
+    /// Count the packets of capture files (pcap, pcapng) by account, offline
     Meter {
         /// Capture files; - reads standard input
-        #[arg(required = true)]
+        #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
-        /// CSV with the header prefix,account
-        #[arg(long)]
+        /// Roster: CSV with the header prefix,account
+        #[arg(long, value_name = "FILE")]
         roster: PathBuf,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Change or count the running daemon's roster
+    /// Change the running daemon's roster, or count its entries
     Roster {
         #[command(subcommand)]
         command: roster::Command,
         #[command(flatten)]
         daemon: Daemon,
     },
-    /// One account's band, or an exact export
+    /// Show an account's usage band, or export exact totals
     Accounts {
         #[command(subcommand)]
         command: accounts::Command,
         #[command(flatten)]
         daemon: Daemon,
     },
-    /// The state of the running daemon; 0 whole, 2 degraded, 69 no daemon
+    /// Show the state of the running daemon; exits with 0 healthy, 2 degraded, 69 no daemon
     Status {
         /// Print JSON
         #[arg(long)]
@@ -92,13 +92,13 @@ enum Command {
     /// Remove what a dead daemon left in the kernel and in memory
     Detach {
         /// Configuration file
-        #[arg(long, default_value = CONFIG)]
+        #[arg(long, value_name = "FILE", default_value = CONFIG)]
         config: PathBuf,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Find what on this host would void the privacy claim; 0 nothing, 3 void
+    /// Check this host for anything that voids the privacy claim; exits with 3 if it finds any
     Doctor {
         /// Print JSON
         #[arg(long)]
@@ -106,10 +106,10 @@ enum Command {
         #[command(flatten)]
         daemon: Daemon,
     },
-    /// Tell every datum that is held, at rest or published: where, for how long, who may see it
+    /// List all data held or published: where, for how long, and who can see it
     Inventory {
         /// Configuration file
-        #[arg(long, default_value = CONFIG)]
+        #[arg(long, value_name = "FILE", default_value = CONFIG)]
         config: PathBuf,
         /// Print JSON
         #[arg(long)]
@@ -122,14 +122,14 @@ enum Command {
     },
 }
 
-/// Which daemon to speak to.
+/// Which daemon to talk to.
 #[derive(Args)]
 struct Daemon {
-    /// Configuration file; without --socket it names the control socket
-    #[arg(long, global = true, default_value = CONFIG)]
+    /// Configuration file, which names the control socket
+    #[arg(long, global = true, value_name = "FILE", default_value = CONFIG)]
     config: PathBuf,
-    /// The control socket itself
-    #[arg(long, global = true, conflicts_with = "config")]
+    /// Control socket, instead of the one in the configuration
+    #[arg(long, global = true, value_name = "PATH", conflicts_with = "config")]
     socket: Option<PathBuf>,
 }
 
@@ -138,40 +138,40 @@ impl Daemon {
         if let Some(socket) = &self.socket {
             return Ok(socket.clone());
         }
-        places(&self.config, "name --config FILE or --socket PATH").map(|places| places.control_socket)
+        locations(&self.config, "pass --config FILE or --socket PATH").map(|found| found.control_socket)
     }
 }
 
-/// Where the daemon of a configuration is found.
-fn places(config: &Path, remedy: &str) -> Result<Places, ExitError> {
+/// Where a configuration's daemon listens, and what it pins.
+fn locations(config: &Path, remedy: &str) -> Result<Locations, ExitError> {
     let path = config.display();
     let text = std::fs::read_to_string(config)
         .map_err(|error| ExitError::new(ExitStatus::Config, format!("{path}: {error}; {remedy}")))?;
-    crate::config::places(&text)
+    crate::config::locations(&text)
         .map_err(|error| ExitError::new(ExitStatus::Config, format!("{path} {error}")))
 }
 
 /// Parses the command line and runs the command.
 #[must_use]
 pub fn main() -> ExitCode {
-    end_at_a_panic();
+    exit_on_panic();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
             if !error.use_stderr() {
-                // Help and version are no errors.
+                // Help and version are not errors.
                 let _ = error.print();
                 return ExitCode::SUCCESS;
             }
-            output::complain(&misspelt(&error));
+            output::error(&usage_error(&error));
             return ExitCode::from(ExitStatus::Usage as u8);
         }
     };
     match run(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            output::complain(&failure.message);
-            failure.into()
+        Err(error) => {
+            output::error(&error.message);
+            error.into()
         }
     }
 }
@@ -186,18 +186,18 @@ fn run(command: Command) -> Result<(), ExitError> {
         Command::Roster { command, daemon } => roster::run(&command, &daemon.socket()?),
         Command::Accounts { command, daemon } => accounts::run(&command, &daemon.socket()?),
         Command::Status { json, daemon } => status::run(json, &daemon.socket()?),
-        Command::Detach { config, json } => detach::run(&places(&config, "name --config FILE")?, json),
+        Command::Detach { config, json } => detach::run(&locations(&config, "pass --config FILE")?, json),
         Command::Doctor { json, daemon } => doctor::run(json, &daemon),
         Command::Inventory { config, json } => inventory::run(&config, json),
         Command::Gen { command } => generate::run(&command),
     }
 }
 
-/// What is wrong with a command line, on one line. Names options, never what was given for them:
-/// it may be an address or an account.
-fn misspelt(error: &clap::Error) -> String {
+/// What is wrong with a command line, on one line. Names options, never their values, which may be
+/// addresses or accounts.
+fn usage_error(error: &clap::Error) -> String {
     use clap::error::{ContextKind, ContextValue, ErrorKind};
-    let what = error.kind().as_str().unwrap_or("the command line is wrong");
+    let what = error.kind().as_str().unwrap_or("invalid command line");
     let named = match (error.kind(), error.get(ContextKind::InvalidArg)) {
         (ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand, _) => String::new(),
         (_, Some(ContextValue::String(name))) => format!(": {name}"),
@@ -207,17 +207,17 @@ fn misspelt(error: &clap::Error) -> String {
     format!("{what}{named}; see `blindmeter --help`")
 }
 
-/// An answer to another question than was asked.
+/// The daemon's answer does not match the request.
 fn unexpected_answer() -> ExitError {
-    ExitError::new(ExitStatus::Bug, "the daemon answered another question; is it of this version?")
+    ExitError::new(ExitStatus::Bug, "the daemon gave an unexpected answer; check that it runs this version")
 }
 
-/// A panic says where, never what: its message could hold anything. Then the process ends.
-fn end_at_a_panic() {
+/// Ends the process on a panic and prints where, never what: the message could hold anything.
+fn exit_on_panic() {
     std::panic::set_hook(Box::new(|panic| {
         let place =
             panic.location().map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
-        output::complain(&format!("bug{place}; please report it with this line"));
+        output::error(&format!("bug{place}; please report this line"));
         std::process::exit(i32::from(ExitStatus::Bug as u8));
     }));
 }

@@ -1,12 +1,12 @@
-//! What commands print: lines, tables and JSON on standard output, complaints on standard error.
+//! What commands print: lines, tables and JSON on standard output, errors on standard error.
 //!
-//! A reader that went away (`| head`) ends a command quietly.
+//! A reader that closes the pipe early (`| head`) ends a command quietly.
 
 use crate::exit::ExitError;
 use serde::Serialize;
 use std::io::{self, Write};
 
-/// Bytes and packets, as reports have them.
+/// Bytes and packets, as reports show them.
 #[derive(Serialize)]
 pub(super) struct VolumeReport {
     pub(super) bytes: u64,
@@ -19,7 +19,7 @@ pub(super) fn line(text: &str) -> Result<(), ExitError> {
     written(writeln!(output, "{text}").and_then(|()| output.flush()))
 }
 
-/// Writes text as it is, for a terminal.
+/// Writes text to a terminal, without a line end.
 pub(super) fn raw(text: &str) -> Result<(), ExitError> {
     let mut output = io::stdout().lock();
     written(output.write_all(text.as_bytes()).and_then(|()| output.flush()))
@@ -31,7 +31,7 @@ pub(super) fn json(report: &impl Serialize) -> Result<(), ExitError> {
     line(&text)
 }
 
-/// Writes a table: the first column to the left, the others to the right.
+/// Writes a table: the first column left-aligned, the others right-aligned.
 pub(super) fn table<const N: usize>(rows: &[[String; N]]) -> Result<(), ExitError> {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: [usize; N] = std::array::from_fn(width);
@@ -45,13 +45,13 @@ pub(super) fn table<const N: usize>(rows: &[[String; N]]) -> Result<(), ExitErro
     Ok(())
 }
 
-/// Writes names and words in two columns.
+/// Writes names and values in two columns.
 pub(super) fn pairs(rows: &[[String; 2]]) -> Result<(), ExitError> {
     let width = rows.iter().map(|row| row[0].chars().count()).max().unwrap_or(0);
-    rows.iter().try_for_each(|[name, word]| line(&format!("{name:<width$}  {word}")))
+    rows.iter().try_for_each(|[name, value]| line(&format!("{name:<width$}  {value}")))
 }
 
-/// A number of bytes for a person: binary units, one decimal.
+/// A number of bytes for people: binary units, one decimal.
 pub(super) fn bytes(count: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     if count < 1024 {
@@ -62,14 +62,14 @@ pub(super) fn bytes(count: u64) -> String {
     format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[power - 1])
 }
 
-/// Says one line on standard error. One that cannot be said is no reason to end otherwise.
-pub(super) fn complain(message: &str) {
+/// Writes an error to standard error. If that fails too, the exit code is still right.
+pub(super) fn error(message: &str) {
     if !message.is_empty() {
         let _ = writeln!(io::stderr(), "blindmeter: {message}");
     }
 }
 
-/// Says one line on standard error that is no complaint.
+/// Writes one line to standard error that is not an error.
 pub(super) fn note(message: &str) {
     let _ = writeln!(io::stderr(), "{message}");
 }

@@ -1,4 +1,4 @@
-//! `blindmeter roster`: assignments and counts over the control socket.
+//! `blindmeter roster`: assigns prefixes and counts entries, over the control socket.
 
 use super::output;
 use crate::control::client;
@@ -10,24 +10,24 @@ use std::path::{Path, PathBuf};
 /// What to do with the roster.
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Give a prefix to an account; it wins over the roster file
+    /// Assign a prefix to an account, overriding the roster file
     Assign {
         /// Address or prefix
         prefix: String,
-        /// Account name; a space, comma or percent sign is written %XX
+        /// Account name; write a space, comma or percent sign as %XX
         account: String,
     },
-    /// Take back an assignment of the control socket
+    /// Remove an assignment made with `assign` or `sync`
     Unassign {
         /// Address or prefix
         prefix: String,
     },
-    /// Replace all assignments of the control socket by those of a file
+    /// Replace all assignments made with `assign` or `sync` by those in a file
     Sync {
         /// CSV with the header prefix,account
         file: PathBuf,
     },
-    /// Prefixes and accounts by source, conflicts; never addresses
+    /// Show the numbers of prefixes, accounts and conflicts; never addresses
     Counts {
         /// Print JSON
         #[arg(long)]
@@ -35,10 +35,10 @@ pub(super) enum Command {
     },
 }
 
-/// Runs one of the commands.
+/// Runs one of these commands.
 ///
 /// # Errors
-/// A file that cannot be read (74), or what the daemon says.
+/// A file that cannot be read (74), or those of the daemon.
 pub(super) fn run(command: &Command, socket: &Path) -> Result<(), ExitError> {
     match command {
         Command::Assign { prefix, account } => {
@@ -58,9 +58,9 @@ fn sync(file: &Path, socket: &Path) -> Result<(), ExitError> {
     let text = std::fs::read(file).map_err(|error| ExitError::new(ExitStatus::Io, named(&error)))?;
     let request = Request::Sync { bytes: text.len() };
     // The daemon names the line; only the client knows the file.
-    client::ask(socket, &request, &text).map(drop).map_err(|failure| match failure.code {
-        ExitStatus::Config => ExitError::new(ExitStatus::Config, named(&failure.message)),
-        _ => failure,
+    client::ask(socket, &request, &text).map(drop).map_err(|error| match error.code {
+        ExitStatus::Config => ExitError::new(ExitStatus::Config, named(&error.message)),
+        _ => error,
     })
 }
 
@@ -78,5 +78,7 @@ fn counts(json: bool, socket: &Path) -> Result<(), ExitError> {
     }
     output::table(&rows)?;
     output::line(&format!("\nconflicts *: {}, skipped lines: {}", report.conflicts, report.skipped_lines))?;
-    output::line("* as of the last close of an epoch, rounded up to 8: it would tell who is connected")
+    output::line(
+        "* as of the last epoch's close, rounded up to a multiple of 8; live counts would show who connects",
+    )
 }

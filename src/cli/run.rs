@@ -33,12 +33,12 @@ struct Report {
     web: String,
 }
 
-/// Validates a configuration and the files it names, and prints what is in force.
+/// Checks a configuration and the files it names, and prints the settings in force.
 ///
 /// # Errors
-/// The first thing that is wrong (78).
+/// The first mistake (78).
 pub(super) fn check(path: &Path, json: bool) -> Result<(), ExitError> {
-    let (config, rows, terms) = load(path)?;
+    let (config, rows, web_config) = load(path)?;
     if let Some(store) = &config.store {
         crate::store::check_key(&store.key_file)
             .map_err(|error| ExitError::new(ExitStatus::Config, error.to_string()))?;
@@ -59,22 +59,22 @@ pub(super) fn check(path: &Path, json: bool) -> Result<(), ExitError> {
         expected_error_bytes: expected_error::whole(error.bytes()),
         link_bytes_per_epoch: expected_error::whole(error.link_bytes),
         policy: policy.digest(),
-        profile: policy.profile.word(),
-        web: terms.summary(),
+        profile: policy.profile.as_str(),
+        web: web_config.summary(),
     };
     if json {
         return output::json(&report);
     }
     output::line(&report.effective)?;
     output::line(&format!(
-        "# roster file: {} accounts of {}, {} prefixes",
+        "# roster file: {} accounts (room for {}), {} prefixes",
         report.accounts, report.capacity, report.prefixes
     ))?;
     if addresses_outside > 0 {
-        let hint = if addresses_in_pools == 0 { "; is a pool misspelt, or missing?" } else { "" };
+        let hint = if addresses_in_pools == 0 { "; is a pool missing or mistyped?" } else { "" };
         output::line(&format!(
-            "# pools: {addresses_in_pools} of the roster's single addresses lie in a pool; {addresses_outside} \
-             do not, and are looked up in a hash, which is slower{hint}"
+            "# pools: {addresses_in_pools} of the roster's single addresses are in a pool; {addresses_outside} \
+             are not, and take a slower hash lookup{hint}"
         ))?;
     }
     for line in error.lines(policy) {
@@ -82,7 +82,7 @@ pub(super) fn check(path: &Path, json: bool) -> Result<(), ExitError> {
     }
     output::line(&format!("# web: {}", report.web))?;
     output::line(&format!("# policy digest: {}, profile {}", report.policy, report.profile))?;
-    output::line(&format!("{}: good", path.display()))
+    output::line(&format!("{}: OK", path.display()))
 }
 
 fn load(path: &Path) -> Result<(Config, Vec<Row>, WebConfig), ExitError> {
@@ -97,7 +97,7 @@ fn load(path: &Path) -> Result<(Config, Vec<Row>, WebConfig), ExitError> {
     Ok((config, rows, web))
 }
 
-/// How many of the roster's single addresses lie in a pool, and how many do not.
+/// How many of the roster's single addresses are in a pool, and how many are not.
 fn pooled(config: &Config, rows: &[Row]) -> (usize, usize) {
     let hosts = rows.iter().filter(|row| row.prefix.is_host());
     let (inside, outside): (Vec<&Row>, Vec<&Row>) =
@@ -110,7 +110,7 @@ fn accounts(config: &Config, rows: &[Row]) -> Result<usize, ExitError> {
     let names: HashSet<_> = rows.iter().map(|row| &row.account).collect();
     if names.len() > config.capacity {
         let what = format!(
-            "store.capacity: {} accounts in the roster file, room for {}; raise it",
+            "store.capacity: the roster file has {} accounts, but there is room for only {}; raise it",
             names.len(),
             config.capacity
         );
@@ -122,31 +122,31 @@ fn accounts(config: &Config, rows: &[Row]) -> Result<usize, ExitError> {
 /// Prints what `run` would attach and publish.
 ///
 /// # Errors
-/// A configuration that is wrong (78), or interfaces that cannot be listed (74).
+/// An invalid configuration (78), or interfaces that cannot be listed (74).
 pub(super) fn dry_run(path: &Path) -> Result<(), ExitError> {
     let (config, ..) = load(path)?;
     match persistence::try_out(&config) {
         Ok((tap, why)) => output::line(&format!("tap: {tap}: {why}"))?,
         Err(error) => output::line(&format!("tap: none: {}", error.message))?,
     }
-    let there = crate::tap::survey()
+    let present = crate::tap::survey()
         .map_err(|error| ExitError::new(ExitStatus::Io, format!("cannot list interfaces: {error}")))?;
     let wanted = |name: &str| config.interfaces.iter().any(|pattern| pattern.matches(name));
-    for (name, number, supported) in there.iter().filter(|(name, ..)| wanted(name)) {
-        let verdict = if *supported { "would be attached" } else { "link type is not supported" };
+    for (name, number, supported) in present.iter().filter(|(name, ..)| wanted(name)) {
+        let verdict = if *supported { "would attach" } else { "not supported" };
         output::line(&format!("interface {name}: link type {number}: {verdict}"))?;
     }
     let missing =
-        config.interfaces.iter().filter(|pattern| !there.iter().any(|(name, ..)| pattern.matches(name)));
+        config.interfaces.iter().filter(|pattern| !present.iter().any(|(name, ..)| pattern.matches(name)));
     let missing: Vec<&str> = missing.map(Pattern::text).collect();
     for name in &missing {
-        output::line(&format!("interface {name}: nothing there yet, would be waited for"))?;
+        output::line(&format!("interface {name}: not present; would wait for it"))?;
     }
     if !missing.is_empty() {
-        let others = there.iter().filter(|(name, _, supported)| *supported && !wanted(name));
+        let others = present.iter().filter(|(name, _, supported)| *supported && !wanted(name));
         let others: Vec<&str> = others.map(|(name, ..)| name.as_str()).collect();
         let others = if others.is_empty() { "none".to_owned() } else { others.join(", ") };
-        output::line(&format!("other interfaces here that could be metered: {others}"))?;
+        output::line(&format!("other interfaces that could be metered: {others}"))?;
     }
     let mut sources = vec![("control", true)];
     if config.roster_file.is_some() {

@@ -1,4 +1,4 @@
-//! `blindmeter status`: is everything attached, read and saved; nothing that depends on traffic.
+//! `blindmeter status`: whether everything is attached, read and saved; nothing that depends on traffic.
 
 use super::output;
 use crate::control::client;
@@ -6,10 +6,10 @@ use crate::control::protocol::{Answer, Request};
 use crate::exit::{ExitError, ExitStatus};
 use std::path::Path;
 
-/// Prints the state of the daemon.
+/// Prints the daemon's state.
 ///
 /// # Errors
-/// A degraded daemon (2), none at all (69), or no role (77).
+/// A degraded daemon (2), no daemon (69), or no role (77).
 pub(super) fn run(json: bool, socket: &Path) -> Result<(), ExitError> {
     let Answer::Status(status) = client::ask(socket, &Request::Status {}, &[])? else {
         return Err(super::unexpected_answer());
@@ -17,7 +17,7 @@ pub(super) fn run(json: bool, socket: &Path) -> Result<(), ExitError> {
     if json {
         output::json(&status)?;
     } else {
-        let word = |good: bool, yes: &'static str, no: &'static str| if good { yes } else { no };
+        let word = |healthy: bool, yes: &'static str, no: &'static str| if healthy { yes } else { no };
         let mut rows = vec![["tap".to_owned(), status.backend.clone()]];
         for interface in &status.interfaces {
             let state = word(interface.attached, "attached", "NOT ATTACHED");
@@ -27,11 +27,11 @@ pub(super) fn run(json: bool, socket: &Path) -> Result<(), ExitError> {
             rows.push([format!("roster source {}", source.source), word(source.up, "up", "DOWN").to_owned()]);
         }
         rows.push(["conflicting prefixes".to_owned(), status.conflicts.to_string()]);
-        rows.push(["last close".to_owned(), word(status.last_close_ok, "good", "FAILED").to_owned()]);
-        rows.push(["last save".to_owned(), word(status.last_save_ok, "good", "FAILED").to_owned()]);
-        rows.push(["last reload".to_owned(), word(status.reload_ok, "good", "REFUSED").to_owned()]);
+        rows.push(["last close".to_owned(), word(status.last_close_ok, "ok", "FAILED").to_owned()]);
+        rows.push(["last save".to_owned(), word(status.last_save_ok, "ok", "FAILED").to_owned()]);
+        rows.push(["last reload".to_owned(), word(status.reload_ok, "ok", "REFUSED").to_owned()]);
         rows.push(["sandbox".to_owned(), status.sandbox_line()]);
-        rows.push(["floors".to_owned(), status.profile.clone()]);
+        rows.push(["privacy floors".to_owned(), status.profile.clone()]);
         output::pairs(&rows)?;
     }
     if status.is_whole() { Ok(()) } else { Err(ExitError::new(ExitStatus::Found, "")) }

@@ -1,6 +1,6 @@
-//! A configuration as text again, and what of it a running daemon cannot change.
+//! A configuration back as text, and which parts a running daemon cannot change.
 //!
-//! Prints no address of a pool and no account.
+//! Prints no pool's addresses and no account.
 
 use super::quantity::{BitsPerSecond, Bytes, Seconds};
 use super::{Backend, Config, Hook};
@@ -8,7 +8,7 @@ use crate::meter::policy::{Mode, Noise};
 use std::path::Path;
 
 impl Config {
-    /// The configuration in force, as TOML; it holds no secret.
+    /// The configuration in force, as TOML without secrets.
     #[must_use]
     pub fn effective(&self) -> String {
         let policy = &self.policy.0;
@@ -28,13 +28,13 @@ impl Config {
         };
         put("[tap]".into());
         put(format!("interfaces = [{}]", list(&mut self.interfaces.iter().map(|p| p.0.clone()))));
-        let hook = self.hook.map_or("auto", Hook::word);
+        let hook = self.hook.map_or("auto", Hook::as_str);
         put(format!(
             "backend = \"{backend}\"\nhook = \"{hook}\"\npin = \"{}\"\n\n[node]\nname = \"{}\"\n\n[roster]",
             self.pin.display(),
             self.node_name
         ));
-        put(format!("# pools = {} in force; they are addresses, and not printed", self.pools.len()));
+        put(format!("# pools: {} in force; not printed, since they are addresses", self.pools.len()));
         if let Some(file) = &self.roster_file {
             put(format!("file = \"{}\"", file.display()));
         }
@@ -47,7 +47,7 @@ impl Config {
             list(&mut roles.privacy.iter().cloned()),
         ));
         put(format!("\n[epoch]\nlength = \"{}\"", Seconds(policy.epoch_seconds)));
-        put(format!("\n[release]\nmode = \"{}\"", policy.mode.word()));
+        put(format!("\n[release]\nmode = \"{}\"", policy.mode.as_str()));
         if let Mode::Noisy(Noise { epsilon, clamp_bytes }) = policy.mode {
             put(format!("epsilon = {}\nclamp = \"{}\"", epsilon.decimal(), Bytes(clamp_bytes)));
         }
@@ -73,7 +73,7 @@ impl Config {
         text
     }
 
-    /// The table whose change a running daemon refuses, if there is one.
+    /// The table whose change a running daemon refuses, if any.
     #[must_use]
     pub fn restart_needed_for(&self, new: &Self) -> Option<&'static str> {
         let tap = self.interfaces == new.interfaces

@@ -1,5 +1,5 @@
-//! The configuration: a text becomes a [`Config`] that is valid by construction, or one line that
-//! names the line, the key and the remedy.
+//! The configuration: text becomes a [`Config`] that is valid by construction, or an error on one line
+//! that names the line, the key and the remedy.
 //!
 //! Holds addresses only as [`Prefix`] (pools) and the daemon's own listeners; errors repeat no
 //! address of a pool.
@@ -27,9 +27,9 @@ pub struct Config {
     pub interfaces: Vec<Pattern>,
     /// Which tap to use.
     pub backend: Backend,
-    /// Where the kernel tap attaches; none for the best of this kernel.
+    /// Where the kernel tap attaches; none for the best that this kernel has.
     pub hook: Option<Hook>,
-    /// Where the kernel tap is kept beyond the process.
+    /// Where the kernel tap is pinned, so that it outlives the process.
     pub pin: PathBuf,
     /// The node's name.
     pub node_name: String,
@@ -47,7 +47,7 @@ pub struct Config {
     pub policy: ComparablePolicy,
     /// Where `/metrics` is served.
     pub listen: Vec<SocketAddr>,
-    /// What a client must show there: the exporter-toolkit's web configuration file.
+    /// The exporter-toolkit's web configuration file: what a client must present there.
     pub web_config_file: Option<PathBuf>,
     /// How many accounts there is room for.
     pub capacity: usize,
@@ -99,9 +99,9 @@ pub enum Hook {
 }
 
 impl Hook {
-    /// The word in the configuration and in the log.
+    /// The name in the configuration and in the log.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Tcx => "tcx",
             Self::Clsact => "clsact",
@@ -125,7 +125,7 @@ pub struct Roles {
 pub struct Pattern(String);
 
 impl Pattern {
-    /// The pattern as it is written.
+    /// The pattern as written.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.0
@@ -137,13 +137,13 @@ impl Pattern {
         self.0.contains(['*', '?'])
     }
 
-    /// True when the pattern stands for this interface.
+    /// True when this interface matches the pattern.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
         glob_matches(self.0.as_bytes(), name.as_bytes())
     }
 
-    /// The pattern of this one interface name.
+    /// The pattern that matches only this interface name.
     #[must_use]
     pub fn of_name(name: &str) -> Self {
         Self(name.to_owned())
@@ -174,10 +174,10 @@ pub struct ConfigError {
 /// # Errors
 /// The first thing that is wrong.
 pub fn parse(text: &str) -> Result<Config, ConfigError> {
-    let source = Text(text);
+    let source = Document(text);
     let file: raw::File = toml::from_str(text)
-        .map_err(|error| source.error(error.span().unwrap_or(0..0), discreet(error.message())))?;
-    source.refuse_what_is_not_built(&file)?;
+        .map_err(|error| source.error(error.span().unwrap_or(0..0), redacted(error.message())))?;
+    source.refuse_unsupported(&file)?;
     let policy = source.policy(&file)?;
     let capacity = match &file.store.capacity {
         None => 4096,
@@ -205,34 +205,34 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
     })
 }
 
-/// Where a daemon is found, or what it left.
-pub struct Places {
+/// Where a daemon listens, and where it leaves pins.
+pub struct Locations {
     /// The control socket.
     pub control_socket: PathBuf,
-    /// Where the kernel tap is kept beyond the process.
+    /// Where the kernel tap is pinned, so that it outlives the process.
     pub pin: PathBuf,
 }
 
-/// Reads only where the daemon is found, for commands that speak to it or clear up after it: they
-/// must work while the rest of the file is being mended.
+/// Reads only where the daemon listens and pins, for commands that talk to it or clean up after it:
+/// they must work while the rest of the file is invalid.
 ///
 /// # Errors
-/// When the text is no TOML.
-pub fn places(text: &str) -> Result<Places, ConfigError> {
+/// When the text is not TOML.
+pub fn locations(text: &str) -> Result<Locations, ConfigError> {
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-        Text(text).error(error.span().unwrap_or(0..0), discreet(error.message()))
+        Document(text).error(error.span().unwrap_or(0..0), redacted(error.message()))
     })?;
     let path = |table_name: &str, key: &str, default: &str| {
         let value = table.get(table_name).and_then(|values| values.get(key));
         PathBuf::from(value.and_then(toml::Value::as_str).unwrap_or(default))
     };
-    Ok(Places { control_socket: path("control", "socket", SOCKET), pin: path("tap", "pin", PIN) })
+    Ok(Locations { control_socket: path("control", "socket", SOCKET), pin: path("tap", "pin", PIN) })
 }
 
 /// Where the control socket is by default.
 const SOCKET: &str = "/run/blindmeter/control.sock";
 
-/// Where the kernel tap is kept by default.
+/// Where the kernel tap is pinned by default.
 const PIN: &str = "/sys/fs/bpf/blindmeter";
 
 fn roles(raw: raw::Roles) -> Roles {
@@ -240,8 +240,8 @@ fn roles(raw: raw::Roles) -> Roles {
     Roles { roster: or_root(raw.roster), support: or_root(raw.support), privacy: or_root(raw.privacy) }
 }
 
-/// A parser's message on one line, without the value that it quotes: it may be an address.
-fn discreet(message: &str) -> String {
+/// A parser's message on one line, without the value it quotes, which may be an address.
+fn redacted(message: &str) -> String {
     let line = message.trim().replace('\n', " ");
     match (line.find("string \""), line.rfind("\", expected")) {
         (Some(start), Some(end)) if start < end => format!("{}a string{}", &line[..start], &line[end + 1..]),
@@ -250,9 +250,9 @@ fn discreet(message: &str) -> String {
 }
 
 /// The text of a configuration, for the line numbers of its errors.
-struct Text<'a>(&'a str);
+struct Document<'a>(&'a str);
 
-impl Text<'_> {
+impl Document<'_> {
     fn error(&self, span: Range<usize>, what: impl Into<String>) -> ConfigError {
         let before = self.0.as_bytes().get(..span.start).unwrap_or_default();
         let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
@@ -263,8 +263,8 @@ impl Text<'_> {
         self.error(value.span(), what)
     }
 
-    /// What the contract names and this version does not have yet is refused, never ignored.
-    fn refuse_what_is_not_built(&self, file: &raw::File) -> Result<(), ConfigError> {
+    /// Keys that are reserved for later versions are refused, never ignored.
+    fn refuse_unsupported(&self, file: &raw::File) -> Result<(), ConfigError> {
         let sources = [
             ("roster.wireguard", &file.roster.wireguard),
             ("roster.openvpn", &file.roster.openvpn),
@@ -273,17 +273,18 @@ impl Text<'_> {
         ];
         for (key, value) in sources {
             if let Some(value) = value {
-                let what =
-                    format!("{key}: this source is not in this version; use roster.file or `roster assign`");
+                let what = format!(
+                    "{key}: not supported in this version; use roster.file or `blindmeter roster assign`"
+                );
                 return Err(self.at(value, what));
             }
         }
         if let Some(listen) = &file.support.listen {
-            return Err(self
-                .at(listen, "support.listen: the support page is not in this version; use `accounts show`"));
+            let what = "support.listen: this version has no support page; use `blindmeter accounts show`";
+            return Err(self.at(listen, what));
         }
         if let Some(table) = &file.irregularity {
-            return Err(self.at(table, "irregularity: flags are not in this version; remove the table"));
+            return Err(self.at(table, "irregularity: this version has no flags; remove the table"));
         }
         Ok(())
     }
@@ -320,15 +321,16 @@ impl Text<'_> {
         let mut seen = Vec::new();
         for pattern in patterns {
             let text = pattern.as_ref();
-            // IFNAMSIZ is 16 with the closing zero; dev_valid_name() refuses the rest.
+            // IFNAMSIZ is 16 with the final NUL; dev_valid_name() rejects the rest.
             if text.is_empty()
                 || text.len() > 15
                 || !text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/' && byte != b':')
             {
-                return Err(self.at(pattern, "tap.interfaces: an interface name or glob has 1 to 15 characters, no blank, slash or colon"));
+                let what = "tap.interfaces: expected a name or glob of 1 to 15 characters, without spaces, slashes or colons";
+                return Err(self.at(pattern, what));
             }
             if seen.iter().any(|earlier: &Pattern| earlier.0 == *text) {
-                return Err(self.at(pattern, "tap.interfaces: named twice; keep one"));
+                return Err(self.at(pattern, "tap.interfaces: listed twice; keep one"));
             }
             seen.push(Pattern(text.clone()));
         }
@@ -360,7 +362,9 @@ impl Text<'_> {
         let Some(name) = name else { return Ok("node".to_owned()) };
         let text = name.as_ref();
         if text.is_empty() || text.len() > 64 || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(self.at(name, "node.name: 1 to 64 printable ASCII characters without blanks"));
+            return Err(
+                self.at(name, "node.name: expected 1 to 64 printable ASCII characters, without spaces")
+            );
         }
         Ok(text.clone())
     }
@@ -380,12 +384,12 @@ impl Text<'_> {
                 Prefix::parse(pool.as_ref()).map_err(|why| self.at(pool, format!("roster.pools: {why}")))?;
             if prefix.size().is_none_or(|size| size > POOL_ADDRESSES) {
                 let what = "roster.pools: a pool holds at most 2^20 addresses (an IPv4 /12, an IPv6 /108); \
-                            split it, or leave it out: addresses outside the pools are looked up in a hash";
+                            split it, or leave it out: addresses outside pools take a slower hash lookup";
                 return Err(self.at(pool, what));
             }
             let overlaps = |other: &Prefix| prefix.overlaps(*other);
             if parsed.iter().any(overlaps) {
-                return Err(self.at(pool, "roster.pools: overlaps a pool before it; keep one"));
+                return Err(self.at(pool, "roster.pools: overlaps an earlier pool; keep one"));
             }
             parsed.push(prefix);
         }
@@ -415,7 +419,7 @@ impl Text<'_> {
 pub fn load(files: &impl crate::environment::Files, path: &Path) -> Result<Config, String> {
     let bytes = files
         .read(path)
-        .map_err(|error| format!("{}: cannot be read: {error}; name --config FILE", path.display()))?;
+        .map_err(|error| format!("{}: cannot be read: {error}; pass --config FILE", path.display()))?;
     let text = String::from_utf8(bytes).map_err(|_| format!("{}: not UTF-8", path.display()))?;
     parse(&text).map_err(|error| format!("{} {error}", path.display()))
 }

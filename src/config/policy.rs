@@ -1,13 +1,13 @@
-//! The tables that touch privacy become a [`Policy`], or the line of the number that breaks a limit.
+//! Turns the tables that affect privacy into a [`Policy`], or names the line of the value out of range.
 
 use super::quantity::{Bytes, Seconds};
-use super::{ConfigError, Text, raw};
+use super::{ConfigError, Document, raw};
 use crate::meter::budget::Epsilon;
 use crate::meter::policy::{CLAMP_CEILING, Mode, Noise, Policy, PolicyError, Profile};
 use std::ops::Range;
 use toml::Spanned;
 
-impl Text<'_> {
+impl Document<'_> {
     pub(super) fn policy(&self, file: &raw::File) -> Result<Policy, ConfigError> {
         let default = Policy::DEFAULT;
         let seconds = |value: &Option<Spanned<Seconds>>, default: u64| {
@@ -26,10 +26,10 @@ impl Text<'_> {
             mode: self.mode(release)?,
             ..default
         };
-        policy.checked().map_err(|broken| self.broken(broken, file))
+        policy.checked().map_err(|error| self.out_of_range(error, file))
     }
 
-    /// Keys of noisy mode are not read in coarse mode.
+    /// Ignores the keys of noisy mode in coarse mode.
     fn mode(&self, release: &raw::Release) -> Result<Mode, ConfigError> {
         match &release.mode {
             Some(mode) if mode.as_ref() == "coarse" => return Ok(Mode::Coarse),
@@ -41,7 +41,7 @@ impl Text<'_> {
         let Mode::Noisy(default) = Policy::DEFAULT.mode else { return Ok(Policy::DEFAULT.mode) };
         let epsilon = match &release.epsilon {
             None => default.epsilon,
-            // From the text: what a floating-point number holds is not what was written.
+            // From the text: a floating-point number does not hold exactly what was written.
             Some(epsilon) => self.0.get(epsilon.span()).and_then(Epsilon::of_decimal).ok_or_else(|| {
                 let what = "release.epsilon: expected a decimal above 0 with at most nine places, like 0.5";
                 self.at(epsilon, what)
@@ -51,29 +51,29 @@ impl Text<'_> {
         Ok(Mode::Noisy(Noise { epsilon, clamp_bytes }))
     }
 
-    fn broken(&self, broken: PolicyError, file: &raw::File) -> ConfigError {
+    fn out_of_range(&self, error: PolicyError, file: &raw::File) -> ConfigError {
         let floors = Profile::BUILT.floors();
         let release = &file.release;
-        let (span, what) = match broken {
+        let (span, what) = match error {
             PolicyError::Epoch => (
                 span(&file.epoch.length),
-                format!("epoch.length: the floor is {}; it is compiled in", Seconds(floors.epoch_seconds)),
+                format!("epoch.length: the compiled-in floor is {}; raise it", Seconds(floors.epoch_seconds)),
             ),
             PolicyError::Crowd => (
                 span(&release.crowd),
-                format!("release.crowd: the floor is {}; it is compiled in", floors.crowd),
+                format!("release.crowd: the compiled-in floor is {}; raise it", floors.crowd),
             ),
             PolicyError::Refresh => (
                 span(&file.support.refresh),
                 format!(
-                    "support.refresh: the floor is {}; it is compiled in",
+                    "support.refresh: the compiled-in floor is {}; raise it",
                     Seconds(floors.refresh_seconds)
                 ),
             ),
             PolicyError::Period => (
                 span(&file.store.period),
                 format!(
-                    "store.period: at least an epoch, at most {}; the ceiling is compiled in",
+                    "store.period: expected at least one epoch and at most {}, the compiled-in ceiling",
                     Seconds(floors.period_ceiling_seconds)
                 ),
             ),
@@ -83,7 +83,7 @@ impl Text<'_> {
             PolicyError::Epsilon => (
                 span(&release.epsilon),
                 format!(
-                    "release.epsilon: the ceiling is {}; it is compiled in",
+                    "release.epsilon: the compiled-in ceiling is {}; lower it",
                     floors.epsilon_ceiling.decimal()
                 ),
             ),
@@ -92,8 +92,8 @@ impl Text<'_> {
             }
             PolicyError::Noise => (
                 span(&release.epsilon).or(span(&release.clamp)),
-                "release.epsilon: with this clamp and epoch.length it asks for more noise than a total can \
-                 hold; raise it, or lower release.clamp"
+                "release.epsilon: with this release.clamp and epoch.length, the noise would exceed what a \
+                 total can hold; raise it, or lower release.clamp"
                     .into(),
             ),
         };

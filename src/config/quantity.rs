@@ -1,4 +1,4 @@
-//! Sizes like "50GiB", durations like "24h", rates like "1Gbit/s", as configuration values.
+//! Sizes such as "50GiB", durations such as "24h" and rates such as "1Gbit/s" as configuration values.
 
 use serde::de::{Deserialize, Deserializer, Error};
 
@@ -44,7 +44,7 @@ fn parse(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     text[..digits].parse::<u64>().ok()?.checked_mul(*factor)
 }
 
-/// Writes a number with the largest unit that divides it.
+/// Writes a number with the largest unit that divides it evenly.
 fn written(value: u64, units: &[(&str, u64)]) -> String {
     let largest = units
         .iter()

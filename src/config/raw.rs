@@ -1,6 +1,6 @@
-//! The configuration file as it is written: one struct a table, unknown keys refused.
+//! The configuration file as written: one struct per table, unknown keys refused.
 //!
-//! Nothing here is checked beyond its type; `Config` is made of it in the parent module.
+//! Nothing here is checked beyond its type; the parent module builds `Config` from it.
 
 use super::quantity::{BitsPerSecond, Bytes, Seconds};
 use serde::Deserialize;

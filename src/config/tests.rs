@@ -1,4 +1,4 @@
-//! Each bad configuration with its message.
+//! Each invalid configuration with its message.
 
 use super::*;
 use crate::meter::budget::Epsilon;
@@ -62,20 +62,20 @@ fn the_good_configuration_reads_back_from_its_effective_form() {
 fn floors_are_compiled_in() {
     assert_eq!(
         error("length = \"24h\"", "length = \"59m\""),
-        "line 11: epoch.length: the floor is 1h; it is compiled in"
+        "line 11: epoch.length: the compiled-in floor is 1h; raise it"
     );
     assert_eq!(
         error("crowd = 20", "crowd = 9"),
-        "line 16: release.crowd: the floor is 10; it is compiled in"
+        "line 16: release.crowd: the compiled-in floor is 10; raise it"
     );
     assert_eq!(
         error("refresh = \"7d\"", "refresh = \"6d\""),
-        "line 19: support.refresh: the floor is 1w; it is compiled in"
+        "line 19: support.refresh: the compiled-in floor is 1w; raise it"
     );
     assert!(error("period = \"28d\"", "period = \"36d\"").starts_with("line 27: store.period: "));
     assert_eq!(
         error("epsilon = 1.0", "epsilon = 1.000000001"),
-        "line 14: release.epsilon: the ceiling is 1.0; it is compiled in"
+        "line 14: release.epsilon: the compiled-in ceiling is 1.0; lower it"
     );
 }
 
@@ -100,25 +100,25 @@ fn every_error_names_its_line_and_its_remedy() {
         (
             "epsilon = 1.0",
             "epsilon = 1e-9",
-            "line 14: release.epsilon: with this clamp and epoch.length it asks",
+            "line 14: release.epsilon: with this release.clamp and epoch.length, the noise",
         ),
         ("\"50GiB\"", "\"0B\"", "line 15: release.clamp: expected 1B to 1024TiB"),
         ("\"50GiB\"", "\"1025TiB\"", "line 15: release.clamp: expected 1B to 1024TiB"),
         ("mode = \"memory\"", "mode = \"disk\"", "line 24: store.mode: expected \"sealed\" or \"memory\""),
         ("mode = \"memory\"", "save_every = \"61m\"", "line 24: store.save_every: expected 1s to 1h"),
         ("[\"wg0\", \"tun*\"]", "[]", "line 3: tap.interfaces: name at least one"),
-        ("\"wg0\"", "\"a name too long\"", "line 3: tap.interfaces: an interface name or glob has 1 to 15"),
-        ("\"tun*\"", "\"wg0\"", "line 3: tap.interfaces: named twice"),
+        ("\"wg0\"", "\"a name too long\"", "line 3: tap.interfaces: expected a name or glob of 1 to 15"),
+        ("\"tun*\"", "\"wg0\"", "line 3: tap.interfaces: listed twice"),
         ("10.8.0.0/16", "10.8.0.1/16", "line 8: roster.pools: address bits are set past"),
         ("10.8.0.0/16", "10.0.0.0/8", "line 8: roster.pools: a pool holds at most 2^20 addresses"),
-        ("fd42:8::/112", "10.8.4.0/24", "line 8: roster.pools: overlaps a pool before it"),
+        ("fd42:8::/112", "10.8.4.0/24", "line 8: roster.pools: overlaps an earlier pool"),
         ("\"probe\"", "\"a b\"", "line 7: roster.probe_account: write a space"),
         ("127.0.0.1:9776", "localhost", "line 21: web.listen: expected ADDRESS:PORT"),
         ("config_file = \"\"", "config_file = 7", "line 22: "),
         ("capacity = 4096", "capacity = 0", "line 26: store.capacity: expected 1 to 16777216"),
-        ("[node]", "[[roster.radius]]\n[node]", "roster.radius: this source is not in this version"),
-        ("[node]", "[irregularity]\n[node]", "irregularity: flags are not in this version"),
-        ("refresh = \"7d\"", "listen = \"x\"", "support.listen: the support page is not in this version"),
+        ("[node]", "[[roster.radius]]\n[node]", "roster.radius: not supported in this version"),
+        ("[node]", "[irregularity]\n[node]", "irregularity: this version has no flags"),
+        ("refresh = \"7d\"", "listen = \"x\"", "support.listen: this version has no support page"),
         ("[node]", "backend = \"ebpf\"\n[node]", "tap.backend: expected \"auto\", \"kernel\", \"ring\" or"),
         ("[node]", "hook = \"xdp\"\n[node]", "tap.hook: expected \"auto\", \"tcx\" or \"clsact\""),
     ] {

@@ -1,12 +1,12 @@
 //! The access policy of the control socket: which role a request needs, and who has it.
 //!
-//! Holds numbers of users and groups; answers nothing and logs nothing.
+//! Holds ids of users and groups; answers nothing and logs nothing.
 
 use super::peer::{Members, Peer, own_uid};
 use super::protocol::Request;
 use crate::config::Roles;
 
-/// Who may ask for what, by number.
+/// Who may ask for what, by user and group id.
 #[derive(Default)]
 pub struct AccessPolicy {
     roster: Members,
@@ -15,7 +15,7 @@ pub struct AccessPolicy {
 }
 
 impl AccessPolicy {
-    /// Resolves the configured names; returns those that do not exist.
+    /// Resolves the configured names; also returns those that do not exist.
     #[must_use]
     pub fn resolve(roles: &Roles) -> (Self, Vec<String>) {
         let (roster, mut unknown) = Members::resolve(&roles.roster);
@@ -41,12 +41,12 @@ impl AccessPolicy {
         (!members.include(peer)).then_some(role)
     }
 
-    /// True of a peer without any role, who will be refused whatever it asks.
+    /// True for a peer without any role, whose every request is refused.
     pub(super) fn has_no_role(&self, peer: &Peer) -> bool {
         self.missing_for_status(peer).is_some()
     }
 
-    /// Whoever has a role may see the state, and so may the daemon's own user and root.
+    /// Anyone with a role may see the state, as may the daemon's own user and root.
     fn missing_for_status(&self, peer: &Peer) -> Option<&'static str> {
         let any = [&self.roster, &self.support, &self.privacy].iter().any(|role| role.include(peer));
         (!any && peer.uid != 0 && peer.uid != own_uid()).then_some("roster, support or privacy")

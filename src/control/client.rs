@@ -1,4 +1,4 @@
-//! The commands' end of the control socket.
+//! The client side of the control socket, for the commands.
 
 use super::protocol::{Answer, Request};
 use crate::exit::{ExitError, ExitStatus};
@@ -8,13 +8,13 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-/// How long an answer may take; the daemon gives up after two seconds itself.
+/// How long an answer may take; the daemon itself gives up after two seconds.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Asks the daemon one thing; `text` follows the request line.
+/// Sends the daemon one request; `text` follows the request line.
 ///
 /// # Errors
-/// No daemon (69), no permission (77), or what the daemon says.
+/// No daemon (69), no permission (77), or the daemon's own error.
 pub fn ask(socket: &Path, request: &Request, text: &[u8]) -> Result<Answer, ExitError> {
     let answer = exchange(socket, request, text).map_err(|error| {
         let path = socket.display();
@@ -23,7 +23,7 @@ pub fn ask(socket: &Path, request: &Request, text: &[u8]) -> Result<Answer, Exit
                 ExitError::new(ExitStatus::Permission, format!("{path}: {error}; ask for a role in [control.roles]"))
             }
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-                let what = format!("{path}: no daemon answers; start it with `blindmeter run`, or name its --config or --socket");
+                let what = format!("{path}: no daemon answers; start it with `blindmeter run`, or pass its --config or --socket");
                 ExitError::new(ExitStatus::Unavailable, what)
             }
             _ => ExitError::new(ExitStatus::Unavailable, format!("{path}: the daemon does not answer: {error}")),
@@ -35,8 +35,8 @@ pub fn ask(socket: &Path, request: &Request, text: &[u8]) -> Result<Answer, Exit
     }
 }
 
-/// The process that serves the socket, by the kernel's word: its number in this PID namespace (0
-/// where it is in none of ours) and its user. None where nobody serves it.
+/// The process that serves the socket, as the kernel reports it: its id in this PID namespace (0 if it
+/// is not visible here) and its user. None if nobody serves it.
 #[must_use]
 pub fn server(socket: &Path) -> Option<(u32, u32)> {
     let stream = UnixStream::connect(socket).ok()?;
@@ -50,7 +50,7 @@ fn exchange(socket: &Path, request: &Request, text: &[u8]) -> io::Result<Answer>
     stream.set_write_timeout(Some(ANSWER_TIMEOUT))?;
     let mut line = serde_json::to_vec(request).map_err(io::Error::other)?;
     line.push(b'\n');
-    // A refusal may close the socket before all was written; the answer is there all the same.
+    // A refusal may close the socket before everything is written; the answer can still be read.
     let written = stream.write_all(&line).and_then(|()| stream.write_all(text));
     let mut answer = String::new();
     BufReader::new(&stream).read_line(&mut answer)?;

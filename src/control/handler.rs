@@ -1,6 +1,6 @@
-//! The request handler of the control socket: how each request is answered once its role is checked.
+//! The request handler of the control socket: answers each request once its role is checked.
 //!
-//! Holds no connection. Account names enter and leave as text here and nowhere below.
+//! Holds no connection. Account names enter and leave as text here, and nowhere below.
 
 use super::access::AccessPolicy;
 use super::peer::Peer;
@@ -19,14 +19,14 @@ use crate::roster::{Source, csv};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 
-/// Answers requests on a running meter.
+/// Answers requests about a running meter.
 pub struct Handler<E: Environment> {
     state: Arc<State<E>>,
     access: ArcSwap<AccessPolicy>,
 }
 
 impl<E: Environment> Handler<E> {
-    /// A handler that lets nobody in until [`Handler::set_access`] says who may.
+    /// A handler that refuses everyone until [`Handler::set_access`] is called.
     #[must_use]
     pub fn new(state: Arc<State<E>>) -> Self {
         Self { state, access: ArcSwap::default() }
@@ -37,19 +37,19 @@ impl<E: Environment> Handler<E> {
         self.access.store(Arc::new(policy));
     }
 
-    /// What stands in the way of this request, before anything of it is read further.
+    /// The refusal of this request, if its role is missing; checked before anything more is read.
     pub fn refusal(&self, request: &Request, peer: &Peer) -> Option<Answer> {
         let role = self.access.load().missing(request, peer)?;
-        let message = format!("this needs the role {role}: add the user or group to [control.roles]");
+        let message = format!("this needs the {role} role; add the user or group to [control.roles]");
         Some(error(ExitStatus::Permission, message))
     }
 
-    /// True of a peer without any role, who will be refused whatever it asks.
+    /// True for a peer without any role, whose every request is refused.
     pub(super) fn is_unauthorized(&self, peer: &Peer) -> bool {
         self.access.load().has_no_role(peer)
     }
 
-    /// Answers a request of this peer, whose role was checked; `text` is what followed a `sync`.
+    /// Answers a request of this peer, whose role has been checked; `text` is what followed a `sync`.
     pub async fn answer(&self, request: Request, peer: &Peer, text: &[u8]) -> Answer {
         match request {
             Request::Assign { prefix, account } => {
@@ -58,13 +58,13 @@ impl<E: Environment> Handler<E> {
                     (Ok(prefix), Ok(account)) => {
                         self.change(Change::Assign(Source::Control, prefix, account)).await
                     }
-                    (Err(why), _) => misspelt(&why),
-                    (_, Err(why)) => misspelt(&why),
+                    (Err(why), _) => invalid(&why),
+                    (_, Err(why)) => invalid(&why),
                 }
             }
             Request::Unassign { prefix } => match Prefix::parse(&prefix) {
                 Ok(prefix) => self.change(Change::Unassign(Source::Control, prefix)).await,
-                Err(why) => misspelt(&why),
+                Err(why) => invalid(&why),
             },
             Request::Sync { .. } => match csv::rows(text) {
                 Ok(rows) => {
@@ -77,11 +77,11 @@ impl<E: Environment> Handler<E> {
             Request::Status {} => Answer::Status(self.status()),
             Request::Show { account } => match AccountName::parse(&account) {
                 Ok(account) => self.show(&account, peer),
-                Err(why) => misspelt(&why),
+                Err(why) => invalid(&why),
             },
             Request::Export { account, open_epoch } => match AccountName::parse(&account) {
                 Ok(account) => self.export(&account, open_epoch, peer).await,
-                Err(why) => misspelt(&why),
+                Err(why) => invalid(&why),
             },
             Request::ExportNode {} => match self.change(Change::Quiesce).await {
                 Answer::Done {} => Answer::Node(self.state.node().node_totals().into()),
@@ -99,7 +99,7 @@ impl<E: Environment> Handler<E> {
             Outcome::Done => Answer::Done {},
             Outcome::NotAssigned => error(
                 ExitStatus::Found,
-                "the control socket had not assigned this prefix; nothing was changed".into(),
+                "this prefix was not assigned over the control socket; nothing was changed".into(),
             ),
             Outcome::Full(why) => error(ExitStatus::Config, why.to_string()),
             Outcome::NotQuiesced => error(
@@ -109,7 +109,7 @@ impl<E: Environment> Handler<E> {
         }
     }
 
-    /// An unknown account answers like an unused one, and counts like one towards the limits.
+    /// An unknown account looks like an unused one, and counts like one towards the limits.
     fn show(&self, account: &AccountName, peer: &Peer) -> Answer {
         let slot = self.state.roster().slot_of(account);
         let mut node = self.state.node();
@@ -123,7 +123,7 @@ impl<E: Environment> Handler<E> {
     async fn export(&self, account: &AccountName, open_epoch: bool, peer: &Peer) -> Answer {
         let state = &self.state;
         let (is_probe, tag) = (state.is_probe(account), state.tag_of(account));
-        // A refused export does not wait for the tap: how long that takes follows traffic.
+        // A refused export does not wait for the tap: how long that takes depends on traffic.
         if !is_probe && let Err(limit) = state.node().may_export(peer.uid, tag) {
             return refused(limit);
         }
@@ -171,9 +171,9 @@ impl<E: Environment> Handler<E> {
             last_save_ok: health.store_ok,
             reload_ok: health.reload_ok,
             conflicts: state.roster().counts().conflicts,
-            sandbox: sandbox.word().to_owned(),
+            sandbox: sandbox.level().to_owned(),
             system_calls: sandbox.calls(),
-            sandbox_missing: sandbox.missing().iter().map(|(part, _)| part.word().to_owned()).collect(),
+            sandbox_missing: sandbox.missing().iter().map(|(part, _)| part.as_str().to_owned()).collect(),
             profile: state.profile().to_owned(),
         }
     }
@@ -185,7 +185,7 @@ fn refused(limit: Limit) -> Answer {
 }
 
 /// What is wrong with an address or a name, without repeating it.
-fn misspelt(why: &dyn std::error::Error) -> Answer {
+fn invalid(why: &dyn std::error::Error) -> Answer {
     error(ExitStatus::Usage, why.to_string())
 }
 

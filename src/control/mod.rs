@@ -1,7 +1,8 @@
-//! The control socket: one JSON request a line, one JSON answer a line, roles by the kernel's word.
+//! The control socket: one JSON request per line, one JSON answer per line, roles by the peer's identity
+//! as the kernel reports it.
 //!
-//! Administrators, hooks, support and privacy officers come in here. Account names and addresses
-//! pass through; nothing about a request is logged or counted.
+//! It serves administrators, hooks, support and privacy officers. Account names and addresses pass
+//! through; nothing about a request is logged or counted.
 
 pub mod access;
 pub mod client;

@@ -16,7 +16,7 @@ pub struct Peer {
     pub gids: Vec<u32>,
 }
 
-/// Users and groups that have a role, by number.
+/// Users and groups that have a role, by id.
 #[derive(Clone, Default)]
 pub struct Members {
     uids: Vec<u32>,
@@ -24,7 +24,7 @@ pub struct Members {
 }
 
 impl Members {
-    /// Resolves names of users and groups (`@group`); returns the names that do not exist.
+    /// Resolves names of users and groups (`@group`); also returns the names that do not exist.
     #[must_use]
     pub fn resolve(names: &[String]) -> (Self, Vec<String>) {
         let mut members = Self::default();
@@ -61,7 +61,7 @@ pub fn own_uid() -> u32 {
 /// # Errors
 /// Those of getsockopt(2).
 pub fn supplementary_groups(socket: &impl AsRawFd) -> io::Result<Vec<u32>> {
-    // NGROUPS_MAX is 65,536; the kernel answers ERANGE with the length where this is too short.
+    // NGROUPS_MAX is 65,536; if this is too short, the kernel answers ERANGE with the length.
     let mut groups = vec![0_u32; 64];
     loop {
         let size = groups.len() * size_of::<u32>();

@@ -1,9 +1,9 @@
-//! The words that cross the control socket. No behaviour.
+//! The messages of the control socket. No behaviour.
 
 use super::reports::{AccountExport, AccountView, NodeExport};
 use serde::{Deserialize, Serialize};
 
-/// Longest request line, in bytes: an account name percent-encoded throughout fits ten times.
+/// Longest request line, in bytes: room for ten fully percent-encoded account names.
 pub const LINE_BYTES: usize = 4096;
 
 /// Largest roster text of a `sync`, in bytes: a million lines of a hundred bytes.
@@ -13,14 +13,14 @@ pub const SYNC_BYTES: usize = 100 << 20;
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Request {
-    /// Give a prefix to an account.
+    /// Assign a prefix to an account.
     Assign {
         /// The prefix.
         prefix: String,
         /// The account.
         account: String,
     },
-    /// Take back the control socket's assignment of a prefix.
+    /// Remove the control socket's assignment of a prefix.
     Unassign {
         /// The prefix.
         prefix: String,
@@ -30,7 +30,7 @@ pub enum Request {
         /// Length of the text.
         bytes: usize,
     },
-    /// Numbers about the roster.
+    /// The sizes of the roster.
     Counts {},
     /// The state of the daemon.
     Status {},
@@ -43,12 +43,12 @@ pub enum Request {
     Export {
         /// The account.
         account: String,
-        /// Whether the open epoch is asked for.
+        /// Whether to include the open epoch.
         open_epoch: bool,
     },
     /// The node's exact counts.
     ExportNode {},
-    /// How often bands were looked up and accounts exported.
+    /// How many bands were looked up and accounts exported.
     Asked {},
 }
 
@@ -68,36 +68,36 @@ pub enum Answer {
     Export(AccountExport),
     /// The reply to `export_node`.
     Node(NodeExport),
-    /// The reply to `asked`: how often, since the period began.
+    /// The reply to `asked`: counts since the period began.
     Asked {
         /// Look-ups of bands.
         look_ups: u64,
         /// Exports of accounts.
         exports: u64,
     },
-    /// It was refused, or it failed.
+    /// The request was refused, or failed.
     Error {
-        /// Exit code for the client.
+        /// The client's exit status.
         code: u8,
         /// One line; it repeats nothing of the request.
         message: String,
     },
 }
 
-/// Numbers about the roster.
+/// The sizes of the roster.
 #[derive(Serialize, Deserialize)]
 pub struct CountsReport {
-    /// The version of the report's form.
+    /// The version of the report's format.
     pub schema_version: u32,
-    /// One entry a source.
+    /// One entry per source.
     pub sources: Vec<SourceReport>,
-    /// Prefixes that two sources give to different accounts; latched, rounded up to 8.
+    /// Prefixes that two sources assign to different accounts; latched, rounded up to a multiple of 8.
     pub conflicts: u64,
-    /// Lines of servers' files that could not be read.
+    /// Lines of the servers' files that could not be read.
     pub skipped_lines: u64,
 }
 
-/// Numbers about one source.
+/// The sizes of one source.
 #[derive(Serialize, Deserialize)]
 pub struct SourceReport {
     /// Its name.
@@ -106,20 +106,20 @@ pub struct SourceReport {
     pub prefixes: u64,
     /// Accounts that own one of them.
     pub accounts: u64,
-    /// True when the figures were latched at the last close and rounded up to 8.
+    /// True when the numbers were latched at the last close and rounded up to a multiple of 8.
     pub latched: bool,
 }
 
 /// The state of the daemon; nothing in it depends on traffic.
 #[derive(Serialize, Deserialize)]
 pub struct StatusReport {
-    /// The version of the report's form.
+    /// The version of the report's format.
     pub schema_version: u32,
     /// The tap in use.
     pub backend: String,
-    /// One entry an interface pattern.
+    /// One entry per interface pattern.
     pub interfaces: Vec<InterfaceReport>,
-    /// One entry a roster source.
+    /// One entry per roster source.
     pub sources: Vec<SourceState>,
     /// Whether the last close succeeded; true before the first.
     pub last_close_ok: bool,
@@ -127,13 +127,13 @@ pub struct StatusReport {
     pub last_save_ok: bool,
     /// Whether the last reload was accepted.
     pub reload_ok: bool,
-    /// Prefixes in conflict; latched, rounded up to 8.
+    /// Prefixes in conflict; latched, rounded up to a multiple of 8.
     pub conflicts: u64,
-    /// The level of the sandbox in force: full, partial or none.
+    /// The sandbox in force: full, partial or none.
     pub sandbox: String,
-    /// Parts of it that are not in force.
+    /// Restrictions that are not in force.
     pub sandbox_missing: Vec<String>,
-    /// System calls that the daemon is left with.
+    /// System calls that the daemon may make.
     pub system_calls: usize,
     /// The profile of the floors.
     pub profile: String,
@@ -144,7 +144,7 @@ pub struct StatusReport {
 pub struct InterfaceReport {
     /// The pattern.
     pub interface: String,
-    /// A name: attached. A glob: nothing that matches failed to attach.
+    /// For a name: it is attached. For a glob: no interface that matches failed to attach.
     pub attached: bool,
 }
 
@@ -158,7 +158,7 @@ pub struct SourceState {
 }
 
 impl StatusReport {
-    /// The sandbox in words: its level, what of it is missing, how many system calls are left.
+    /// The sandbox on one line: its level, what is missing, how many system calls are allowed.
     #[must_use]
     pub fn sandbox_line(&self) -> String {
         let missing = match self.sandbox_missing.as_slice() {

@@ -1,21 +1,21 @@
-//! The reports about one account and about the node, as `accounts` prints them.
+//! The reports about one account and about the node that `accounts` prints.
 //!
-//! Holds figures that leave only through the control socket, to the roles that may ask for them.
-//! No address and no time is in any of them.
+//! Their figures leave only through the control socket, to the roles that may ask for them. They hold
+//! no address and no time.
 
 use crate::meter::band::Band;
 use crate::meter::ledger::NodeTotals;
 use crate::meter::units::Totals;
 use serde::{Deserialize, Serialize};
 
-/// The version of every report's form.
+/// The version of every report's format.
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// What support sees of an account.
 #[derive(Serialize, Deserialize)]
 pub struct AccountView {
     schema_version: u32,
-    /// The account that was asked for.
+    /// The requested account.
     pub account: String,
     /// Its band, as of the last refresh.
     pub band: BandReport,
@@ -44,11 +44,11 @@ pub struct FlagReport {
 #[derive(Serialize, Deserialize)]
 pub struct AccountExport {
     schema_version: u32,
-    /// The account that was asked for.
+    /// The requested account.
     pub account: String,
-    /// Closed epochs of the running period.
+    /// Closed epochs of the current period.
     pub period: TotalsReport,
-    /// The open epoch, where it was asked for.
+    /// The open epoch, if requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open_epoch: Option<TotalsReport>,
     baseline: Baseline,

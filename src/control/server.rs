@@ -1,6 +1,6 @@
-//! The daemon's end of the control socket: bounded connections, lines and waits.
+//! The server side of the control socket: bounded connections, lines and waits.
 //!
-//! Asks the kernel who is there before it reads a byte; logs nothing.
+//! Asks the kernel who the peer is before it reads a byte; logs nothing.
 
 use super::handler::{Handler, error};
 use super::protocol::{Answer, LINE_BYTES, Request, SYNC_BYTES};
@@ -20,31 +20,31 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-/// Connections of those who have a role that are answered at a time; further ones wait.
+/// Connections of peers with a role that are answered at once; further ones wait.
 const CONNECTIONS: usize = 64;
 
-/// Connections of those who have a role, answered or waiting: a restart of a large VPN server runs
-/// its hooks all at once. Below the usual limit of 1,024 descriptors; a further one is closed.
+/// Connections of peers with a role, answered or waiting: a restart of a large VPN server runs all its
+/// hooks at once. Below the usual limit of 1,024 descriptors; further ones are closed.
 const MEMBERS: usize = 768;
 
-/// Connections of those who have none: they may hold up each other, and nobody else.
+/// Connections of peers without a role: they can delay each other, and nobody else.
 const UNAUTHORIZED: usize = 16;
 
-/// How long an unauthorized peer's request may take to arrive, to be refused by the name of its role.
+/// How long an unauthorized peer's request may take to arrive, so that the refusal can name the role.
 const UNAUTHORIZED_SILENCE: Duration = Duration::from_secs(1);
 
 /// How long a connection may stay silent, and how long one request may take to arrive.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// Pause after accept(2) failed, when descriptors may have run out.
+/// Pause after accept(2) fails, since descriptors may have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Binds the socket. What a dead daemon left behind is replaced; a living one is not.
+/// Binds the socket. Replaces one left by a dead daemon, but not that of a running one.
 ///
-/// Everybody may connect: who may ask for what is decided by the kernel's word on who it is.
+/// Everyone may connect: what a peer may ask depends on its identity, as the kernel reports it.
 ///
 /// # Errors
-/// A living daemon (69), or a path that cannot be made a socket (74).
+/// A running daemon (69), or a path where no socket can be created (74).
 pub fn bind(path: &Path) -> Result<StdListener, ExitError> {
     let failed = |error: io::Error| {
         let code = if error.kind() == io::ErrorKind::PermissionDenied {
@@ -77,13 +77,13 @@ pub async fn serve<E: Environment>(listener: UnixListener, handler: Arc<Handler<
     let counter = Arc::new(Semaphore::new(CONNECTIONS));
     let rooms = Rooms {
         members: Arc::new(Semaphore::new(MEMBERS)),
-        unauthorizeds: Arc::new(Semaphore::new(UNAUTHORIZED)),
+        unauthorized: Arc::new(Semaphore::new(UNAUTHORIZED)),
     };
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            // Let go of at once: what a task worked on is cleared with it.
+            // Dropped at once: this clears what the task worked on.
             Some(_) = connections.join_next() => continue,
         };
         let Ok((stream, _)) = accepted else {
@@ -92,24 +92,24 @@ pub async fn serve<E: Environment>(listener: UnixListener, handler: Arc<Handler<
         };
         let Ok(peer) = identify(&stream) else { continue };
         let unauthorized = handler.is_unauthorized(&peer);
-        let room = if unauthorized { &rooms.unauthorizeds } else { &rooms.members };
+        let room = if unauthorized { &rooms.unauthorized } else { &rooms.members };
         let Ok(place) = Arc::clone(room).try_acquire_owned() else { continue };
         let (handler, counter) = (Arc::clone(&handler), Arc::clone(&counter));
         let silence = if unauthorized { UNAUTHORIZED_SILENCE } else { SILENCE };
         connections.spawn(async move {
-            // An unauthorized peer needs no turn: it is refused without anything being done.
+            // An unauthorized peer needs no turn: it is refused without any work.
             let turn = if unauthorized { None } else { counter.acquire_owned().await.ok() };
-            // A connection that fails concerns the one who made it.
+            // A failed connection concerns only its peer.
             let _ = converse(stream, &peer, silence, &handler).await;
             drop((turn, place));
         });
     }
 }
 
-/// Room for connections, apart by whether the peer has a role.
+/// Room for connections, separately for peers with and without a role.
 struct Rooms {
     members: Arc<Semaphore>,
-    unauthorizeds: Arc<Semaphore>,
+    unauthorized: Arc<Semaphore>,
 }
 
 fn identify(stream: &UnixStream) -> io::Result<Peer> {
@@ -129,14 +129,13 @@ async fn converse<E: Environment>(
     let mut input = BufReader::new(input);
     while let Some(line) = crate::clock::timeout(silence, line(&mut input)).await.transpose()?.flatten() {
         if line.last() != Some(&b'\n') {
-            let what = format!("a request has at most {LINE_BYTES} bytes");
+            let what = format!("a request may have at most {LINE_BYTES} bytes");
             return send(&mut output, &error(ExitStatus::Usage, what)).await;
         }
         let answer = match serde_json::from_slice::<Request>(&line) {
             Err(_) => error(
                 ExitStatus::Usage,
-                "the control socket did not understand the request; use the client of the same version"
-                    .into(),
+                "the daemon did not understand the request; use a client of the same version".into(),
             ),
             Ok(request) => match handler.refusal(&request, peer) {
                 Some(refusal) => return send(&mut output, &refusal).await,
@@ -159,7 +158,10 @@ async fn answer<E: Environment>(
     let mut text = Vec::new();
     if let Request::Sync { bytes } = request {
         if bytes > SYNC_BYTES {
-            return Ok(error(ExitStatus::Usage, format!("a roster of more than {SYNC_BYTES} bytes")));
+            return Ok(error(
+                ExitStatus::Usage,
+                format!("a roster may have at most {SYNC_BYTES} bytes; shorten it"),
+            ));
         }
         let wanted = bytes as u64;
         let read = crate::clock::timeout(SILENCE, input.take(wanted).read_to_end(&mut text)).await;
@@ -167,11 +169,11 @@ async fn answer<E: Environment>(
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
-    // In memory of its own, which is cleared when it is done, and not when the connection ends.
+    // Boxed, so that its memory is cleared when it is done, not when the connection ends.
     Ok(Box::pin(handler.answer(request, peer, &text)).await)
 }
 
-/// One line; none at the end. One that is too long, or breaks off, has no line feed.
+/// One line; none at the end. One that is too long or cut short has no line feed.
 async fn line(input: &mut BufReader<OwnedReadHalf>) -> io::Result<Option<Vec<u8>>> {
     let mut line = Vec::new();
     input.take(LINE_BYTES as u64).read_until(b'\n', &mut line).await?;

@@ -1,4 +1,4 @@
-//! What the daemon reaches once it is set up, and how it gives up all else.
+//! What the daemon can reach once it is set up, and how it gives up everything else.
 //!
 //! Holds no state: the list of folders is a function of the configuration.
 
@@ -12,15 +12,15 @@ use crate::system::sandbox::{self, Folder, Reach, Sandbox, SandboxStatus};
 use crate::tap::TapKind;
 use std::path::Path;
 
-/// Puts the sandbox around the process, which has one thread yet.
+/// Enters the sandbox while the process still has one thread.
 pub(super) fn enter_sandbox(
     path: &Path,
     config: &Config,
     web: Option<&WebConfigFile>,
     tap: TapKind,
 ) -> SandboxStatus {
-    // What both need later and cannot reach from inside: users and groups by the system's own
-    // libraries, and the boot.
+    // Loads what is needed later but out of reach inside: the system's libraries for users and groups,
+    // and the boot id.
     let _ = AccessPolicy::resolve(&config.roles);
     let _ = SystemClock.boot();
     let packet_sockets = tap != TapKind::Kernel;
@@ -31,7 +31,7 @@ pub(super) fn enter_sandbox(
     })
 }
 
-/// Every folder that the daemon reaches once it is set up.
+/// Every folder that the daemon uses once it is set up.
 fn folders(path: &Path, config: &Config, web: Option<&WebConfigFile>) -> Vec<Folder> {
     // Users and groups are looked up again at a reload.
     let mut folders = vec![Folder::new(Path::new("/etc"), Reach::Read)];

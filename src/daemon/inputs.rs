@@ -1,6 +1,6 @@
-//! The files that a start and a reload read besides the configuration, and what is said about them.
+//! The files that a start and a reload read besides the configuration, and warnings about them.
 //!
-//! Every reading is handed in as [`Files`]; nothing here is in force yet.
+//! Files are read through [`Files`]; nothing read here is in force yet.
 
 use crate::config::Config;
 use crate::environment::Files;
@@ -9,7 +9,7 @@ use crate::publish::web::WebConfig;
 use crate::roster::csv::{self, Row};
 use std::path::Path;
 
-/// Reads the roster file of a configuration; empty where none is configured.
+/// Reads the roster file of a configuration; empty if none is configured.
 ///
 /// # Errors
 /// One line that names the file and the line in it.
@@ -22,8 +22,8 @@ pub fn read_roster(files: &impl Files, config: &Config) -> Result<Vec<Row>, Stri
     csv::rows(&bytes).map_err(|error| named(&error))
 }
 
-/// Reads the web configuration file and every file that it names; without one, whoever reaches a
-/// listener may read. `before` is what was in force.
+/// Reads the web configuration file and every file it names; without one, anyone who can reach a
+/// listener can read. `before` is what was in force.
 ///
 /// # Errors
 /// One line that names the file and the line in it.
@@ -32,7 +32,7 @@ pub fn read_web_config(files: &impl Files, config: &Config, before: &WebConfig) 
     path.map_or_else(|| Ok(WebConfig::default()), |path| WebConfig::load(files, path, before))
 }
 
-/// Says which certificates clients will refuse, by file.
+/// Warns about certificates that clients will refuse, by file.
 pub fn warn_of_certificates(web: &WebConfig) {
     for warning in &web.warnings {
         emit(&if warning.is_over {
@@ -43,7 +43,7 @@ pub fn warn_of_certificates(web: &WebConfig) {
     }
 }
 
-/// Says which names of the file look like addresses, by line.
+/// Warns about names in the file that look like addresses, by line.
 pub fn warn_of_names(path: &Path, rows: &[Row]) {
     for row in rows.iter().filter(|row| row.account.looks_like_an_address()) {
         emit(&Event::NameLooksLikeAddress(path, row.line));

@@ -1,6 +1,6 @@
 //! The daemon: the order of start and stop, and signals. No arithmetic.
 //!
-//! Threads: the main one runs everything asynchronous; one holds the tap, one changes the roster.
+//! Threads: the main thread runs everything asynchronous; one holds the tap, one changes the roster.
 
 mod confine;
 pub mod inputs;
@@ -28,10 +28,10 @@ use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs the daemon until SIGTERM or SIGINT, which end it for good, or SIGUSR1, after which another
-/// process goes on.
+/// process takes over.
 ///
 /// # Errors
-/// What stops it from starting, with the exit code that says which.
+/// What keeps it from starting, with its exit status.
 pub fn run(path: &Path, accept_loss: bool) -> Result<(), ExitError> {
     let bad = |why: String| ExitError::new(ExitStatus::Config, why);
     allocator::give_back_large_buffers();
@@ -43,10 +43,10 @@ pub fn run(path: &Path, accept_loss: bool) -> Result<(), ExitError> {
     let listeners = Listeners::default();
     let bound = listeners.prepare(&config.listen)?;
     let control = server::bind(&config.control_socket)?;
-    // Only to know which folders to open: all is read again inside, where a reload reads it.
+    // Only to know which folders to allow: the files are read again inside the sandbox, as by a reload.
     let file = config.web_config_file.as_deref().map(|path| web::read(&SystemFiles, path));
     let file = file.transpose().map_err(bad)?;
-    let level = enter_sandbox(path, &config, file.as_ref(), prepared.chosen.kind());
+    let status = enter_sandbox(path, &config, file.as_ref(), prepared.chosen.kind());
     let web_config = read_web_config(&SystemFiles, &config, &WebConfig::default()).map_err(bad)?;
     let rows = read_roster(&SystemFiles, &config).map_err(bad)?;
     if let Some(file) = &config.roster_file {
@@ -60,10 +60,10 @@ pub fn run(path: &Path, accept_loss: bool) -> Result<(), ExitError> {
     let result = runtime.block_on(async {
         let engine = start(&config, Some(prepared), rows, accept_loss)?;
         engine.save_first()?;
-        for (part, why) in level.missing() {
+        for (part, why) in status.missing() {
             emit(&Event::SandboxMissing(*part, why));
         }
-        engine.state.set_sandbox(level);
+        engine.state.set_sandbox(status);
         emit(&match engine.started {
             None => Event::MemoryStart,
             Some(StartKind::First) => Event::FirstStart,
@@ -75,7 +75,7 @@ pub fn run(path: &Path, accept_loss: bool) -> Result<(), ExitError> {
         daemon.adopt(bound, web_config).map_err(|error| ExitError::new(ExitStatus::Io, error.to_string()))?;
         serve(daemon, control).await
     });
-    // The socket is ours: `bind` has made sure that no other daemon answers on it.
+    // The socket is ours: `bind` made sure that no other daemon answers on it.
     let _ = std::fs::remove_file(socket);
     result
 }

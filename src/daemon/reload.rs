@@ -1,6 +1,6 @@
-//! A running daemon, and what a reload changes of it.
+//! A running daemon, and how a reload changes it.
 //!
-//! Generic over the environment, and files are handed in, so that a simulation runs this very reload.
+//! Generic over the environment and the files, so that a simulation runs this very reload.
 
 use super::inputs::{read_roster, read_web_config, warn_of_certificates, warn_of_names};
 use crate::config::{self, Config};
@@ -18,32 +18,32 @@ use crate::system::service_manager::{self, Notification};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// A running meter with everything around it that a reload may change.
+/// A running meter, with everything around it that a reload may change.
 pub struct Daemon<E: Environment> {
     path: PathBuf,
     config: Config,
     /// The meter.
     pub engine: Engine<E>,
-    /// What answers on the control socket.
+    /// Answers on the control socket.
     pub handler: Arc<Handler<E>>,
     listeners: Listeners,
     web: Arc<ActiveWebConfig>,
 }
 
 impl<E: Environment> Daemon<E> {
-    /// A daemon on this configuration, which was read from that path. Nobody is let in, and no page is
-    /// served, before [`Daemon::adopt`] and [`Daemon::resolve_roles`].
+    /// A daemon with this configuration, which was read from that path. It serves no page before
+    /// [`Daemon::adopt`], and refuses all requests before [`Daemon::resolve_roles`].
     #[must_use]
     pub fn new(path: PathBuf, config: Config, engine: Engine<E>, listeners: Listeners) -> Self {
         let handler = Arc::new(Handler::new(Arc::clone(&engine.state)));
         Self { path, config, engine, handler, listeners, web: Arc::default() }
     }
 
-    /// Serves these listeners under this web configuration, and lets go of those that are not configured
-    /// any more.
+    /// Serves these listeners under this web configuration, and closes those that are no longer
+    /// configured.
     ///
     /// # Errors
-    /// When a listener cannot be handed to the runtime.
+    /// When the runtime cannot take a listener.
     pub fn adopt(&mut self, bound: Bound, web: WebConfig) -> std::io::Result<()> {
         warn_of_certificates(&web);
         let exposure = web.exposure();
@@ -61,7 +61,7 @@ impl<E: Environment> Daemon<E> {
         Ok(())
     }
 
-    /// Looks up the users and groups that have a role, and lets them in.
+    /// Looks up the users and groups that have a role, and puts the roles in force.
     pub fn resolve_roles(&self) {
         let (access, unknown) = AccessPolicy::resolve(&self.config.roles);
         for name in unknown {
@@ -70,7 +70,8 @@ impl<E: Environment> Daemon<E> {
         self.handler.set_access(access);
     }
 
-    /// Reads configuration, roster, web configuration and certificates again; a bad one is refused whole.
+    /// Reads the configuration, roster, web configuration and certificates again. If any of them is
+    /// invalid, nothing changes.
     pub async fn reload(&mut self, files: &impl Files) {
         service_manager::notify(Notification::Reloading);
         let result = Box::pin(self.try_reload(files)).await;

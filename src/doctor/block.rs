@@ -1,7 +1,7 @@
 //! What a block device is made of: down through partitions, mirrors and mappings to the disk, and
-//! whether dm-crypt lies between.
+//! whether dm-crypt is in between.
 //!
-//! Encryption by the disk itself, or by the host of a virtual machine, cannot be seen from here.
+//! Encryption by the disk itself, or by the host of a virtual machine, is not visible from here.
 //!
 //! # Source
 //! Documentation/ABI/testing/sysfs-block, sysfs-block-dm, sysfs-block-zram, sysfs-block-loop;
@@ -13,21 +13,21 @@ use super::mounts::{self, Mount};
 use std::path::Path;
 
 /// Deepest stack of devices that is followed: partition, RAID, dm-crypt, LVM with its layers, a loop
-/// device and the same once more.
+/// device, and all of that once more.
 const DEEPEST: usize = 16;
 
-/// What becomes of bytes that are written to a device.
+/// What becomes of bytes written to a device.
 #[derive(Clone, PartialEq, Eq)]
 #[cfg_attr(test, derive(Debug))]
 pub(super) enum AtRest {
     /// They stay in memory.
     Memory,
-    /// dm-crypt encrypts them on every way down.
+    /// dm-crypt encrypts them on every path down.
     Encrypted,
-    /// They reach this device as they are.
+    /// They reach this device unencrypted.
     Plain(String),
-    /// It cannot be told, and why.
-    NotKnown(String),
+    /// Unknown, and why.
+    Unknown(String),
 }
 
 /// The kernel's name of the device behind a path such as `/dev/sda2` or `/dev/mapper/swap`.
@@ -36,7 +36,7 @@ pub(super) fn name_of_path(host: &Host, path: &str) -> String {
     target.rsplit('/').next().unwrap_or_default().to_owned()
 }
 
-/// The kernel's name of the device that a file system lies on; none where it names none.
+/// The kernel's name of the device that a file system is on, if it names one.
 pub(super) fn name_of_mount(host: &Host, mount: &Mount) -> Option<String> {
     if !mount.number.starts_with("0:") {
         let link = host.link(&format!("/sys/dev/block/{}", mount.number)).ok().flatten();
@@ -76,7 +76,7 @@ pub(super) fn file_at_rest(host: &Host, path: &str) -> AtRest {
 
 fn device(host: &Host, name: &str, depth: usize) -> AtRest {
     let Some(depth) = depth.checked_sub(1) else {
-        return AtRest::NotKnown(format!("{name} is a stack of more than {DEEPEST} devices"));
+        return AtRest::Unknown(format!("{name} is a stack of more than {DEEPEST} devices"));
     };
     let of = |file: &str| host.text(&format!("/sys/class/block/{name}/{file}")).ok().flatten();
     if name.starts_with("zram") {
@@ -87,9 +87,7 @@ fn device(host: &Host, name: &str, depth: usize) -> AtRest {
         };
     }
     if name.starts_with("zd") {
-        return AtRest::NotKnown(format!(
-            "{name} is a ZFS volume, and whether ZFS encrypts it is not told here"
-        ));
+        return AtRest::Unknown(format!("{name} is a ZFS volume, whose encryption is not visible here"));
     }
     if mapper_uuid(host, name).is_some_and(|uuid| uuid.starts_with("CRYPT-")) {
         return AtRest::Encrypted;
@@ -98,14 +96,14 @@ fn device(host: &Host, name: &str, depth: usize) -> AtRest {
         return file(host, path.trim_end(), depth);
     }
     if !host.exists(&format!("/sys/class/block/{name}")) {
-        return AtRest::NotKnown(format!("/sys/class/block does not have {name}"));
+        return AtRest::Unknown(format!("/sys/class/block does not have {name}"));
     }
     let below = parts(host, name);
-    // One part in clear is enough, and one that is not known is worse than none.
+    // One unencrypted part is enough, and an unknown one is worse than an encrypted one.
     let answers: Vec<AtRest> = below.iter().map(|part| device(host, part, depth)).collect();
     let worst = |wanted: fn(&AtRest) -> bool| answers.iter().find(|answer| wanted(answer)).cloned();
     worst(|answer| matches!(answer, AtRest::Plain(_)))
-        .or_else(|| worst(|answer| matches!(answer, AtRest::NotKnown(_))))
+        .or_else(|| worst(|answer| matches!(answer, AtRest::Unknown(_))))
         .or_else(|| worst(|answer| matches!(answer, AtRest::Encrypted)))
         .unwrap_or_else(|| AtRest::Plain(name.to_owned()))
 }
@@ -113,15 +111,15 @@ fn device(host: &Host, name: &str, depth: usize) -> AtRest {
 fn file(host: &Host, path: &str, depth: usize) -> AtRest {
     let mounts = match mounts::all(host) {
         Ok(mounts) => mounts,
-        Err(unreadable) => return AtRest::NotKnown(unreadable.0),
+        Err(unreadable) => return AtRest::Unknown(unreadable.0),
     };
     let Some(mount) = mounts::of(&mounts, Path::new(path)) else {
-        return AtRest::NotKnown(format!("no file system is mounted where {path} lies"));
+        return AtRest::Unknown(format!("no mount was found for {path}"));
     };
     match (mount.kind.as_str(), name_of_mount(host, mount)) {
         ("tmpfs" | "ramfs", _) => AtRest::Memory,
         (_, Some(name)) => device(host, &name, depth),
-        (kind, None) => AtRest::NotKnown(format!("{path} lies on {kind}, which names no block device")),
+        (kind, None) => AtRest::Unknown(format!("{path} is on {kind}, which names no block device")),
     }
 }
 
@@ -159,8 +157,8 @@ mod tests {
         ] {
             assert_eq!(at_rest(&host, name), answer, "{name}");
         }
-        assert!(matches!(at_rest(&host, "sdz"), AtRest::NotKnown(_)));
-        assert!(matches!(at_rest(&host, "zd0"), AtRest::NotKnown(_)));
+        assert!(matches!(at_rest(&host, "sdz"), AtRest::Unknown(_)));
+        assert!(matches!(at_rest(&host, "zd0"), AtRest::Unknown(_)));
     }
 
     #[test]
@@ -169,6 +167,6 @@ mod tests {
             ("/sys/class/block/dm-0/slaves/dm-1/", ""),
             ("/sys/class/block/dm-1/slaves/dm-0/", ""),
         ]);
-        assert!(matches!(at_rest(&host, "dm-0"), AtRest::NotKnown(_)));
+        assert!(matches!(at_rest(&host, "dm-0"), AtRest::Unknown(_)));
     }
 }

@@ -1,7 +1,7 @@
-//! Check 8: whoever else records packets or flows of the tunnel.
+//! Check 8: who else records packets or flows of the tunnel.
 //!
-//! Packet sockets, NFLOG and conntrack are found; a BPF program or a mirror that somebody attached to
-//! the interface is not.
+//! Finds packet sockets, NFLOG and conntrack, but not a BPF program or a mirror attached to the
+//! interface.
 //!
 //! # Source
 //! net/packet/af_packet.c (/proc/net/packet), net/netlink/af_netlink.c (/proc/net/netlink),
@@ -15,7 +15,7 @@ use super::watched::{Tunnel, is_glob};
 use super::{Daemon, Facts};
 use std::collections::BTreeMap;
 
-/// Protocols of packet sockets that an IP packet can reach: all, IPv4, IPv6, and both VLAN tags.
+/// Protocols of packet sockets that an IP packet can reach: all, IPv4, IPv6 and both VLAN tags.
 const CARRYING_IP: [u16; 5] = [0x0003, 0x0800, 0x86dd, 0x8100, 0x88a8];
 
 /// NETLINK_NETFILTER, and its groups for new, updated and destroyed connections.
@@ -66,9 +66,9 @@ fn nflog(host: &Host, processes: &Processes) -> Result<Vec<Finding>, Unreadable>
         // A reader's port is its process number, unless it has several sockets.
         let port = fields.next()?.parse::<u32>().ok()?;
         let process = processes.list.iter().find(|process| process.pid == port);
-        let who = process.map_or_else(|| "somebody".to_owned(), super::processes::Process::shown);
+        let who = process.map_or_else(|| "a process".to_owned(), super::processes::Process::shown);
         let what = format!("{who} reads the packets of NFLOG group {group}");
-        Some(Finding::void(what, "stop the reader, and remove the firewall's NFLOG rules"))
+        Some(Finding::void(what, "stop it, and remove the firewall's NFLOG rules"))
     };
     Ok(table.lines().filter_map(reader).collect())
 }
@@ -89,8 +89,8 @@ fn event_listeners(host: &Host, processes: &Processes) -> Result<Vec<Finding>, U
     }
     let owners = Owners::of(host, processes, &inodes);
     let listener = |inode: &String| {
-        let who = owners.shown(inode, None).unwrap_or_else(|| "a process that is not seen here".to_owned());
-        let what = format!("{who} is told of every connection by conntrack");
+        let who = owners.shown(inode, None).unwrap_or_else(|| "a process not visible here".to_owned());
+        let what = format!("{who} receives conntrack events of every connection");
         Finding::void(what, "stop it (conntrackd, ulogd, conntrack -E)")
     };
     Ok(inodes.iter().map(listener).collect())
@@ -119,14 +119,14 @@ fn packet_sockets(
         let what = match owners.shown(inode, daemon) {
             Some(others) if others.is_empty() => continue,
             Some(others) => format!("{others} captures {interfaces}"),
-            None if owners.all_seen => format!("a process that is not seen here captures {interfaces}"),
+            None if owners.all_seen => format!("a process not visible here captures {interfaces}"),
             None => {
                 let what = format!("who holds a packet socket on {interfaces}");
                 found.push(Finding::unknown(what, "run as root"));
                 continue;
             }
         };
-        found.push(Finding::void(what, "stop it, or let it capture another interface"));
+        found.push(Finding::void(what, "stop it, or have it capture another interface"));
     }
     Ok(found)
 }
@@ -149,7 +149,7 @@ fn packet_socket(line: &str, tunnel: &Tunnel, facts: &Facts) -> Option<PacketSoc
     Some(PacketSocket { interfaces, inode: (*fields.last()?).to_owned() })
 }
 
-/// Interfaces with a name of their own that are not here; a glob's come and go.
+/// Interfaces configured by name that are not here; those of a glob come and go.
 fn missing(tunnel: &Tunnel, facts: &Facts) -> Vec<Finding> {
     let is_here = |name: &str| facts.links.iter().any(|(_, found)| found == name);
     let absent = tunnel.patterns().into_iter().filter(|name| !is_glob(name) && !is_here(name));
@@ -158,7 +158,7 @@ fn missing(tunnel: &Tunnel, facts: &Facts) -> Vec<Finding> {
         return Vec::new();
     }
     let what = format!("{} is not in this network namespace", absent.join(", "));
-    vec![Finding::unknown(what, "run doctor where the interface is, and while it is there")]
+    vec![Finding::unknown(what, "run doctor in the interface's network namespace while the interface exists")]
 }
 
 /// Who holds the sockets of these inodes.
@@ -196,8 +196,7 @@ impl Owners {
         owners
     }
 
-    /// The holders of a socket but the daemon, empty where it alone holds it; none where nobody is
-    /// known to hold it.
+    /// Who holds a socket besides the daemon: empty if only the daemon does, none if nobody is known to.
     fn shown(&self, inode: &str, daemon: Option<&Daemon>) -> Option<String> {
         let held = self.by_inode.get(inode)?;
         let others = held.iter().filter(|(pid, _)| daemon.is_none_or(|daemon| daemon.pid != *pid));
@@ -207,7 +206,7 @@ impl Owners {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Clock;
+    use super::super::ClockState;
     use super::super::host::tests::host_with;
     use super::super::verdict::State;
     use super::*;
@@ -235,7 +234,7 @@ mod tests {
         let (_folder, host) = host_with(&files);
         let links = vec![(2, "eth0".to_owned()), (5, "wg0".to_owned()), (6, "tun3".to_owned())];
         let tunnel = Tunnel::of(&["wg0", "tun*"].map(Pattern::of_name), &links);
-        let facts = Facts { links, clock: Clock::Synchronised };
+        let facts = Facts { links, clock: ClockState::Synchronised };
         captures(&host, &Processes::of(&host), &tunnel, &facts, Some(&DAEMON))
     }
 
@@ -245,7 +244,7 @@ mod tests {
             ("a 3 3 0003 5 1 0 0 301", State::Void, "tcpdump (pid 9) captures wg0"),
             ("a 3 3 0003 6 1 0 0 301", State::Void, "tcpdump (pid 9) captures tun*"),
             ("a 3 3 0800 0 1 0 0 301", State::Void, "tcpdump (pid 9) captures every interface"),
-            ("a 3 3 0003 5 1 0 0 999", State::Void, "a process that is not seen here captures wg0"),
+            ("a 3 3 0003 5 1 0 0 999", State::Void, "a process not visible here captures wg0"),
             ("a 3 3 0003 5 1 0 0 300", State::Ok, "nobody"),
             ("a 3 3 0003 2 1 0 0 301", State::Ok, "nobody"),
             ("a 3 3 0000 5 1 0 0 301", State::Ok, "nobody"),
@@ -288,7 +287,12 @@ mod tests {
                 "tcpdump (pid 9)",
             ),
             ("/proc/net/netfilter/nfnetlink_log", "", State::Ok, "nobody"),
-            ("/proc/net/netlink", &listener, State::Void, "tcpdump (pid 9) is told of every connection"),
+            (
+                "/proc/net/netlink",
+                &listener,
+                State::Void,
+                "tcpdump (pid 9) receives conntrack events of every connection",
+            ),
             ("/proc/net/netlink", &others, State::Ok, "nobody"),
         ] {
             let verdict = said(&[(file, text)]);
@@ -298,7 +302,7 @@ mod tests {
 
     #[test]
     fn a_named_interface_that_is_not_here_is_said_and_a_globs_is_not() {
-        let facts = Facts { links: Vec::new(), clock: Clock::Synchronised };
+        let facts = Facts { links: Vec::new(), clock: ClockState::Synchronised };
         let of = |patterns: &[&str]| {
             let patterns: Vec<Pattern> = patterns.iter().map(|text| Pattern::of_name(text)).collect();
             missing(&Tunnel::of(&patterns, &facts.links), &facts).len()

@@ -1,8 +1,8 @@
-//! Checks 1 and 2: programs of others that read the tunnel's interface, or the VPN server's clients.
+//! Checks 1 and 2: other programs that read the tunnel's interface or the VPN server's clients.
 //!
-//! A program is known by its name; what it exports is read from its own command line and
-//! configuration where it has one. One whose reach cannot be told from here is a note: a check that
-//! is red on every host is read by nobody.
+//! A program is recognised by its name; what it exports is read from its command line and its
+//! configuration. One whose reach is not visible from here is a note: nobody reads a check that fails
+//! on every host.
 
 use super::host::Host;
 use super::processes::{Process, Processes};
@@ -10,7 +10,7 @@ use super::verdict::{Finding, Verdict};
 use super::watched::Tunnel;
 use super::{node_exporter, settings, telegraf};
 
-/// How a collector's interfaces are found out.
+/// How to find out which interfaces a collector exports.
 #[derive(Clone, Copy)]
 enum Reach {
     NodeExporter,
@@ -19,17 +19,17 @@ enum Reach {
     Netdata,
     Vnstat,
     Munin,
-    /// Those named after one of these options; where none is, its own configuration names them.
+    /// Those given with one of these options; without any, its own configuration names them.
     Options(&'static [&'static str]),
-    /// All there are.
+    /// All of them.
     All,
-    /// All there are, when it runs with this argument.
+    /// All of them, when it runs with this argument.
     AllWith(&'static str),
-    /// Perhaps: it depends on a configuration, or on a question from elsewhere.
-    Perhaps,
+    /// Possibly: it depends on a configuration, or on remote queries.
+    Possibly,
 }
 
-/// Programs by their names as [`Process::names`] has them.
+/// Programs, by the names in [`Process::names`].
 const COLLECTORS: [(&[&str], Reach); 11] = [
     // The kernel cuts Debian's name after 15 characters.
     (&["node_exporter", "prometheus_node_exporter", "prometheus_node"], Reach::NodeExporter),
@@ -94,11 +94,11 @@ const COLLECTORS: [(&[&str], Reach); 11] = [
             "sysdig",
             "falco",
         ],
-        Reach::Perhaps,
+        Reach::Possibly,
     ),
 ];
 
-/// Where systemd keeps the link that makes sysstat record every ten minutes.
+/// The systemd link that makes sysstat record every ten minutes.
 const SYSSTAT_TIMER: &str = "/etc/systemd/system/sysstat.service.wants/sysstat-collect.timer";
 
 /// What an exporter of a VPN server is named after, and what makes it an exporter or a panel.
@@ -147,13 +147,12 @@ fn exported(host: &Host, process: &Process, reach: Reach, tunnel: &Tunnel) -> Ve
         Reach::Options(options) => named_after(process, options, tunnel),
         Reach::AllWith(argument) if !process.arguments.iter().any(|given| given == argument) => Vec::new(),
         Reach::All | Reach::AllWith(_) => {
-            let what = format!("{} records every interface, and with them {}", process.shown(), all(tunnel));
+            let what = format!("{} records every interface, including {}", process.shown(), all(tunnel));
             vec![Finding::void(what, "stop it, or run it in another network namespace")]
         }
-        Reach::Perhaps => {
-            let what =
-                format!("{} may export {}; that cannot be told from here", process.shown(), all(tunnel));
-            vec![Finding::note(what, "see that its configuration leaves these interfaces out")]
+        Reach::Possibly => {
+            let what = format!("{} may export {}; doctor cannot tell", process.shown(), all(tunnel));
+            vec![Finding::note(what, "make sure its configuration leaves these interfaces out")]
         }
     }
 }
@@ -163,47 +162,47 @@ fn named_after(process: &Process, options: &[&str], tunnel: &Tunnel) -> Vec<Find
     if named.is_empty() {
         let what =
             format!("{} may read {}; its command line names no interface", process.shown(), all(tunnel));
-        return vec![Finding::note(what, "see that its configuration leaves these interfaces out")];
+        return vec![Finding::note(what, "make sure its configuration leaves these interfaces out")];
     }
     let patterns = tunnel.patterns_where(|name| named.iter().any(|given| *given == name || *given == "any"));
     if patterns.is_empty() {
         return Vec::new();
     }
     let what = format!("{} reads {}", process.shown(), patterns.join(", "));
-    vec![Finding::void(what, "stop it, or name another interface")]
+    vec![Finding::void(what, "stop it, or give it another interface")]
 }
 
 fn all(tunnel: &Tunnel) -> String {
     tunnel.patterns().join(", ")
 }
 
-/// sysstat runs for a moment every ten minutes, so its timer is looked for.
+/// sysstat runs briefly every ten minutes, so this looks for its timer.
 fn sysstat(host: &Host) -> Option<Finding> {
     match host.link(SYSSTAT_TIMER) {
         Err(unreadable) => Some(unreadable.into()),
         Ok(None) => None,
         Ok(Some(_)) => Some(Finding::void(
-            "sysstat records every interface each ten minutes (sysstat-collect.timer)",
+            "sysstat records every interface every ten minutes (sysstat-collect.timer)",
             "systemctl disable --now sysstat sysstat-collect.timer, and remove /var/log/sysstat",
         )),
     }
 }
 
-/// Check 2: exporters and panels of WireGuard, OpenVPN and their like.
+/// Check 2: exporters and panels of WireGuard, OpenVPN and the like.
 pub(super) fn exporters(host: &Host, processes: &Processes) -> Verdict {
     let mut findings: Vec<Finding> = Vec::new();
-    // Whatever namespace it runs in: it reads status files and sockets, or enters namespaces.
+    // In any namespace: they read status files and sockets, or enter namespaces.
     for process in &processes.list {
         if process.names.iter().any(|name| is_exporter(name)) || names_a_panel(process) {
             let what = format!("{} reads the VPN server's clients", process.shown());
-            findings.push(Finding::void(what, "stop it and disable it; delete what it has stored"));
+            findings.push(Finding::void(what, "stop and disable it, and delete what it has stored"));
         } else if process.is_one_of(&["telegraf"]) {
             findings.extend(telegraf::reads_peers(host, process));
         } else if process.is_one_of(&["collectd"]) {
             let read = settings::collectd_reads_clients(host, process);
             findings.extend(read.unwrap_or_else(|finding| vec![finding]));
         } else if process.is_one_of(&["go.d.plugin"]) {
-            let what = format!("{} reads WireGuard's peers where it may", process.shown());
+            let what = format!("{} reads WireGuard's peers if it has permission", process.shown());
             let remedy = "in /etc/netdata/go.d.conf, under modules: wireguard: no, openvpn: no";
             findings.extend(allows(host, "wireguard").then(|| Finding::note(what, remedy)));
         }
@@ -223,7 +222,7 @@ fn is_exporter(name: &str) -> bool {
         || SERVERS.iter().any(is_server) && REPORTERS.iter().any(|word| name.contains(word))
 }
 
-/// A panel's script is often called `server.js`; its folder tells then.
+/// A panel's script is often called `server.js`; its folder then gives the name.
 fn names_a_panel(process: &Process) -> bool {
     let script = process.arguments.iter().find(|argument| !argument.starts_with('-'));
     let is_script = process.is_one_of(&["node", "python", "python3", "gunicorn"]);
@@ -231,7 +230,7 @@ fn names_a_panel(process: &Process) -> bool {
     folders.map(|folder| folder.to_ascii_lowercase().replace('-', "_")).any(|folder| is_exporter(&folder))
 }
 
-/// True unless netdata's module is switched off.
+/// True unless netdata's module is disabled.
 fn allows(host: &Host, module: &str) -> bool {
     let text = host.text("/etc/netdata/go.d.conf").ok().flatten().unwrap_or_default();
     !text.lines().any(|line| {

@@ -1,13 +1,13 @@
-//! Check 9: whether old states of the sealed store would be kept by what lies below it.
+//! Check 9: whether what is below the sealed store keeps its old states.
 //!
-//! The store's promise is that a link of the chain, once overwritten, is gone. A file system or a
-//! volume that keeps snapshots keeps it. What a flash disk, a journal, a backup or the host of a
-//! virtual machine keeps cannot be seen from here.
+//! The store promises that a link of the chain, once overwritten, is gone. A file system or a volume
+//! with snapshots keeps it. What a flash disk, a journal, a backup or the host of a virtual machine
+//! keeps is not visible from here.
 //!
 //! # Source
 //! lvm2, lib/activate/dev_manager.c: the layer at the end of a uuid (`-tpool`, `-real`).
 
-use super::Place;
+use super::StoreLocation;
 use super::block;
 use super::host::{Host, Unreadable};
 use super::mounts;
@@ -28,36 +28,36 @@ const ELSEWHERE: &str =
     "put store.path on ext4 or xfs on a volume without snapshots, or choose store.mode = \"memory\"";
 
 /// Check 9.
-pub(super) fn state_directory(host: &Host, store: &Place) -> Verdict {
+pub(super) fn state_directory(host: &Host, store: &StoreLocation) -> Verdict {
     let (good, finding) = match store {
-        Place::Nowhere => ("store.mode is memory: nothing is kept at rest", None),
-        Place::NotTold => {
-            let finding = Finding::unknown("where the state is kept", "name --config FILE");
+        StoreLocation::None => ("store.mode is memory: nothing is kept at rest", None),
+        StoreLocation::Unknown => {
+            let finding = Finding::unknown("where the state is kept", "pass --config FILE");
             ("", Some(finding))
         }
-        Place::At(folder) => {
-            let finding = lies_on(host, folder);
-            ("nothing that is seen here keeps old states", finding.unwrap_or_else(|why| Some(why.into())))
+        StoreLocation::Folder(folder) => {
+            let finding = below(host, folder);
+            ("found nothing that keeps old states", finding.unwrap_or_else(|why| Some(why.into())))
         }
     };
     Verdict::of(9, "state directory", good, finding.into_iter().collect())
 }
 
-fn lies_on(host: &Host, folder: &std::path::Path) -> Result<Option<Finding>, Unreadable> {
+fn below(host: &Host, folder: &std::path::Path) -> Result<Option<Finding>, Unreadable> {
     let resolved = host.resolved(folder)?;
     let shown = printable(&folder.display().to_string());
     let mounts = mounts::all(host)?;
     let Some(mount) = mounts::of(&mounts, &resolved) else {
-        return Ok(Some(Finding::unknown(format!("what {shown} lies on"), ELSEWHERE)));
+        return Ok(Some(Finding::unknown(format!("what {shown} is stored on"), ELSEWHERE)));
     };
     let kind = mount.kind.as_str();
     if SNAPSHOTTING.contains(&kind) {
-        let what = format!("{shown} lies on {kind}, which keeps old states in snapshots");
+        let what = format!("{shown} is on {kind}, which keeps old states in snapshots");
         return Ok(Some(Finding::void(what, ELSEWHERE)));
     }
     if kind == "overlay" {
-        let what = format!("what {shown} lies on: it is a layer of a container (overlay)");
-        return Ok(Some(Finding::unknown(what, "give the container a volume of its own for store.path")));
+        let what = format!("what {shown} is stored on: it is in a container's overlay");
+        return Ok(Some(Finding::unknown(what, "give the container a separate volume for store.path")));
     }
     if REMOTE.contains(&kind) {
         let what = format!("whether the server of {shown} ({kind}) keeps snapshots");
@@ -67,7 +67,7 @@ fn lies_on(host: &Host, folder: &std::path::Path) -> Result<Option<Finding>, Unr
         return Ok(None);
     }
     let Some(device) = block::name_of_mount(host, mount) else {
-        let what = format!("which device {shown} lies on ({kind})");
+        let what = format!("which device {shown} is on ({kind})");
         return Ok(Some(Finding::unknown(what, ELSEWHERE)));
     };
     Ok(volume(host, &shown, &device))
@@ -76,7 +76,7 @@ fn lies_on(host: &Host, folder: &std::path::Path) -> Result<Option<Finding>, Unr
 /// What the logical volume below keeps.
 fn volume(host: &Host, shown: &str, device: &str) -> Option<Finding> {
     if device.starts_with("zd") {
-        let what = format!("{shown} lies on {device}, a ZFS volume, which keeps old states in snapshots");
+        let what = format!("{shown} is on {device}, a ZFS volume, which keeps old states in snapshots");
         return Some(Finding::void(what, ELSEWHERE));
     }
     let mut waiting = vec![device.to_owned()];
@@ -84,12 +84,15 @@ fn volume(host: &Host, shown: &str, device: &str) -> Option<Finding> {
     while let Some(device) = waiting.pop() {
         let uuid = block::mapper_uuid(host, &device).unwrap_or_default();
         if uuid.starts_with("LVM-") && uuid.ends_with("-real") {
-            let what = format!("{shown} lies on a logical volume that has a snapshot ({device})");
-            return Some(Finding::void(what, "lvremove the snapshot, and make none of this volume"));
+            let what = format!("{shown} is on a logical volume that has a snapshot ({device})");
+            return Some(Finding::void(
+                what,
+                "remove the snapshot with lvremove, and take no others of this volume",
+            ));
         }
         if uuid.starts_with("LVM-") && uuid.ends_with("-tpool") {
-            let what = format!("{shown} lies on a thin volume: whether it has snapshots is not seen here");
-            return Some(Finding::note(what, "see that lvs lists no snapshot of it, and make none"));
+            let what = format!("{shown} is on a thin volume, whose snapshots are not visible here");
+            return Some(Finding::note(what, "make sure lvs lists no snapshot of it, and take none"));
         }
         waiting.extend(block::parts(host, &device).into_iter().filter(|part| !seen.contains(part)));
         seen.push(device);
@@ -109,7 +112,7 @@ mod tests {
         let base = [("/proc/self/mountinfo", table.as_str()), ("/var/lib/blindmeter/", "")];
         let files: Vec<_> = base.iter().chain(files).copied().collect();
         let (_folder, host) = host_with(&files);
-        state_directory(&host, &Place::At(PathBuf::from("/var/lib/blindmeter")))
+        state_directory(&host, &StoreLocation::Folder(PathBuf::from("/var/lib/blindmeter")))
     }
 
     #[test]
@@ -167,8 +170,10 @@ mod tests {
             ("/var/lib/blindmeter", "->../../srv/state"),
         ];
         let (_folder, host) = host_with(&files);
-        assert!(state_directory(&host, &Place::At("/var/lib/blindmeter".into())).state == State::Void);
-        assert!(state_directory(&host, &Place::Nowhere).state == State::Ok);
-        assert!(state_directory(&host, &Place::NotTold).state == State::Unknown);
+        assert!(
+            state_directory(&host, &StoreLocation::Folder("/var/lib/blindmeter".into())).state == State::Void
+        );
+        assert!(state_directory(&host, &StoreLocation::None).state == State::Ok);
+        assert!(state_directory(&host, &StoreLocation::Unknown).state == State::Unknown);
     }
 }

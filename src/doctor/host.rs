@@ -1,7 +1,7 @@
-//! Reading a host's files under a root: `/` of the running system, or a folder that a test filled.
+//! Reads a host's files under a root: `/` of the running system, or a folder that a test filled.
 //!
-//! Tells "is not there" from "cannot be read": what cannot be read is never taken for good.
-//! Holds nothing of what it read.
+//! Distinguishes "does not exist" from "cannot be read": what cannot be read never counts as passed.
+//! Keeps nothing of what it read.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
@@ -9,10 +9,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Longest file that is read: the control file of dynamic debug has some 6,000 lines of 150 bytes,
-/// vnStat's database a few megabytes; whatever is longer is not what it is taken for.
+/// vnStat's database a few megabytes; anything longer is not the file it should be.
 const LONGEST_FILE: u64 = 64 << 20;
 
-/// A host to look at.
+/// A host to examine.
 pub struct Host {
     root: PathBuf,
 }
@@ -37,7 +37,7 @@ impl Host {
         self.root.join(path.trim_start_matches('/'))
     }
 
-    /// The bytes of a file; none where there is no such file.
+    /// The bytes of a file; none if there is no such file.
     pub(super) fn bytes(&self, path: &str) -> Result<Option<Vec<u8>>, Unreadable> {
         let mut bytes = Vec::new();
         let read =
@@ -45,24 +45,24 @@ impl Host {
         present(path, read.map(|_| bytes))
     }
 
-    /// The text of a file; none where there is no such file.
+    /// The text of a file; none if there is no such file.
     pub(super) fn text(&self, path: &str) -> Result<Option<String>, Unreadable> {
         let bytes = self.bytes(path)?;
         Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     }
 
-    /// The text of a file of the kernel's; none where this kernel has no such file. A tree that is
-    /// not mounted says nothing about the kernel.
+    /// The text of a kernel file; none if this kernel has no such file. A tree that is not mounted says
+    /// nothing about the kernel.
     pub(super) fn kernel_text(&self, path: &str) -> Result<Option<String>, Unreadable> {
         let text = self.text(path)?;
         let tree = if path.starts_with("/sys") { "/sys/kernel" } else { "/proc/sys/kernel" };
         if text.is_none() && !self.exists(tree) {
-            return Err(Unreadable(format!("{tree} is not there")));
+            return Err(Unreadable(format!("{tree} is missing")));
         }
         Ok(text.map(|text| text.trim_end().to_owned()))
     }
 
-    /// Names in a folder, sorted; empty where there is no such folder.
+    /// Names in a folder, sorted; empty if there is no such folder.
     pub(super) fn names(&self, path: &str) -> Result<Vec<String>, Unreadable> {
         let names = fs::read_dir(self.under(path)).and_then(|entries| {
             entries
@@ -74,27 +74,27 @@ impl Host {
         Ok(names)
     }
 
-    /// Where a symbolic link leads, as it is written.
+    /// The target of a symbolic link, as written.
     pub(super) fn link(&self, path: &str) -> Result<Option<String>, Unreadable> {
         let target = fs::read_link(self.under(path)).map(|target| target.to_string_lossy().into_owned());
         match target {
-            // Something that is there and no link.
+            // It exists, but is not a link.
             Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(None),
             other => present(path, other),
         }
     }
 
-    /// Permission bits of what a path leads to.
+    /// Permission bits of what a path resolves to.
     pub(super) fn mode(&self, path: &str) -> Result<Option<u32>, Unreadable> {
         present(path, fs::metadata(self.under(path)).map(|found| found.mode() & 0o7777))
     }
 
-    /// True when the path leads somewhere; false as well where that cannot be told.
+    /// True if the path exists; false if that cannot be found out.
     pub(super) fn exists(&self, path: &str) -> bool {
         self.under(path).exists()
     }
 
-    /// The path of this folder, or of the nearest one above it that exists, without links.
+    /// The path of this folder, or of its nearest ancestor that exists, with links resolved.
     pub(super) fn resolved(&self, folder: &Path) -> Result<PathBuf, Unreadable> {
         for folder in folder.ancestors() {
             let shown = folder.display().to_string();
@@ -102,7 +102,7 @@ impl Host {
                 None => {}
                 Some(found) => {
                     let root = fs::canonicalize(&self.root).map_err(|error| unreadable("/", &error))?;
-                    // A link that leads out of a test's folder leads nowhere.
+                    // A link out of a test's folder leads nowhere.
                     let inside = found.strip_prefix(root).unwrap_or(Path::new(""));
                     return Ok(Path::new("/").join(inside));
                 }
@@ -112,7 +112,7 @@ impl Host {
     }
 }
 
-/// None for what is not there.
+/// None for what does not exist.
 fn present<T>(path: &str, result: io::Result<T>) -> Result<Option<T>, Unreadable> {
     match result {
         Ok(value) => Ok(Some(value)),

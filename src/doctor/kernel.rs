@@ -1,20 +1,20 @@
-//! Checks 7 and 10: what the kernel would tell of a tunnel's peers in its log, and who but the daemon
-//! may reach its BPF maps.
+//! Checks 7 and 10: whether the kernel logs a tunnel's peers, and who besides the daemon can reach its
+//! BPF maps.
 //!
 //! # Source
 //! Documentation/admin-guide/dynamic-debug-howto.rst (in /proc since Linux 5.7, lib/dynamic_debug.c);
 //! Documentation/admin-guide/sysctl/kernel.rst (unprivileged_bpf_disabled); kernel/bpf/inode.c
-//! (a bpffs is open to everybody unless it is mounted with a mode).
+//! (a bpffs is open to everyone unless it is mounted with a mode).
 
-use super::Place;
+use super::StoreLocation;
 use super::host::{Host, Unreadable};
 use super::mounts;
 use super::verdict::{Finding, Verdict};
 
-/// Modules that print a peer's address and handshakes when they are debugged.
+/// Modules that print a peer's address and handshakes when dynamic debug is on.
 const TUNNELS: [&str; 4] = ["[wireguard]", "[amneziawg]", "[ovpn]", "[ovpn_dco_v2]"];
 
-/// Check 7: the kernel's tunnels print their peers.
+/// Check 7: kernel tunnels that log their peers.
 pub(super) fn dynamic_debug(host: &Host) -> Verdict {
     let findings = match control_file(host) {
         Err(unreadable) => vec![unreadable.into()],
@@ -28,14 +28,14 @@ pub(super) fn dynamic_debug(host: &Host) -> Verdict {
             modules
                 .map(|module| {
                     Finding::void(
-                        format!("dynamic debug of the module {module} is on: the kernel logs its peers"),
-                        format!("echo 'module {module} -p' > /proc/dynamic_debug/control; remove dyndbg from the boot line"),
+                        format!("dynamic debug is on for module {module}: the kernel logs its peers"),
+                        format!("echo 'module {module} -p' > /proc/dynamic_debug/control; remove dyndbg from the kernel command line"),
                     )
                 })
                 .collect()
         }
     };
-    Verdict::of(7, "dynamic debug", "no tunnel of the kernel logs its peers", findings)
+    Verdict::of(7, "dynamic debug", "no kernel tunnel logs its peers", findings)
 }
 
 /// `FILE:LINE [MODULE]FUNCTION =FLAGS "FORMAT"`.
@@ -46,12 +46,12 @@ fn prints(line: &str, module: &str) -> bool {
     is_of && flags.contains('p')
 }
 
-/// The control file; none where the kernel has no dynamic debug.
+/// The control file; none if the kernel has no dynamic debug.
 fn control_file(host: &Host) -> Result<Option<String>, Unreadable> {
     if let Some(text) = host.kernel_text("/proc/dynamic_debug/control")? {
         return Ok(Some(text));
     }
-    // An older kernel has it in debugfs alone, which may not be mounted, or be closed to this user.
+    // An older kernel has it only in debugfs, which may not be mounted, or be closed to this user.
     let release = host.kernel_text("/proc/sys/kernel/osrelease")?.unwrap_or_default();
     let mut numbers = release.split(['.', '-']).map_while(|word| word.parse::<u32>().ok());
     let is_in_proc = (numbers.next(), numbers.next()) >= (Some(5), Some(7));
@@ -66,8 +66,8 @@ fn control_file(host: &Host) -> Result<Option<String>, Unreadable> {
     }
 }
 
-/// Check 10: BPF maps within reach of others.
-pub(super) fn bpf(host: &Host, pin: &Place) -> Verdict {
+/// Check 10: BPF maps that others can reach.
+pub(super) fn bpf(host: &Host, pin: &StoreLocation) -> Verdict {
     let mut findings = Vec::new();
     match host.kernel_text("/proc/sys/kernel/unprivileged_bpf_disabled") {
         Err(unreadable) => findings.push(unreadable.into()),
@@ -78,16 +78,18 @@ pub(super) fn bpf(host: &Host, pin: &Place) -> Verdict {
         Ok(_) => {}
     }
     match pin {
-        Place::Nowhere => {}
-        Place::At(folder) => {
+        StoreLocation::None => {}
+        StoreLocation::Folder(folder) => {
             findings.extend(pins(host, &folder.display().to_string()).unwrap_or_else(|why| Some(why.into())))
         }
-        Place::NotTold => findings.push(Finding::unknown("where maps are pinned", "name --config FILE")),
+        StoreLocation::Unknown => {
+            findings.push(Finding::unknown("where maps are pinned", "pass --config FILE"));
+        }
     }
-    Verdict::of(10, "bpf", "nobody but root reaches BPF maps", findings)
+    Verdict::of(10, "bpf", "only root can reach BPF maps", findings)
 }
 
-/// Whether others reach the folder of the pins, or may make it before the daemon does.
+/// Whether others can reach the folder of the pins, or create it before the daemon does.
 fn pins(host: &Host, folder: &str) -> Result<Option<Finding>, Unreadable> {
     const OTHERS: u32 = 0o007;
     const GROUP_AND_OTHERS: u32 = 0o077;
@@ -112,7 +114,8 @@ fn pins(host: &Host, folder: &str) -> Result<Option<Finding>, Unreadable> {
             Finding::note(what, remedy)
         }
         None => {
-            let what = format!("the bpffs at {point} is open to every user: anybody may make {folder} first");
+            let what =
+                format!("the bpffs at {point} is open to every user: anyone could create {folder} first");
             Finding::void(what, remedy)
         }
     }))
@@ -156,7 +159,7 @@ mod tests {
     fn a_bpffs_is_judged_by_who_reaches_the_pins() {
         let unprivileged = |value| ("/proc/sys/kernel/unprivileged_bpf_disabled", value);
         let table = ("/proc/self/mountinfo", "1 0 8:1 / / rw - ext4 a rw\n2 1 0:9 / /bpf rw - bpf a rw\n");
-        let said = |value, modes: &[(&str, u32)], pin: &Place| {
+        let said = |value, modes: &[(&str, u32)], pin: &StoreLocation| {
             let folders: Vec<String> = modes.iter().map(|(folder, _)| format!("{folder}/")).collect();
             let mut files = vec![unprivileged(value), table];
             files.extend(folders.iter().map(|folder| (folder.as_str(), "")));
@@ -167,14 +170,17 @@ mod tests {
             }
             bpf(&host, pin).state
         };
-        let pin = Place::At(PathBuf::from("/bpf/blindmeter"));
+        let pin = StoreLocation::Folder(PathBuf::from("/bpf/blindmeter"));
         assert!(said("2", &[("/bpf", 0o700)], &pin) == State::Ok);
         assert!(said("0", &[("/bpf", 0o700)], &pin) == State::Void);
         assert!(said("1", &[("/bpf", 0o1777)], &pin) == State::Void, "anybody may make it");
         assert!(said("2", &[("/bpf", 0o1777), ("/bpf/blindmeter", 0o755)], &pin) == State::Void);
         assert!(said("2", &[("/bpf", 0o1777), ("/bpf/blindmeter", 0o700)], &pin) == State::Note);
         assert!(said("2", &[("/bpf", 0o700), ("/bpf/blindmeter", 0o755)], &pin) == State::Ok);
-        assert!(said("2", &[("/bpf", 0o1777)], &Place::Nowhere) == State::Ok, "nothing is pinned");
-        assert!(said("2", &[("/bpf", 0o1777)], &Place::At("/other".into())) == State::Ok, "not on a bpffs");
+        assert!(said("2", &[("/bpf", 0o1777)], &StoreLocation::None) == State::Ok, "nothing is pinned");
+        assert!(
+            said("2", &[("/bpf", 0o1777)], &StoreLocation::Folder("/other".into())) == State::Ok,
+            "not on a bpffs"
+        );
     }
 }

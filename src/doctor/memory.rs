@@ -1,5 +1,5 @@
-//! Checks 3 to 6: ways in which memory comes to rest on a disk: swap, cores, and the dump of a
-//! kernel that crashed.
+//! Checks 3 to 6: ways in which memory ends up on a disk: swap, core dumps, and the dump of a crashed
+//! kernel.
 //!
 //! # Source
 //! proc_swaps(5), core(5), proc_sys_fs(5) (suid_dumpable), coredump.conf(5);
@@ -20,7 +20,7 @@ pub(super) fn swap(host: &Host) -> Verdict {
         Ok(None) => Vec::new(),
         Ok(Some(table)) => table.lines().skip(1).filter_map(|line| swapped(host, line)).collect(),
     };
-    Verdict::of(3, "swap", "no swap, or none that leaves memory unencrypted", findings)
+    Verdict::of(3, "swap", "no swap, or none that is unencrypted", findings)
 }
 
 fn swapped(host: &Host, line: &str) -> Option<Finding> {
@@ -34,28 +34,28 @@ fn swapped(host: &Host, line: &str) -> Option<Finding> {
     match at_rest {
         AtRest::Memory | AtRest::Encrypted => None,
         AtRest::Plain(device) => Some(Finding::void(
-            format!("swap on {shown}, and {device} is not encrypted"),
-            "swapoff it, or put it on dm-crypt with a random key (crypttab: swap)",
+            format!("swap on {shown}: {device} is not encrypted"),
+            "disable it with swapoff, or put it on dm-crypt with a random key (crypttab: swap)",
         )),
-        AtRest::NotKnown(why) => Some(Finding::unknown(
+        AtRest::Unknown(why) => Some(Finding::unknown(
             format!("whether swap on {shown} is encrypted: {why}"),
-            "swapoff it, or put it on dm-crypt",
+            "disable it with swapoff, or put it on dm-crypt",
         )),
     }
 }
 
-/// Check 4: a core_pattern that stores cores.
+/// Check 4: a core_pattern that stores core dumps.
 pub(super) fn cores(host: &Host, processes: &Processes) -> Verdict {
     let findings = match host.kernel_text("/proc/sys/kernel/core_pattern") {
         Err(unreadable) => vec![unreadable.into()],
-        // A kernel without cores.
+        // A kernel without core dumps.
         Ok(None) => Vec::new(),
         Ok(Some(pattern)) => core_pattern(host, pattern.trim(), processes).into_iter().collect(),
     };
-    Verdict::of(4, "cores", "no core is stored", findings)
+    Verdict::of(4, "cores", "no core dumps are stored", findings)
 }
 
-/// The remedy wherever cores are stored.
+/// The remedy wherever core dumps are stored.
 const NO_CORES: &str = "sysctl -w kernel.core_pattern='|/bin/false', and the same in /etc/sysctl.d";
 
 fn core_pattern(host: &Host, pattern: &str, processes: &Processes) -> Option<Finding> {
@@ -63,7 +63,7 @@ fn core_pattern(host: &Host, pattern: &str, processes: &Processes) -> Option<Fin
         return handed_over(host, handler.split_whitespace().next().unwrap_or_default());
     }
     if pattern.starts_with('@') {
-        return Some(Finding::void("cores are handed to a socket that somebody listens on", NO_CORES));
+        return Some(Finding::void("core dumps are sent to a listening socket", NO_CORES));
     }
     if pattern.is_empty() {
         // core(5): then nothing is written, unless the process number is appended.
@@ -76,12 +76,13 @@ fn core_pattern(host: &Host, pattern: &str, processes: &Processes) -> Option<Fin
         return None;
     }
     if pattern.starts_with('/') {
-        return Some(Finding::void(format!("cores are stored as {}", printable(pattern)), NO_CORES));
+        return Some(Finding::void(format!("core dumps are stored as {}", printable(pattern)), NO_CORES));
     }
     relative(pattern, processes)
 }
 
-/// The kernel's own default stores a core where the process stands, if the process's limit lets it.
+/// The kernel's default stores a core dump in the process's working directory, if the process's limit
+/// allows it.
 fn relative(pattern: &str, processes: &Processes) -> Option<Finding> {
     let shown = printable(pattern);
     let unlimited: Vec<String> =
@@ -90,13 +91,15 @@ fn relative(pattern: &str, processes: &Processes) -> Option<Finding> {
         Some(first) => {
             let count = unlimited.len();
             let what = format!(
-                "cores are stored as {shown} where a process stands, and {count} may leave one, first {first}"
+                "core dumps are stored as {shown} in working directories; {count} processes may leave one, \
+                 such as {first}"
             );
             Some(Finding::void(what, NO_CORES))
         }
         None => {
-            let what =
-                format!("core_pattern is {shown}: a process that raises its limit leaves a core; none has");
+            let what = format!(
+                "core_pattern is {shown}: a process that raises its limit may leave a core dump; none has"
+            );
             Some(Finding::note(what, NO_CORES))
         }
     }
@@ -109,31 +112,31 @@ fn handed_over(host: &Host, handler: &str) -> Option<Finding> {
             Err(unreadable) => Some(unreadable.into()),
             Ok(storage) if storage == "none" => None,
             Ok(storage) => Some(Finding::void(
-                format!("systemd-coredump stores cores (Storage={})", printable(&storage)),
-                "Storage=none and ProcessSizeMax=0 in /etc/systemd/coredump.conf; delete /var/lib/systemd/coredump",
+                format!("systemd-coredump stores core dumps (Storage={})", printable(&storage)),
+                "set Storage=none and ProcessSizeMax=0 in /etc/systemd/coredump.conf; delete /var/lib/systemd/coredump",
             )),
         },
         "apport" => Some(Finding::void(
-            "apport stores cores in /var/crash",
+            "apport stores core dumps in /var/crash",
             "systemctl disable --now apport; delete /var/crash/*",
         )),
-        // What another program does with them cannot be seen; the memory has left its process.
-        _ => Some(Finding::void(format!("cores are handed to {}", printable(handler)), NO_CORES)),
+        // What another program does with them is not visible; the memory has left its process.
+        _ => Some(Finding::void(format!("core dumps are piped to {}", printable(handler)), NO_CORES)),
     }
 }
 
-/// The last word on `Storage=`: drop-ins over the main file, in the order of their names.
+/// The value of `Storage=` in force: drop-ins override the main file, in the order of their names.
 fn coredump_storage(host: &Host) -> Result<String, Unreadable> {
     const FOLDERS: [&str; 4] = ["/usr/lib/systemd", "/usr/local/lib/systemd", "/run/systemd", "/etc/systemd"];
     let mut files = Vec::new();
-    // The first main file that there is, from /etc downwards.
+    // The first main file that exists, starting with /etc.
     let main = FOLDERS.iter().rev().map(|folder| format!("{folder}/coredump.conf"));
     files.extend(main.filter(|path| host.exists(path)).take(1));
     let mut drop_ins: Vec<(String, String)> = Vec::new();
     for folder in FOLDERS {
         let folder = format!("{folder}/coredump.conf.d");
         for name in host.names(&folder)?.into_iter().filter(|name| name.ends_with(".conf")) {
-            // One in /etc takes the place of one of the same name elsewhere.
+            // One in /etc replaces one of the same name elsewhere.
             drop_ins.retain(|(earlier, _)| *earlier != name);
             drop_ins.push((name.clone(), format!("{folder}/{name}")));
         }
@@ -152,7 +155,7 @@ fn coredump_storage(host: &Host) -> Result<String, Unreadable> {
     Ok(storage)
 }
 
-/// Check 5: programs that changed their user may be dumped.
+/// Check 5: whether programs that changed their user can be dumped.
 pub(super) fn suid_dumpable(host: &Host) -> Verdict {
     let findings = match host.kernel_text("/proc/sys/fs/suid_dumpable") {
         Err(unreadable) => vec![unreadable.into()],
@@ -160,7 +163,7 @@ pub(super) fn suid_dumpable(host: &Host) -> Verdict {
         Ok(Some(value)) if value.trim() == "0" => Vec::new(),
         Ok(Some(value)) => vec![Finding::void(
             format!(
-                "fs.suid_dumpable is {}: daemons that gave up root may be dumped",
+                "fs.suid_dumpable is {}: daemons that dropped root can be dumped",
                 printable(value.trim())
             ),
             "sysctl -w fs.suid_dumpable=0, and the same in /etc/sysctl.d",
@@ -179,7 +182,7 @@ pub(super) fn kdump(host: &Host) -> Verdict {
             Err(unreadable) => findings.push(unreadable.into()),
             Ok(Some(value)) if value.trim() != "0" => findings.push(Finding::void(
                 "a crash kernel is loaded: a crash writes all memory to disk",
-                "systemctl disable --now kdump-tools (or kdump), kexec -p -u; remove crashkernel= from the boot line",
+                "systemctl disable --now kdump-tools (or kdump), kexec -p -u; remove crashkernel= from the kernel command line",
             )),
             Ok(_) => {}
         }

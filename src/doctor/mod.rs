@@ -1,11 +1,11 @@
-//! `doctor`: what on this host would void the privacy claim, in twelve checks.
+//! `doctor`: twelve checks for what on this host voids the privacy claim.
 //!
 //! Each check is a function of a host's files under a root and of a few facts that only system calls
-//! tell. It sees the configuration's interfaces and paths, no pool, no roster and no account; it
-//! changes nothing. What it cannot read it says, and never takes for good.
+//! give. It sees the configuration's interfaces and paths, but no pool, roster or account, and changes
+//! nothing. What it cannot read it reports, and never counts as passed.
 //!
 //! ```text
-//! Host (files), Facts (system calls), Subject (configuration) -> checks -> Verdict, one for each
+//! Host (files), Facts (system calls), Subject (configuration) -> checks -> one Verdict each
 //! ```
 
 mod block;
@@ -37,24 +37,25 @@ use watched::Tunnel;
 
 /// What is to be kept private, and where.
 pub struct Subject {
-    /// The interfaces that are metered.
+    /// The metered interfaces.
     pub interfaces: Vec<Pattern>,
     /// The folder of the sealed store.
-    pub store: Place,
+    pub store: StoreLocation,
     /// Where the kernel tap's maps are pinned.
-    pub pin: Place,
+    pub pin: StoreLocation,
     /// The daemon that answers on the control socket.
     pub daemon: Option<Daemon>,
 }
 
 /// Where something is kept.
-pub enum Place {
+#[derive(Clone)]
+pub enum StoreLocation {
     /// In this folder.
-    At(PathBuf),
+    Folder(PathBuf),
     /// It is not kept.
-    Nowhere,
-    /// No configuration was named.
-    NotTold,
+    None,
+    /// No configuration was given.
+    Unknown,
 }
 
 /// A running daemon.
@@ -65,22 +66,22 @@ pub struct Daemon {
     pub uid: u32,
 }
 
-/// What no file tells.
+/// What no file says.
 pub struct Facts {
     /// Interfaces of this network namespace: index and name.
     pub links: Vec<(u32, String)>,
     /// The state of the clock.
-    pub clock: Clock,
+    pub clock: ClockState,
 }
 
-/// Whether somebody keeps the clock.
-pub enum Clock {
+/// Whether the clock is synchronised.
+pub enum ClockState {
     /// The kernel says so.
     Synchronised,
     /// The kernel says no.
     Unsynchronised,
     /// The kernel does not say, and why.
-    NotKnown(String),
+    Unknown(String),
 }
 
 /// The twelve checks, in their order.
@@ -105,20 +106,22 @@ pub fn examine(host: &Host, facts: &Facts, subject: &Subject) -> [Verdict; 12] {
     ]
 }
 
-/// Check 12: an epoch that ends by a wrong clock. In memory mode nothing rests on it but the moment
-/// of a release.
-fn clock(clock: &Clock, store: &Place) -> Verdict {
+/// Check 12: a wrong clock closes epochs at the wrong time. In memory mode only the time of a release
+/// depends on it.
+fn clock(clock: &ClockState, store: &StoreLocation) -> Verdict {
     const REMEDY: &str = "run chrony or systemd-timesyncd, and wait until it has synchronised";
-    let what = "the kernel's clock is not synchronised: epochs may close early, late or twice as long";
+    let what = "the clock is not synchronised: epochs may close early or late, or last twice as long";
     let finding = match (clock, store) {
-        (Clock::Synchronised, _) => None,
-        (Clock::Unsynchronised, Place::Nowhere) => Some(Finding::note(what, REMEDY)),
-        (Clock::Unsynchronised, Place::At(_)) => Some(Finding::void(what, REMEDY)),
-        (Clock::Unsynchronised, Place::NotTold) => {
-            let what = "whether it matters that the clock is not synchronised: no configuration was named";
-            Some(Finding::unknown(what, format!("{REMEDY}; or name --config FILE")))
+        (ClockState::Synchronised, _) => None,
+        (ClockState::Unsynchronised, StoreLocation::None) => Some(Finding::note(what, REMEDY)),
+        (ClockState::Unsynchronised, StoreLocation::Folder(_)) => Some(Finding::void(what, REMEDY)),
+        (ClockState::Unsynchronised, StoreLocation::Unknown) => {
+            let what = "whether the unsynchronised clock matters: no configuration was given";
+            Some(Finding::unknown(what, format!("{REMEDY}; or pass --config FILE")))
         }
-        (Clock::NotKnown(why), _) => Some(Finding::unknown(format!("the state of the clock: {why}"), REMEDY)),
+        (ClockState::Unknown(why), _) => {
+            Some(Finding::unknown(format!("the state of the clock: {why}"), REMEDY))
+        }
     };
     Verdict::of(12, "clock", "the clock is synchronised", finding.into_iter().collect())
 }

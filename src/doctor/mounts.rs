@@ -1,4 +1,4 @@
-//! The mount table: what file system a path lies on, and on which device.
+//! The mount table: which file system a path is on, and which device.
 //!
 //! # Source
 //! proc_pid_mountinfo(5); Documentation/filesystems/proc.rst, section 3.5.
@@ -14,18 +14,18 @@ pub(super) struct Mount {
     pub(super) kind: String,
     /// What is mounted: often a path under /dev.
     pub(super) source: String,
-    /// Device number, `major:minor`; major 0 where the file system names no device that way.
+    /// Device number, `major:minor`; major 0 if the file system has no device of its own.
     pub(super) number: String,
 }
 
-/// The mounts that this process sees, in the order in which they were made.
+/// The mounts that this process sees, in the order they were made.
 pub(super) fn all(host: &Host) -> Result<Vec<Mount>, Unreadable> {
     const TABLE: &str = "/proc/self/mountinfo";
-    let table = host.text(TABLE)?.ok_or_else(|| Unreadable(format!("{TABLE} is not there")))?;
+    let table = host.text(TABLE)?.ok_or_else(|| Unreadable(format!("{TABLE} is missing")))?;
     Ok(table.lines().filter_map(mount).collect())
 }
 
-/// The mount that a path without links lies on.
+/// The mount that a path without links is on.
 pub(super) fn of<'a>(mounts: &'a [Mount], path: &Path) -> Option<&'a Mount> {
     // The last of those with the longest path: it was mounted over the others.
     mounts
@@ -45,7 +45,7 @@ fn mount(line: &str) -> Option<Mount> {
     Some(Mount { point, kind, source, number })
 }
 
-/// Blanks, tabs, line feeds and backslashes are written as three octal digits.
+/// Spaces, tabs, line feeds and backslashes are written as three octal digits.
 pub(super) fn unescaped(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

@@ -1,4 +1,4 @@
-//! Which of the tunnel's interfaces a running node_exporter exports, by its command line.
+//! Which of the tunnel's interfaces a running node_exporter exports, from its command line.
 //!
 //! # Source
 //! prometheus/node_exporter, collector/netdev_common.go, device_filter.go, netclass_linux.go,
@@ -10,15 +10,15 @@ use super::verdict::Finding;
 use super::watched::{Tunnel, is_glob};
 use regex_lite::Regex;
 
-/// A collector of node_exporter's that has a series for each interface.
+/// A node_exporter collector that has a series for each interface.
 struct Collector {
     name: &'static str,
     on_by_default: bool,
-    /// Options with a pattern of interfaces to leave out, and of those to take alone; older
-    /// spellings are still understood.
+    /// Options with a pattern of interfaces to leave out, and of the only ones to take; older spellings
+    /// still work.
     exclude: &'static [&'static str],
     include: &'static [&'static str],
-    /// For one that tells which interfaces there are, the option that makes it count bytes as well.
+    /// For one that only lists interfaces, the option that makes it count bytes as well.
     bytes_with: Option<&'static str>,
 }
 
@@ -88,7 +88,7 @@ fn leaving_out(collector: &Collector, patterns: &[String]) -> String {
     format!("{}='^({})$'", collector.exclude[0], names.join("|"))
 }
 
-/// A glob of the configuration as a regular expression.
+/// A glob from the configuration as a regular expression.
 fn as_regex(pattern: &str) -> String {
     let mut regex = String::new();
     for character in pattern.chars() {
@@ -105,7 +105,7 @@ fn as_regex(pattern: &str) -> String {
     regex
 }
 
-/// The process with the arguments of its `@FILE`s in place; each file holds one a line.
+/// The process with its `@FILE` arguments expanded; each file holds one argument per line.
 fn with_argument_files(host: &Host, process: &Process) -> Result<Process, Finding> {
     let mut arguments = Vec::new();
     for argument in &process.arguments {
@@ -115,8 +115,8 @@ fn with_argument_files(host: &Host, process: &Process) -> Result<Process, Findin
                 let text = if path.starts_with('/') { host.text(path)? } else { None };
                 let Some(text) = text else {
                     let what =
-                        format!("{} takes its arguments from a file that is not found", process.shown());
-                    return Err(Finding::unknown(what, "name the file by its whole path"));
+                        format!("{} takes its arguments from a file that was not found", process.shown());
+                    return Err(Finding::unknown(what, "give the file's absolute path"));
                 };
                 arguments.extend(text.lines().filter(|line| !line.starts_with('#')).map(ToOwned::to_owned));
             }
@@ -131,7 +131,7 @@ fn is_on(collector: &Collector, process: &Process) -> bool {
     let (on, off) = (says(format!("--collector.{name}")), says(format!("--no-collector.{name}")));
     match (on, off) {
         (None, None) => collector.on_by_default && says("--collector.disable-defaults".to_owned()).is_none(),
-        // The last word holds.
+        // The last one wins.
         (on, off) => on > off,
     }
 }
@@ -143,8 +143,8 @@ fn exported(collector: &Collector, process: &Process, tunnel: &Tunnel) -> Result
         // An empty one is none.
         let Some(given) = given.filter(|given| !given.is_empty()) else { return Ok(None) };
         Regex::new(given).map(Some).map_err(|_| {
-            let what = format!("{} has a pattern of interfaces that cannot be read here", process.shown());
-            Finding::unknown(what, "write it with plain characters, as '^(wg0|tun.*)$'")
+            let what = format!("{} has an interface pattern that doctor cannot parse", process.shown());
+            Finding::unknown(what, "use a simple pattern, such as '^(wg0|tun.*)$'")
         })
     };
     let (exclude, include) = (pattern(collector.exclude)?, pattern(collector.include)?);
@@ -153,7 +153,7 @@ fn exported(collector: &Collector, process: &Process, tunnel: &Tunnel) -> Result
             && include.as_ref().is_none_or(|regex| regex.is_match(name))
     };
     let mut patterns = tunnel.patterns_where(is_exported);
-    // That an interface with a name of its own is there tells nothing of a client.
+    // That an interface configured by name exists says nothing about a client.
     let counts =
         collector.bytes_with.is_none_or(|option| process.arguments.iter().any(|given| given == option));
     patterns.retain(|pattern| counts || is_glob(pattern));

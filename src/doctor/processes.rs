@@ -1,6 +1,6 @@
-//! The processes that can be seen: by what names they go, and with which arguments they run.
+//! The visible processes: their names and their arguments.
 //!
-//! Arguments are looked at and never printed: they may hold an address or an account.
+//! Arguments are examined but never printed: they may hold an address or an account.
 //!
 //! # Source
 //! proc_pid_cmdline(5), proc_pid_comm(5), proc_pid_ns(5), proc(5) (hidepid);
@@ -9,11 +9,10 @@
 use super::host::Host;
 use super::verdict::{Finding, printable};
 
-/// The link of the PID namespace that the kernel starts with: from no other one are all processes
-/// of a host seen.
+/// The link of the kernel's first PID namespace: no other one shows all processes of a host.
 const FIRST_PID_NAMESPACE: &str = "pid:[4026531836]";
 
-/// Programs that run others: what they run is the name that counts.
+/// Programs that run others: the name that counts is that of what they run.
 const INTERPRETERS: [&str; 12] =
     ["sh", "bash", "dash", "perl", "python", "ruby", "node", "nodejs", "java", "php", "gunicorn", "uwsgi"];
 
@@ -22,39 +21,39 @@ const ENDINGS: [&str; 7] = [".py", ".sh", ".pl", ".rb", ".js", ".mjs", ".jar"];
 
 /// A process.
 pub(super) struct Process {
-    /// Its number in this PID namespace.
+    /// Its id in this PID namespace.
     pub(super) pid: u32,
-    /// Names that it goes by: of its file, its command line and its thread; lower case, with `_`
-    /// for `-`, endings of scripts left off.
+    /// Its names: of its file, its command line and its thread; in lower case, with `_` for `-`, and
+    /// without the endings of scripts.
     pub(super) names: Vec<String>,
     /// Its command line after the program's name.
     pub(super) arguments: Vec<String>,
     /// False when it is known to run in another network namespace.
     pub(super) same_network: bool,
-    /// True when its limit lets the kernel write a core of it to a file.
+    /// True when its limit lets the kernel write a core dump of it.
     pub(super) may_leave_a_core: bool,
-    /// Its name as the kernel has it.
+    /// The kernel's name for it.
     comm: String,
 }
 
 impl Process {
-    /// Name and number, for a report.
+    /// Name and id, for a report.
     pub(super) fn shown(&self) -> String {
         format!("{} (pid {})", self.comm, self.pid)
     }
 
-    /// The same process, with its arguments written out.
+    /// The same process with its arguments expanded.
     pub(super) fn with_arguments(&self, arguments: Vec<String>) -> Self {
         Self { names: self.names.clone(), comm: self.comm.clone(), arguments, ..*self }
     }
 
-    /// True when it goes by one of these names.
+    /// True when it has one of these names.
     pub(super) fn is_one_of(&self, names: &[&str]) -> bool {
         self.names.iter().any(|name| names.contains(&name.as_str()))
     }
 
-    /// The values of an option that was given as `OPTION VALUE`, `OPTION=VALUE` or, for a single
-    /// letter, `-oVALUE`.
+    /// The values of an option given as `OPTION VALUE`, `OPTION=VALUE` or, for a single letter,
+    /// `-oVALUE`.
     pub(super) fn values_of(&self, option: &str) -> Vec<&str> {
         let mut values = Vec::new();
         let mut arguments = self.arguments.iter();
@@ -70,9 +69,9 @@ impl Process {
     }
 }
 
-/// The processes, and what stands in the way of seeing all of them.
+/// The processes, and why some may be missing.
 pub(super) struct Processes {
-    /// Those that can be seen; threads of the kernel are left out.
+    /// The visible ones, without kernel threads.
     pub(super) list: Vec<Process>,
     /// Why there may be more.
     pub(super) gap: Option<&'static str>,
@@ -89,7 +88,7 @@ impl Processes {
         let gap = if !pids.contains(&1) {
             Some("processes of other users are hidden (hidepid)")
         } else if own_pids.as_deref() != Some(FIRST_PID_NAMESPACE) {
-            Some("processes outside this PID namespace are not seen")
+            Some("processes outside this PID namespace are not visible")
         } else {
             None
         };
@@ -97,22 +96,22 @@ impl Processes {
         Self { list, gap }
     }
 
-    /// What to say where there may be more processes than can be seen.
+    /// What to report if there may be more processes than are visible.
     pub(super) fn gap_finding(&self) -> Option<Finding> {
-        self.gap.map(|gap| Finding::unknown(gap, "run it as root on the host itself"))
+        self.gap.map(|gap| Finding::unknown(gap, "run doctor as root on the host itself"))
     }
 }
 
 fn process(host: &Host, pid: u32, own_network: Option<&str>) -> Option<Process> {
     let of = |file: &str| format!("/proc/{pid}/{file}");
     let line = host.text(&of("cmdline")).ok().flatten()?;
-    // Threads of the kernel have no command line.
+    // Kernel threads have no command line.
     let mut words =
         line.trim_end_matches('\0').split('\0').filter(|_| !line.is_empty()).map(ToOwned::to_owned);
     let first = words.next()?;
     let arguments: Vec<String> = words.collect();
     let comm = host.text(&of("comm")).ok().flatten().unwrap_or_default();
-    // Needs the right to trace the process; the other names are known without.
+    // Needs permission to trace the process; the other names do not.
     let file = host.link(&of("exe")).ok().flatten().unwrap_or_default();
     // A daemon may write its whole command line into its first word.
     let program = name_of(first.split(' ').next().unwrap_or_default());
@@ -132,7 +131,7 @@ fn process(host: &Host, pid: u32, own_network: Option<&str>) -> Option<Process> 
     Some(Process { pid, names, arguments, same_network, may_leave_a_core, comm })
 }
 
-/// Whether the soft limit of a process's cores is above 0.
+/// Whether a process's soft limit for core dumps is above 0.
 fn core_limit_is_raised(limits: &str) -> bool {
     let line = limits.lines().find_map(|line| line.strip_prefix("Max core file size"));
     line.and_then(|line| line.split_whitespace().next()).is_some_and(|soft| soft != "0")

@@ -1,6 +1,6 @@
 //! What collectd, netdata, vnStat and munin are configured to read of the tunnel.
 //!
-//! Each is looked at as far as its own configuration says which interfaces it takes.
+//! Reads only the part of each configuration that says which interfaces it takes.
 //!
 //! # Source
 //! collectd.conf(5), utils_ignorelist.c; netdata, src/collectors/proc.plugin/proc_net_dev.c and
@@ -19,7 +19,7 @@ const NETDATA: &str = "/etc/netdata/netdata.conf";
 const VNSTAT: &str = "/etc/vnstat.conf";
 const MUNIN_PLUGINS: &str = "/etc/munin/plugins";
 
-/// Lines of collectd's configuration, comments left out, those of its folder last.
+/// Lines of collectd's configuration without comments, those from its folder last.
 fn collectd_lines(host: &Host, process: &Process) -> Result<Vec<String>, Finding> {
     let main = process.values_of("-C").pop().unwrap_or(COLLECTD).to_owned();
     let mut texts = vec![host.text(&main)?.ok_or_else(|| missing(process, &main))?];
@@ -38,7 +38,7 @@ fn collectd_loads(lines: &[String], plugin: &str) -> bool {
     })
 }
 
-/// What collectd's interface plugin takes of the tunnel.
+/// What collectd's interface plugin records of the tunnel.
 pub(super) fn collectd(host: &Host, process: &Process, tunnel: &Tunnel) -> Result<Vec<Finding>, Finding> {
     let lines = collectd_lines(host, process)?;
     if !collectd_loads(&lines, "interface") {
@@ -75,7 +75,7 @@ pub(super) fn collectd_reads_clients(host: &Host, process: &Process) -> Result<V
     Ok(loads.then_some(finding).into_iter().collect())
 }
 
-/// What netdata charts of the tunnel: every interface, unless it is told otherwise.
+/// What netdata charts of the tunnel: every interface, unless configured otherwise.
 pub(super) fn netdata(host: &Host, process: &Process, tunnel: &Tunnel) -> Result<Vec<Finding>, Finding> {
     let path = process.values_of("-c").pop().unwrap_or(NETDATA);
     let text = host.text(path)?.unwrap_or_default();
@@ -98,7 +98,7 @@ pub(super) fn netdata(host: &Host, process: &Process, tunnel: &Tunnel) -> Result
     Ok(taken(process, &patterns, &remedy))
 }
 
-/// A word decides when it matches first; `!` in front makes it say no.
+/// The first word that matches decides; a leading `!` makes it a no.
 fn simple_pattern_matches(words: &str, name: &str) -> bool {
     let mut words = words.split_whitespace().map(|word| match word.strip_prefix('!') {
         Some(word) => (word, false),
@@ -123,7 +123,7 @@ fn ini_value(text: &str, wanted: &str, key: &str) -> Option<String> {
     found
 }
 
-/// What vnStat's database holds of the tunnel: the interfaces that it was told to watch, or found.
+/// What vnStat's database holds of the tunnel: the interfaces it was told to watch, or found.
 pub(super) fn vnstat(host: &Host, process: &Process, tunnel: &Tunnel) -> Result<Vec<Finding>, Finding> {
     let path = process.values_of("--config").pop().unwrap_or(VNSTAT);
     let text = host.text(path)?.unwrap_or_default();
@@ -140,12 +140,12 @@ pub(super) fn vnstat(host: &Host, process: &Process, tunnel: &Tunnel) -> Result<
     let database = format!("{folder}/vnstat.db");
     let mut bytes = host.bytes(&database)?.ok_or_else(|| missing(process, &database))?;
     bytes.extend(host.bytes(&format!("{database}-wal"))?.unwrap_or_default());
-    // The names of interfaces stand in the database as they are.
+    // Interface names are stored in the database as plain text.
     let holds = |name: &str| bytes.windows(name.len()).any(|window| window == name.as_bytes());
     Ok(taken(process, &tunnel.patterns_where(holds), remedy))
 }
 
-/// The interfaces that munin has a plugin for: a link named after each.
+/// The interfaces that munin has a plugin for: one link named after each.
 pub(super) fn munin(host: &Host, process: &Process, tunnel: &Tunnel) -> Result<Vec<Finding>, Finding> {
     let plugins = host.names(MUNIN_PLUGINS)?;
     let has = |name: &str| {
@@ -161,12 +161,12 @@ fn taken(process: &Process, patterns: &[String], remedy: &str) -> Vec<Finding> {
     if patterns.is_empty() {
         return Vec::new();
     }
-    vec![Finding::void(format!("{} keeps {}", process.shown(), patterns.join(", ")), remedy)]
+    vec![Finding::void(format!("{} records {}", process.shown(), patterns.join(", ")), remedy)]
 }
 
 fn missing(process: &Process, path: &str) -> Finding {
     let path = super::verdict::printable(path);
-    Unreadable(format!("{path}, which {} reads, is not found", process.shown())).into()
+    Unreadable(format!("{path}, which {} reads, was not found", process.shown())).into()
 }
 
 #[cfg(test)]

@@ -26,14 +26,15 @@ pub(super) fn findings(host: &Host, process: &Process, tunnel: &Tunnel) -> Vec<F
         let patterns = tunnel.patterns_where(is_read);
         if !patterns.is_empty() {
             let what = format!("{} reads {} (inputs.net)", process.shown(), patterns.join(", "));
-            let remedy = "list other interfaces in telegraf's [[inputs.net]], as interfaces = [\"eth*\"]";
+            let remedy =
+                "list other interfaces in telegraf's [[inputs.net]], such as interfaces = [\"eth*\"]";
             found.push(Finding::void(what, remedy));
         }
     }
     found
 }
 
-/// Whether it reads the peers of WireGuard.
+/// Whether it reads WireGuard's peers.
 pub(super) fn reads_peers(host: &Host, process: &Process) -> Vec<Finding> {
     match configuration(host, process) {
         Err(finding) => vec![finding],
@@ -74,10 +75,10 @@ fn configuration(host: &Host, process: &Process) -> Result<Vec<toml::Table>, Fin
         let text = if file.starts_with('/') { host.text(&file)? } else { None };
         let table = text.and_then(|text| text.parse().ok());
         tables.push(table.ok_or_else(|| {
-            let what = format!("the configuration of {} is not one that can be read here", process.shown());
+            let what = format!("what {} reads: its configuration cannot be parsed here", process.shown());
             Finding::unknown(
                 what,
-                "see that telegraf reads no interface of the tunnel, and no WireGuard peers",
+                "make sure telegraf reads none of the tunnel's interfaces and no WireGuard peers",
             )
         })?);
     }

@@ -1,8 +1,8 @@
-//! Check 11: who else has a shell where the tunnel's interface is, and may read its byte counters.
+//! Check 11: who else has a shell in the tunnel's network namespace and can read its byte counters.
 //!
-//! `/sys/class/net/IF/statistics` and `/proc/net/dev` are readable by everybody in the interface's
-//! network namespace. Root, and whoever may become root, is not counted: nothing is promised there.
-//! Users are counted and shown by number, never by name.
+//! `/sys/class/net/IF/statistics` and `/proc/net/dev` are readable by everyone in the interface's
+//! network namespace. Root, and whoever may become root, does not count: nothing is promised against
+//! root. Users are counted and shown by id, never by name.
 //!
 //! # Source
 //! net/core/net-sysfs.c (mode 0444); passwd(5), group(5), shadow(5), shells(5), nsswitch.conf(5).
@@ -10,20 +10,20 @@
 use super::host::{Host, Unreadable};
 use super::verdict::{Finding, Verdict};
 
-/// The first number of people's accounts, and the number of nobody.
+/// The first user id of a person, and the id of nobody.
 const FIRST_PERSON: u32 = 1000;
 const NOBODY: u32 = 65_534;
 
 /// Groups whose members may become root.
 const ADMINISTRATORS: [&str; 4] = ["root", "sudo", "wheel", "admin"];
 
-/// What stands where a shell would, where the host lists no shells.
+/// Programs that are not shells, for a host without a list of shells.
 const NO_SHELLS: [&str; 6] = ["nologin", "false", "true", "sync", "shutdown", "halt"];
 
 const REMEDY: &str =
     "usermod -s /usr/sbin/nologin for each, or run the tunnel in a network namespace without shells";
 
-/// Most numbers that are shown.
+/// Most ids that are shown.
 const SHOWN: usize = 8;
 
 /// Check 11.
@@ -32,11 +32,11 @@ pub(super) fn statistics(host: &Host, daemon_uid: Option<u32>) -> Verdict {
     if let [Some(own), Some(first)] = &networks
         && own != first
     {
-        let good = "shells are in another network namespace than the tunnel";
+        let good = "shells are in a different network namespace from the tunnel";
         return Verdict::of(11, "statistics", good, Vec::new());
     }
     let findings = shells(host, daemon_uid).unwrap_or_else(|unreadable| vec![unreadable.into()]);
-    Verdict::of(11, "statistics", "nobody but root and administrators has a shell here", findings)
+    Verdict::of(11, "statistics", "only root and administrators have a shell here", findings)
 }
 
 struct User {
@@ -48,8 +48,7 @@ struct User {
 }
 
 fn shells(host: &Host, daemon_uid: Option<u32>) -> Result<Vec<Finding>, Unreadable> {
-    let passwd =
-        host.text("/etc/passwd")?.ok_or_else(|| Unreadable("/etc/passwd is not there".to_owned()))?;
+    let passwd = host.text("/etc/passwd")?.ok_or_else(|| Unreadable("/etc/passwd is missing".to_owned()))?;
     let shells = host.text("/etc/shells")?;
     let group = host.text("/etc/group")?.unwrap_or_default();
     let others: Vec<User> = passwd
@@ -63,11 +62,11 @@ fn shells(host: &Host, daemon_uid: Option<u32>) -> Result<Vec<Finding>, Unreadab
     let (people, services): (Vec<User>, Vec<User>) = others.into_iter().partition(|user| may_log_in(user));
     let mut found = Vec::new();
     if !people.is_empty() {
-        let what = format!("{}: they may read the tunnel's byte counters at any moment", counted(&people));
+        let what = format!("{}; they can read the tunnel's byte counters at any time", counted(&people));
         found.push(Finding::void(what, REMEDY));
     }
     if !services.is_empty() {
-        let what = format!("{}: services, and no way to log in is seen", counted(&services));
+        let what = format!("{}; services without a visible way to log in", counted(&services));
         found.push(Finding::note(what, REMEDY));
     }
     found.extend(users_elsewhere(host)?);
@@ -114,7 +113,7 @@ fn counted(users: &[User]) -> String {
     if users.len() > SHOWN {
         numbers.push("...".to_owned());
     }
-    format!("shells besides root's: {} (uid {})", users.len(), numbers.join(", "))
+    format!("users with a shell besides root: {} (uid {})", users.len(), numbers.join(", "))
 }
 
 /// Users that /etc/passwd does not list.
@@ -124,8 +123,8 @@ fn users_elsewhere(host: &Host) -> Result<Option<Finding>, Unreadable> {
     let plain = |word: &&str| !["files", "compat", "systemd", "db"].contains(word) && !word.starts_with('[');
     let source = line.split('#').next().unwrap_or_default().split_whitespace().find(plain);
     Ok(source.map(|source| {
-        let what = format!("users that {} knows of", super::verdict::printable(source));
-        Finding::unknown(what, "see that none of them has a shell on this host")
+        let what = format!("which users {} provides", super::verdict::printable(source));
+        Finding::unknown(what, "make sure none of them has a shell on this host")
     }))
 }
 
@@ -172,7 +171,7 @@ mod tests {
             assert!(verdict.state == expected, "{lines} {files:?}: {}", verdict.what);
             assert!(!verdict.what.contains("ada"), "a name is shown: {}", verdict.what);
         }
-        assert!(said(ada, &[]).what.starts_with("shells besides root's: 1 (uid 1000)"));
+        assert!(said(ada, &[]).what.starts_with("users with a shell besides root: 1 (uid 1000)"));
     }
 
     #[test]

@@ -1,28 +1,28 @@
-//! What a check says: how it ended, what was found, and the remedy; each on one line.
+//! What a check reports: its outcome, what was found, and the remedy, each on one line.
 //!
-//! Texts hold names of programs, files, devices and interfaces, and process numbers. No address, no
-//! account and no user of this host is in any of them: who asks knows those, and a log of this
-//! output must not.
+//! Texts hold names of programs, files, devices and interfaces, and process ids. None holds an address,
+//! an account or a user of this host: whoever runs the check knows those, and a log of its output must
+//! not.
 
 use super::host::Unreadable;
 
-/// How a check ended, from good to bad.
+/// The outcome of a check, from best to worst.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
     /// Nothing was found.
     Ok,
-    /// Something worth knowing, which leaves the claim as it is.
+    /// Something worth knowing that leaves the claim intact.
     Note,
-    /// Something could not be read; it may be good or bad.
+    /// Something could not be read; it may or may not matter.
     Unknown,
     /// The privacy claim does not hold on this host.
     Void,
 }
 
 impl State {
-    /// The word in reports.
+    /// The name in reports.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Note => "note",
@@ -49,7 +49,7 @@ impl Finding {
     }
 
     pub(super) fn unknown(what: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { state: State::Unknown, what: format!("not known: {}", what.into()), remedy: remedy.into() }
+        Self { state: State::Unknown, what: format!("unknown: {}", what.into()), remedy: remedy.into() }
     }
 }
 
@@ -63,20 +63,20 @@ impl From<Unreadable> for Finding {
 pub struct Verdict {
     /// Its number in the list of twelve.
     pub number: u8,
-    /// What it looks at, in a word or two.
+    /// What it examines, in a word or two.
     pub check: &'static str,
-    /// How it ended.
+    /// Its outcome.
     pub state: State,
-    /// One line: what was found, the worst first.
+    /// One line: what was found, worst first.
     pub what: String,
-    /// One line: what to do; none where nothing was found.
+    /// One line: what to do; none if nothing was found.
     pub remedy: Option<String>,
 }
 
 impl Verdict {
-    /// Puts the findings of a check together; `good` is said where there is none.
+    /// Combines the findings of a check; `good` is the text if there are none.
     pub(super) fn of(number: u8, check: &'static str, good: &str, mut findings: Vec<Finding>) -> Self {
-        // A stable sort: findings of one state stay in the order in which they were made.
+        // A stable sort: findings of one state keep their order.
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.state));
         let state = findings.first().map_or(State::Ok, |worst| worst.state);
         let joined = |text: fn(&Finding) -> &str| {
@@ -94,7 +94,7 @@ impl Verdict {
     }
 }
 
-/// A name of a process or a path as it may be printed: on one line, and not endless.
+/// A process name or a path made fit to print: on one line, and of bounded length.
 pub(super) fn printable(name: &str) -> String {
     const LONGEST: usize = 200;
     let plain =
@@ -116,10 +116,10 @@ mod tests {
         ];
         let verdict = Verdict::of(3, "swap", "good", findings);
         assert!(verdict.state == State::Void);
-        assert_eq!(verdict.what, "a; not known: c; not known: d; b");
+        assert_eq!(verdict.what, "a; unknown: c; unknown: d; b");
         assert_eq!(verdict.remedy.as_deref(), Some("do a; run as root; do b"));
         let good = Verdict::of(3, "swap", "good", Vec::new());
-        assert_eq!((good.state.word(), good.what.as_str(), good.remedy), ("ok", "good", None));
+        assert_eq!((good.state.as_str(), good.what.as_str(), good.remedy), ("ok", "good", None));
     }
 
     #[test]

@@ -1,14 +1,14 @@
-//! The tunnel's interfaces, as the programs of others must leave them out.
+//! The tunnel's interfaces, which other programs must leave out.
 //!
-//! An interface that only a glob stands for is never named: some servers make one for each client,
-//! and who is connected must not show in what `doctor` prints.
+//! An interface that only a glob matches is never named: some servers make one per client, and what
+//! `doctor` prints must not show who is connected.
 
 use crate::config::Pattern;
 
-/// What a `*` may stand for in the names that programs are asked about.
+/// What a `*` stands for in the sample names that programs are checked against.
 const SAMPLES: [&str; 2] = ["0", "17"];
 
-/// An interface's name, and the pattern of the configuration that stands for it.
+/// An interface's name, and the configured pattern that it comes from.
 struct Watched {
     name: String,
     pattern: String,
@@ -20,8 +20,8 @@ pub(super) struct Tunnel {
 }
 
 impl Tunnel {
-    /// The names in the configuration; for a glob the interfaces that it matches, and samples of
-    /// those that may come.
+    /// The names in the configuration; for a glob, the interfaces it matches now and samples of those
+    /// it may match later.
     pub(super) fn of(patterns: &[Pattern], links: &[(u32, String)]) -> Self {
         let mut watched = Vec::new();
         for pattern in patterns {
@@ -41,7 +41,7 @@ impl Tunnel {
         Self { watched }
     }
 
-    /// The patterns with an interface of which this is true, as they stand in the configuration.
+    /// The patterns with an interface for which this is true, as they are written in the configuration.
     pub(super) fn patterns_where(&self, is_so: impl Fn(&str) -> bool) -> Vec<String> {
         let mut patterns: Vec<String> = Vec::new();
         for watched in &self.watched {
@@ -58,7 +58,7 @@ impl Tunnel {
     }
 }
 
-/// True of a pattern whose interfaces may come and go with clients.
+/// True for a pattern whose interfaces may come and go with clients.
 pub(super) fn is_glob(pattern: &str) -> bool {
     Pattern::of_name(pattern).is_glob()
 }

@@ -1,13 +1,13 @@
-//! Between the node and the store: what a start goes on from, and what a save holds.
+//! Between the node and the store: what a start resumes from, and what a save holds.
 //!
-//! A save copies the records in blocks under short locks, so that nobody waits for the disk; nobody
-//! closes an epoch meanwhile, so that the image is of one epoch. Knows slots and tags, no names.
+//! A save copies the records in blocks under short locks, so that nobody waits for the disk; no epoch
+//! closes meanwhile, so that the image belongs to one epoch. Knows slots and tags, no names.
 
 use super::state::{NodeOf, State};
 use crate::clock::Clock;
 use crate::environment::Environment;
 use crate::meter::band::Band;
-use crate::meter::ledger::{Line, Since};
+use crate::meter::ledger::{SinceSave, SlotEntry};
 use crate::meter::policy::Policy;
 use crate::meter::slot::Slot;
 use crate::meter::tags::Tag;
@@ -19,45 +19,45 @@ use crate::store::{Opened, Settings, Store, StoreError};
 use crate::tap::{CounterHistory, CounterMemory};
 use std::time::Duration;
 
-/// Slots that are copied under one lock.
+/// Slots copied under one lock.
 const BLOCK: usize = 4096;
 
-/// How a start went on.
+/// What a start began from.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum StartKind {
     /// Nothing was ever kept here.
     First,
-    /// From the last save, with everything that was counted since.
+    /// The last save, with everything counted since.
     Resumed,
-    /// From the last save; what was counted since went with the memory it was counted in.
+    /// The last save; what was counted since was lost with the memory it was counted in.
     ResumedWithoutCounters,
-    /// What was kept is lost, and the operator said so.
+    /// Nothing: what was kept is lost, and the operator accepted that.
     LossAccepted,
 }
 
-/// Why a start cannot go on from what is there.
+/// Why a start cannot resume from what it finds.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The counters that are there are not those that the store is about.
+    /// The counters found are not those that the store belongs to.
     #[error(
-        "counters of another node or store are there; stop what made them, or remove them with \
+        "found counters of another node or store; stop the daemon that uses them, or remove them with \
          `blindmeter detach`"
     )]
     OtherCounters,
 }
 
-/// Everything that was kept, by slot: apart, since the lines and the bands go on as they are.
+/// Everything that was saved, by slot, in separate lists: entries and bands are used as they are.
 struct SavedSlots {
-    lines: Vec<Line>,
+    entries: Vec<SlotEntry>,
     readings: Vec<Totals>,
     bands: Vec<Band>,
     tags: Vec<Tag>,
 }
 
-/// The store, with what it is told at a save.
+/// Saves a node to the store, and resumes it from there.
 pub struct Checkpointer<E: Environment> {
     store: Store<E::Disk, E::Randomness>,
     memory: CounterMemory,
@@ -68,7 +68,7 @@ pub struct Checkpointer<E: Environment> {
 }
 
 impl<E: Environment> Checkpointer<E> {
-    /// Opens the store, and makes the node that goes on from what it holds.
+    /// Opens the store, and makes the node that resumes from it.
     ///
     /// # Errors
     /// When something is missing or cannot be opened; see [`StoreError`].
@@ -108,8 +108,9 @@ impl<E: Environment> Checkpointer<E> {
                 if !same {
                     saved.restore_tags(memory);
                 }
-                let (lines, bands) = (std::mem::take(&mut saved.lines), std::mem::take(&mut saved.bands));
-                let slots = (lines, saved.readings.as_slice(), bands);
+                let entries = std::mem::take(&mut saved.entries);
+                let bands = std::mem::take(&mut saved.bands);
+                let slots = (entries, saved.readings.as_slice(), bands);
                 let since = |slot: Slot| saved.since(slot, &head, history);
                 let (clock, randomness) = (environment.clock(), environment.randomness());
                 let node = Node::resumed(policy, counters, clock, randomness, &head, slots, since);
@@ -121,7 +122,7 @@ impl<E: Environment> Checkpointer<E> {
         Ok((Self { store, memory, clock, last, failing: false }, node, start))
     }
 
-    /// What makes the tags of accounts.
+    /// Makes the tags of accounts.
     #[must_use]
     pub fn tagger(&self) -> Tagger {
         self.store.tagger()
@@ -133,10 +134,10 @@ impl<E: Environment> Checkpointer<E> {
         Duration::from_nanos(self.clock.now().boot_nanoseconds.saturating_sub(self.last))
     }
 
-    /// Writes the node as it is. No epoch may be closed meanwhile.
+    /// Saves the node. No epoch may be closed meanwhile.
     ///
     /// # Errors
-    /// When the disk does not take it; the next save makes up for it.
+    /// When writing fails; the next save makes up for it.
     pub fn save(&mut self, state: &State<E>, closes: bool) -> Result<(), StoreError> {
         self.last = self.clock.now().boot_nanoseconds;
         let head: Head = state.node().head(self.memory.generation);
@@ -162,8 +163,8 @@ impl<E: Environment> Checkpointer<E> {
         result
     }
 
-    /// Takes note of how a save went; true when that is worth a line: the first failure, one at each
-    /// close while it lasts, and the end of it.
+    /// Records whether a save succeeded; true when that is worth a log line: the first failure, one at
+    /// each close while it lasts, and the recovery.
     pub fn is_news(&mut self, ok: bool, closes: bool) -> bool {
         let news = if ok { self.failing } else { !self.failing || closes };
         self.failing = !ok;
@@ -173,25 +174,25 @@ impl<E: Environment> Checkpointer<E> {
 
 impl SavedSlots {
     fn with_room(slots: usize) -> Self {
-        let (lines, readings) = (Vec::with_capacity(slots), Vec::with_capacity(slots));
-        Self { lines, readings, bands: Vec::with_capacity(slots), tags: Vec::with_capacity(slots) }
+        let (entries, readings) = (Vec::with_capacity(slots), Vec::with_capacity(slots));
+        Self { entries, readings, bands: Vec::with_capacity(slots), tags: Vec::with_capacity(slots) }
     }
 
     fn push(&mut self, record: &Record) {
-        self.lines.push(Line { period: record.period, mark: record.mark });
+        self.entries.push(SlotEntry { period: record.period, mark: record.mark });
         self.readings.push(record.reading);
         self.bands.push(record.band);
         self.tags.push(record.tag);
     }
 
-    /// What became of a slot since the save: its tag in memory that outlived the process tells.
-    fn since(&self, slot: Slot, head: &Head, history: &CounterHistory) -> Since {
+    /// What became of a slot since the save, by its tag in memory that outlived the process.
+    fn since(&self, slot: Slot, head: &Head, history: &CounterHistory) -> SinceSave {
         let at = slot.index();
         let reading = self.readings.get(at).copied().unwrap_or_default();
         let tag = self.tags.get(at).copied().unwrap_or_default();
-        Since {
+        SinceSave {
             base: history.base(head.memory, slot, reading),
-            given_away: tag != history.current.tags.get(slot),
+            reassigned: tag != history.current.tags.get(slot),
         }
     }
 

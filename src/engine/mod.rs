@@ -1,6 +1,6 @@
-//! A meter that runs: roster, node, tap, store and pages put together, and the tick of the clock.
+//! The running meter: assembles roster, node, tap, store and pages, and ticks.
 //!
-//! The order of start and stop of the parts that the daemon and the demo share; no arithmetic, no
+//! Starts and stops, in order, the parts that the daemon and the demo share; no arithmetic, no
 //! connection, no signal.
 
 pub mod checkpoint;
@@ -33,13 +33,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// A meter that runs: the parts that the daemon and the demo share.
+/// A running meter: the parts that the daemon and the demo share.
 pub struct Engine<E: Environment> {
-    /// What requests may reach.
+    /// The state that requests may use.
     pub state: Arc<State<E>>,
-    /// From a packet to a counter, for whoever has packets and no tap.
+    /// From a packet to a counter, for callers that have packets but no tap.
     pub attribution: Attribution,
-    /// How the start went on; none in memory mode.
+    /// What the start began from; none in memory mode.
     pub started: Option<StartKind>,
     epoch_seconds: u64,
     writer_thread: JoinHandle<()>,
@@ -51,14 +51,14 @@ pub struct Engine<E: Environment> {
 /// How a meter ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// For good: nothing is left in the kernel, and nothing counts on.
+    /// For good: nothing is left in the kernel, and nothing keeps counting.
     Stop,
-    /// Another process follows: what can count on does.
+    /// Another process follows: what can keep counting does.
     HandOver,
 }
 
-/// Starts tap, roster and node on the running system, in the network namespace of the calling thread.
-/// Without a tap, packets are handed to [`Engine::attribution`].
+/// Starts tap, roster and node on the running system, in the calling thread's network namespace.
+/// Without a tap, packets are passed to [`Engine::attribution`].
 ///
 /// # Errors
 /// More accounts than slots, or a store that cannot be opened (78); a tap that cannot start (77, 74).
@@ -71,7 +71,7 @@ pub fn start(
     assemble(&System, config, EngineParts::of(config, prepared)?, rows, accept_loss)
 }
 
-/// Puts a meter together in an environment.
+/// Assembles a meter in an environment.
 ///
 /// # Errors
 /// See [`start`].
@@ -102,13 +102,13 @@ pub fn assemble<E: Environment>(
             (node, roster, Some(Arc::new(Mutex::new(checkpointer))), tagger, Some(started))
         }
     };
-    // Counters are kept beyond the process once there is a store that knows of them.
+    // Counters outlive the process once a store knows about them.
     persistence.keep()?;
     let roster = Arc::new(roster);
     let full = |error: crate::roster::RosterError| ExitError::new(ExitStatus::Config, error.to_string());
     roster.adopt().map_err(full)?;
     roster.replace(Source::File, assignments(rows)).map_err(full)?;
-    roster.take_contradicted().into_iter().for_each(|slot| node.disown(slot));
+    roster.take_contradicted().into_iter().for_each(|slot| node.unattribute(slot));
     let mut sources = vec![(Source::Control.word(), true)];
     if config.roster_file.is_some() {
         sources.push((Source::File.word(), true));
@@ -118,11 +118,11 @@ pub fn assemble<E: Environment>(
     if let (Some(kind), Some(why)) = (kind, why) {
         emit(&Event::TapChosen(kind.word(), &why));
     }
-    let news = {
+    let on_event = {
         let board = Arc::clone(&board);
-        move |event| hear(event, &board)
+        move |event| report(event, &board)
     };
-    let start = |opener| Tap::start(opener, &config.interfaces, attribution.clone(), memory.links, news);
+    let start = |opener| Tap::start(opener, &config.interfaces, attribution.clone(), memory.links, on_event);
     let tap = opener.map(start).transpose().map_err(tap_error)?;
     let (writer, writer_thread) = roster_writer::start(Arc::clone(&roster), tap)
         .map_err(|error| ExitError::new(ExitStatus::Io, error.to_string()))?;
@@ -150,7 +150,7 @@ pub fn assemble<E: Environment>(
     })
 }
 
-/// What a store that cannot be opened or written means for the command.
+/// The exit status when a store cannot be opened or written.
 fn checkpoint_error(error: CheckpointError) -> ExitError {
     let code = match &error {
         CheckpointError::Store(store) if store.is_disk() => ExitStatus::Io,
@@ -159,7 +159,7 @@ fn checkpoint_error(error: CheckpointError) -> ExitError {
     ExitError::new(code, error.to_string())
 }
 
-/// What a tap that cannot start means for the command.
+/// The exit status when a tap cannot start.
 #[must_use]
 pub fn tap_error(error: TapError) -> ExitError {
     let code = match &error {
@@ -186,8 +186,8 @@ fn settings(config: &Config, store: &Sealed) -> Settings {
     }
 }
 
-/// Passes on what the tap says: to the log, and to the status part of the page.
-fn hear(event: TapEvent, board: &Board) {
+/// Passes on an event of the tap: to the log, or to the status part of the page.
+fn report(event: TapEvent, board: &Board) {
     match event {
         TapEvent::States(states) => board.update(|health| {
             health.taps = states
@@ -204,26 +204,26 @@ fn hear(event: TapEvent, board: &Board) {
 }
 
 impl<E: Environment> Engine<E> {
-    /// Closes and publishes epochs as the clock says; never returns.
+    /// Closes and publishes epochs when they are due; never returns.
     pub async fn keep_time(&self) {
-        // A twentieth of a short epoch, so that a demo or a lab build closes on time as well.
+        // A twentieth of a short epoch, so that a demo or a lab build also closes on time.
         let step = Duration::from_secs(self.epoch_seconds) / 20;
         let step = step.min(Duration::from_secs(1));
         let interval = service_manager::watchdog_interval();
-        let mut beat = Stopwatch::start();
+        let mut last_notified = Stopwatch::start();
         loop {
             sleep(step).await;
-            if interval.is_some_and(|interval| beat.elapsed() >= interval) && self.is_alive().await {
-                beat = Stopwatch::start();
+            if interval.is_some_and(|interval| last_notified.elapsed() >= interval) && self.is_alive().await {
+                last_notified = Stopwatch::start();
                 service_manager::notify(Notification::Alive);
             }
             self.step().await;
         }
     }
 
-    /// Looks at the clocks once, and saves, closes or publishes what is due.
+    /// Reads the clocks once, and saves, closes or publishes what is due.
     pub async fn step(&self) {
-        // A save that a reload interrupted goes on by itself; nothing is closed until it is done.
+        // A save that a reload interrupted finishes on its own; nothing is closed until then.
         let due = match &self.checkpointer {
             None => false,
             Some(checkpointer) => match checkpointer.try_lock() {
@@ -248,13 +248,12 @@ impl<E: Environment> Engine<E> {
         }
     }
 
-    /// True when the threads of the tap and the roster answer.
+    /// True when the threads of the tap and the roster respond.
     async fn is_alive(&self) -> bool {
         matches!(self.state.change(Change::Quiesce).await, Outcome::Done)
     }
 
-    /// Saves the node's state, away from the thread that answers requests; true when nothing is
-    /// left to be saved.
+    /// Saves the node's state, off the thread that answers requests; true when nothing is left unsaved.
     async fn save(&self, closes: bool) -> bool {
         let Some(checkpointer) = &self.checkpointer else { return true };
         let (checkpointer, state) = (Arc::clone(checkpointer), Arc::clone(&self.state));
@@ -264,7 +263,7 @@ impl<E: Environment> Engine<E> {
             let news = checkpointer.is_news(result.is_ok(), closes);
             (result, news)
         });
-        // A save that panicked has ended the process already.
+        // A save that panicked has already ended the process.
         let Ok((result, news)) = saving.await else { return false };
         match &result {
             Err(error) if news => emit(&Event::SaveFailed(error)),
@@ -279,22 +278,22 @@ impl<E: Environment> Engine<E> {
         ok
     }
 
-    /// A poisoned lock cannot be, since a panic ends the process.
+    /// The lock cannot be poisoned, since a panic ends the process.
     fn persistence(&self) -> MutexGuard<'_, Persistence> {
         self.persistence.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The first save, before the start is said to be done: from here on something is kept.
+    /// The first save, before the start counts as complete: from here on something is kept.
     ///
     /// # Errors
-    /// A new node whose disk does not take it (74): it is mended first.
+    /// A new node that cannot be saved (74): that must be fixed first.
     pub fn save_first(&self) -> Result<(), ExitError> {
         let (Some(checkpointer), Some(started)) = (&self.checkpointer, self.started) else { return Ok(()) };
         let mut checkpointer = checkpointer.lock().unwrap_or_else(PoisonError::into_inner);
         let result = checkpointer.save(&self.state, false);
         let news = checkpointer.is_news(result.is_ok(), false);
         match result {
-            // A node that has kept something before goes on metering; a new one is mended first.
+            // A node that was saved before keeps metering; a new one must be fixed first.
             Err(error) if started == StartKind::Resumed || started == StartKind::ResumedWithoutCounters => {
                 if news {
                     emit(&Event::SaveFailed(&error));
@@ -310,15 +309,15 @@ impl<E: Environment> Engine<E> {
         }
     }
 
-    /// Lets go of the tap after it has counted what waits, and ends the threads.
+    /// Closes the tap after it has counted what is waiting, and ends the threads.
     pub async fn stop(self, end: End) {
         let change = if end == End::Stop { Change::Stop } else { Change::Leave };
-        // Quiesced or not, the thread ends: there is nothing more to count after it.
+        // Quiesced or not, the thread ends: there is nothing more to count.
         let _ = self.state.change(change).await;
         let saved = self.save(false).await;
-        // A thread that panicked has ended the process already.
+        // A thread that panicked has already ended the process.
         let _ = self.writer_thread.join();
-        // What could not be saved is left for the next start to find.
+        // What could not be saved is left for the next start.
         if end == End::Stop && saved {
             self.persistence.into_inner().unwrap_or_else(PoisonError::into_inner).remove();
         }

@@ -1,7 +1,7 @@
 //! What a meter counts into, and what of it outlives the process.
 //!
-//! In sealed mode counters outlive the process: the kernel tap's in the kernel, those of the other
-//! taps in a file in memory. What an earlier process left is gone on with, whichever tap it was.
+//! In sealed mode, counters outlive the process: the kernel tap's in the kernel, those of the other taps
+//! in a file in memory. A start takes over what an earlier process left, whichever tap it used.
 //! Holds no account and no address.
 
 use super::checkpoint::CheckpointError;
@@ -17,29 +17,29 @@ use crate::tap::memory_file::{self, MemoryFile, MemoryFileError};
 use crate::tap::{Chosen, CounterHistory, CounterMemory, Opener, TapError};
 use std::sync::Arc;
 
-/// A tap that was chosen, with what an earlier process left of another one.
+/// The chosen tap, with what an earlier process left of another one.
 pub struct PreparedTap {
     /// The tap.
     pub chosen: Chosen,
-    /// Why it was taken.
+    /// Why it was chosen.
     pub why: String,
-    /// The kernel tap's counters, where another tap goes on after it.
+    /// The kernel tap's counters, if another tap takes over from it.
     older: Option<PinnedSets>,
 }
 
-/// Chooses the tap of a configuration, as far as it can be had here. Must be called while the
-/// process has one thread, and before anything of the roster is read: the kernel tap's helper is
-/// forked here and is to hold nothing of it.
+/// Chooses the tap for a configuration among those that work here. Must be called while the process has
+/// one thread, and before the roster is read: the kernel tap's helper is forked here and must hold
+/// nothing of it.
 ///
 /// # Errors
-/// When no tap is allowed, the one that was asked for does not work here, or something is in the way.
+/// When no tap is permitted, the requested one does not work here, or something is in the way.
 pub fn choose(config: &Config) -> Result<PreparedTap, ExitError> {
-    let (pins, trouble) = pin_store(config)?;
+    let (pins, error) = pin_store(config)?;
     let pins = Arc::new(pins);
     let (chosen, why) = tap(config, &pins)?;
     if matches!(chosen, Chosen::Kernel(..)) {
-        if let Some(trouble) = trouble {
-            emit(&Event::NothingKept(&trouble));
+        if let Some(error) = error {
+            emit(&Event::NothingKept(&error));
         }
         return Ok(PreparedTap { chosen, why, older: None });
     }
@@ -47,7 +47,7 @@ pub fn choose(config: &Config) -> Result<PreparedTap, ExitError> {
     Ok(PreparedTap { chosen, why, older: Some(older) })
 }
 
-/// The tap that `choose` would take, as its name and why; nothing is adopted or kept.
+/// The name of the tap that [`choose`] would pick, and why; adopts and keeps nothing.
 ///
 /// # Errors
 /// See [`choose`].
@@ -67,7 +67,7 @@ fn tap(config: &Config, pins: &Arc<PinStore>) -> Result<(Chosen, String), ExitEr
     crate::tap::choose(config.backend, config.hook, open).map_err(tap_error)
 }
 
-/// Where the kernel tap is kept beyond the process, and why it is not.
+/// Where the kernel tap is pinned, or why it is not.
 fn pin_store(config: &Config) -> Result<(PinStore, Option<PinError>), ExitError> {
     let elsewhere = matches!(config.backend, Backend::Ring | Backend::Pnet);
     if config.store.is_none() || (elsewhere && !PinStore::may_hold_something(&config.pin)) {
@@ -80,7 +80,7 @@ fn pin_store(config: &Config) -> Result<(PinStore, Option<PinError>), ExitError>
     }
 }
 
-/// What a meter is put together on.
+/// What a meter is assembled from.
 pub struct EngineParts {
     pub(super) history: CounterHistory,
     pub(super) roster: Roster,
@@ -89,17 +89,17 @@ pub struct EngineParts {
     pub(super) persistence: Persistence,
 }
 
-/// What the counters are kept in beyond the process: the kernel's pinned maps or a file in memory.
+/// What keeps the counters beyond the process: pinned kernel maps, or a file in memory.
 pub(super) struct Persistence {
     kernel: Option<Kernel>,
     older: Option<PinnedSets>,
-    /// The file of counters, while it is needed.
+    /// The counter file, while it is needed.
     file: Option<MemoryFile>,
     counts_into_file: bool,
 }
 
 impl EngineParts {
-    /// A meter without a tap over memory that the caller owns; nothing of it outlives the process.
+    /// A meter without a tap, on memory that the caller owns; nothing outlives the process.
     #[must_use]
     pub fn without_tap(config: &Config, memory: CounterMemory, seed: u64) -> Self {
         Self {
@@ -121,14 +121,14 @@ impl EngineParts {
         };
         let heap = || CounterMemory::heap(config.capacity, identity());
         let in_process = || Roster::new(&config.pools, config.capacity, seed);
-        let footing = match chosen {
+        let parts = match chosen {
             Some(Chosen::Kernel(kernel, attacher)) => {
                 let file = match &config.store {
-                    Some(_) => MemoryFile::existing(&path, node).map_err(file_failure)?,
+                    Some(_) => MemoryFile::existing(&path, node).map_err(file_error)?,
                     None => None,
                 };
                 let mut older = kernel.older();
-                older.extend(file.as_ref().map(MemoryFile::memory).transpose().map_err(io_failure)?);
+                older.extend(file.as_ref().map(MemoryFile::memory).transpose().map_err(io_error)?);
                 Self {
                     history: CounterHistory::after(kernel.memory(), older),
                     roster: Roster::over(kernel.owners(), &config.pools, config.capacity),
@@ -145,11 +145,11 @@ impl EngineParts {
                 let file = match &config.store {
                     Some(_) if opener.is_some() => {
                         let open = MemoryFile::open(&path, config.capacity, node, identity());
-                        Some(open.map_err(file_failure)?)
+                        Some(open.map_err(file_error)?)
                     }
                     _ => None,
                 };
-                let current = file.as_ref().map(MemoryFile::memory).transpose().map_err(io_failure)?;
+                let current = file.as_ref().map(MemoryFile::memory).transpose().map_err(io_error)?;
                 let older = older_sets.as_ref().map_or_else(Vec::new, |sets| sets.older.clone());
                 Self {
                     history: CounterHistory::after(current.unwrap_or_else(heap), older),
@@ -165,25 +165,25 @@ impl EngineParts {
                 }
             }
         };
-        Ok(footing)
+        Ok(parts)
     }
 }
 
 impl Persistence {
     const NONE: Self = Self { kernel: None, older: None, file: None, counts_into_file: false };
 
-    /// Keeps the counters beyond the process from here on.
+    /// Makes the counters outlive the process from here on.
     pub(super) fn keep(&mut self) -> Result<(), ExitError> {
         if let Some(kernel) = self.kernel.take() {
-            self.older = Some(kernel.keep().map_err(io_failure)?);
+            self.older = Some(kernel.keep().map_err(io_error)?);
         }
         if let Some(file) = &mut self.file {
-            file.keep().map_err(io_failure)?;
+            file.keep().map_err(io_error)?;
         }
         Ok(())
     }
 
-    /// Lets go of counters that nobody adds to: what they counted is in the store.
+    /// Drops counters that nobody adds to any more: what they counted is in the store.
     pub(super) fn forget_older(&mut self) {
         if let Some(older) = &mut self.older {
             older.forget_older();
@@ -195,7 +195,7 @@ impl Persistence {
         }
     }
 
-    /// Lets go of everything.
+    /// Removes everything.
     pub(super) fn remove(self) {
         if let Some(older) = self.older {
             older.remove();
@@ -206,11 +206,11 @@ impl Persistence {
     }
 }
 
-fn io_failure(error: std::io::Error) -> ExitError {
-    ExitError::new(ExitStatus::Io, format!("counters cannot be kept beyond the process: {error}"))
+fn io_error(error: std::io::Error) -> ExitError {
+    ExitError::new(ExitStatus::Io, format!("cannot keep counters beyond the process: {error}"))
 }
 
-fn file_failure(error: MemoryFileError) -> ExitError {
+fn file_error(error: MemoryFileError) -> ExitError {
     match error {
         MemoryFileError::Io { .. } | MemoryFileError::NotInMemory { .. } => {
             ExitError::new(ExitStatus::Io, error.to_string())
@@ -220,7 +220,7 @@ fn file_failure(error: MemoryFileError) -> ExitError {
     }
 }
 
-/// Names a memory that is made now.
+/// A new identity for counter memory.
 fn identity() -> [u8; 16] {
     environment::identity(&mut SystemRandomness)
 }

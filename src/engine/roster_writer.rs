@@ -1,7 +1,7 @@
-//! The one writer of the roster: a thread that quiesces the tap before it changes an owner.
+//! The only writer of the roster: a thread that quiesces the tap before it changes an owner.
 //!
-//! Packets that arrived before a change are charged to the old owner, those after it to the new.
-//! RosterWriter that wait together share one settlement, so that many cost little more than one.
+//! Packets that arrived before a change are charged to the old owner, later ones to the new owner.
+//! Changes that wait together share one quiescence, so that many cost little more than one.
 
 use crate::roster::account::AccountName;
 use crate::roster::address::Prefix;
@@ -11,22 +11,22 @@ use crate::tap::Tap;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
-/// RosterWriter that may wait; senders beyond it wait as well.
+/// Changes that may wait in the queue; further senders wait for room.
 const WAITING: usize = 4096;
 
 /// One thing to do once the tap is quiesced.
 pub enum Change {
-    /// Give a prefix to an account.
+    /// Assign a prefix to an account.
     Assign(Source, Prefix, AccountName),
-    /// Take back a source's assignment of a prefix.
+    /// Remove a source's assignment of a prefix.
     Unassign(Source, Prefix),
     /// Replace everything that a source assigns.
     Replace(Source, Vec<(Prefix, AccountName)>),
-    /// Nothing: whoever asked wants to read counters that hold all that has arrived.
+    /// Change nothing: the caller wants to read counters that hold everything that has arrived.
     Quiesce,
-    /// Count what waits, let go of the tap, and end the thread.
+    /// Count what is waiting, close the tap, and end the thread.
     Stop,
-    /// The same, but what can count on for another process does.
+    /// The same, but leave counting for the next process what can.
     Leave,
 }
 
@@ -36,7 +36,7 @@ pub enum Outcome {
     Done,
     /// The source had no such assignment.
     NotAssigned,
-    /// There is no slot left, or the tap's look-up is full; nothing was changed.
+    /// No slot is left, or the tap's table is full; nothing was changed.
     Full(RosterError),
     /// The tap did not quiesce in time; nothing was changed.
     NotQuiesced,
@@ -47,8 +47,8 @@ struct Job {
     done: oneshot::Sender<Outcome>,
 }
 
-/// Where changes are handed in. A job is handed on as a pointer: the queue does not clear the places
-/// that jobs have left, and a job holds an address and a name.
+/// Sends changes to the writer. Jobs are boxed: the queue does not clear the places that jobs have left,
+/// and a job holds an address and a name.
 #[derive(Clone)]
 pub struct RosterWriter(mpsc::Sender<Box<Job>>);
 
@@ -63,11 +63,11 @@ impl RosterWriter {
     }
 }
 
-/// Starts the writer. It owns the tap, and lets go of it at [`Change::Stop`] and [`Change::Leave`].
-/// Without a tap (the demo in-process) there is nothing to quiesce.
+/// Starts the writer. It owns the tap until [`Change::Stop`] or [`Change::Leave`]. Without a tap (the
+/// demo in-process) there is nothing to quiesce.
 ///
 /// # Errors
-/// When no thread can be made.
+/// When the thread cannot be started.
 pub(super) fn start(
     roster: Arc<Roster>,
     tap: Option<Tap>,
@@ -90,7 +90,7 @@ fn work(mut jobs: mpsc::Receiver<Box<Job>>, roster: &Roster, mut tap: Option<Tap
             }
             ending |= matches!(job.change, Change::Stop | Change::Leave);
             let outcome = if quiesced { apply(roster, job.change) } else { Outcome::NotQuiesced };
-            // Whoever asked may have gone.
+            // The caller may be gone.
             let _ = job.done.send(outcome);
         }
         wipe_stack::<REQUEST_BYTES>();

@@ -1,7 +1,7 @@
-//! The state of a running meter that requests, reloads and the tick of the clock share, and its health.
+//! The state of a running meter that requests, reloads and clock ticks share, and its health.
 //!
-//! Everything behind it is reached through a method here: the node under its lock, the roster's one
-//! writer, the pages. Holds no connection, no configuration and no clock.
+//! All of it is reached through methods: the node under its lock, the roster's only writer, the pages.
+//! Holds no connection, no configuration and no clock.
 
 use super::roster_writer::{Change, Outcome, RosterWriter};
 use crate::environment::Environment;
@@ -17,17 +17,17 @@ use crate::system::sandbox::SandboxStatus;
 use arc_swap::ArcSwap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A node over an environment's clocks and randomness.
+/// A node on an environment's clocks and randomness.
 pub type NodeOf<E> = Node<<E as Environment>::Clock, <E as Environment>::Randomness>;
 
-/// How the parts of the meter are. Traffic changes none of it.
+/// The health of the meter's parts. Traffic changes none of it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Health {
     /// Interface patterns and whether they are attached.
     pub taps: Vec<(String, bool)>,
     /// Roster sources and whether they are up.
     pub sources: Vec<(&'static str, bool)>,
-    /// Whether the last close succeeded; for `status`, not on the page.
+    /// Whether the last close succeeded; for `status` only, not on the page.
     pub close_ok: bool,
     /// Whether the last save succeeded.
     pub store_ok: bool,
@@ -36,7 +36,7 @@ pub struct Health {
 }
 
 impl Health {
-    /// A meter of which nothing bad is known yet.
+    /// A meter with no known problem yet.
     #[must_use]
     pub(super) fn good(sources: Vec<(&'static str, bool)>) -> Self {
         Self { taps: Vec::new(), sources, close_ok: true, store_ok: true, reload_ok: true }
@@ -61,7 +61,7 @@ impl Board {
         Self { health: Mutex::new(health), pages, policy }
     }
 
-    /// Changes the health; the page changes where it shows something else.
+    /// Changes the health, and the page if it shows something different.
     pub(super) fn update(&self, change: impl FnOnce(&mut Health)) {
         let mut health = self.lock();
         let before = health.clone();
@@ -71,43 +71,43 @@ impl Board {
         }
     }
 
-    /// Shows a release from now on.
+    /// Shows this release from now on.
     pub(super) fn show(&self, release: &Release) {
         self.pages.set_released(exposition::released(release));
     }
 
-    /// A poisoned lock cannot be, since a panic ends the process.
+    /// The lock cannot be poisoned, since a panic ends the process.
     fn lock(&self) -> MutexGuard<'_, Health> {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What a running meter is made of, for whoever asks it something or changes it.
+/// The shared parts of a running meter.
 pub struct State<E: Environment> {
     pub(super) roster: Arc<Roster>,
     pub(super) node: Mutex<NodeOf<E>>,
     pub(super) writer: RosterWriter,
     pub(super) board: Arc<Board>,
-    /// What an account is known by to the limits of exports, whether it exists or not.
+    /// Makes the tag by which the export limits know an account, whether it exists or not.
     pub(super) tag: TagOf,
-    /// The account that is exempt from the limits of exports.
+    /// The account that is exempt from the export limits.
     pub(super) probe: ArcSwap<Option<AccountName>>,
     pub(super) sandbox: ArcSwap<SandboxStatus>,
     pub(super) backend: &'static str,
 }
 
 impl<E: Environment> State<E> {
-    /// Locks the node; a poisoned lock cannot be, since a panic ends the process.
+    /// Locks the node; the lock cannot be poisoned, since a panic ends the process.
     pub fn node(&self) -> MutexGuard<'_, NodeOf<E>> {
         self.node.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The roster, to be read. It is changed by [`State::change`] alone.
+    /// The roster, for reading. Only [`State::change`] changes it.
     pub fn roster(&self) -> &Roster {
         &self.roster
     }
 
-    /// The health as it is.
+    /// The current health.
     pub fn health(&self) -> Health {
         self.board.lock().clone()
     }
@@ -122,12 +122,12 @@ impl<E: Environment> State<E> {
         Arc::clone(&self.board.pages)
     }
 
-    /// Makes a change of the roster, and returns when it is in force. Bytes of an address that turns out
-    /// to have been another's since before the start are nobody's.
+    /// Changes the roster, and returns when the change is in force. If an address turns out to have
+    /// belonged to another account since before the start, its bytes become unattributed.
     pub async fn change(&self, change: Change) -> Outcome {
         let outcome = self.writer.make(change).await;
         for slot in self.roster.take_contradicted() {
-            self.node().disown(slot);
+            self.node().unattribute(slot);
         }
         outcome
     }
@@ -137,33 +137,33 @@ impl<E: Environment> State<E> {
         account.tagged(&self.tag)
     }
 
-    /// Whether this is the account that is exempt from the limits of exports.
+    /// Whether this is the account that is exempt from the export limits.
     pub fn is_probe(&self, account: &AccountName) -> bool {
         self.probe.load().as_ref().as_ref() == Some(account)
     }
 
-    /// Exempts this account, and no other, from the limits of exports.
+    /// Exempts this account, and no other, from the export limits.
     pub fn set_probe(&self, account: Option<AccountName>) {
         self.probe.store(Arc::new(account));
     }
 
-    /// What is put around the process.
+    /// The sandbox in force.
     pub fn sandbox(&self) -> Arc<SandboxStatus> {
         self.sandbox.load_full()
     }
 
-    /// Says what is put around the process.
+    /// Sets the sandbox in force.
     pub fn set_sandbox(&self, status: SandboxStatus) {
         self.sandbox.store(Arc::new(status));
     }
 
-    /// The word for the tap in use.
+    /// The name of the tap in use.
     pub fn backend(&self) -> &'static str {
         self.backend
     }
 
-    /// The word for the profile of the floors.
+    /// The name of the profile of the floors.
     pub fn profile(&self) -> &'static str {
-        self.board.policy.profile.word()
+        self.board.policy.profile.as_str()
     }
 }

@@ -1,8 +1,7 @@
-//! Every datum that the program holds, keeps at rest or publishes: where, for how long, who may see it.
+//! Everything the program holds, keeps at rest or publishes: where, for how long, and who can see it.
 //!
-//! The table is the promise in the small: `tests/inventory.rs` fails when a field of the state, a
-//! series, a log event, an answer of the control socket or a file appears that it does not list.
-//! Holds no datum itself.
+//! `tests/inventory.rs` fails when a field of the state, a series, a log event, an answer of the control
+//! socket or a file appears that the table does not list. Holds no data itself.
 
 mod table;
 
@@ -11,11 +10,11 @@ pub use table::DATA;
 /// Where a datum is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Place {
-    /// In the memory of the process, which root may read.
+    /// In the process's memory, which root can read.
     Memory,
     /// In the kernel's memory: maps, programs, links, and their names on a bpffs.
     Kernel,
-    /// In a file in memory, of mode 0600.
+    /// In a file in memory, with mode 0600.
     MemoryFile,
     /// On the disk.
     Disk,
@@ -36,19 +35,19 @@ impl Place {
     #[must_use]
     pub const fn heading(self) -> &'static str {
         match self {
-            Self::Memory => "In the memory of the process",
+            Self::Memory => "In the process's memory",
             Self::Kernel => "In the kernel",
-            Self::MemoryFile => "In files in memory (/run)",
-            Self::Disk => "On the disk",
+            Self::MemoryFile => "In files in memory (under /run)",
+            Self::Disk => "On disk",
             Self::Published => "Published on /metrics",
-            Self::Answer => "Answers of the control socket",
+            Self::Answer => "In answers on the control socket",
             Self::Log => "In the log",
         }
     }
 
-    /// The word in reports.
+    /// The name in reports.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Memory => "memory",
             Self::Kernel => "kernel",
@@ -69,17 +68,17 @@ pub struct Datum {
     pub what: &'static str,
     /// For how long.
     pub kept: &'static str,
-    /// Who may see it.
+    /// Who can see it.
     pub seen_by: &'static str,
 }
 
-/// What no meter can hide, and this one does not: said beside the table.
+/// What no meter can hide, and this one does not; printed after the table.
 pub const RESIDUE: [&str; 7] = [
-    "root on a running node sees packets, the address map, live counters, and may replace the program",
-    "the VPN server keeps endpoints and handshakes of its own while a client is connected",
+    "root on a running node sees packets, the address map and live counters, and can replace the program",
+    "the VPN server keeps its own endpoints and handshakes while a client is connected",
     "a memory dump holds the address map, the totals of the period and the keys",
-    "a flag tells that its account was active in that epoch",
-    "exact counts of the node (`accounts export --node`), asked again and again, are live node totals: the role is a trusted one",
-    "log-ins and times of control connections may be kept by the host (journal, audit), not by this program",
-    "copies of blob and chain file of one night open that night's blob, with the root key",
+    "a flag reveals that its account was active in that epoch",
+    "exact node totals (`accounts export --node`), requested again and again, are live totals: the privacy role is trusted",
+    "the host (journal, audit) may keep log-ins and times of control connections; this program does not",
+    "one night's copies of the blob and the chain file, with the root key, open that night's blob",
 ];

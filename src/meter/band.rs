@@ -1,6 +1,6 @@
 //! The usage bands that support staff may see: 27 of them, 4.8 bits.
 //!
-//! Holds the one list of edges. A band says "at least, below"; it never says a total.
+//! Holds the only list of edges. A band gives a lower and an upper bound, never a total.
 
 /// One gibibyte.
 const GIB: u64 = 1 << 30;
@@ -8,7 +8,7 @@ const GIB: u64 = 1 << 30;
 /// The lower edges of bands 1 to 26, in bytes: 1 GiB times 1.25^k, rounded down, then 256 GiB.
 ///
 /// # Source
-/// Promise of the product (privacy design, section 4): 27 bands are 4.8 bits per refresh.
+/// The product's promise (privacy design, section 4): 27 bands are 4.8 bits per refresh.
 pub const EDGES: [u64; 26] = edges();
 
 const fn edges() -> [u64; 26] {
@@ -22,12 +22,12 @@ const fn edges() -> [u64; 26] {
     list
 }
 
-/// A usage band: 0 is "below 1 GiB, or unused", 26 is open to the top.
+/// A usage band: 0 is "below 1 GiB, or unused", 26 has no upper edge.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Band(u8);
 
 impl Band {
-    /// The band that holds this many bytes.
+    /// The band of this many bytes.
     #[must_use]
     pub fn of(bytes: u64) -> Self {
         let below = EDGES.partition_point(|edge| *edge <= bytes);
@@ -40,7 +40,7 @@ impl Band {
         self.0
     }
 
-    /// The band of this number; the top one where there is none so high.
+    /// The band of this number; the top band for a higher one.
     #[must_use]
     pub fn of_number(number: u8) -> Self {
         Self(number.min(26))

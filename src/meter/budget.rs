@@ -1,8 +1,8 @@
 //! An epsilon as an exact ratio, and into how many shares the budget of an account-day is divided.
 //!
-//! An account-day is what one account moves between two midnights, as the epochs count it. Holds
-//! numbers of the policy, no traffic; nothing is rounded between the decimal text of the
-//! configuration and the sampler.
+//! An account-day is what one account transfers between two midnights, as the epochs count it. Holds
+//! numbers of the policy, no traffic; nothing is rounded between the decimal in the configuration and
+//! the sampler.
 
 use super::floors::DAY_SECONDS;
 use alloc::format;
@@ -18,7 +18,7 @@ pub struct Epsilon {
 }
 
 impl Epsilon {
-    /// The epsilon of so many billionths.
+    /// The epsilon of this many billionths.
     ///
     /// # Panics
     /// When it is 0.
@@ -32,8 +32,8 @@ impl Epsilon {
         Self { numerator: billionths / divisor, denominator: BILLION / divisor }
     }
 
-    /// Reads a decimal as TOML writes it: `1`, `0.25`, `5e-1`, `1_0.0`. None where it is not above 0,
-    /// has more than nine places, or is above 1.8e10.
+    /// Parses a decimal as TOML writes it: `1`, `0.25`, `5e-1`, `1_0.0`. None if it is not above 0, has
+    /// more than nine places, or is above 1.8e10.
     #[must_use]
     pub fn of_decimal(text: &str) -> Option<Self> {
         let text = text.strip_prefix('+').unwrap_or(text);
@@ -84,7 +84,7 @@ impl Epsilon {
         self.numerator * (BILLION / self.denominator)
     }
 
-    /// The decimal, with one place at the least; it reads back as the same.
+    /// The decimal, with at least one place; it parses back to the same value.
     #[must_use]
     pub fn decimal(self) -> String {
         let (whole, places) = (self.billionths() / BILLION, self.billionths() % BILLION);
@@ -94,13 +94,13 @@ impl Epsilon {
     }
 }
 
-/// Into how many shares the budget of an account-day is divided: each release spends one of them.
+/// Into how many shares the budget of an account-day is divided: each release spends one.
 ///
-/// A whole epoch of the day costs one share. One that reaches beyond the day costs two: what the
-/// account moved on the other day is in it as well, so this day's part can turn the direction of the
-/// clamped bytes from all up to all down, which is twice the clamp.
-/// So an epoch of 1 h spends a 24th, one of 24 h the whole, one of 48 h a half; and however long an
-/// epoch is, the releases that an account-day is part of spend its budget together and no more.
+/// An epoch within the day costs one share. One that extends beyond the day costs two: it also holds
+/// what the account transferred on the other day, so this day's part can turn the clamped bytes from all
+/// up to all down, which is twice the clamp.
+/// So an epoch of 1 h spends a 24th, one of 24 h the whole, one of 48 h a half; and however long an epoch
+/// is, the releases that include an account-day never spend more than its budget together.
 #[must_use]
 pub const fn shares_of_a_day(epoch_seconds: u64) -> u64 {
     if DAY_SECONDS.is_multiple_of(epoch_seconds) {
@@ -108,7 +108,7 @@ pub const fn shares_of_a_day(epoch_seconds: u64) -> u64 {
     } else if epoch_seconds.is_multiple_of(DAY_SECONDS) {
         2
     } else {
-        // The whole ones, and one that reaches beyond at each end.
+        // The epochs within the day, and one that extends beyond it at each end.
         DAY_SECONDS / epoch_seconds + 4
     }
 }

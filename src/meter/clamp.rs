@@ -1,15 +1,15 @@
-//! What one account may add to the sums of a release: its bytes of an epoch, held at the clamp.
+//! What one account may add to the sums of a release: its bytes of an epoch, limited to the clamp.
 //!
-//! Holds sums over accounts and epochs, exact; they cannot be printed, and enter one release each.
-//! The clamp is what bounds the noise: with or without one account, the pair of sums differs by at
-//! most the clamp (both directions taken together).
+//! Holds exact sums over accounts and epochs; they cannot be printed, and each enters one release.
+//! The clamp bounds the noise: with or without one account, the pair of sums differs by at most the
+//! clamp (both directions together).
 
 use super::units::Totals;
 
 /// Bytes up and down of one account and epoch, scaled so that their sum is min(up + down, clamp).
 ///
-/// Up is rounded down, and down is the rest: the two always add up to that sum, neither is above
-/// what was counted, and each is less than one byte from the exact share.
+/// Up is rounded down, and down is the rest: the two always add up to that sum, neither exceeds what was
+/// counted, and each is less than one byte off the exact share.
 #[must_use]
 pub fn clamped(totals: Totals, clamp_bytes: u64) -> (u64, u64) {
     let (up, down) = (totals.up.bytes, totals.down.bytes);
@@ -33,14 +33,14 @@ pub struct Sums {
 }
 
 impl Sums {
-    /// What one account makes of one epoch.
+    /// What one account adds in one epoch.
     #[must_use]
     pub fn of(totals: Totals, clamp_bytes: u64) -> Self {
         let (up, down) = clamped(totals, clamp_bytes);
         Self { up_bytes: up.into(), down_bytes: down.into() }
     }
 
-    /// Both together.
+    /// The sum of both.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
         Self {
@@ -55,7 +55,7 @@ impl Sums {
         [self.up_bytes, self.down_bytes]
     }
 
-    /// Sums that come back from the store, which alone may call this.
+    /// Sums read back from the store; only the store may call this.
     #[must_use]
     pub(crate) fn of_words([up_bytes, down_bytes]: [u128; 2]) -> Self {
         Self { up_bytes, down_bytes }

@@ -1,15 +1,15 @@
 //! The array of cumulative counters that the taps add to and the ledger reads.
 //!
-//! Counters only grow (modulo 2^64) and are never cleared while in use: nothing is lost or counted
-//! twice at a close or a hand-over. Whose memory it is (heap, tmpfs file, kernel map) is the
-//! caller's matter; the layout is the kernel map's: two arrays of 16-byte entries.
+//! Counters only grow (modulo 2^64) and are never cleared while in use: nothing is lost or counted twice
+//! at a close or a handover. The caller owns the memory (heap, tmpfs file, kernel map); the layout is
+//! the kernel map's: two arrays of 16-byte entries.
 
 use super::slot::{Direction, Slot};
 use super::units::{Totals, Volume};
 use alloc::boxed::Box;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-/// One counter of one direction: 16 bytes, so that four share a cache line.
+/// One slot's counter in one direction: 16 bytes, so that four share a cache line.
 #[repr(C, align(16))]
 #[derive(Default)]
 pub struct Cell {
@@ -39,7 +39,7 @@ impl Counters {
         Self { up, down }
     }
 
-    /// Counters on the heap for this many accounts, beside the reserved slots; never freed.
+    /// Counters on the heap for this many accounts and the reserved slots; never freed.
     #[must_use]
     pub fn in_memory(accounts: usize) -> Self {
         let slots = Slot::FIRST_ACCOUNT.index() + accounts;
@@ -47,7 +47,7 @@ impl Counters {
         Self::over(Box::leak(zeroed()), Box::leak(zeroed()))
     }
 
-    /// How many slots there are, the reserved ones included.
+    /// How many slots there are, including the reserved ones.
     #[must_use]
     pub fn slots(self) -> usize {
         self.up.len()
@@ -61,15 +61,15 @@ impl Counters {
             Direction::Down => self.down,
         };
         let cell = side.get(slot.index()).unwrap_or(&side[Slot::UNATTRIBUTED.index()]);
-        // Relaxed: each word is a sum of its own; no other memory is published by it.
+        // Relaxed: each word is an independent sum; it publishes no other memory.
         cell.bytes.fetch_add(bytes, Ordering::Relaxed);
         cell.packets.fetch_add(packets, Ordering::Relaxed);
     }
 
     /// The cumulative reading of one slot.
     ///
-    /// Bytes and packets are two loads: a packet counted between them shows in one and appears in
-    /// the other at the next reading.
+    /// Bytes and packets are two loads: a packet counted between them is in one now, and in the other at
+    /// the next reading.
     #[must_use]
     pub fn read(self, slot: Slot) -> Totals {
         let volume = |side: &'static [Cell]| {

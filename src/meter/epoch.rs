@@ -1,9 +1,8 @@
 //! Epochs: open -> sealed -> released, named by an ordinal and never by a time.
 //!
-//! The one place that turns sealed totals into a release, and it does so at most once per
-//! ordinal: ordinals only rise. In noisy mode every account-epoch enters exactly one release: what
-//! the gate holds back waits here for the next, and so does what a release held that was sealed and
-//! never served.
+//! The only place that turns sealed totals into a release, at most once per ordinal: ordinals only rise.
+//! In noisy mode every account-epoch enters exactly one release: what the gate holds back waits here for
+//! the next, and so do the contents of a release that was sealed but never served.
 
 use super::clamp::Sums;
 use super::flag_counts::FlagCounts;
@@ -12,7 +11,7 @@ use super::noise::{Randomness, Scale};
 use super::policy::Policy;
 use super::release::Release;
 
-/// Clamped sums that no release was made of yet, and the noise that they were clamped for.
+/// Clamped sums that are not in a release yet, and the scale of the noise they were clamped for.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Carry {
     sums: Sums,
@@ -20,7 +19,7 @@ pub struct Carry {
     scale: Option<Scale>,
 }
 
-/// The state of publication: what was released last, what is sealed and waits, what is carried over.
+/// The state of publication: the last release, the sealed one that waits, and what is carried over.
 pub struct Epochs {
     policy: Policy,
     last: u64,
@@ -28,26 +27,26 @@ pub struct Epochs {
     released: Release,
     /// What the gate held back.
     carried: Sums,
-    /// What the sealed release is made of, until it is served: in memory only, since beside the
-    /// released values it would tell the noise.
+    /// The sums in the sealed release, until it is served; in memory only, since together with the
+    /// released values they would reveal the noise.
     within: Sums,
 }
 
-/// An ordinal that is not above the last one was asked for: nothing was sealed.
+/// The requested ordinal is not above the last one: nothing was sealed.
 pub struct OrdinalUsed;
 
 impl Epochs {
-    /// No release yet; ordinals up to `barred` are held to be used.
+    /// No release yet; ordinals up to `barred` count as used.
     #[must_use]
     pub fn new(policy: Policy, barred: u64) -> Self {
         Self::resumed(policy, barred, None, Release::none(), Carry::default())
     }
 
-    /// Epochs that go on from a save.
+    /// Epochs resumed from a save.
     ///
-    /// What is carried was clamped for one scale of noise. Under another (the mode, the clamp,
-    /// epsilon or the length of an epoch was changed) it might enter a release of less noise than
-    /// was promised, so it is dropped.
+    /// What is carried was clamped for one scale of noise. Under another (because the mode, the clamp,
+    /// epsilon or the epoch length changed) it might enter a release with less noise than promised, so it
+    /// is dropped.
     #[must_use]
     pub fn resumed(
         policy: Policy,
@@ -61,7 +60,7 @@ impl Epochs {
         Self { policy, last, sealed, released, carried, within: Sums::default() }
     }
 
-    /// The sealed release that waits.
+    /// The sealed release that is waiting.
     #[must_use]
     pub fn sealed(&self) -> Option<Release> {
         self.sealed
@@ -73,13 +72,13 @@ impl Epochs {
         Carry { sums: self.carried, scale: self.policy.byte_scale() }
     }
 
-    /// Closes the open epoch of the ledger as this ordinal. The noise is drawn here, once.
+    /// Closes the ledger's open epoch under this ordinal. The noise is drawn here, once.
     ///
-    /// A sealed epoch that still waits is never served: this one takes its place, and in noisy mode
-    /// holds what it held.
+    /// A sealed epoch that is still waiting is never served: this one replaces it, and in noisy mode
+    /// includes what it held.
     ///
     /// # Errors
-    /// When the ordinal was used or barred; the epoch stays open then.
+    /// When the ordinal is used or barred; then the epoch stays open.
     pub fn seal(
         &mut self,
         ordinal: u64,
@@ -110,7 +109,7 @@ impl Epochs {
         Ok(())
     }
 
-    /// Publishes the sealed epoch, if one waits.
+    /// Publishes the sealed epoch, if one is waiting.
     pub fn publish(&mut self) -> Option<Release> {
         let release = self.sealed.take()?;
         self.within = Sums::default();
@@ -141,8 +140,8 @@ impl Carry {
         [up, down, numerator, denominator]
     }
 
-    /// A carry that comes back from the store, which alone may call this. A scale that is none, or
-    /// out of range, stands for nothing carried.
+    /// A carry read back from the store; only the store may call this. Without a valid scale, nothing is
+    /// carried.
     #[must_use]
     pub(crate) fn of_words([up, down, numerator, denominator]: [u128; 4]) -> Self {
         if numerator == 0 || denominator == 0 || numerator > Scale::CEILING {

@@ -1,13 +1,13 @@
-//! What is compiled in: floors and ceilings of a policy, and the limits of look-ups, by profile.
+//! What is compiled in, by profile: floors and ceilings of a policy, and the rate limits.
 //!
-//! No configuration reaches these; the `lab` feature and the demo have their own.
+//! No configuration can change these; the `lab` feature and the demo have their own.
 
 use super::budget::Epsilon;
 
-/// Which set of floors is compiled in or built in; published as `blindmeter_info{profile=...}`.
+/// A set of floors; published as `blindmeter_build_info{profile=...}`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Profile {
-    /// The floors of the promise.
+    /// The promised floors.
     Standard,
     /// A build with the `lab` feature: floors lifted for tests.
     Lab,
@@ -16,12 +16,12 @@ pub enum Profile {
 }
 
 impl Profile {
-    /// The profile of this build: standard, or lab where that feature is compiled in.
+    /// The profile of this build: standard, or lab if that feature is compiled in.
     pub const BUILT: Self = if cfg!(feature = "lab") { Self::Lab } else { Self::Standard };
 
-    /// The word that is published.
+    /// The published name.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Standard => "standard",
             Self::Lab => "lab",
@@ -52,7 +52,7 @@ impl Profile {
         }
     }
 
-    /// How often staff may look up and export; none without a limit.
+    /// How often staff may look up and export; none for no limit.
     #[must_use]
     pub const fn look_ups(self) -> Option<LookUps> {
         match self {
@@ -65,8 +65,8 @@ impl Profile {
 /// Seconds of a day.
 pub const DAY_SECONDS: u64 = 86_400;
 
-/// How often accounts may be looked up, by whoever has the role for it. An account may be exported
-/// once a week, whoever asks.
+/// How often accounts may be looked up by those who have the role. An account may be exported once a
+/// week, whoever asks.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct LookUps {
     /// Look-ups of bands by one member of staff in a minute.
@@ -75,14 +75,14 @@ pub struct LookUps {
     pub shown_a_day: u8,
     /// Accounts that one officer may export in a day.
     pub exported_a_day: u8,
-    /// Accounts that may be exported in a week, by all officers together: bounds what is kept.
+    /// Accounts that all officers together may export in a week: bounds what is kept.
     pub exported_a_week: u16,
     /// Members of staff who may look up or export in a day: bounds what is kept.
     pub staff_a_day: u8,
 }
 
 impl LookUps {
-    /// The limits of the promise.
+    /// The promised limits.
     ///
     /// # Source
     /// Privacy design, section 4; the last two are our own.
@@ -112,7 +112,7 @@ pub struct Floors {
     pub period_ceiling_seconds: u64,
     /// Largest epsilon for the bytes of an account-day.
     pub epsilon_ceiling: Epsilon,
-    /// Whether the gate and the flag counts have one budget for a day, however short the epochs are;
-    /// else they spend it in each epoch.
+    /// Whether the gate and the flag counts have one budget per day, however short the epochs are;
+    /// otherwise they spend it in each epoch.
     pub counts_by_the_day: bool,
 }

@@ -1,8 +1,8 @@
-//! The ledger: what each slot counted in the open epoch and in the running period.
+//! The ledger: what each slot counted in the open epoch and in the current period.
 //!
-//! Holds readings of cumulative counters and sums of closed epochs; no history, no times. The
-//! truth of an epoch is "counter now less counter at its opening", so sealing never clears a
-//! counter and loses nothing under concurrent adds.
+//! Holds readings of cumulative counters and sums of closed epochs; no history, no times. An epoch's
+//! total is the counter now minus the counter when the epoch opened, so sealing never clears a counter
+//! and loses nothing under concurrent adds.
 
 use super::clamp::Sums;
 use super::counters::Counters;
@@ -11,45 +11,45 @@ use super::slot::Slot;
 use super::units::{Totals, Volume};
 use alloc::vec::Vec;
 
-/// Two sums per slot.
+/// The ledger's entry for one slot.
 #[derive(Clone, Copy, Default)]
-pub struct Line {
+pub struct SlotEntry {
     /// Sum of the period's closed epochs.
     pub period: Totals,
     /// The counter when the open epoch began.
     pub mark: Totals,
 }
 
-/// A slot as it was saved: its line, and the counter at the save.
+/// A slot at a save: its entry, and the counter.
 #[derive(Clone, Copy, Default)]
-pub struct Saved {
-    /// The line at the save.
-    pub line: Line,
+pub struct SavedEntry {
+    /// The entry at the save.
+    pub entry: SlotEntry,
     /// The counter at the save.
     pub reading: Totals,
 }
 
 /// What became of a slot since a save.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub struct Since {
-    /// What the present counter would have read at the save, had it been counting then: what it
-    /// reads beyond this was counted since. None where what was counted since is not known.
+pub struct SinceSave {
+    /// What the present counter would have read at the save, had it been counting then: anything above
+    /// this was counted since. None if what was counted since is unknown.
     pub base: Option<Totals>,
-    /// The slot has another owner now, or none any more.
-    pub given_away: bool,
+    /// The slot now has another owner, or none.
+    pub reassigned: bool,
 }
 
 /// What each slot counted, per open epoch and per period.
 pub struct Ledger {
     counters: Counters,
-    lines: Vec<Line>,
+    entries: Vec<SlotEntry>,
 }
 
-/// The sums of one closed epoch that a release is made of. It cannot be printed or rendered.
+/// The sums of one closed epoch that a release is made from. They cannot be printed or rendered.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sealed {
     pub(super) attributed: Totals,
-    /// Over the accounts, each held at the clamp.
+    /// Over the accounts, each limited to the clamp.
     pub(super) clamped: Sums,
     pub(super) largest_up_bytes: u64,
     pub(super) largest_down_bytes: u64,
@@ -59,12 +59,12 @@ pub struct Sealed {
     pub(super) lost: Totals,
 }
 
-/// What the node counted since the period began: closed epochs and the open one together.
+/// What the node counted since the period began, in closed epochs and the open one.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct NodeTotals {
     /// Sum over all accounts.
     pub attributed: Totals,
-    /// Packets of addresses that no account owns.
+    /// Packets from or to addresses that no account owns.
     pub unattributed: Totals,
     /// Packets that are not IP.
     pub not_ip: Totals,
@@ -75,77 +75,76 @@ pub struct NodeTotals {
 }
 
 impl Ledger {
-    /// A ledger that starts from the counters as they stand.
+    /// A ledger that starts from the current counters.
     #[must_use]
     pub fn new(counters: Counters) -> Self {
-        let lines = (0..counters.slots())
-            .map(|index| Line { period: Totals::default(), mark: counters.read(slot_at(index)) })
+        let entries = (0..counters.slots())
+            .map(|index| SlotEntry { period: Totals::default(), mark: counters.read(slot_at(index)) })
             .collect();
-        Self { counters, lines }
+        Self { counters, entries }
     }
 
-    /// A ledger that goes on from a save. Every byte of the save is in it, and every byte that was
-    /// counted since: what a slot's former owner had in the open epoch is nobody's when the slot was
-    /// given away.
+    /// A ledger that resumes from a save. It holds every byte of the save, and every byte counted since.
+    /// If a slot was reassigned, what its former owner had in the open epoch becomes unattributed.
     #[must_use]
     pub fn resumed(
         counters: Counters,
-        mut lines: Vec<Line>,
+        mut entries: Vec<SlotEntry>,
         readings: &[Totals],
-        since: impl Fn(Slot) -> Since,
+        since: impl Fn(Slot) -> SinceSave,
     ) -> Self {
-        lines.resize(counters.slots(), Line::default());
+        entries.resize(counters.slots(), SlotEntry::default());
         let mut ownerless = Totals::default();
-        for (index, line) in lines.iter_mut().enumerate() {
+        for (index, entry) in entries.iter_mut().enumerate() {
             let slot = slot_at(index);
-            let Since { base, given_away } = since(slot);
+            let SinceSave { base, reassigned } = since(slot);
             let base = base.unwrap_or_else(|| counters.read(slot));
-            let open = readings.get(index).copied().unwrap_or_default().since(line.mark);
-            *line = if given_away {
+            let open = readings.get(index).copied().unwrap_or_default().since(entry.mark);
+            *entry = if reassigned {
                 ownerless = ownerless.plus(open);
-                Line { period: Totals::default(), mark: base }
+                SlotEntry { period: Totals::default(), mark: base }
             } else {
-                Line { period: line.period, mark: base.since(open) }
+                SlotEntry { period: entry.period, mark: base.since(open) }
             };
         }
-        let mut ledger = Self { counters, lines };
+        let mut ledger = Self { counters, entries };
         ledger.count_as_unattributed(ownerless);
         ledger
     }
 
-    /// Moves what a slot counted since a reading to "unattributed": whose it was is not known.
-    pub fn disown(&mut self, slot: Slot, reading: Totals) {
-        if let Some(line) = self.lines.get_mut(slot.index()) {
+    /// Moves what a slot counted since a reading to "unattributed", when its owner is unknown.
+    pub fn unattribute(&mut self, slot: Slot, reading: Totals) {
+        if let Some(entry) = self.entries.get_mut(slot.index()) {
             let doubtful = self.counters.read(slot).since(reading);
             // The mark moves up by what is taken away.
-            line.mark = Totals::default().since(Totals::default().since(line.mark).since(doubtful));
+            entry.mark = Totals::default().since(Totals::default().since(entry.mark).since(doubtful));
             self.count_as_unattributed(doubtful);
         }
     }
 
-    /// A mark that is lower by so much shows so much more.
+    /// Lowering a mark raises the total by as much.
     fn count_as_unattributed(&mut self, more: Totals) {
-        let line = &mut self.lines[Slot::UNATTRIBUTED.index()];
-        line.mark = line.mark.since(more);
+        let entry = &mut self.entries[Slot::UNATTRIBUTED.index()];
+        entry.mark = entry.mark.since(more);
     }
 
-    /// The line of a slot, for a save.
+    /// The entry of a slot, for a save.
     #[must_use]
-    pub fn saved(&self, slot: Slot) -> Saved {
-        let line = self.lines.get(slot.index()).copied().unwrap_or_default();
-        Saved { line, reading: self.counters.read(slot) }
+    pub fn saved(&self, slot: Slot) -> SavedEntry {
+        let entry = self.entries.get(slot.index()).copied().unwrap_or_default();
+        SavedEntry { entry, reading: self.counters.read(slot) }
     }
 
     /// Closes the open epoch and begins the next: every byte is in exactly one of the two. An account
     /// adds at most `clamp_bytes` to the clamped sums, and all of its bytes to everything else.
     pub fn seal(&mut self, clamp_bytes: u64) -> Sealed {
         let mut sealed = Sealed::default();
-        for (index, line) in self.lines.iter_mut().enumerate() {
+        for (index, entry) in self.entries.iter_mut().enumerate() {
             let slot = slot_at(index);
             let reading = self.counters.read(slot);
-            let epoch = reading.since(line.mark);
-            line.mark = reading;
-            line.period = line.period.plus(epoch);
+            let epoch = reading.since(entry.mark);
+            entry.mark = reading;
+            entry.period = entry.period.plus(epoch);
             match slot {
                 Slot::UNATTRIBUTED => sealed.unattributed = epoch,
                 Slot::NOT_IP => {}
@@ -165,37 +164,37 @@ impl Ledger {
 
     /// Forgets the closed epochs of every slot: a new period begins.
     pub fn begin_period(&mut self) {
-        for line in &mut self.lines {
-            line.period = Totals::default();
+        for entry in &mut self.entries {
+            entry.period = Totals::default();
         }
     }
 
     /// Forgets the closed epochs of one slot: its account was removed.
     pub fn forget(&mut self, slot: Slot) {
-        if let Some(line) = self.lines.get_mut(slot.index()) {
-            line.period = Totals::default();
+        if let Some(entry) = self.entries.get_mut(slot.index()) {
+            entry.period = Totals::default();
         }
     }
 
     /// What a slot counted in the period's closed epochs.
     #[must_use]
     pub fn period(&self, slot: Slot) -> Totals {
-        self.lines.get(slot.index()).map_or_else(Totals::default, |line| line.period)
+        self.entries.get(slot.index()).map_or_else(Totals::default, |entry| entry.period)
     }
 
     /// What a slot counted since the open epoch began.
     #[must_use]
     pub fn open_epoch(&self, slot: Slot) -> Totals {
-        self.lines
+        self.entries
             .get(slot.index())
-            .map_or_else(Totals::default, |line| self.counters.read(slot).since(line.mark))
+            .map_or_else(Totals::default, |entry| self.counters.read(slot).since(entry.mark))
     }
 
     /// What the whole node counted since the period began, the open epoch included.
     #[must_use]
     pub fn node(&self) -> NodeTotals {
         let all = |slot: Slot| self.period(slot).plus(self.open_epoch(slot));
-        let attributed = (Slot::FIRST_ACCOUNT.index()..self.lines.len())
+        let attributed = (Slot::FIRST_ACCOUNT.index()..self.entries.len())
             .map(|index| all(slot_at(index)))
             .fold(Totals::default(), Totals::plus);
         NodeTotals {
@@ -210,12 +209,12 @@ impl Ledger {
     /// How many slots there are, the reserved ones included.
     #[must_use]
     pub fn slots(&self) -> usize {
-        self.lines.len()
+        self.entries.len()
     }
 }
 
 impl NodeTotals {
-    /// Everything that the tap saw: bytes of packets that are IP, packets of every kind.
+    /// Everything that the tap saw: bytes of IP packets, and packets of every kind.
     #[must_use]
     pub fn seen(&self) -> Volume {
         let ip = self.attributed.plus(self.unattributed);

@@ -1,9 +1,9 @@
-//! The blind core: totals per account, the close of an epoch, and what may be published of it.
+//! The blind core: totals per account, the close of an epoch, and what of it may be published.
 //!
-//! Holds no clock, no address, no account name, no file, socket, thread, log or printing: it
-//! compiles with `core` and `alloc` alone (`tests/blind_core.rs` proves it), and nothing in here
-//! knows which account a [`slot::Slot`] stands for.
-//! Order of the flow: [`counters`] -> [`ledger`] -> [`epoch`] -> [`release`].
+//! Holds no clock, no address, no account name, no file, socket, thread, log or printing: it compiles
+//! with only `core` and `alloc` (`tests/blind_core.rs` proves it), and nothing here knows which account
+//! a [`slot::Slot`] stands for.
+//! The flow: [`counters`] -> [`ledger`] -> [`epoch`] -> [`release`].
 #![forbid(clippy::disallowed_types, clippy::disallowed_methods)]
 
 pub mod band;

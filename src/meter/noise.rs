@@ -1,16 +1,16 @@
 //! Exact discrete Laplace noise, in integers only.
 //!
-//! Holds no source of randomness: it is passed in. No floating point: the low bits of a rounded
-//! `f64` sample betray the value under it (Mironov, "On significance of the least significant
-//! bits for differential privacy", CCS 2012).
+//! Randomness is passed in. No floating point: the low bits of a rounded `f64` sample betray the value
+//! under it (Mironov, "On significance of the least significant bits for differential privacy", CCS
+//! 2012).
 //!
-//! How words become samples is fixed, so that another implementation draws the same samples from
-//! the same words (`tests/noise/reference.py` does):
+//! How words become samples is fixed, so that another implementation draws the same samples from the
+//! same words (`tests/noise/reference.py` does):
 //!
-//! - A uniform number below 1 takes no word; below a bound of at most 2^64 it takes one word a try,
-//!   below a larger bound two, the high half first. A try at or above the largest multiple of the
-//!   bound is thrown away, of any other the remainder is the result: no result is favoured.
-//! - exp(-n/d): the k-th draw, k from 1, is a uniform number below d k, and lives if it is below n.
+//! - A uniform number below 1 takes no word; below a bound of at most 2^64 it takes one word per try,
+//!   below a larger bound two, the high half first. A try at or above the largest multiple of the bound
+//!   is rejected; otherwise the remainder is the result, so no result is favoured.
+//! - exp(-n/d): the k-th draw, k from 1, is a uniform number below d k, and succeeds if it is below n.
 //! - A sample: the low part, whether it is kept, the high part, the sign.
 //!
 //! # Source
@@ -68,7 +68,7 @@ fn uniform(randomness: &mut impl Randomness, bound: u128) -> u128 {
     }
     let one_word = bound <= 1 << 64;
     let largest = if one_word { u128::from(u64::MAX) } else { u128::MAX };
-    // How many of the tries would favour low results: what is left of all of them after division.
+    // How many tries would favour low results: the remainder of their number divided by the bound.
     let unfair = (largest % bound + 1) % bound;
     loop {
         let mut word = u128::from(randomness.next_word());
@@ -93,8 +93,8 @@ fn exp_of_at_most_one(randomness: &mut impl Randomness, numerator: u128, denomin
 
 /// One sample of the discrete Laplace distribution of this scale: algorithm 2.
 ///
-/// P(x) is proportional to exp(-|x|/scale). The range is all integers; what lies beyond 127 bits,
-/// with a probability below exp(-2^15), is held there.
+/// P(x) is proportional to exp(-|x|/scale). The range is all integers; values beyond 127 bits, with a
+/// probability below exp(-2^15), saturate.
 pub fn discrete_laplace(randomness: &mut impl Randomness, scale: Scale) -> i128 {
     let Scale { numerator, denominator } = scale;
     loop {
@@ -121,9 +121,9 @@ mod tests {
     use super::*;
 
     /// Hands out these words.
-    struct Given<'a>(core::slice::Iter<'a, u64>);
+    struct FixedWords<'a>(core::slice::Iter<'a, u64>);
 
-    impl Randomness for Given<'_> {
+    impl Randomness for FixedWords<'_> {
         fn next_word(&mut self) -> u64 {
             *self.0.next().expect("a word is left")
         }
@@ -131,14 +131,14 @@ mod tests {
 
     /// What is drawn from these words, and how many are left.
     fn drawn(words: &[u64], bound: u128) -> (u128, usize) {
-        let mut given = Given(words.iter());
-        (uniform(&mut given, bound), given.0.len())
+        let mut fixed = FixedWords(words.iter());
+        (uniform(&mut fixed, bound), fixed.0.len())
     }
 
     #[test]
-    fn words_that_would_favour_low_results_are_thrown_away() {
+    fn words_that_would_favour_low_results_are_rejected() {
         const TOP: u64 = u64::MAX;
-        // 2^64 is 3 k + 1: the top word alone is thrown away.
+        // 2^64 is 3 k + 1: only the top word is rejected.
         assert_eq!(drawn(&[TOP, TOP - 1], 3), (2, 0));
         assert_eq!(drawn(&[7], 1), (0, 1));
         assert_eq!(drawn(&[TOP], 1 << 63), ((1 << 63) - 1, 0));

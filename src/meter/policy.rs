@@ -1,7 +1,7 @@
-//! Every parameter that touches privacy, and the digest of them that is published.
+//! Every parameter that affects privacy, and the published digest of them.
 //!
-//! Holds no reading of files: the configuration hands in numbers, and a number below a floor is
-//! refused here, in the core, where no other code can go around it.
+//! Reads no files: the configuration passes in numbers, and a number below a floor is refused here, in
+//! the core, where no other code can bypass it.
 
 pub use super::floors::{DAY_SECONDS, Floors, LookUps, Profile};
 
@@ -24,15 +24,15 @@ pub enum Mode {
 pub struct Noise {
     /// Budget of an account-day.
     pub epsilon: Epsilon,
-    /// What an account may add to both directions of an epoch together, in bytes; 1 to
+    /// The most that an account may add to an epoch in both directions together, in bytes; 1 to
     /// [`CLAMP_CEILING`].
     pub clamp_bytes: u64,
 }
 
 impl Mode {
-    /// The word in the configuration, and in `blindmeter_info{mode=...}`.
+    /// The name in the configuration, and in `blindmeter_policy_info{mode=...}`.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Noisy(_) => "noisy",
             Self::Coarse => "coarse",
@@ -40,14 +40,14 @@ impl Mode {
     }
 }
 
-/// What a release may say and when, fixed for the life of the process.
+/// What a release may reveal and when, fixed for the life of the process.
 #[derive(Clone, Copy)]
 pub struct Policy {
-    /// The floors that the other fields have passed.
+    /// The floors that the other fields must respect.
     pub profile: Profile,
     /// Length of an epoch, in seconds.
     pub epoch_seconds: u64,
-    /// Accounts of at least [`ACTIVE_BYTES`] that an epoch needs, before the gate's noise.
+    /// How many accounts with at least [`ACTIVE_BYTES`] an epoch needs, before the gate's noise.
     pub crowd: u64,
     /// Capacity of the node's link, in bits per second: sets the rounding.
     pub link_bits_per_second: u64,
@@ -66,17 +66,17 @@ pub const ACTIVE_BYTES: u64 = 1 << 20;
 /// changes the number of active accounts by one.
 pub const GATE_SCALE: u64 = 2;
 
-/// Kinds of irregularity that an account counts for in an epoch, at the most.
+/// Most kinds of irregularity that an account counts for in an epoch.
 pub const KINDS_OF_AN_ACCOUNT: u64 = 2;
 
 /// Scale of the flag counts' noise for a whole day: an epsilon of 0.5, since an account counts
 /// for [`KINDS_OF_AN_ACCOUNT`].
 pub const FLAG_SCALE: u64 = 4;
 
-/// Packet counts are published from this power of two on.
+/// Smallest nonzero packet count that is published, a power of two.
 pub const PACKETS_FROM: u64 = 1024;
 
-/// Counts of attempts are published from this power of two on.
+/// Smallest nonzero count of attempts that is published, a power of two.
 pub const ATTEMPTS_FROM: u64 = 64;
 
 /// Counts of accounts are published in multiples of this.
@@ -88,14 +88,14 @@ const DELAY_DIVISOR: u64 = 144;
 /// The largest clamp, in bytes: 1 PiB. Sums and scales are computed in 128 bits.
 pub const CLAMP_CEILING: u64 = 1 << 50;
 
-/// The largest scale of the bytes' noise, in bytes: beyond it a total would not fit what a metric
-/// can hold (63 bits) half of the time.
+/// The largest scale of the noise on bytes, in bytes: with a larger one, half of the totals would not
+/// fit in a metric (63 bits).
 pub const NOISE_CEILING: u64 = 1 << 60;
 
-/// No release when one account makes more than a quarter of a direction (coarse mode).
+/// No release when one account makes up more than a quarter of a direction (coarse mode).
 pub const DOMINANCE_DIVISOR: u64 = 4;
 
-/// A limit that a policy breaks.
+/// A limit that a policy violates.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum PolicyError {
     /// The epoch is shorter than its floor.
@@ -117,7 +117,7 @@ pub enum PolicyError {
 }
 
 impl Policy {
-    /// The policy of a configuration that says nothing else.
+    /// The policy of a configuration that sets nothing else.
     pub const DEFAULT: Self = Self {
         profile: Profile::BUILT,
         epoch_seconds: DAY_SECONDS,
@@ -131,7 +131,7 @@ impl Policy {
     /// Checks every floor and ceiling.
     ///
     /// # Errors
-    /// The first limit that is broken.
+    /// The first limit that is violated.
     pub fn checked(self) -> Result<Self, PolicyError> {
         let floors = self.profile.floors();
         if self.epoch_seconds < floors.epoch_seconds {
@@ -170,7 +170,7 @@ impl Policy {
         u128::from(clamp_bytes) * shares * u128::from(epsilon.denominator())
     }
 
-    /// Scale of the noise on each direction's bytes: the clamp over a share of epsilon. None in
+    /// Scale of the noise on each direction's bytes: the clamp divided by a share of epsilon. None in
     /// coarse mode.
     #[must_use]
     pub fn byte_scale(&self) -> Option<Scale> {
@@ -178,7 +178,7 @@ impl Policy {
         Some(Scale::new(self.undivided(epsilon, clamp_bytes), epsilon.numerator().into()))
     }
 
-    /// What an account may add to an epoch, in bytes; without a bound in coarse mode.
+    /// The most that an account may add to an epoch, in bytes; unbounded in coarse mode.
     #[must_use]
     pub fn clamp_bytes(&self) -> u64 {
         match self.mode {
@@ -187,8 +187,8 @@ impl Policy {
         }
     }
 
-    /// Scale of the noise of the crowd gate. Coarse mode states no budget, and has that of a day in
-    /// each epoch.
+    /// Scale of the crowd gate's noise. Coarse mode has no stated budget, and spends a day's in each
+    /// epoch.
     #[must_use]
     pub fn gate_scale(&self) -> Scale {
         Scale::new(u128::from(GATE_SCALE) * u128::from(self.count_shares()), 1)
@@ -217,15 +217,15 @@ impl Policy {
         u64::try_from(step.min(1 << 62)).unwrap_or(1 << 62)
     }
 
-    /// Seconds between the end of an epoch and its publication: a fixed 144th of the epoch, in
-    /// nanoseconds so that a short epoch has one as well.
+    /// Time between the end of an epoch and its publication: a fixed 144th of the epoch, in nanoseconds
+    /// so that it suits short epochs as well.
     #[must_use]
     pub fn delay_nanoseconds(&self) -> u64 {
         self.epoch_seconds.saturating_mul(1_000_000_000) / DELAY_DIVISOR
     }
 
-    /// Sixteen hexadecimal digits over every parameter above that is in force: a policy that was
-    /// changed shows.
+    /// Sixteen hexadecimal digits over every parameter above that is in force, so that a changed policy
+    /// shows.
     #[must_use]
     pub fn digest(&self) -> String {
         let mut text = String::new();
@@ -252,9 +252,9 @@ impl Policy {
             ("counts_by_the_day", floors.counts_by_the_day.into()),
         ];
         text.push_str("blindmeter policy 1\nmode=");
-        text.push_str(self.mode.word());
+        text.push_str(self.mode.as_str());
         text.push_str("\nprofile=");
-        text.push_str(self.profile.word());
+        text.push_str(self.profile.as_str());
         let mut put = |name: &str, value: u64| {
             // Writing to a String cannot fail.
             let _ = write!(text, "\n{name}={value}");

@@ -1,23 +1,23 @@
-//! From sealed totals to a [`Release`]: the only thing of traffic that may be published.
+//! From sealed totals to a [`Release`]: the only thing about traffic that may be published.
 //!
-//! A release has no public constructor but [`Release::none`] (before the first); the core makes one
-//! of a sealed epoch, after the gate. Holds no account, no address, no time.
+//! A release has no public constructor but [`Release::none`] (before the first); the core makes one from
+//! a sealed epoch, after the gate. Holds no account, no address, no time.
 //!
-//! Noisy mode: the clamped sums with discrete Laplace noise, then rounded to the step q (noise
-//! first: rounding cannot undo it); what a noisy crowd gate holds back is carried over by
-//! [`super::epoch`]. Flag counts have noise of their own.
+//! Noisy mode: the clamped sums get discrete Laplace noise, then are rounded to the step q (noise first:
+//! rounding cannot undo it); [`super::epoch`] carries over what the noisy crowd gate holds back. Flag
+//! counts have separate noise.
 //!
-//! Coarse mode: no noise on the totals, which are rounded to the step q; a noisy crowd gate; no
-//! release when one account makes more than a quarter of a direction; what is held back is
-//! dropped, not carried over. A quiet week of one user, released in a crowd on the eighth day,
-//! would be that user's week.
+//! Coarse mode: the totals get no noise and are rounded to the step q; the crowd gate is noisy; there is
+//! no release when one account makes up more than a quarter of a direction; what is held back is dropped,
+//! not carried over. One user's week alone, released in a crowd on the eighth day, would be that user's
+//! week.
 
 use super::flag_counts::{FlagCounts, KINDS};
 use super::ledger::Sealed;
 use super::noise::{Randomness, Scale, discrete_laplace};
 use super::policy::{ACCOUNTS_STEP, ATTEMPTS_FROM, DOMINANCE_DIVISOR, PACKETS_FROM, Policy};
 
-/// What one epoch publishes. Its fields are read, never set, outside this file.
+/// What one epoch publishes. Outside this file its fields can be read but not set.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Release {
     ordinal: u64,
@@ -35,14 +35,14 @@ pub struct Release {
 }
 
 impl Release {
-    /// What stands in `/metrics` before the first release: ordinal 0 and zeros.
+    /// What `/metrics` shows before the first release: ordinal 0 and zeros.
     #[must_use]
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// The release of a sealed epoch in noisy mode: of its clamped sums, which hold what was carried
-    /// over as well, with noise of this scale on each.
+    /// The release of a sealed epoch in noisy mode: its clamped sums, including what was carried over,
+    /// each with noise of this scale.
     pub(super) fn noisy(
         ordinal: u64,
         sealed: &Sealed,
@@ -59,7 +59,7 @@ impl Release {
             let accounts = noised(accounts.into(), policy.flag_scale(), randomness);
             u64::try_from(rounded(accounts, ACCOUNTS_STEP)).unwrap_or(0)
         });
-        let rest = Self::of_what_has_no_noise(ordinal, sealed, raised, policy);
+        let rest = Self::without_noise(ordinal, sealed, raised, policy);
         Self { up_bytes, down_bytes, suppressed, irregular_accounts, ..rest }
     }
 
@@ -78,14 +78,14 @@ impl Release {
             up_bytes: shown(sealed.attributed.up.bytes),
             down_bytes: shown(sealed.attributed.down.bytes),
             suppressed,
-            // From 8 on a multiple of 8, rounded down; 0 below.
+            // Rounded down to a multiple of 8.
             irregular_accounts: raised.accounts.map(|accounts| accounts / ACCOUNTS_STEP * ACCOUNTS_STEP),
-            ..Self::of_what_has_no_noise(ordinal, sealed, raised, policy)
+            ..Self::without_noise(ordinal, sealed, raised, policy)
         }
     }
 
-    /// What is of no account, or of many, and is coarse in every mode.
-    fn of_what_has_no_noise(ordinal: u64, sealed: &Sealed, raised: &FlagCounts, policy: &Policy) -> Self {
+    /// The part that belongs to no account, or to many, and is coarse in every mode.
+    fn without_noise(ordinal: u64, sealed: &Sealed, raised: &FlagCounts, policy: &Policy) -> Self {
         let step = policy.rounding_step();
         Self {
             ordinal,
@@ -100,7 +100,7 @@ impl Release {
         }
     }
 
-    /// How many words stand for a release.
+    /// How many words encode a release.
     pub const WORDS: usize = 11 + KINDS.len();
 
     /// The release as words, for the store.
@@ -128,7 +128,7 @@ impl Release {
         ]
     }
 
-    /// A release that was drawn before and comes back from the store, which alone may call this.
+    /// A release drawn earlier and read back from the store; only the store may call this.
     pub(crate) fn of_words(words: [u64; Self::WORDS]) -> Self {
         let [ordinal, up, down, suppressed, unattributed_up, unattributed_down, rest @ ..] = words;
         let [lost, malformed, mass_event, interrupted, failed_attempts, irregular_accounts @ ..] = rest;
@@ -153,8 +153,8 @@ impl Release {
     pub fn ordinal(&self) -> u64 {
         self.ordinal
     }
-    /// Attributed bytes from accounts into the VPN, a multiple of the rounding step; with noise it
-    /// may be below 0.
+    /// Attributed bytes from accounts into the VPN, a multiple of the rounding step; negative if noise
+    /// makes it so.
     #[must_use]
     pub fn up_bytes(&self) -> i64 {
         self.up_bytes
@@ -189,12 +189,12 @@ impl Release {
     pub fn malformed_packets(&self) -> u64 {
         self.malformed_packets
     }
-    /// Accounts raised, by kind in the order of [`KINDS`]: multiples of 8, with noise in noisy mode.
+    /// Flagged accounts by kind, in the order of [`KINDS`]: multiples of 8, with noise in noisy mode.
     #[must_use]
     pub fn irregular_accounts(&self) -> [u64; KINDS.len()] {
         self.irregular_accounts
     }
-    /// True when so many accounts were irregular that no list was made.
+    /// True when too many accounts were irregular to list them.
     #[must_use]
     pub fn mass_event(&self) -> bool {
         self.mass_event
@@ -211,31 +211,31 @@ impl Release {
     }
 }
 
-/// The gate is noisy: "suppressed" must not tell 19 accounts from 20.
+/// The gate is noisy: "suppressed" must not distinguish 19 accounts from 20.
 fn crowd_is_enough(active: u64, policy: &Policy, randomness: &mut impl Randomness) -> bool {
     noised(active.into(), policy.gate_scale(), randomness) >= policy.crowd.into()
 }
 
-/// Each direction is a figure of its own: who makes most of one is told by it.
+/// Each direction is a separate figure, which would reveal an account that makes up most of it.
 fn one_account_dominates(sealed: &Sealed) -> bool {
     sealed.largest_up_bytes > sealed.attributed.up.bytes / DOMINANCE_DIVISOR
         || sealed.largest_down_bytes > sealed.attributed.down.bytes / DOMINANCE_DIVISOR
 }
 
-/// A count and noise of this scale.
+/// A count plus noise of this scale.
 fn noised(count: u128, scale: Scale, randomness: &mut impl Randomness) -> i128 {
     i128::try_from(count).unwrap_or(i128::MAX).saturating_add(discrete_laplace(randomness, scale))
 }
 
-/// To the nearest multiple of the step, a power of two up to 2^62, a half upwards; held at the
-/// multiples that fit.
+/// Rounds to the nearest multiple of the step (a power of two up to 2^62), halves upwards; saturates at
+/// the multiples that fit.
 fn rounded(value: i128, step: u64) -> i64 {
     let (step, least, most) = (i128::from(step), i128::from(i64::MIN), i128::from(i64::MAX) + 1);
     let multiple = value.saturating_add(step / 2).div_euclid(step).saturating_mul(step);
     i64::try_from(multiple.clamp(least, most - step)).unwrap_or(0)
 }
 
-/// Rounded up to a power of two, from a least one on; 0 stays 0.
+/// Rounds up to a power of two of at least `from`; 0 stays 0.
 fn coarse_count(count: u64, from: u64) -> u64 {
     if count == 0 { 0 } else { count.max(from).checked_next_power_of_two().unwrap_or(1 << 63) }
 }

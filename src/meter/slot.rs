@@ -36,14 +36,14 @@ impl Slot {
         self.0
     }
 
-    /// True for a slot that an account may own.
+    /// True for a slot that an account can own.
     #[must_use]
     pub const fn is_account(self) -> bool {
         self.0 >= Self::FIRST_ACCOUNT.0
     }
 }
 
-/// Which way a packet went, seen from the account.
+/// A packet's direction, as the account sees it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// From the account into the VPN.

@@ -1,7 +1,7 @@
-//! Whose slot it is, as a keyed tag: what survives a process beside the counters.
+//! The owners of slots, as keyed tags, which outlive the process along with the counters.
 //!
-//! A tag is made of an account's name and a key outside this module; it cannot be turned back into
-//! the name. Holds no name and no `Debug`: a tag stands for a person.
+//! A tag is made elsewhere from an account's name and a key; it cannot be turned back into the name.
+//! Holds no name and has no `Debug`: a tag stands for a person.
 
 use super::slot::Slot;
 use alloc::boxed::Box;
@@ -15,7 +15,7 @@ impl Tag {
     /// Nobody's.
     pub const NOBODY: Self = Self([0; 16]);
 
-    /// Half of the tag: enough to tell a few hundred accounts apart.
+    /// Half of the tag: enough to distinguish a few hundred accounts.
     #[must_use]
     pub fn mark(self) -> u64 {
         self.halves().0
@@ -50,7 +50,7 @@ impl Tags {
         Self(cells)
     }
 
-    /// Tags on the heap for this many accounts, beside the reserved slots; never freed.
+    /// Tags on the heap for this many accounts and the reserved slots; never freed.
     #[must_use]
     pub fn in_memory(accounts: usize) -> Self {
         let slots = Slot::FIRST_ACCOUNT.index() + accounts;
@@ -61,12 +61,12 @@ impl Tags {
     #[must_use]
     pub fn get(self, slot: Slot) -> Tag {
         let Some(cell) = self.0.get(slot.index()) else { return Tag::NOBODY };
-        // Relaxed: there is one writer, and it is the one that reads or has handed over by a lock.
+        // Relaxed: there is one writer, which also reads, or has handed over by a lock.
         let (low, high) = (cell.low.load(Ordering::Relaxed), cell.high.load(Ordering::Relaxed));
         Tag((u128::from(high) << 64 | u128::from(low)).to_le_bytes())
     }
 
-    /// Sets the tag of a slot. Must come before anything is counted for the new owner.
+    /// Sets the tag of a slot. Must happen before anything is counted for the new owner.
     pub fn set(self, slot: Slot, tag: Tag) {
         if let Some(cell) = self.0.get(slot.index()) {
             let (low, high) = tag.halves();

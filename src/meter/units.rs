@@ -1,10 +1,10 @@
-//! The two quantities that are counted, and the pair of directions they are counted in.
+//! The two quantities that are counted, in both directions.
 //!
-//! Holds no `Debug` or `Display`: a traffic figure that can be printed ends in a log one day.
+//! No `Debug` or `Display`: a traffic figure that can be printed ends up in a log one day.
 
-/// Bytes and packets that went one way.
+/// Bytes and packets in one direction.
 ///
-/// Bytes are those of the packet on the wire less the link-layer header.
+/// Bytes are those of the packet on the wire without the link-layer header.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Volume {
     /// Bytes above the link layer.
@@ -14,7 +14,7 @@ pub struct Volume {
 }
 
 impl Volume {
-    /// What was added since `earlier`, both being readings of one cumulative counter.
+    /// What was added since `earlier`; both are readings of one cumulative counter.
     ///
     /// Wraps as the counter does, so a counter that passes 2^64 between two readings is exact.
     #[must_use]
@@ -25,7 +25,7 @@ impl Volume {
         }
     }
 
-    /// The sum, held at 2^64 - 1 instead of wrapping.
+    /// The sum, saturating at 2^64 - 1.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
         Self {
@@ -57,13 +57,13 @@ impl Totals {
         Self { up: self.up.plus(other.up), down: self.down.plus(other.down) }
     }
 
-    /// Bytes of both directions, held at 2^64 - 1.
+    /// Bytes of both directions, saturating at 2^64 - 1.
     #[must_use]
     pub fn bytes(self) -> u64 {
         self.up.bytes.saturating_add(self.down.bytes)
     }
 
-    /// Packets of both directions, held at 2^64 - 1.
+    /// Packets of both directions, saturating at 2^64 - 1.
     #[must_use]
     pub fn packets(self) -> u64 {
         self.up.packets.saturating_add(self.down.packets)

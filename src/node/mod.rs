@@ -1,8 +1,7 @@
-//! The state machine of one node: ledger, epochs, bands, the schedule of closes, limits of look-ups.
+//! The state machine of one node: ledger, epochs, bands, the schedule of closes, rate limits.
 //!
-//! Driven by clock readings and randomness that are handed in, so that a simulated clock drives
-//! the same code in tests as the system's clock does in the daemon. Knows slots only: no account
-//! name, no address.
+//! Driven by clock readings and randomness that are passed in, so that a simulated clock drives the same
+//! code in tests as the system's clock does in the daemon. Knows only slots: no account name, no address.
 
 pub mod rate_limits;
 pub mod saved;
@@ -13,7 +12,7 @@ use crate::meter::band::Band;
 use crate::meter::counters::Counters;
 use crate::meter::epoch::Epochs;
 use crate::meter::flag_counts::FlagCounts;
-use crate::meter::ledger::{Ledger, Line, NodeTotals, Saved, Since};
+use crate::meter::ledger::{Ledger, NodeTotals, SavedEntry, SinceSave, SlotEntry};
 use crate::meter::noise::Randomness;
 use crate::meter::policy::Policy;
 use crate::meter::release::Release;
@@ -24,22 +23,22 @@ use rate_limits::{Limit, RateLimits};
 use saved::{Head, Record};
 use schedule::Schedule;
 
-/// What a tick of the clock brought about.
+/// The result of a tick of the clock.
 pub enum Tick {
     /// Nothing.
     Quiet,
     /// The open epoch was sealed; `period_ended` when it was the last of its period.
     Sealed {
-        /// True when the totals of the period were set to zero.
+        /// True when the period's totals were reset to zero.
         period_ended: bool,
     },
-    /// The epoch could not be closed: its ordinal was used. A bug, since the schedule forbids it.
+    /// The epoch could not be closed: its ordinal was already used. A bug, since the schedule forbids it.
     Refused,
-    /// The sealed epoch is to be published.
+    /// The sealed epoch must be published now.
     Released(Release),
 }
 
-/// One node, over a clock and a source of randomness.
+/// One node, on a clock and a source of randomness.
 pub struct Node<C, R> {
     clock: C,
     randomness: R,
@@ -57,15 +56,15 @@ pub struct Node<C, R> {
     publish_at: Option<u64>,
     /// The sealed release is in the store.
     durable: bool,
-    /// Whether there is a store that a release must be in before it is served.
+    /// True when a release must be in a store before it is served.
     keeps: bool,
-    /// Of each slot, what its counter read at the last save before the start, until the first close;
-    /// empty where nothing was counted on meanwhile.
+    /// For each slot, what its counter read at the last save before the start; until the first close.
+    /// Empty if nothing was counted between them.
     bases: Vec<Totals>,
 }
 
 impl<C: Clock, R: Randomness> Node<C, R> {
-    /// A node that remembers nothing of earlier runs: the running epoch index is barred.
+    /// A node that remembers nothing of earlier runs: the current epoch index is barred.
     pub fn forgetful(policy: Policy, counters: Counters, clock: C, randomness: R) -> Self {
         let now = clock.now();
         let ledger = Ledger::new(counters);
@@ -89,24 +88,24 @@ impl<C: Clock, R: Randomness> Node<C, R> {
         }
     }
 
-    /// A node that goes on from a save: what was released is known, and nothing is barred.
-    /// `slots` is what was saved of each slot (lines, readings and bands), `since` what became of it.
+    /// A node that resumes from a save: what was released is known, and nothing is barred. `slots` is what
+    /// was saved of each slot (entries, readings and bands), `since` what became of it.
     pub fn resumed(
         policy: Policy,
         counters: Counters,
         clock: C,
         randomness: R,
         head: &Head,
-        slots: (Vec<Line>, &[Totals], Vec<Band>),
-        since: impl Fn(Slot) -> Since,
+        slots: (Vec<SlotEntry>, &[Totals], Vec<Band>),
+        since: impl Fn(Slot) -> SinceSave,
     ) -> Self {
         let now = clock.now();
         let same_boot = clock.boot() == head.boot;
-        let (lines, readings, mut bands) = slots;
-        let ledger = Ledger::resumed(counters, lines, readings, &since);
+        let (entries, readings, mut bands) = slots;
+        let ledger = Ledger::resumed(counters, entries, readings, &since);
         let bases = (0..counters.slots()).map_while(|at| since(slot_at(at)).base).collect();
         bands.resize(ledger.slots(), Band::default());
-        // In another boot the marks begin anew.
+        // In another boot the marks start afresh.
         let mark = |at: u64| if same_boot { at } else { now.boot_nanoseconds };
         let publish_at =
             head.publish_at.map(|at| if same_boot { at } else { due(head.sealed, &policy, now) });
@@ -127,7 +126,7 @@ impl<C: Clock, R: Randomness> Node<C, R> {
             randomness,
             ledger,
         };
-        // It may have been served before: nobody is to see the one before it again.
+        // It may already have been served: nobody must see the one before it again.
         if publish_at.is_some_and(|at| at <= now.boot_nanoseconds) {
             node.publish_at = None;
             node.epochs.publish();
@@ -135,22 +134,21 @@ impl<C: Clock, R: Randomness> Node<C, R> {
         node
     }
 
-    /// From now on a release is served only when [`Node::saved`] was told of a save that holds it.
+    /// The same node, which serves a release only after [`Node::saved`] reports a save that holds it.
     #[must_use]
     pub fn keeping(self) -> Self {
         Self { keeps: true, ..self }
     }
 
-    /// The same node, which has counted since its counters read this: an earlier process ended before
-    /// its first save.
+    /// The same node, counting from these readings: an earlier process ended before its first save.
     #[must_use]
     pub fn counting_from(mut self, counters: Counters, base: impl Fn(Slot) -> Totals) -> Self {
-        let since = |slot| Since { base: Some(base(slot)), given_away: false };
+        let since = |slot| SinceSave { base: Some(base(slot)), reassigned: false };
         self.ledger = Ledger::resumed(counters, Vec::new(), &[], since);
         self
     }
 
-    /// What is to be kept of the node itself. `memory` names the counters' memory.
+    /// What to save of the node itself. `memory` identifies the counters' memory.
     pub fn head(&self, memory: [u8; 16]) -> Head {
         Head {
             memory,
@@ -168,33 +166,33 @@ impl<C: Clock, R: Randomness> Node<C, R> {
         }
     }
 
-    /// What is to be kept of a slot.
+    /// What to save of a slot.
     pub fn record(&self, slot: Slot, tag: Tag) -> Record {
-        let Saved { line, reading } = self.ledger.saved(slot);
-        Record { tag, period: line.period, mark: line.mark, reading, band: self.band(slot) }
+        let SavedEntry { entry, reading } = self.ledger.saved(slot);
+        Record { tag, period: entry.period, mark: entry.mark, reading, band: self.band(slot) }
     }
 
-    /// A save that held the state since the last close succeeded.
+    /// Notes that a save with the state since the last close succeeded.
     pub fn saved(&mut self) {
         self.durable = true;
     }
 
-    /// Moves what a slot counted since the last save before the start to "unattributed". After the
-    /// first close nothing is moved: what was counted has been released.
-    pub fn disown(&mut self, slot: Slot) {
+    /// Moves what a slot counted since the last save before the start to "unattributed". After the first
+    /// close it moves nothing: what was counted has been released.
+    pub fn unattribute(&mut self, slot: Slot) {
         if let Some(base) = self.bases.get(slot.index()) {
-            self.ledger.disown(slot, *base);
+            self.ledger.unattribute(slot, *base);
         }
     }
 
-    /// Looks at the clocks, and closes or publishes when it is time.
+    /// Reads the clocks, and closes or publishes what is due.
     pub fn tick(&mut self) -> Tick {
         let now = self.clock.now();
         self.limits.observe(now);
         match self.publish_at {
             Some(at) if now.boot_nanoseconds < at => return Tick::Quiet,
-            // What cannot be made durable is not served; the next close takes its place, and in noisy
-            // mode holds what it held.
+            // What cannot be made durable is not served; the next close replaces it, and in noisy mode
+            // includes what it held.
             Some(_) if self.keeps && !self.durable => {}
             Some(_) => {
                 self.publish_at = None;
@@ -214,12 +212,12 @@ impl<C: Clock, R: Randomness> Node<C, R> {
         Tick::Sealed { period_ended: self.roll(now) }
     }
 
-    /// After a close: refreshes every band at once, then begins a new period, where one is due.
+    /// After a close: refreshes all bands at once, then begins a new period, if due.
     ///
-    /// A refresh needs a new index and 0.9 refresh of boot clock since the last one or the start;
-    /// else it is left to the next index. A clock that is stepped makes no daily bands.
-    /// A period ends when its index rises. A step back does not end it, but no period outlives its
-    /// length in boot clock: what is held is held for that long at the most.
+    /// A refresh needs a new index and 0.9 of its interval in boot clock since the last one or the start;
+    /// otherwise it waits for the next index. A clock that is stepped makes no daily bands.
+    /// A period ends when its index rises. A step back does not end it, but no period lasts longer than
+    /// its length in boot clock, so nothing is held for longer than that.
     fn roll(&mut self, now: Reading) -> bool {
         let policy = *self.epochs.policy();
         let elapsed = |since: u64| now.boot_nanoseconds.saturating_sub(since);
@@ -250,7 +248,7 @@ impl<C: Clock, R: Randomness> Node<C, R> {
         }
     }
 
-    /// Forgets what is held of slots that are free for other accounts from this close on.
+    /// Forgets what is held of slots that this close frees for other accounts.
     pub fn forget(&mut self, slots: &[Slot]) {
         for slot in slots {
             self.ledger.forget(*slot);
@@ -265,10 +263,10 @@ impl<C: Clock, R: Randomness> Node<C, R> {
         self.epochs.released()
     }
 
-    /// Takes note that this user looks an account up.
+    /// Records that this user looks up an account.
     ///
     /// # Errors
-    /// The limit that stands in the way; nothing may be told then.
+    /// The limit that is reached; then the answer must not be given.
     pub fn look_up(&mut self, uid: u32) -> Result<(), Limit> {
         self.limits.observe(self.clock.now());
         self.limits.look_up(uid)
@@ -277,16 +275,16 @@ impl<C: Clock, R: Randomness> Node<C, R> {
     /// Whether this user may export the account of this tag.
     ///
     /// # Errors
-    /// The limit that stands in the way.
+    /// The limit that is reached.
     pub fn may_export(&mut self, uid: u32, account: Tag) -> Result<(), Limit> {
         self.limits.observe(self.clock.now());
         self.limits.may_export(uid, account)
     }
 
-    /// Takes note that this user exports the account of this tag.
+    /// Records that this user exports the account of this tag.
     ///
     /// # Errors
-    /// The limit that stands in the way; nothing may be told then.
+    /// The limit that is reached; then the answer must not be given.
     pub fn export(&mut self, uid: u32, account: Tag) -> Result<(), Limit> {
         self.limits.observe(self.clock.now());
         self.limits.export(uid, account)
@@ -314,8 +312,8 @@ impl<C: Clock, R: Randomness> Node<C, R> {
     }
 }
 
-/// When a sealed release is due, in the boot clock of another boot than it was sealed in: as long
-/// after its epoch as ever, by the wall clock, and within the usual delay from now.
+/// When a release sealed in another boot is due, in this boot's clock: after the usual delay from the end
+/// of its epoch by the wall clock, and no later than that delay from now.
 fn due(sealed: Option<Release>, policy: &Policy, now: Reading) -> u64 {
     let end = sealed.map_or(0, |release| release.ordinal().saturating_add(1));
     let end = end.saturating_mul(policy.epoch_seconds).saturating_mul(1_000_000_000);
@@ -351,7 +349,7 @@ mod tests {
         }
     }
 
-    /// A node whose clock is at the beginning of a period, and is stepped by hand.
+    /// A node whose clock is at the beginning of a period and is stepped by hand.
     struct Stepped {
         node: Node<SetClock, SystemRandomness>,
         clock: SetClock,
@@ -367,8 +365,8 @@ mod tests {
             Self { node, clock, counters }
         }
 
-        /// Sets the clock by so many days, then lets a day pass truly with 2 GiB; true when a
-        /// period ended.
+        /// Steps the clock by this many days, then lets a real day pass with 2 GiB; true when a period
+        /// ended.
         fn day(&mut self, set_days: i64) -> bool {
             let mut now = self.clock.0.get();
             let step = set_days * DAY_SECONDS.cast_signed();

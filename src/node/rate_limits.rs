@@ -1,13 +1,12 @@
 //! How often staff may look up and export accounts: a pure function of clock readings and requests.
 //!
-//! Holds, for the running day, how much each member of staff has asked; for the running week, the
-//! keyed marks of the accounts that were exported; and two counts since the period began. No name of
-//! an account, no time: a mark says "in this week" and is gone with it. An account that nobody knows
-//! is held to the same limits as any other, so no refusal tells who exists.
+//! Holds what each member of staff has asked today, keyed marks of the accounts exported this week, and
+//! two counts since the period began. No account name, no time: a mark means "this week" and is dropped
+//! with the week. The same limits apply to unknown accounts, so a refusal never reveals who exists.
 //!
-//! A minute, a day or a week ends when the wall clock shows another index *and* 0.9 of its length has
-//! passed in boot clock, or when its whole length has: a clock that is stepped gives nothing away,
-//! and one that stands still locks nobody out. Time in other boots counts as far as it was saved.
+//! A minute, day or week ends when the wall clock shows another index *and* 0.9 of its length has passed
+//! in boot clock, or when its whole length has: stepping the clock gains nothing, and a stopped clock
+//! locks nobody out. Time in other boots counts as far as it was saved.
 
 use crate::clock::Reading;
 use crate::meter::policy::{DAY_SECONDS, LookUps};
@@ -16,12 +15,12 @@ use crate::meter::tags::Tag;
 const MINUTE_SECONDS: u64 = 60;
 const WEEK_SECONDS: u64 = 7 * DAY_SECONDS;
 
-/// A minute, a day or a week that runs.
+/// The current minute, day or week.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Window {
-    /// Wall index when it began.
+    /// Its wall-clock index when it began.
     pub index: u64,
-    /// Boot clock that has passed in it.
+    /// Boot clock time that has passed in it.
     pub elapsed_nanoseconds: u64,
 }
 
@@ -30,28 +29,28 @@ pub struct Window {
 pub struct Staff {
     /// User id.
     pub uid: u32,
-    /// Look-ups in the running minute.
+    /// Look-ups in the current minute.
     pub shown_this_minute: u8,
-    /// Look-ups in the running day.
+    /// Look-ups in the current day.
     pub shown_today: u8,
-    /// Exports in the running day.
+    /// Exports in the current day.
     pub exported_today: u8,
 }
 
-/// What is kept for the limits.
+/// The saved state of the limits.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct RateLimitState {
-    /// Boot clock at the last look at it.
+    /// Boot clock at the last update.
     pub seen_at: u64,
-    /// The running minute.
+    /// The current minute.
     pub minute: Window,
-    /// The running day.
+    /// The current day.
     pub day: Window,
-    /// The running week.
+    /// The current week.
     pub week: Window,
-    /// Who has asked today, by user id: their order tells nothing. At most [`STAFF`].
+    /// Who has asked today, sorted by user id so that the order reveals nothing. At most [`STAFF`].
     pub staff: Vec<Staff>,
-    /// Marks of what was exported in the running week, sorted: their order tells nothing. At most
+    /// Marks of what was exported this week, sorted so that the order reveals nothing. At most
     /// [`EXPORTED`].
     pub exported: Vec<u64>,
     /// Look-ups of bands since the period began.
@@ -66,26 +65,26 @@ pub const STAFF: usize = LookUps::STANDARD.staff_a_day as usize;
 /// Room for exported accounts.
 pub const EXPORTED: usize = LookUps::STANDARD.exported_a_week as usize;
 
-/// A limit that stands in the way. Tells when it is over, in words that are the same for everybody.
+/// A limit that is reached. Its text says when it ends, and is the same for everyone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Limit {
     /// Look-ups in a minute.
-    #[error("each member of staff may look up {0} accounts a minute; ask again in the next minute")]
+    #[error("each user may look up {0} accounts a minute; try again in a minute")]
     ShownAMinute(u8),
     /// Look-ups in a day.
-    #[error("each member of staff may look up {0} accounts a day; ask again tomorrow, UTC")]
+    #[error("each user may look up {0} accounts a day; try again tomorrow (UTC)")]
     ShownADay(u8),
     /// Exports in a day.
-    #[error("each officer may export {0} accounts a day; ask again tomorrow, UTC")]
+    #[error("each user may export {0} accounts a day; try again tomorrow (UTC)")]
     ExportedADay(u8),
     /// This account's export of the week.
-    #[error("an account may be exported once a week; ask again from the next Thursday on, 00:00 UTC")]
+    #[error("an account may be exported once a week; try again from next Thursday, 00:00 UTC")]
     ExportedAWeek,
     /// All exports of the week.
-    #[error("a node exports {0} accounts a week; ask again from the next Thursday on, 00:00 UTC")]
+    #[error("a node may export {0} accounts a week; try again from next Thursday, 00:00 UTC")]
     WeekFull(u16),
     /// Too many members of staff.
-    #[error("{0} members of staff have asked today, and there is no room for more; ask again tomorrow, UTC")]
+    #[error("at most {0} users may look up or export accounts in a day; try again tomorrow (UTC)")]
     StaffFull(u8),
 }
 
@@ -96,7 +95,7 @@ pub struct RateLimits {
 }
 
 impl RateLimits {
-    /// Limits of a node that remembers nothing: everything begins now.
+    /// Limits of a node that remembers nothing: every window begins now.
     #[must_use]
     pub fn begun(allowed: Option<LookUps>, now: Reading) -> Self {
         let window = |seconds: u64| Window { index: now.wall_seconds / seconds, elapsed_nanoseconds: 0 };
@@ -110,20 +109,20 @@ impl RateLimits {
         Self { allowed, state }
     }
 
-    /// Limits that go on from a save. What passed since is known in the same boot only.
+    /// Limits resumed from a save. The time since then is known only in the same boot.
     #[must_use]
     pub fn resumed(allowed: Option<LookUps>, state: RateLimitState, now: Reading, same_boot: bool) -> Self {
         let seen_at = if same_boot { state.seen_at } else { now.boot_nanoseconds };
         Self { allowed, state: RateLimitState { seen_at, ..state } }
     }
 
-    /// What is to be kept.
+    /// What to save.
     #[must_use]
     pub fn state(&self) -> &RateLimitState {
         &self.state
     }
 
-    /// Lets time pass: what belongs to a minute, a day or a week that is over is forgotten.
+    /// Lets time pass: forgets what belongs to a minute, day or week that is over.
     pub fn observe(&mut self, now: Reading) {
         let state = &mut self.state;
         let passed = now.boot_nanoseconds.saturating_sub(state.seen_at);
@@ -141,16 +140,16 @@ impl RateLimits {
         }
     }
 
-    /// Begins the counts anew: a period ended.
+    /// Resets the counts: a period ended.
     pub fn begin_period(&mut self) {
         self.state.look_ups = 0;
         self.state.exports = 0;
     }
 
-    /// Takes note of a look-up by this user, if it is within the limits.
+    /// Records a look-up by this user, if it is within the limits.
     ///
     /// # Errors
-    /// The limit that stands in the way; a refused look-up does not count.
+    /// The limit that is reached; a refused look-up does not count.
     pub fn look_up(&mut self, uid: u32) -> Result<(), Limit> {
         if let Some(allowed) = self.allowed {
             let member = self.member(uid, allowed)?;
@@ -167,10 +166,10 @@ impl RateLimits {
         Ok(())
     }
 
-    /// Whether this user may export this account now. What depends on the account is asked last.
+    /// Whether this user may export this account now. Checks last what depends on the account.
     ///
     /// # Errors
-    /// The limit that stands in the way.
+    /// The limit that is reached.
     pub fn may_export(&self, uid: u32, account: Tag) -> Result<(), Limit> {
         let Some(allowed) = self.allowed else { return Ok(()) };
         if self.member(uid, allowed)?.exported_today >= allowed.exported_a_day {
@@ -185,7 +184,7 @@ impl RateLimits {
         }
     }
 
-    /// Takes note of an export, if it is within the limits.
+    /// Records an export, if it is within the limits.
     ///
     /// # Errors
     /// See [`RateLimits::may_export`]; a refused export does not count.
@@ -202,7 +201,7 @@ impl RateLimits {
         Ok(())
     }
 
-    /// What this user has asked, or nothing yet where there is room for one more.
+    /// What this user has asked; nothing yet for a new one, if there is room.
     fn member(&self, uid: u32, allowed: LookUps) -> Result<Staff, Limit> {
         match self.state.staff.binary_search_by_key(&uid, |member| member.uid) {
             Ok(at) => Ok(self.state.staff[at]),
@@ -222,7 +221,7 @@ impl RateLimits {
 }
 
 impl Window {
-    /// Lets boot clock pass; true when the window is over and another has begun.
+    /// Adds boot clock time; true when the window is over and the next has begun.
     fn is_over(&mut self, now: Reading, passed: u64, length_seconds: u64) -> bool {
         self.elapsed_nanoseconds = self.elapsed_nanoseconds.saturating_add(passed);
         let index = now.wall_seconds / length_seconds;

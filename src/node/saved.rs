@@ -1,5 +1,5 @@
-//! What is kept of a node from one process to the next, as plain values: one head, one record for each
-//! slot. `store/` gives them their form at rest.
+//! What a node keeps from one process to the next, as plain values: one head, and one record for each
+//! slot. `store/` encodes them.
 //!
 //! Holds no account name and no address: an account is a keyed tag.
 
@@ -26,18 +26,18 @@ pub struct Record {
     pub band: Band,
 }
 
-/// Everything that is not of one slot.
+/// Everything that does not belong to one slot.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Head {
-    /// The counter memory that marks and readings were read from.
+    /// The counter memory that marks and readings come from.
     pub memory: [u8; 16],
-    /// The boot whose clock the marks in nanoseconds are of.
+    /// The boot whose clock the nanosecond marks belong to.
     pub boot: [u8; 16],
     /// When epochs end.
     pub schedule: ScheduleState,
-    /// Boot clock at which the sealed release is to be published.
+    /// Boot clock at which the sealed release is due.
     pub publish_at: Option<u64>,
-    /// Drawn and not served yet.
+    /// Drawn but not served yet.
     pub sealed: Option<Release>,
     /// Served last.
     pub released: Release,
@@ -45,11 +45,11 @@ pub struct Head {
     pub refresh_index: u64,
     /// Boot clock at the last refresh.
     pub refreshed_at: u64,
-    /// Index of the running period.
+    /// Index of the current period.
     pub period_index: u64,
     /// Boot clock when the period began.
     pub period_began_at: u64,
-    /// What waits for the next release.
+    /// What is carried over to the next release.
     pub carry: Carry,
     /// What staff has looked up and exported.
     pub limits: RateLimitState,

@@ -1,29 +1,29 @@
 //! When an epoch ends: clock rules L09 and L10, as a pure function of clock readings.
 //!
-//! Holds the wall index of the open epoch and boot-clock marks; reads no clock itself. It knows
-//! nothing of traffic, so no traffic can move a close.
+//! Holds the wall-clock index of the open epoch and boot-clock marks; reads no clock itself. It knows
+//! nothing about traffic, so traffic cannot move a close.
 //!
-//! - The epoch index is floor(wall / length). An index is released at most once; the running
-//!   index of a start that cannot prove it unreleased is barred.
-//! - A close needs the wall clock past a boundary *and* 0.9 epoch of boot clock since the last
-//!   close or the start; else the part merges into the next epoch.
-//! - A wall clock that stays below the last used index for 0.9 epoch of boot clock was once far
-//!   ahead: from then on the next release takes the last index plus one.
+//! - The epoch index is floor(wall / length). An index is released at most once; a start that cannot
+//!   prove that the current index is unreleased bars it.
+//! - A close needs the wall clock past a boundary *and* 0.9 epoch of boot clock since the last close or
+//!   the start; otherwise the partial epoch merges into the next one.
+//! - A wall clock that stays below the last used index for 0.9 epoch of boot clock was once far ahead:
+//!   from then on the next release takes the last index plus one.
 
 use crate::clock::Reading;
 
-/// What a schedule remembers from one reading to the next.
+/// What a schedule remembers between readings.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ScheduleState {
-    /// Wall index seen last.
+    /// The last wall-clock index.
     pub open: u64,
     /// Highest ordinal that was released or is barred.
     pub last: u64,
     /// Boot clock at the last close, or at the start.
     pub closed_at: u64,
-    /// Boot clock when the wall index fell below `last`, while it stays there.
+    /// Boot clock when the wall-clock index fell below `last`, while it stays there.
     pub below_since: Option<u64>,
-    /// The wall index was below `last` for long enough: the clock was ahead once.
+    /// The wall-clock index was below `last` for long enough: the clock was once ahead.
     pub was_ahead: bool,
 }
 
@@ -34,7 +34,7 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// A start that cannot prove the running index unreleased: it is barred.
+    /// For a start that cannot prove that the current index is unreleased: bars it.
     #[must_use]
     pub fn unproven(length_seconds: u64, now: Reading) -> Self {
         let open = now.wall_seconds / length_seconds;
@@ -48,8 +48,8 @@ impl Schedule {
         Self { length_seconds, state }
     }
 
-    /// A start that knows what was released: nothing is barred, and the epoch that was open goes
-    /// on. In another boot its clock starts anew, so that the next close waits 0.9 epoch of it.
+    /// For a start that knows what was released: bars nothing, and the open epoch continues. In another
+    /// boot its clock starts afresh, so the next close waits for 0.9 epoch of that.
     #[must_use]
     pub fn resumed(mut state: ScheduleState, length_seconds: u64, now: Reading, same_boot: bool) -> Self {
         if !same_boot {
@@ -59,7 +59,7 @@ impl Schedule {
         Self { length_seconds, state }
     }
 
-    /// What a resumed schedule is made of.
+    /// What [`Schedule::resumed`] needs.
     #[must_use]
     pub fn state(&self) -> ScheduleState {
         self.state
@@ -71,7 +71,7 @@ impl Schedule {
         self.state.last
     }
 
-    /// Whether an epoch ends at this reading, and under which ordinal it is to be released.
+    /// The ordinal to release, if an epoch ends at this reading.
     pub fn observe(&mut self, now: Reading) -> Option<u64> {
         let index = now.wall_seconds / self.length_seconds;
         let wait = self.length_seconds.saturating_mul(900_000_000);
@@ -80,9 +80,9 @@ impl Schedule {
         state.open = index;
         let waited = |since: u64| now.boot_nanoseconds.saturating_sub(since) >= wait;
 
-        // An index beside the last one is the ordinary course (the barred index itself, or the
-        // one after a release); only a lower one tells of a clock that was ahead. Judged before
-        // this reading may end the stay below: it lasted until now.
+        // An index at or just after the last one is normal (the barred index itself, or the one after a
+        // release); only a lower one means that the clock was ahead. Decided before this reading can end
+        // the time below, which lasted until now.
         state.was_ahead |= state.below_since.is_some_and(waited);
         state.below_since = match state.below_since {
             _ if index >= state.last => None,

@@ -1,8 +1,8 @@
-//! The two parts of `/metrics` as text. Pure: a [`Release`], or the health of the
-//! meter's parts, in; text out.
+//! The two parts of `/metrics` as text. Pure functions of a [`Release`], or of the health of the meter's
+//! parts.
 //!
-//! Gauges only, no sample time stamps, no process collector, no account labels; the set of series
-//! is that of the configuration and stays for the life of the process.
+//! Gauges only, no sample timestamps, no process collector, no account labels; the set of series
+//! depends on the configuration alone and is constant for the life of the process.
 //!
 //! # Source
 //! Prometheus text exposition format 0.0.4.
@@ -26,14 +26,14 @@ pub fn released(release: &Release) -> String {
     );
     page.labelled(
         "epoch_bytes",
-        "Bytes attributed to accounts in the epoch, as released: in noisy mode with noise, and then maybe \
-         below 0; up is from the account into the VPN.",
+        "Bytes attributed to accounts in the epoch, as released; noisy mode adds noise, so a value can be \
+         negative. Up is from the account into the VPN.",
         &["direction"],
         &[(&["up"], release.up_bytes()), (&["down"], release.down_bytes())],
     );
     page.labelled(
         "epoch_unattributed_bytes",
-        "Bytes of addresses that no account owns, rounded up to a power of two.",
+        "Bytes from or to addresses that no account owns, rounded up to a power of two.",
         &["direction"],
         &[
             (&["up"], unsigned(release.unattributed_up_bytes())),
@@ -42,7 +42,7 @@ pub fn released(release: &Release) -> String {
     );
     page.plain(
         "epoch_suppressed",
-        "1 when the epoch was held back: too few accounts, or one account made too much of it.",
+        "1 if the epoch was held back: too few accounts, or one account dominated it.",
         release.suppressed().into(),
     );
     let kinds: Vec<[&str; 1]> = KINDS.iter().map(|kind| [*kind]).collect();
@@ -50,42 +50,38 @@ pub fn released(release: &Release) -> String {
     let rows: Vec<(&[&str], i64)> = kinds.iter().map(<[&str; 1]>::as_slice).zip(counts).collect();
     page.labelled(
         "epoch_irregular_accounts",
-        "Accounts raised in the epoch, in multiples of 8, with noise of their own in noisy mode; \
-         this version raises none.",
+        "Accounts flagged in the epoch, in multiples of 8, with separate noise in noisy mode; this \
+         version flags none.",
         &["kind"],
         &rows,
     );
     page.plain(
         "epoch_mass_event",
-        "1 when so many accounts were irregular that no list was made.",
+        "1 if too many accounts were irregular to list them.",
         release.mass_event().into(),
     );
-    page.plain(
-        "epoch_interrupted",
-        "1 when the node itself looks interrupted.",
-        release.interrupted().into(),
-    );
+    page.plain("epoch_interrupted", "1 if the node itself looks interrupted.", release.interrupted().into());
     page.plain(
         "epoch_lost_packets",
-        "Packets that the tap knows it missed, rounded up to a power of two from 1024.",
+        "Packets the tap knows it missed, rounded up to a power of two of at least 1024.",
         unsigned(release.lost_packets()),
     );
     page.plain(
         "epoch_malformed_packets",
-        "Packets whose IP header could not be read, rounded up to a power of two from 1024.",
+        "Packets whose IP header could not be read, rounded up to a power of two of at least 1024.",
         unsigned(release.malformed_packets()),
     );
     page.plain(
         "epoch_failed_attempts",
-        "Failed log-ins reported by hooks, rounded up to a power of two from 64.",
+        "Failed log-ins reported by hooks, rounded up to a power of two of at least 64.",
         unsigned(release.failed_attempts()),
     );
     page.text()
 }
 
-/// The status part, everything that is not of an epoch: interface patterns and whether they are
-/// attached, roster sources and whether they are up, whether the last save succeeded and the last reload
-/// was accepted, and the policy. Traffic changes none of it.
+/// The status part, which is everything that belongs to no epoch: interface patterns and whether they
+/// are attached, roster sources and whether they are up, whether the last save succeeded and the last
+/// reload was accepted, and the policy. Traffic changes none of it.
 #[must_use]
 pub fn status(
     taps: &[(String, bool)],
@@ -97,40 +93,40 @@ pub fn status(
     let page = Page::new();
     page.labelled(
         "build_info",
-        "1; the version and the commit of the program, and the profile of its privacy floors.",
+        "Always 1; labels give the program's version and commit, and the profile of its privacy floors.",
         &["version", "revision", "profile"],
         &[(
             &[
                 env!("CARGO_PKG_VERSION"),
                 option_env!("BLINDMETER_REVISION").unwrap_or("unknown"),
-                policy.profile.word(),
+                policy.profile.as_str(),
             ],
             1,
         )],
     );
     page.labelled(
         "policy_info",
-        "1; policy is a digest of every privacy parameter in force.",
+        "Always 1; labels give the release mode, and a digest of every privacy parameter in force.",
         &["mode", "policy"],
-        &[(&[policy.mode.word(), &policy.digest()], 1)],
+        &[(&[policy.mode.as_str(), &policy.digest()], 1)],
     );
     let rows: Vec<([&str; 1], i64)> =
         taps.iter().map(|(name, attached)| ([name.as_str()], (*attached).into())).collect();
     page.labelled(
         "tap_attached",
-        "1 when the interface is attached; of a glob, unless something that matches failed to attach.",
+        "1 if the interface is attached; for a glob, unless an interface that matches failed to attach.",
         &["interface"],
         &rows.iter().map(|(labels, value)| (labels.as_slice(), *value)).collect::<Vec<_>>(),
     );
     let rows: Vec<([&str; 1], i64)> = sources.iter().map(|(source, up)| ([*source], (*up).into())).collect();
     page.labelled(
         "roster_source_up",
-        "1 when the source was read.",
+        "1 if the source was read.",
         &["source"],
         &rows.iter().map(|(labels, value)| (labels.as_slice(), *value)).collect::<Vec<_>>(),
     );
-    page.plain("store_ok", "1 when the last save succeeded; always 1 in memory mode.", store_ok.into());
-    page.plain("config_last_reload_successful", "1 when the last reload was accepted.", reload_ok.into());
+    page.plain("store_ok", "1 if the last save succeeded; always 1 in memory mode.", store_ok.into());
+    page.plain("config_last_reload_successful", "1 if the last reload was accepted.", reload_ok.into());
     page.text()
 }
 
@@ -138,7 +134,7 @@ fn unsigned(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-/// A registry of its own for one rendering, so that nothing else can slip in.
+/// A registry for one rendering only, so that nothing else can slip in.
 struct Page(Registry);
 
 impl Page {
@@ -152,8 +148,7 @@ impl Page {
 
     fn labelled(&self, name: &str, help: &str, labels: &[&str], rows: &[(&[&str], i64)]) {
         let options = Opts::new(format!("blindmeter_{name}"), help);
-        let gauge =
-            IntGaugeVec::new(options, labels).expect("names and labels are valid, they are listed here");
+        let gauge = IntGaugeVec::new(options, labels).expect("the names and labels listed here are valid");
         for (values, value) in rows {
             gauge.with_label_values(values).set(*value);
         }

@@ -1,8 +1,8 @@
-//! The HTTP side: three pages out of memory, and bounds on everything a stranger may ask for.
+//! The HTTP side: a few pages served from memory, with bounds on everything a client may ask for.
 //!
-//! Sees no packet, no account and no peer: the address of a connection is dropped as it is
-//! accepted. Responses have no `Date`, no validator and no compression, so that a page changes
-//! when its buffer is exchanged and at no other time.
+//! Sees no packet, no account and no peer: the address of a connection is dropped when it is accepted.
+//! Responses have no `Date`, no validator and no compression, so a page changes only when its buffer is
+//! replaced.
 #![expect(clippy::disallowed_types, reason = "the listeners' own addresses are bound here")]
 
 use super::web::{self, ActiveWebConfig};
@@ -26,27 +26,27 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
-/// Connections at a time. Beyond it the oldest is closed, so that slow ones cannot shut a scraper
-/// out.
+/// Most concurrent connections. Beyond it the oldest is closed, so that slow clients cannot shut out a
+/// scraper.
 const CONNECTIONS: usize = 256;
 
 /// How long a request's headers may take, and how long a connection may idle between requests:
 /// above Prometheus's default scrape interval of a minute.
 const HEADER_TIME: Duration = Duration::from_secs(75);
 
-/// The most that the headers of a request may hold, in bytes; hyper's least is 8 KiB.
+/// Most bytes in the headers of a request; hyper's minimum is 8 KiB.
 const HEADER_BYTES: usize = 16 * 1024;
 
-/// How long a TLS handshake may take: a scrape has ten seconds for all of it.
+/// How long a TLS handshake may take: a scrape has ten seconds in total.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 
-/// Header lines of a request.
+/// Most header lines in a request.
 const HEADERS: usize = 64;
 
-/// Pause after accept(2) failed, when descriptors may have run out.
+/// Pause after accept(2) fails, since descriptors may have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// The two parts of `/metrics`. Each is exchanged whole, never changed.
+/// The two parts of `/metrics`. Each is replaced whole, never changed.
 pub struct Pages {
     released: ArcSwap<String>,
     status: ArcSwap<String>,
@@ -59,12 +59,12 @@ impl Pages {
         Self { released: ArcSwap::from_pointee(released), status: ArcSwap::from_pointee(status) }
     }
 
-    /// Exchanges the part that an epoch's release changes.
+    /// Replaces the part that changes with a release.
     pub fn set_released(&self, text: String) {
         self.released.store(Arc::new(text));
     }
 
-    /// Exchanges the part that the state of the daemon changes.
+    /// Replaces the part that changes with the state of the daemon.
     pub fn set_status(&self, text: String) {
         self.status.store(Arc::new(text));
     }
@@ -85,9 +85,9 @@ pub fn bind(addresses: &[SocketAddr]) -> Result<Vec<StdListener>, ExitError> {
     let failed = |address: &SocketAddr, error: &io::Error| {
         let (code, remedy) = match error.kind() {
             io::ErrorKind::AddrInUse => {
-                (ExitStatus::Unavailable, "choose another port, or stop what holds it")
+                (ExitStatus::Unavailable, "choose another port, or stop the program that uses it")
             }
-            io::ErrorKind::PermissionDenied => (ExitStatus::Permission, "choose a port from 1024 on"),
+            io::ErrorKind::PermissionDenied => (ExitStatus::Permission, "choose a port of 1024 or above"),
             _ => (ExitStatus::Io, "choose an address of this host"),
         };
         ExitError::new(code, format!("web.listen {address}: {error}; {remedy}"))
@@ -121,20 +121,20 @@ pub fn router(pages: Arc<Pages>) -> Router {
         .route("/metrics", get(metrics))
         .route("/-/healthy", get(text("healthy\n")))
         .route("/-/ready", get(text("ready\n")))
-        .route("/", get(text("blindmeter\n\n/metrics    released totals and the state of the daemon\n/-/healthy  answers while the process lives\n/-/ready    answers once it meters\n")))
+        .route("/", get(text("blindmeter\n\n/metrics    released totals and the state of the daemon\n/-/healthy  answers while the process runs\n/-/ready    answers once metering has started\n")))
 }
 
-/// Listeners that are bound and not served yet.
+/// Listeners that are bound but not served yet.
 pub type Bound = Vec<(SocketAddr, StdListener)>;
 
-/// The listeners that are being served, by address.
+/// The listeners being served, by address.
 #[derive(Default)]
 pub struct Listeners {
     serving: Vec<(SocketAddr, JoinHandle<()>)>,
 }
 
 impl Listeners {
-    /// Binds those of the addresses that are not being served yet.
+    /// Binds the addresses that are not being served yet.
     ///
     /// # Errors
     /// Those of [`bind`]; nothing has changed then.
@@ -144,8 +144,8 @@ impl Listeners {
         Ok(new.iter().copied().zip(bind(&new)?).collect())
     }
 
-    /// Serves those that were bound behind this door, and lets go of those that are not among the
-    /// addresses any more.
+    /// Serves the bound listeners under this web configuration, and closes those no longer among the
+    /// addresses.
     ///
     /// # Errors
     /// When the runtime cannot take a listener.
@@ -154,11 +154,11 @@ impl Listeners {
         bound: Bound,
         addresses: &[SocketAddr],
         router: &Router,
-        door: &Arc<ActiveWebConfig>,
+        web: &Arc<ActiveWebConfig>,
     ) -> io::Result<()> {
         for (address, listener) in bound {
             let listener = TcpListener::from_std(listener)?;
-            let task = tokio::spawn(serve_behind(Arc::clone(door), listener, router.clone()));
+            let task = tokio::spawn(serve_with(Arc::clone(web), listener, router.clone()));
             self.serving.push((address, task));
         }
         self.serving.retain(|(address, task)| {
@@ -172,21 +172,21 @@ impl Listeners {
     }
 }
 
-/// Serves whoever reaches the listener; see [`serve_behind`].
+/// Serves everyone who reaches the listener; see [`serve_with`].
 pub async fn serve(listener: TcpListener, router: Router) {
-    serve_behind(Arc::default(), listener, router).await;
+    serve_with(Arc::default(), listener, router).await;
 }
 
-/// Serves behind a door until the task is dropped. No error of a connection, a handshake or accept(2)
-/// ends it.
-pub async fn serve_behind(door: Arc<ActiveWebConfig>, listener: TcpListener, router: Router) {
-    let router = web::behind(&door, router);
+/// Serves under a web configuration until the task is dropped. No error of a connection, a handshake or
+/// accept(2) ends it.
+pub async fn serve_with(web: Arc<ActiveWebConfig>, listener: TcpListener, router: Router) {
+    let router = web::require_login(&web, router);
     let mut connections: JoinSet<()> = JoinSet::new();
     let mut handles: VecDeque<AbortHandle> = VecDeque::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            // Let go of at once: what a visitor said is cleared with it.
+            // Dropped at once: this clears what the client sent.
             Some(_) = connections.join_next() => continue,
         };
         let Ok((stream, _)) = accepted else {
@@ -199,11 +199,11 @@ pub async fn serve_behind(door: Arc<ActiveWebConfig>, listener: TcpListener, rou
         {
             oldest.abort();
         }
-        handles.push_back(connections.spawn(connection(stream, door.tls(), router.clone())));
+        handles.push_back(connections.spawn(connection(stream, web.tls(), router.clone())));
     }
 }
 
-/// A connection, its handshake included; one that fails concerns the one who made it.
+/// A connection, including its handshake; a failure concerns only its client.
 async fn connection(stream: TcpStream, tls: Option<Arc<rustls::ServerConfig>>, router: Router) {
     let Some(tls) = tls else { return converse(stream, router).await };
     let handshake = TlsAcceptor::from(tls).accept(stream);

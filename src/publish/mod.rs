@@ -1,7 +1,7 @@
 //! What the outside sees: the metrics page over HTTP.
 //!
 //! `/metrics` is two immutable buffers: one changes when an epoch is released, the other on events
-//! that traffic cannot cause. Nothing in here sees a packet, an address or a live counter.
+//! that traffic cannot cause. Nothing here sees a packet, an address or a live counter.
 
 pub mod exposition;
 pub mod http;

@@ -1,8 +1,8 @@
-//! The chain file: the random link that a blob's key needs beside the root key.
+//! The chain file: the random link that a blob's key needs besides the root key.
 //!
-//! Two slots, each in a sector of its own and overwritten in place: the present link, and at a
-//! close the next. It is replaced at every close, so that an old blob cannot be opened by who
-//! comes by the root key later; and it is the anchor that tells an older blob that was put back.
+//! Two slots, each in its own sector and overwritten in place: the present link and, during a close, the
+//! next. The link changes at every close, so that whoever gets the root key later cannot open an old
+//! blob; and it reveals an older blob that was restored.
 
 use super::disk::Disk;
 use super::keys::{KEY_BYTES, Key, half};
@@ -20,16 +20,16 @@ const FILE_BYTES: usize = 2 * 4096;
 
 /// One link of the chain.
 #[derive(Clone)]
-pub(super) struct Link {
-    /// The generation of the blobs under it: the number of closes, and one.
+pub(super) struct ChainLink {
+    /// The generation of the blobs under it: the number of closes plus one.
     pub(super) generation: u64,
-    /// No blob was made under the chain's first link yet: there is nothing that could be missing.
+    /// The chain's first link, with no blob sealed under it yet: nothing can be missing.
     pub(super) fresh: bool,
-    /// What the blob's key is derived of.
+    /// What the blob's key is derived from.
     pub(super) key: Key,
 }
 
-impl Link {
+impl ChainLink {
     fn encode(&self) -> [u8; SLOT_BYTES] {
         let mut bytes = [0; SLOT_BYTES];
         bytes[..8].copy_from_slice(&self.generation.to_le_bytes());
@@ -40,7 +40,7 @@ impl Link {
         bytes
     }
 
-    /// None for an empty slot and for one that was written in part.
+    /// None for an empty slot and for one that was only partly written.
     fn decode(bytes: &[u8; SLOT_BYTES]) -> Option<Self> {
         let (body, check) = bytes.split_at(9 + KEY_BYTES);
         if body[8] == 0 || half(blake3::hash(body).as_bytes()) != *check {
@@ -55,7 +55,7 @@ impl Link {
 /// The chain file.
 pub(super) struct Chain {
     path: PathBuf,
-    /// A write or fsync failed: what the file holds is not known, and it is made anew.
+    /// A write or fsync failed: what the file holds is unknown, and it must be recreated.
     doubtful: bool,
 }
 
@@ -68,13 +68,13 @@ impl Chain {
         &self.path
     }
 
-    /// True when what the file holds is not known, since a write or fsync failed.
+    /// True when what the file holds is unknown, since a write or fsync failed.
     pub(super) fn is_doubtful(&self) -> bool {
         self.doubtful
     }
 
-    /// The links that the file holds, the older first; none where there is no file.
-    pub(super) fn read(&self, disk: &impl Disk) -> io::Result<Option<Vec<Link>>> {
+    /// The links in the file, the older first; none if there is no file.
+    pub(super) fn read(&self, disk: &impl Disk) -> io::Result<Option<Vec<ChainLink>>> {
         let file = match disk.open(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened?,
@@ -86,7 +86,7 @@ impl Chain {
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
                 read => {
                     read?;
-                    links.extend(Link::decode(&bytes));
+                    links.extend(ChainLink::decode(&bytes));
                 }
             }
         }
@@ -94,23 +94,23 @@ impl Chain {
         Ok(Some(links))
     }
 
-    /// Makes what the file holds durable: a process that was killed may have left it in the cache.
+    /// Makes the file's contents durable: a killed process may have left them in the cache.
     pub(super) fn sync(&self, disk: &impl Disk) -> io::Result<()> {
         let mut file = disk.open(&self.path)?;
         disk.sync(&mut file)
     }
 
-    /// Makes the file hold exactly these links, durably. `replace` where there is none, or where
-    /// the present one is not believed.
-    pub(super) fn write(&mut self, disk: &impl Disk, links: &[&Link], replace: bool) -> io::Result<()> {
+    /// Makes the file hold exactly these links, durably. `replace` if there is none, or the present one
+    /// is not trusted.
+    pub(super) fn write(&mut self, disk: &impl Disk, links: &[&ChainLink], replace: bool) -> io::Result<()> {
         let result =
             if replace || self.doubtful { self.replace(disk, links) } else { self.overwrite(disk, links) };
         self.doubtful = result.is_err();
         result
     }
 
-    /// Each slot by itself: one that is the same is not touched, so a link in use is never at risk.
-    fn overwrite(&self, disk: &impl Disk, links: &[&Link]) -> io::Result<()> {
+    /// Slot by slot: an unchanged one is not touched, so a link in use is never at risk.
+    fn overwrite(&self, disk: &impl Disk, links: &[&ChainLink]) -> io::Result<()> {
         let mut file = disk.open(&self.path)?;
         for slot in 0..2 {
             let wanted = encoded(links, slot);
@@ -124,7 +124,7 @@ impl Chain {
         Ok(())
     }
 
-    fn replace(&self, disk: &impl Disk, links: &[&Link]) -> io::Result<()> {
+    fn replace(&self, disk: &impl Disk, links: &[&ChainLink]) -> io::Result<()> {
         let mut bytes = vec![0; FILE_BYTES];
         for (slot, at) in [(0, 0), (1, 4096)] {
             bytes[at..at + SLOT_BYTES].copy_from_slice(&encoded(links, slot));
@@ -133,8 +133,8 @@ impl Chain {
     }
 }
 
-/// What a slot holds when the file holds these links: a generation's place is fixed.
-fn encoded(links: &[&Link], slot: u64) -> [u8; SLOT_BYTES] {
+/// What a slot holds when the file holds these links: a generation always has the same slot.
+fn encoded(links: &[&ChainLink], slot: u64) -> [u8; SLOT_BYTES] {
     let link = links.iter().find(|link| link.generation % 2 == slot);
     link.map_or([0; SLOT_BYTES], |link| link.encode())
 }

@@ -5,11 +5,11 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// A key file as it was read.
+/// The contents of a key file.
 pub struct KeyFile {
-    /// What it holds.
+    /// The contents.
     pub bytes: Vec<u8>,
-    /// Its group or others may read or write it.
+    /// True when its group or others may read or write it.
     pub others_may_read: bool,
 }
 
@@ -18,7 +18,7 @@ pub trait Disk {
     /// An open file.
     type File;
 
-    /// Makes an empty file of mode 0600, in the place of one that may be there.
+    /// Creates an empty file with mode 0600, replacing any that exists.
     ///
     /// # Errors
     /// Those of the operating system, as in every method here.
@@ -27,10 +27,10 @@ pub trait Disk {
     /// Opens a file for reading and for overwriting in place.
     ///
     /// # Errors
-    /// See [`Disk::create`]; `NotFound` where there is none.
+    /// See [`Disk::create`]; `NotFound` if there is none.
     fn open(&self, path: &Path) -> io::Result<Self::File>;
 
-    /// Writes at the end of a file that was created.
+    /// Appends to a file that was created.
     ///
     /// # Errors
     /// See [`Disk::create`].
@@ -42,10 +42,10 @@ pub trait Disk {
     /// See [`Disk::create`].
     fn overwrite(&self, file: &mut Self::File, offset: u64, bytes: &[u8]) -> io::Result<()>;
 
-    /// Reads exactly so many bytes.
+    /// Reads exactly this many bytes.
     ///
     /// # Errors
-    /// See [`Disk::create`]; `UnexpectedEof` where there are fewer.
+    /// See [`Disk::create`]; `UnexpectedEof` if there are fewer.
     fn read(&self, file: &Self::File, offset: u64, bytes: &mut [u8]) -> io::Result<()>;
 
     /// The length of a file in bytes.
@@ -60,7 +60,7 @@ pub trait Disk {
     /// See [`Disk::create`].
     fn sync(&self, file: &mut Self::File) -> io::Result<()>;
 
-    /// Gives a file another name, in the place of one that may be there.
+    /// Renames a file, replacing any that exists.
     ///
     /// # Errors
     /// See [`Disk::create`].
@@ -72,7 +72,7 @@ pub trait Disk {
     /// See [`Disk::create`].
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
 
-    /// Reads a key file whole, with who else may read it.
+    /// Reads a whole key file, and whether others may read it.
     ///
     /// # Errors
     /// See [`Disk::create`].
@@ -85,15 +85,15 @@ pub trait Disk {
     fn remove(&self, path: &Path) -> io::Result<()>;
 }
 
-/// Where the service manager hands credentials over, if it does.
+/// The folder of the service manager's credentials, if there is one.
 fn credentials() -> Option<PathBuf> {
     std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)
 }
 
-/// Whether the group of a secret file, or others, may read or write it.
+/// Whether a secret file's group, or others, may read or write it.
 ///
-/// A credential of the service manager may be shown with bits of a group: they are the mask of an entry
-/// for the service's own user, and the folder is closed to all others.
+/// A credential of the service manager may have group bits: they are the mask of an ACL entry for the
+/// service's own user, and the folder is closed to everyone else.
 ///
 /// # Errors
 /// Those of the operating system.
@@ -106,8 +106,8 @@ pub fn is_open_to_others(file: &File, path: &Path) -> io::Result<bool> {
 /// The file system of the running system.
 pub struct SystemDisk;
 
-/// The service manager's credential of the file's name, where there is one: it goes before the file,
-/// which the service's user need not be able to read then.
+/// The service manager's credential with the file's name, if there is one: it takes precedence over the
+/// file, which the service's user then need not be able to read.
 pub fn credential_of(path: &Path) -> Option<PathBuf> {
     Some(credentials()?.join(path.file_name()?)).filter(|credential| credential.exists())
 }
@@ -116,7 +116,7 @@ impl Disk for SystemDisk {
     type File = File;
 
     fn create(&self, path: &Path) -> io::Result<File> {
-        // A file that is there keeps its mode, so it goes first.
+        // An existing file would keep its mode, so it is removed first.
         match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -160,7 +160,7 @@ impl Disk for SystemDisk {
         let path = credential_of(path).unwrap_or_else(|| path.to_owned());
         let file = File::open(&path)?;
         let others_may_read = is_open_to_others(&file, &path)?;
-        // A key is 32 bytes: nothing longer is read far, whatever the file is.
+        // A key is 32 bytes: at most 64 are read, whatever the file is.
         let mut bytes = Vec::with_capacity(64);
         file.take(64).read_to_end(&mut bytes)?;
         Ok(KeyFile { bytes, others_may_read })

@@ -1,16 +1,16 @@
-//! Why the store cannot be opened or written, each in one line with the remedy.
+//! Why the store cannot be opened or written, each on one line with the remedy.
 //!
-//! Holds paths and lengths; nothing of a key, of an account, of what was kept.
+//! Holds paths and lengths; nothing of a key, an account or the contents.
 
 use std::io;
 use std::path::PathBuf;
 
-/// What is the matter with the key file.
+/// What is wrong with the key file.
 #[derive(Debug, thiserror::Error)]
-pub enum KeyTrouble {
+pub enum KeyFileError {
     /// There is none.
     #[error(
-        "is missing; put the backup of this node's key there, or for a new node make one: \
+        "is missing; restore this node's key from a backup or, for a new node, create one: \
          head -c 32 /dev/urandom > FILE; chmod 600 FILE"
     )]
     Missing,
@@ -18,10 +18,10 @@ pub enum KeyTrouble {
     #[error("cannot be read: {0}")]
     Unreadable(io::Error),
     /// Group or others may read it.
-    #[error("others may read it; chmod 600 it, and replace the key if others could have read it")]
+    #[error("others can read it; chmod 600 it, and replace the key if others may have read it")]
     TooOpen,
     /// It is not 32 bytes long.
-    #[error("holds {0} bytes; a key is exactly 32 raw bytes, without a line end")]
+    #[error("has {0} bytes; a key is exactly 32 raw bytes, without a newline")]
     Length(usize),
 }
 
@@ -38,36 +38,36 @@ pub enum Step {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The key file.
-    #[error("store.key_file {}: {trouble}", path.display())]
+    #[error("store.key_file {}: {error}", path.display())]
     Key {
         /// The key file.
         path: PathBuf,
-        /// What is the matter with it.
-        trouble: KeyTrouble,
+        /// What is wrong with it.
+        error: KeyFileError,
     },
     /// The disk failed.
-    #[error("store {}: cannot be {}: {error}{}", path.display(), word(*step), hint(error))]
+    #[error("store {}: cannot be {}: {error}{}", path.display(), done(*step), hint(error))]
     Disk {
         /// The file.
         path: PathBuf,
         /// What was being done.
         step: Step,
-        /// What the disk said.
+        /// The disk's error.
         error: io::Error,
     },
-    /// The chain file says that there was a blob.
+    /// The chain file shows that there was a blob.
     #[error(
-        "store {}: the blob is missing, and its chain file says that there was one; put it back, or \
+        "store {}: the blob is missing, but its chain file shows that there was one; restore it, or \
          start once with --accept-loss", path.display()
     )]
     BlobMissing {
         /// The blob.
         path: PathBuf,
     },
-    /// Counters of an earlier process are there, and neither blob nor chain.
+    /// An earlier process's counters exist, but neither blob nor chain.
     #[error(
-        "store {}: blob and chain file are missing, but counters of an earlier process are there; put \
-         them back, or start once with --accept-loss", path.display()
+        "store {}: the blob and the chain file are missing, but counters of an earlier process exist; \
+         restore both, or start once with --accept-loss", path.display()
     )]
     CountersAlone {
         /// The blob.
@@ -75,7 +75,7 @@ pub enum StoreError {
     },
     /// There is a blob without its chain.
     #[error(
-        "store {}: the chain file is missing, without which the blob cannot be opened; put it back, or \
+        "store {}: the chain file is missing, and the blob cannot be opened without it; restore it, or \
          start once with --accept-loss", path.display()
     )]
     ChainMissing {
@@ -84,17 +84,17 @@ pub enum StoreError {
     },
     /// Neither slot of the chain file can be read.
     #[error(
-        "store {}: the chain file is damaged, and the blob cannot be opened without it; start once with \
-         --accept-loss", path.display()
+        "store {}: the chain file is damaged, and the blob cannot be opened without it; restore it, or \
+         start once with --accept-loss", path.display()
     )]
     ChainDamaged {
         /// The chain file.
         path: PathBuf,
     },
-    /// It does not begin as a blob does.
+    /// It does not begin like a blob.
     #[error(
-        "store {}: this is no blob of blindmeter; move it away, or start once with --accept-loss to \
-         overwrite it", path.display()
+        "store {}: not a blindmeter blob; move it away, or start once with --accept-loss to overwrite \
+         it", path.display()
     )]
     NotABlob {
         /// The blob.
@@ -102,19 +102,19 @@ pub enum StoreError {
     },
     /// A later version wrote it.
     #[error(
-        "store {}: its format is version {version}, this program reads version 1; install the version \
+        "store {}: has format version {version}, but this program reads version 1; install the version \
          that wrote it", path.display()
     )]
     Version {
         /// The blob.
         path: PathBuf,
-        /// The version that it says.
+        /// Its version.
         version: u16,
     },
     /// Another node's.
     #[error(
-        "store {}: this is the blob of another node; put this node's back, or set [node] name to the one \
-         it was written under", path.display()
+        "store {}: this is another node's blob; restore this node's, or set node.name to the name it was \
+         written under", path.display()
     )]
     OtherNode {
         /// The blob.
@@ -122,7 +122,7 @@ pub enum StoreError {
     },
     /// Another root key.
     #[error(
-        "store {}: {} is not the key that it was written with; put that key back, or start once with \
+        "store {}: {} is not the key it was written with; restore that key, or start once with \
          --accept-loss", path.display(), key_file.display()
     )]
     WrongKey {
@@ -132,38 +132,38 @@ pub enum StoreError {
         key_file: PathBuf,
     },
     /// Shorter than its capacity says.
-    #[error("store {}: the blob is cut short; put a whole one back, or start once with --accept-loss", path.display())]
+    #[error("store {}: the blob is cut short; restore a complete one, or start once with --accept-loss", path.display())]
     Truncated {
         /// The blob.
         path: PathBuf,
     },
-    /// Not as it was written.
-    #[error("store {}: the blob was altered; put the right one back, or start once with --accept-loss", path.display())]
+    /// It is not what was written.
+    #[error("store {}: the blob was altered; restore the right one, or start once with --accept-loss", path.display())]
     Altered {
         /// The blob.
         path: PathBuf,
     },
-    /// Blob and chain are of different closes.
+    /// Blob and chain belong to different closes.
     #[error(
-        "store {}: blob and chain file are of different times: one of them was put back from a copy; put \
-         the other of that time back as well, or start once with --accept-loss", path.display()
+        "store {}: the blob and the chain file are from different times: one was restored from a copy; \
+         restore the matching other one as well, or start once with --accept-loss", path.display()
     )]
     RolledBack {
         /// The blob.
         path: PathBuf,
     },
-    /// More accounts are in it than there is room for.
-    #[error("store.capacity: {} holds accounts up to number {needed}; set it to {needed} or more", path.display())]
+    /// It holds more accounts than there is room for.
+    #[error("store.capacity: {} needs room for {needed} accounts; set it to {needed} or more", path.display())]
     CapacityTooSmall {
         /// The blob.
         path: PathBuf,
-        /// The least capacity.
+        /// The smallest capacity that fits.
         needed: usize,
     },
 }
 
 impl StoreError {
-    /// True when `--accept-loss` goes past it: what was kept cannot be had.
+    /// True when `--accept-loss` overrides it: what was kept cannot be recovered.
     #[must_use]
     pub fn is_loss(&self) -> bool {
         !matches!(
@@ -172,14 +172,14 @@ impl StoreError {
         )
     }
 
-    /// True when the disk failed, and nothing is wrong with what it holds.
+    /// True when the disk failed, and nothing is wrong with its contents.
     #[must_use]
     pub fn is_disk(&self) -> bool {
-        matches!(self, Self::Disk { .. } | Self::Key { trouble: KeyTrouble::Unreadable(_), .. })
+        matches!(self, Self::Disk { .. } | Self::Key { error: KeyFileError::Unreadable(_), .. })
     }
 }
 
-fn word(step: Step) -> &'static str {
+fn done(step: Step) -> &'static str {
     match step {
         Step::Read => "read",
         Step::Write => "written",
@@ -191,10 +191,10 @@ fn hint(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; free some space",
         io::ErrorKind::ReadOnlyFilesystem => {
-            "; mount it writable, or add the folder to ReadWritePaths= of the unit"
+            "; mount it writable, or add the folder to ReadWritePaths= in the unit"
         }
-        io::ErrorKind::PermissionDenied => "; the folder and the files must belong to the daemon's user",
-        io::ErrorKind::NotFound => "; make its folder, for the daemon's user alone",
+        io::ErrorKind::PermissionDenied => "; make the daemon's user own the folder and the files",
+        io::ErrorKind::NotFound => "; create its folder, for the daemon's user only",
         _ => "",
     }
 }

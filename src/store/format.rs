@@ -1,8 +1,8 @@
-//! The blob: a header in the clear, then the head and the records in sealed chunks.
+//! The blob: a plaintext header, then the head and the records in sealed chunks.
 //!
-//! Its size depends on the capacity alone. Chunks follow the STREAM construction: the nonce ends
-//! with the chunk's number and whether it is the last, so that chunks cannot be left out, repeated
-//! or exchanged; the whole header is associated data of each.
+//! Its size depends only on the capacity. Chunks follow the STREAM construction: the nonce ends with the
+//! chunk's number and whether it is the last, so that chunks cannot be left out, repeated or swapped;
+//! the whole header is associated data of each.
 //!
 //! # Source
 //! draft-irtf-cfrg-xchacha-03; RFC 8439; Hoang, Reyhanitabar, Rogaway, Vizár: Online
@@ -30,18 +30,18 @@ const SEAL_BYTES: usize = 16;
 
 const MAGIC: &[u8; 8] = b"blindmtr";
 
-/// What stands in the clear before the chunks.
+/// The plaintext before the chunks.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Header {
     /// Format version.
     pub version: u16,
-    /// Accounts that there is room for.
+    /// How many accounts there is room for.
     pub capacity: u32,
-    /// Which node's it is.
+    /// The node it belongs to.
     pub node: [u8; 16],
-    /// Number of closes, and one.
+    /// Number of closes plus one.
     pub generation: u64,
-    /// Tells a wrong root key.
+    /// Detects a wrong root key.
     pub key_check: [u8; 16],
     /// Random, fresh at each save.
     pub nonce: [u8; 16],
@@ -62,7 +62,7 @@ impl Header {
         bytes
     }
 
-    /// Decodes a header; none when it does not begin as ours do.
+    /// Decodes a header; none if it does not begin like one.
     #[must_use]
     pub fn decode(bytes: &[u8; HEADER_BYTES]) -> Option<Self> {
         let part = |at: usize| bytes[at..].first_chunk::<16>().copied().unwrap_or_default();
@@ -88,14 +88,14 @@ fn plain_bytes(capacity: u32) -> u64 {
     HEAD_BYTES as u64 + slots(capacity) * RECORD_BYTES as u64
 }
 
-/// The size of a blob with room for so many accounts, in bytes.
+/// The size in bytes of a blob with room for this many accounts.
 #[must_use]
 pub fn blob_bytes(capacity: u32) -> u64 {
     let plain = plain_bytes(capacity);
     HEADER_BYTES as u64 + plain + plain.div_ceil(CHUNK_BYTES as u64) * SEAL_BYTES as u64
 }
 
-/// Seals chunks one after the other.
+/// Seals or opens chunks in order.
 struct Cipher {
     cipher: XChaCha20Poly1305,
     header: [u8; HEADER_BYTES],
@@ -136,8 +136,8 @@ impl Cipher {
     }
 }
 
-/// Writes a blob: the header, the head, and a record for each slot. At no time is more than one
-/// chunk of it in memory.
+/// Writes a blob: the header, the head, and a record for each slot. Never holds more than one chunk in
+/// memory.
 ///
 /// # Errors
 /// Those of the disk.
@@ -172,12 +172,12 @@ pub fn write<D: Disk>(
 pub enum Unreadable {
     /// The disk failed.
     Io(io::Error),
-    /// It is not as it was written.
+    /// It is not what was written.
     Altered,
 }
 
-/// Reads the chunks of a blob whose header and length were found good. What was handed over before
-/// an error is not to be used.
+/// Reads the chunks of a blob whose header and length have been checked. What was passed on before an
+/// error must not be used.
 ///
 /// # Errors
 /// When the disk fails, or a chunk is not what was sealed.

@@ -1,4 +1,4 @@
-//! What is kept at rest, as bytes: one head, one record for each slot.
+//! What is kept at rest, as bytes: one head, and one record for each slot.
 //!
 //! Holds no account name and no address: an account is a keyed tag. The layout is documented in
 //! docs/store-format.md; a change to it is a new format version.
@@ -12,13 +12,13 @@ use crate::node::rate_limits::{EXPORTED, RateLimitState, STAFF, Staff, Window};
 use crate::node::saved::{Head, Record};
 use crate::node::schedule::ScheduleState;
 
-/// Bytes of an encoded head, padding included: most of it is room for marks of exports.
+/// Bytes of an encoded head with padding; most of it is room for marks of exports.
 pub const HEAD_BYTES: usize = 5_120;
 
 /// Bytes of an encoded record.
 pub const RECORD_BYTES: usize = 113;
 
-/// Writes values one after the other.
+/// Writes values in order.
 struct Writer<'a>(&'a mut [u8]);
 
 impl Writer<'_> {
@@ -50,7 +50,7 @@ impl Writer<'_> {
         }
     }
 
-    /// A list in the room for `places` of its items, each `size` bytes: its length stands before it.
+    /// A list in room for `places` items of `size` bytes each, preceded by its length.
     fn list<T>(&mut self, items: &[T], places: usize, size: usize, put: impl Fn(&mut Self, &T)) {
         let count = items.len().min(places);
         self.bytes(&u16::try_from(count).unwrap_or(u16::MAX).to_le_bytes());
@@ -75,12 +75,12 @@ impl Writer<'_> {
     }
 }
 
-/// Reads them back. The caller has made sure of the length.
+/// Reads them back. The caller has checked the length.
 struct Reader<'a>(&'a [u8]);
 
 impl Reader<'_> {
     fn bytes<const N: usize>(&mut self) -> [u8; N] {
-        let (now, rest) = self.0.split_first_chunk().expect("the caller has made sure of the length");
+        let (now, rest) = self.0.split_first_chunk().expect("the caller has checked the length");
         self.0 = rest;
         *now
     }

@@ -1,4 +1,4 @@
-//! The root key and what is derived of it: the key of a blob, the key of the tags.
+//! The root key and the keys derived from it: that of a blob, and that of the tags.
 //!
 //! Keys are overwritten when they are dropped, and cannot be printed.
 //!
@@ -10,7 +10,7 @@ use crate::meter::tags::Tag;
 use blake3::Hasher;
 use zeroize::Zeroize;
 
-/// Bytes of every key.
+/// Length of every key, in bytes.
 pub const KEY_BYTES: usize = 32;
 
 /// A key.
@@ -36,7 +36,7 @@ impl Key {
         &self.0
     }
 
-    /// A key derived for one purpose from this one and what goes with it.
+    /// A key derived for one purpose from this one and `with`.
     fn derived(&self, purpose: &str, with: &[u8]) -> Self {
         let mut hasher = Hasher::new_derive_key(purpose);
         hasher.update(&self.0);
@@ -46,19 +46,19 @@ impl Key {
         key
     }
 
-    /// The key of a blob: K(n), of the root and the link of the chain.
+    /// The key of a blob: K(n), from the root and the link of the chain.
     #[must_use]
     pub fn of_blob(&self, link: &Self) -> Self {
         self.derived("blindmeter 2026-11 blob", &link.0)
     }
 
-    /// Sixteen bytes that tell a wrong root key from an altered blob, and nothing else.
+    /// Sixteen bytes that distinguish a wrong root key from an altered blob, and reveal nothing else.
     #[must_use]
     pub fn check(&self) -> [u8; 16] {
         half(self.derived("blindmeter 2026-11 key check", &[]).bytes())
     }
 
-    /// What makes tags of account names on this node.
+    /// Makes tags of account names on this node.
     #[must_use]
     pub fn tagger(&self, node: &str) -> Tagger {
         Tagger(self.derived("blindmeter 2026-11 account tag", node.as_bytes()))
@@ -70,7 +70,7 @@ impl Key {
 pub struct Tagger(Key);
 
 impl Tagger {
-    /// A tagger whose key lives as long as the process: where nothing is kept at rest.
+    /// A tagger whose key lives as long as the process, for when nothing is kept at rest.
     #[must_use]
     pub fn of_this_process(random: [u8; 16]) -> Self {
         let mut key = [0; KEY_BYTES];
@@ -87,7 +87,7 @@ impl Tagger {
     }
 }
 
-/// What binds files to a node: of the node's name, which is no secret.
+/// Binds files to a node: derived from the node's name, which is not secret.
 #[must_use]
 pub fn binding(node: &str) -> [u8; 16] {
     half(&blake3::derive_key("blindmeter 2026-11 node", node.as_bytes()))

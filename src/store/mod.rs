@@ -1,8 +1,8 @@
-//! The sealed store: one blob of fixed size, rewritten whole at a fixed cadence and at each close.
+//! The sealed store: one blob of fixed size, rewritten whole at a fixed interval and at each close.
 //!
-//! Flow of a save: the node's head and records -> [`format`] seals them under a key of the root key
+//! A save: the node's head and records -> [`format`] seals them under a key derived from the root key
 //! and the present link of the [`chain`] -> temporary name, fsync, rename, fsync of the folder.
-//! Holds no account name and no address; nothing but the cadence and the closes causes a write.
+//! Holds no account name and no address; only the interval and the closes cause writes.
 
 mod chain;
 pub mod disk;
@@ -11,13 +11,13 @@ pub mod format;
 pub mod image;
 pub mod keys;
 
-pub use errors::{KeyTrouble, Step, StoreError};
+pub use errors::{KeyFileError, Step, StoreError};
 
 use crate::meter::noise::Randomness;
 use crate::meter::slot::Slot;
 use crate::meter::tags::Tag;
 use crate::node::saved::{Head, Record};
-use chain::{Chain, Link};
+use chain::{Chain, ChainLink};
 use disk::Disk;
 use format::{HEADER_BYTES, Header, Unreadable, VERSION, blob_bytes};
 use keys::{KEY_BYTES, Key, Tagger};
@@ -25,25 +25,25 @@ use std::io;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroize;
 
-/// Where the store lies and whose it is.
+/// Where the store is, and whose.
 pub struct Settings {
-    /// The blob; the chain file lies beside it, with `.chain` at the end of its name.
+    /// The blob; the chain file is next to it, with `.chain` appended to its name.
     pub path: PathBuf,
     /// The root key: exactly 32 raw bytes, readable by nobody else.
     pub key_file: PathBuf,
     /// The node's name.
     pub node: String,
-    /// Accounts that there is room for.
+    /// How many accounts there is room for.
     pub capacity: usize,
 }
 
 /// What a start found.
 pub enum Opened {
-    /// No blob was ever kept here: there is none, and no chain file that says there was one.
+    /// No blob was ever kept here: there is none, and no chain file shows that there was one.
     First,
-    /// The image of the last save that succeeded.
+    /// The image of the last successful save.
     Resumed(Box<Head>),
-    /// Something that cannot be had any more, and the operator said so.
+    /// Something that cannot be recovered, and the operator accepted that.
     LossAccepted,
 }
 
@@ -55,28 +55,28 @@ pub struct Store<D, R> {
     capacity: u32,
     root: Key,
     chain: Chain,
-    /// The link of the blob that lies there.
-    present: Link,
-    /// The link of a close that was begun and not finished.
-    next: Option<Link>,
-    /// The chain file is to be made, not overwritten.
-    anew: bool,
+    /// The link of the present blob.
+    present: ChainLink,
+    /// The link of a close that was begun but not finished.
+    next: Option<ChainLink>,
+    /// The chain file must be created, not overwritten.
+    creates_chain: bool,
 }
 
 impl<D: Disk, R: Randomness> Store<D, R> {
-    /// Opens the store, and hands over each record of the image as it is read. Records that were
-    /// handed over before an error are not to be used.
+    /// Opens the store, and passes on each record of the image as it is read. Records passed on before an
+    /// error must not be used.
     ///
-    /// `remains`: counters of an earlier process of this node are there. `accept_loss`: go on anew
-    /// where something is missing or cannot be opened.
+    /// `counters_exist`: this node's counters from an earlier process exist. `accept_loss`: start from
+    /// zero if something is missing or cannot be opened.
     ///
     /// # Errors
-    /// Every way in which a blob cannot be what it should be; see [`StoreError`].
+    /// Every way in which a blob can be wrong; see [`StoreError`].
     pub fn open(
         disk: D,
         mut randomness: R,
         settings: Settings,
-        remains: bool,
+        counters_exist: bool,
         accept_loss: bool,
         record: impl FnMut(usize, Record),
     ) -> Result<(Self, Opened), StoreError> {
@@ -85,7 +85,7 @@ impl<D: Disk, R: Randomness> Store<D, R> {
         let chain = Chain::new(chain_path(&settings.path));
         let links = chain.read(&disk).map_err(|error| failed(chain.path(), Step::Read, error))?;
         let blob = Blob { disk: &disk, settings: &settings, root: &root };
-        let found = blob.find(chain.path(), links, remains).and_then(|found| match found {
+        let found = blob.find(chain.path(), links, counters_exist).and_then(|found| match found {
             None => Ok(None),
             Some((present, next, header, file)) => {
                 let head = blob.read(&file, &header, &present, record)?;
@@ -98,30 +98,31 @@ impl<D: Disk, R: Randomness> Store<D, R> {
             Err(error) if accept_loss && error.is_loss() => (None, None, Opened::LossAccepted),
             Err(error) => return Err(error),
         };
-        let anew = present.is_none();
+        let creates_chain = present.is_none();
         let present = present.unwrap_or_else(|| link(1, true, &mut randomness));
-        let mut store = Self { disk, randomness, settings, capacity, root, chain, present, next, anew };
-        store.settle()?;
+        let mut store =
+            Self { disk, randomness, settings, capacity, root, chain, present, next, creates_chain };
+        store.clean_up()?;
         Ok((store, opened))
     }
 
-    /// What makes the tags of accounts.
+    /// Makes the tags of accounts.
     #[must_use]
     pub fn tagger(&self) -> Tagger {
         self.root.tagger(&self.settings.node)
     }
 
-    /// Writes the image, as the cadence wants it. A close that could not be finished is finished.
+    /// Writes the image, at the fixed interval. Finishes a close that could not be finished before.
     ///
     /// # Errors
-    /// When the disk does not take it. The blob that lies there is the one before, or this one.
+    /// When writing fails. The blob on disk is then the previous one, or this one.
     pub fn save(&mut self, head: &Head, record: impl FnMut(usize) -> Record) -> Result<(), StoreError> {
         if let Some(next) = self.next.clone() {
             return self.finish_close(next, head, record);
         }
         let link = self.present.clone();
         self.write_blob(&link, head, record)?;
-        // After a close whose last step failed the file may hold the link before as well, and an older
+        // After a close whose last step failed, the file may still hold the previous link, and an older
         // blob would pass for this one.
         if self.present.fresh || self.chain.is_doubtful() {
             self.present.fresh = false;
@@ -135,7 +136,7 @@ impl<D: Disk, R: Randomness> Store<D, R> {
     /// # Errors
     /// See [`Store::save`], which finishes what failed here.
     pub fn save_close(&mut self, head: &Head, record: impl FnMut(usize) -> Record) -> Result<(), StoreError> {
-        // A pending link may have a blob under it already: it is never drawn again.
+        // A blob may already be sealed under a pending link, so it is kept, not drawn again.
         let next = match self.next.take() {
             Some(next) => next,
             None => link(self.present.generation + 1, false, &mut self.randomness),
@@ -146,7 +147,7 @@ impl<D: Disk, R: Randomness> Store<D, R> {
 
     fn finish_close(
         &mut self,
-        next: Link,
+        next: ChainLink,
         head: &Head,
         record: impl FnMut(usize) -> Record,
     ) -> Result<(), StoreError> {
@@ -154,20 +155,20 @@ impl<D: Disk, R: Randomness> Store<D, R> {
         self.write_blob(&next, head, record)?;
         self.present = next;
         self.next = None;
-        // What opened the old blob is gone with this.
+        // This removes what opened the old blob.
         self.write_chain(vec![self.present.clone()])
     }
 
-    /// After a start: makes the chain file hold what is in force, and nothing that opens an older
-    /// blob; removes what a save that was cut off left behind. What was found may be in the cache
-    /// alone, when the process before was killed: it is made durable before anybody acts on it.
-    fn settle(&mut self) -> Result<(), StoreError> {
-        if !self.anew {
+    /// After a start: makes the chain file hold what is in force, and nothing that opens an older blob;
+    /// removes what an interrupted save left behind. If the previous process was killed, what was found
+    /// may only be in the cache: it is made durable before anybody acts on it.
+    fn clean_up(&mut self) -> Result<(), StoreError> {
+        if !self.creates_chain {
             let found =
                 self.chain.sync(&self.disk).and_then(|()| self.disk.sync_folder(folder(&self.settings.path)));
             found.map_err(|error| failed(&self.settings.path, Step::Write, error))?;
         }
-        let links: Vec<Link> =
+        let links: Vec<ChainLink> =
             [Some(self.present.clone()), self.next.clone()].into_iter().flatten().collect();
         self.write_chain(links)?;
         match self.disk.remove(&temporary(&self.settings.path)) {
@@ -178,18 +179,18 @@ impl<D: Disk, R: Randomness> Store<D, R> {
         }
     }
 
-    fn write_chain(&mut self, links: Vec<Link>) -> Result<(), StoreError> {
-        let links: Vec<&Link> = links.iter().collect();
+    fn write_chain(&mut self, links: Vec<ChainLink>) -> Result<(), StoreError> {
+        let links: Vec<&ChainLink> = links.iter().collect();
         self.chain
-            .write(&self.disk, &links, self.anew)
+            .write(&self.disk, &links, self.creates_chain)
             .map_err(|error| failed(self.chain.path(), Step::Write, error))?;
-        self.anew = false;
+        self.creates_chain = false;
         Ok(())
     }
 
     fn write_blob(
         &mut self,
-        link: &Link,
+        link: &ChainLink,
         head: &Head,
         record: impl FnMut(usize) -> Record,
     ) -> Result<(), StoreError> {
@@ -208,23 +209,23 @@ impl<D: Disk, R: Randomness> Store<D, R> {
     }
 }
 
-/// A blob that may be there, and what it is to be opened with.
+/// A blob that may exist, and what opens it.
 struct Blob<'a, D> {
     disk: &'a D,
     settings: &'a Settings,
     root: &'a Key,
 }
 
-/// The link of the blob, the link of a close that was begun, the blob's header and file.
-type Found<F> = (Link, Option<Link>, Header, F);
+/// The link of the blob, the link of a close that was begun, and the blob's header and file.
+type Found<F> = (ChainLink, Option<ChainLink>, Header, F);
 
 impl<D: Disk> Blob<'_, D> {
     /// The blob and its link; none at a first start.
     fn find(
         &self,
         chain: &Path,
-        links: Option<Vec<Link>>,
-        remains: bool,
+        links: Option<Vec<ChainLink>>,
+        counters_exist: bool,
     ) -> Result<Option<Found<D::File>>, StoreError> {
         let path = || self.settings.path.clone();
         let file = match self.disk.open(&self.settings.path) {
@@ -232,11 +233,11 @@ impl<D: Disk> Blob<'_, D> {
             opened => Some(opened.map_err(|error| failed(&self.settings.path, Step::Read, error))?),
         };
         let Some(file) = file else {
-            let fresh = |links: &[Link]| links.iter().any(|link| link.fresh);
+            let fresh = |links: &[ChainLink]| links.iter().any(|link| link.fresh);
             return match links {
-                None if remains => Err(StoreError::CountersAlone { path: path() }),
+                None if counters_exist => Err(StoreError::CountersAlone { path: path() }),
                 None => Ok(None),
-                // A first start that was cut off before its first save.
+                // A first start that was interrupted before its first save.
                 Some(links) if fresh(&links) => Ok(None),
                 Some(_) => Err(StoreError::BlobMissing { path: path() }),
             };
@@ -248,13 +249,13 @@ impl<D: Disk> Blob<'_, D> {
         let header = self.header(&file)?;
         let at = links.iter().position(|link| link.generation == header.generation);
         let Some(at) = at else { return Err(StoreError::RolledBack { path: path() }) };
-        // A later link is of a close that was begun; an earlier one of a close that was finished
-        // but for its last step.
-        let present = Link { fresh: false, ..links[at].clone() };
+        // A later link belongs to a close that was begun, an earlier one to a close that lacks only its
+        // last step.
+        let present = ChainLink { fresh: false, ..links[at].clone() };
         Ok(Some((present, links.get(at + 1).cloned(), header, file)))
     }
 
-    /// The header, after everything that it alone tells was found good.
+    /// The header, after every check that it allows by itself.
     fn header(&self, file: &D::File) -> Result<Header, StoreError> {
         let path = self.settings.path.clone();
         let length = self.disk.length(file).map_err(|error| failed(&path, Step::Read, error))?;
@@ -280,13 +281,13 @@ impl<D: Disk> Blob<'_, D> {
         }
     }
 
-    /// The head; the records go to `record`, those of slots that there is no room for only if they
-    /// are in use, which is an error.
+    /// The head. The records go to `record`, except those of slots beyond the capacity, which must be
+    /// unused.
     fn read(
         &self,
         file: &D::File,
         header: &Header,
-        link: &Link,
+        link: &ChainLink,
         mut record: impl FnMut(usize, Record),
     ) -> Result<Head, StoreError> {
         let path = self.settings.path.clone();
@@ -335,15 +336,15 @@ fn random<const N: usize>(randomness: &mut impl Randomness) -> [u8; N] {
     bytes
 }
 
-fn link(generation: u64, fresh: bool, randomness: &mut impl Randomness) -> Link {
+fn link(generation: u64, fresh: bool, randomness: &mut impl Randomness) -> ChainLink {
     let mut bytes: [u8; KEY_BYTES] = random(randomness);
     let key = Key::new(bytes);
     bytes.zeroize();
-    Link { generation, fresh, key }
+    ChainLink { generation, fresh, key }
 }
 
-/// Puts a file in the place of another, durably: temporary name, fsync, rename, fsync of the
-/// folder. A file whose write or fsync failed is removed and never believed.
+/// Replaces a file durably: temporary name, fsync, rename, fsync of the folder. A file whose write or
+/// fsync failed is removed and never trusted.
 fn replace_file<D: Disk>(
     disk: &D,
     path: &Path,
@@ -354,7 +355,7 @@ fn replace_file<D: Disk>(
     let written = fill(&mut file).and_then(|()| disk.sync(&mut file));
     drop(file);
     if let Err(error) = written {
-        // It may be gone already; the next save puts another in its place.
+        // It may already be gone; the next save replaces it.
         let _ = disk.remove(&temporary);
         return Err(error);
     }
@@ -367,27 +368,27 @@ fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Whether a key file is there, is a key, and is readable by nobody else; for `check`.
+/// Whether a key file exists, is a key, and is closed to others; for `check`.
 ///
 /// # Errors
-/// What is the matter with it.
+/// What is wrong with it.
 pub fn check_key(path: &Path) -> Result<(), StoreError> {
     read_key(&disk::SystemDisk, path).map(drop)
 }
 
 /// Reads the root key.
 fn read_key(disk: &impl Disk, path: &Path) -> Result<Key, StoreError> {
-    let trouble = |trouble| StoreError::Key { path: path.to_owned(), trouble };
+    let failed = |error| StoreError::Key { path: path.to_owned(), error };
     let key = disk.read_key(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => trouble(KeyTrouble::Missing),
-        _ => trouble(KeyTrouble::Unreadable(error)),
+        io::ErrorKind::NotFound => failed(KeyFileError::Missing),
+        _ => failed(KeyFileError::Unreadable(error)),
     })?;
     if key.others_may_read {
-        return Err(trouble(KeyTrouble::TooOpen));
+        return Err(failed(KeyFileError::TooOpen));
     }
     let mut bytes = key.bytes;
     let root = <[u8; KEY_BYTES]>::try_from(bytes.as_slice()).map(Key::new);
     let length = bytes.len();
     bytes.zeroize();
-    root.map_err(|_| trouble(KeyTrouble::Length(length)))
+    root.map_err(|_| failed(KeyFileError::Length(length)))
 }

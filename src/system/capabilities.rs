@@ -1,6 +1,6 @@
-//! Which capabilities this process has in force, and how it lets go of them.
+//! Which capabilities this process has, and how it drops them.
 //!
-//! Must be called before any thread is made: capabilities belong to threads.
+//! Must be called before any thread is started: capabilities belong to threads.
 //!
 //! # Source
 //! capabilities(7).
@@ -8,10 +8,10 @@
 use caps::{CapSet, Capability, CapsHashSet};
 use std::io;
 
-/// What opening packet sockets needs.
+/// Needed to open packet sockets.
 pub const PACKET_SOCKETS: [Capability; 1] = [Capability::CAP_NET_RAW];
 
-/// What attaching the kernel's program needs.
+/// Needed to attach the kernel tap's program.
 pub const ATTACHING: [Capability; 2] = [Capability::CAP_BPF, Capability::CAP_NET_ADMIN];
 
 /// True when all of these are in the effective set.
@@ -20,7 +20,7 @@ pub fn has(wanted: &[Capability]) -> bool {
     wanted.iter().all(|capability| caps::has_cap(None, CapSet::Effective, *capability).unwrap_or(false))
 }
 
-/// Lets go of every capability but these, for good.
+/// Drops all other capabilities, for good.
 ///
 /// # Errors
 /// Those of capset(2).

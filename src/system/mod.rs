@@ -1,7 +1,7 @@
-//! The process towards the kernel: what it may do, where its memory goes, what it tells the service
-//! manager, how it speaks netlink.
+//! The process and the system it runs on: what it may do, where its memory goes, what it tells the
+//! service manager, how it talks netlink.
 //!
-//! System calls that concern the process itself live here. Nothing of traffic, and nobody's identity.
+//! System calls that concern the process itself belong here. Nothing about traffic or identities.
 
 pub mod allocator;
 pub mod capabilities;

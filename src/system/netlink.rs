@@ -1,4 +1,4 @@
-//! Requests to rtnetlink: attributes, one message, the kernel's word on it.
+//! Requests to rtnetlink: attributes, one message, the kernel's answer.
 //!
 //! Holds no address and no state.
 //!
@@ -8,17 +8,17 @@
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use std::io;
 
-/// NLM_F_REQUEST, and with NLM_F_ACK for what is answered with a word alone.
+/// NLM_F_REQUEST, and with NLM_F_ACK for a request that is only acknowledged.
 const REQUEST: u16 = 0x1;
 const REQUEST_ACK: u16 = 0x5;
 
 /// NLMSG_ERROR.
 const ERROR: u16 = 2;
 
-/// NLM_F_EXCL: fail where the object is there.
+/// NLM_F_EXCL: fail if the object exists.
 pub const EXCLUSIVE: u16 = 0x200;
 
-/// NLM_F_CREATE: make the object where it is not there.
+/// NLM_F_CREATE: create the object if it does not exist.
 pub const CREATE: u16 = 0x400;
 
 /// One attribute, padded to four bytes.
@@ -34,13 +34,13 @@ pub fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
     attribute
 }
 
-/// Text as the kernel takes it: with a zero at its end.
+/// Text as the kernel expects it: NUL-terminated.
 #[must_use]
 pub fn text(text: &str) -> Vec<u8> {
     [text.as_bytes(), &[0]].concat()
 }
 
-/// Sends one message of this type and waits for the kernel's word.
+/// Sends one message of this type and waits for the acknowledgement.
 ///
 /// # Errors
 /// What the kernel answers.
@@ -55,7 +55,7 @@ pub fn request(kind: u16, flags: u16, body: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Whether the kernel knows the object that a message of this type asks for.
+/// Whether the object that a message of this type asks for exists.
 #[must_use]
 pub fn exists(kind: u16, body: &[u8]) -> bool {
     let reply = ask(kind, REQUEST, body).unwrap_or_default();
@@ -63,7 +63,7 @@ pub fn exists(kind: u16, body: &[u8]) -> bool {
     answer.is_some_and(|answer| answer != ERROR)
 }
 
-/// Sends one message; the first message of the answer.
+/// Sends one message; returns the first message of the answer.
 fn ask(kind: u16, flags: u16, body: &[u8]) -> io::Result<Vec<u8>> {
     let length = u32::try_from(16 + body.len()).map_err(io::Error::other)?;
     let mut message = length.to_ne_bytes().to_vec();

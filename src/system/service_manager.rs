@@ -1,6 +1,6 @@
-//! What is said to the service manager: ready, reloading, stopping, alive. Nothing where there is none.
+//! Notifications to the service manager: ready, reloading, stopping, alive. Does nothing without one.
 //!
-//! Holds no state of the meter: a word and nothing else is said.
+//! Sends no state of the meter: the notification and nothing else.
 //!
 //! # Source
 //! sd_notify(3), sd_watchdog_enabled(3).
@@ -8,20 +8,20 @@
 use sd_notify::NotifyState;
 use std::time::Duration;
 
-/// Something that the service manager is told.
+/// A notification to the service manager.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Notification {
-    /// The start is done, or a reload.
+    /// A start or a reload is complete.
     Ready,
     /// A reload begins.
     Reloading,
-    /// The end begins.
+    /// The daemon is stopping.
     Stopping,
-    /// Every thread answers.
+    /// Every thread responds.
     Alive,
 }
 
-/// Tells the service manager. What it does not take is no matter of ours: it has its own time limits.
+/// Notifies the service manager. Errors are ignored: the manager has its own timeouts.
 pub fn notify(what: Notification) {
     let _ = match what {
         Notification::Ready => sd_notify::notify(&[NotifyState::Ready]),
@@ -32,9 +32,9 @@ pub fn notify(what: Notification) {
     };
 }
 
-/// How often the service manager wants to hear that we are alive: twice in each of its waits; none
-/// where it does not watch.
+/// How often to notify the service manager's watchdog: twice in each of its timeouts; none if there is
+/// no watchdog.
 #[must_use]
 pub fn watchdog_interval() -> Option<Duration> {
-    sd_notify::watchdog_enabled().map(|wait| wait / 2)
+    sd_notify::watchdog_enabled().map(|timeout| timeout / 2)
 }

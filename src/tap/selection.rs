@@ -60,7 +60,7 @@ pub fn choose(
         let hook = kernel::hook(hook)?;
         let mut kernel = load(hook)?;
         let attacher = kernel.attacher(hook).map_err(KernelError::System)?;
-        Ok((Chosen::Kernel(Box::new(kernel), attacher), hook.word()))
+        Ok((Chosen::Kernel(Box::new(kernel), attacher), hook.as_str()))
     };
     match backend {
         Backend::Kernel => {

@@ -2,7 +2,7 @@
 //! else is, and what looks like it and is harmless is not red.
 
 use blindmeter::config::Pattern;
-use blindmeter::doctor::{Clock, Daemon, Facts, Host, Place, State, Subject, Verdict, examine};
+use blindmeter::doctor::{ClockState, Daemon, Facts, Host, State, StoreLocation, Subject, Verdict, examine};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -81,12 +81,12 @@ impl Planted {
                     (5, "wg0".to_owned()),
                     (6, "tun3".to_owned()),
                 ],
-                clock: Clock::Synchronised,
+                clock: ClockState::Synchronised,
             },
             subject: Subject {
                 interfaces: ["wg0", "tun*"].map(Pattern::of_name).to_vec(),
-                store: Place::At(PathBuf::from("/var/lib/blindmeter")),
-                pin: Place::At(PathBuf::from("/sys/fs/bpf/blindmeter")),
+                store: StoreLocation::Folder(PathBuf::from("/var/lib/blindmeter")),
+                pin: StoreLocation::Folder(PathBuf::from("/sys/fs/bpf/blindmeter")),
                 daemon: Some(Daemon { pid: 7, uid: 990 }),
             },
         };
@@ -160,7 +160,7 @@ const FAULTS: [(u8, &str, Plant); 12] = [
     (11, "uid 1001", |host| {
         host.put("/etc/passwd", "root:x:0:0::/root:/bin/bash\neve:x:1001:1001::/home/eve:/bin/sh\n");
     }),
-    (12, "not synchronised", |host| host.facts.clock = Clock::Unsynchronised),
+    (12, "not synchronised", |host| host.facts.clock = ClockState::Unsynchronised),
 ];
 
 /// What resembles each of the twelve and voids nothing; the last word says how it ends.
@@ -196,8 +196,8 @@ const HARMLESS: [(u8, State, Plant); 12] = [
         host.put("/etc/passwd", "root:x:0:0::/root:/bin/bash\npg:x:101:101::/var/lib/pg:/bin/bash\n");
     }),
     (12, State::Note, |host| {
-        host.facts.clock = Clock::Unsynchronised;
-        host.subject.store = Place::Nowhere;
+        host.facts.clock = ClockState::Unsynchronised;
+        host.subject.store = StoreLocation::None;
     }),
 ];
 
@@ -274,11 +274,11 @@ fn what_cannot_be_read_is_never_passed_as_good() {
         host.put(&format!("{path}/"), "");
         let verdicts = host.examined();
         let said = &verdicts[number - 1];
-        assert!(said.state == State::Unknown && said.what.contains("not known"), "{path}: {}", said.what);
+        assert!(said.state == State::Unknown && said.what.contains("unknown: "), "{path}: {}", said.what);
         assert_eq!(said.remedy.as_deref(), Some("run as root"), "{path}");
     }
     let mut host = Planted::well_kept();
-    host.facts.clock = Clock::NotKnown("no".to_owned());
+    host.facts.clock = ClockState::Unknown("no".to_owned());
     assert_eq!(numbers(&host.examined(), State::Unknown), [12]);
     // From a PID namespace of its own it sees too few processes to say anything of collectors.
     let host = Planted::well_kept();

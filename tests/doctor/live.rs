@@ -153,7 +153,7 @@ fn an_interface_that_is_not_here_is_said_to_be_elsewhere() {
     site.configure("\"wg0\"", "\"wg0\", \"wg9\", \"vpns*\"");
     let report = examined(&namespace, &site);
     assert_eq!(report.state(8), "unknown");
-    assert_eq!(report.what(8), "not known: wg9 is not in this network namespace");
+    assert_eq!(report.what(8), "unknown: wg9 is not in this network namespace");
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn the_sandbox_is_told_by_the_daemon_to_those_it_answers() {
     command.args(identity(NOBODY)).arg(site.program_for_everybody());
     command.args(["doctor", "--json", "--config"]).arg(site.path("blindmeter.toml"));
     let refused = Report::of(&namespace.run(move || ended(command)));
-    assert_eq!(refused.json["sandbox"]["what"], "not known: this user may not ask the daemon");
+    assert_eq!(refused.json["sandbox"]["what"], "unknown: this user may not ask the daemon");
     site.command_as(NOBODY, &["doctor"]).failed(77, &["role"]);
     drop(daemon);
     site.command_as(Person { user: 0, ..NOBODY }, &["doctor"]).failed(69, &["no daemon answers"]);

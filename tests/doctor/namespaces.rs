@@ -82,7 +82,7 @@ fn a_well_kept_host_is_not_red() {
     assert_eq!(report.in_state("unknown"), [1, 2], "{}", report.text);
     for number in [1, 2] {
         // Nothing else was found: this is all that it says.
-        assert_eq!(report.what(number), "not known: processes outside this PID namespace are not seen");
+        assert_eq!(report.what(number), "unknown: processes outside this PID namespace are not visible");
     }
     for number in 3..=11 {
         assert_eq!(report.state(number), "ok", "{number}: {}", report.what(number));
@@ -101,7 +101,7 @@ fn a_well_kept_host_in_memory_mode_ends_with_0_whatever_its_clock() {
     let outcome = run(&site, "", "");
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
     assert!(!outcome.stdout.contains("VOID"), "{}", outcome.stdout);
-    assert!(outcome.stdout.contains("nothing that was seen voids the privacy claim; not known: 1, 2"));
+    assert!(outcome.stdout.contains("found nothing that voids the privacy claim; unknown: 1, 2"));
 }
 
 /// A program of this name that does nothing for a while.
@@ -269,5 +269,5 @@ fn the_text_shows_all_twelve_and_a_remedy_under_what_is_not_good() {
     }
     assert!(outcome.stdout.contains("\n      5  VOID     fs.suid_dumpable is 2"), "{}", outcome.stdout);
     assert!(lines.last().is_some_and(|line| line.starts_with("the privacy claim is void on this host: 5")));
-    assert!(outcome.stdout.contains("\nsandbox  unknown  not known: no daemon answers"));
+    assert!(outcome.stdout.contains("\nsandbox  unknown  unknown: no daemon answers"));
 }

@@ -1,5 +1,5 @@
 //! What of the sources each datum of the inventory stands for: the fields of a struct
-//! (`meter/ledger Line: period mark`), or names (`series`, `event`, `answer`, `map`, `file`).
+//! (`meter/ledger SlotEntry: period mark`), or names (`series`, `event`, `answer`, `map`, `file`).
 
 /// By the words of the datum in the table (`src/inventory/table.rs`).
 pub(crate) const COVERS: &[(&str, &[&str])] = &[
@@ -12,7 +12,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "prefixes of accounts: which slot owns which address, as each source says",
+        "prefixes of accounts: which slot owns which address, by source",
         &[
             "roster Roster: table elsewhere book",
             "roster Book: claims contradicted",
@@ -27,7 +27,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "slots that wait for another account, and slots known by their tag alone",
+        "slots waiting for another account, and slots known only by their tag",
         &["roster Book: capacity next resting free nameless"],
     ),
     (
@@ -42,9 +42,9 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         "bytes and packets of each account in the open epoch, exact",
         &[
             "meter/ledger Ledger: counters",
-            "meter/ledger Line: mark",
-            "meter/ledger Saved: line reading",
-            "meter/ledger Since: base given_away",
+            "meter/ledger SlotEntry: mark",
+            "meter/ledger SavedEntry: entry reading",
+            "meter/ledger SinceSave: base reassigned",
             "node Node: bases",
             "engine/checkpoint SavedSlots: readings",
         ],
@@ -52,15 +52,15 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
     (
         "bytes and packets of each account in the closed epochs of the period, exact",
         &[
-            "meter/ledger Ledger: lines",
-            "meter/ledger Line: period",
+            "meter/ledger Ledger: entries",
+            "meter/ledger SlotEntry: period",
             "node Node: ledger",
             "engine/checkpoint SavedSlots: lines",
         ],
     ),
-    ("the band of each account", &["node Node: bands", "engine/checkpoint SavedSlots: bands"]),
+    ("the usage band of each account", &["node Node: bands", "engine/checkpoint SavedSlots: bands"]),
     (
-        "sums of one epoch at its close, and what waits for a crowd",
+        "sums of one epoch at its close, and sums held back until the crowd is large enough",
         &[
             "meter/ledger Sealed: attributed clamped largest_up_bytes largest_down_bytes \
              active_accounts unattributed malformed lost",
@@ -72,7 +72,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "the release that is served, and the one that waits for its moment",
+        "the release being served, and the next one until it is due",
         &[
             "node Node: epochs",
             "meter/epoch Epochs: policy last sealed released",
@@ -83,7 +83,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "when epochs, refreshes and periods end: the node's own clocks, no user's",
+        "when epochs, refreshes and periods end: the node's own times, no user's",
         &[
             "node Node: clock schedule refresh_index refreshed_at period_index period_began_at \
              publish_at durable keeps",
@@ -93,7 +93,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "how often each member of staff asked today, which accounts were exported this week (keyed marks), and two counts of the period",
+        "how often each member of staff asked today, which accounts were exported this week (keyed marks), and two counts for the period",
         &[
             "node Node: limits",
             "node/rate_limits RateLimits: allowed state",
@@ -103,19 +103,19 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "keyed tags of accounts, and keys: the root key, the links of its chain, one for tags",
+        "keyed tags of accounts, and keys: the root key, the links of its chain, the key of the tags",
         &[
             "roster Roster: identity",
             "roster Identity: tag tags",
             "engine/checkpoint Checkpointer: store memory",
             "engine/checkpoint SavedSlots: tags",
-            "store/chain Link: generation fresh key",
+            "store/chain ChainLink: generation fresh key",
             "store/chain Chain: path doubtful",
             "engine/state State: tag",
         ],
     ),
     (
-        "interfaces: index, name, how many packets their own counters told of, when one was let go of",
+        "interfaces: index, name, and the packet counts of their own counters when metering stopped",
         &[
             "tap/worker Attachment: remembered serial index name source",
             "tap/interfaces InterfaceEntry: index name hardware passed",
@@ -135,7 +135,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "the state of taps, sources, saves, reloads and sandbox",
+        "the state of taps, sources, saves, reloads and the sandbox",
         &[
             "engine/state Health: taps sources close_ok store_ok reload_ok",
             "control/handler Handler: state",
@@ -146,12 +146,12 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "ring tap: headers of packets (40 bytes, up to 80 of a super-packet) in memory shared with the kernel",
+        "ring tap: packet headers (40 bytes, up to 80 for a super-packet) in memory shared with the kernel",
         &["tap/ring Ring: memory blocks walked", "tap/frame IpPacket: source destination bytes offset"],
     ),
     ("pnet tap: whole packets, one at a time", &["tap/pnet Side: receiver queued"]),
     (
-        "of those who may log in to /metrics: keyed digests of the names, hashes of the passwords, and keyed digests of one right credential a name and of the last sixteen wrong ones",
+        "log-ins to /metrics: keyed digests of the names, hashes of the passwords, and keyed digests of one right credential per name and of the last sixteen wrong ones",
         &[
             "publish/web/login LogIn: key rows cost failed",
             "publish/web/login Row: name hash proven",
@@ -159,7 +159,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "TLS: the private key and the certificates, and the keys of connections while they last; no session and no ticket",
+        "TLS: the private key and the certificates, and the keys of open connections; no sessions and no tickets",
         &["publish/web WebConfig: tls", "environment Secret: bytes others_may_read"],
     ),
     (
@@ -173,7 +173,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "kernel tap: keyed tags of the slots' accounts, and what names the memory",
+        "kernel tap: keyed tags of the slots' accounts, and what identifies the memory",
         &[
             "map: tags info",
             "tap/kernel/header Header: slots generation predecessor node layout pools",
@@ -182,7 +182,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "kernel tap: which slot owns which address: the roster's own map",
+        "kernel tap: which slot owns which address, which is the roster's own map",
         &[
             "map: owners hosts_v4 hosts_v6 routes_v4 routes_v6",
             "tap/kernel/owners KernelOwners: pools dense in_use tables entries",
@@ -191,7 +191,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "names of pins: a random number for maps and programs, the index of the interface for links; when each was made",
+        "names of pins: a random number for maps and programs, the interface index for links; when each was created",
         &["file: tap.pin"],
     ),
     (
@@ -200,7 +200,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
     ),
     ("the control socket", &["file: control.socket"]),
     (
-        "the sealed blob: all of an account's figures above under its keyed tag, bands, releases, limits, marks; one size whatever it holds",
+        "the sealed blob: each account's figures above under its keyed tag, bands, releases, limits, marks; its size never depends on its contents",
         &[
             "file: store.path",
             "node/saved Record: tag period mark reading band",
@@ -209,33 +209,33 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "the blob's header: version, capacity, which node, number of closes, a check of the key",
+        "the blob's header: version, capacity, node, number of closes, a check of the key",
         &["store/format Header: version capacity node generation key_check nonce"],
     ),
     (
-        "the chain file: the random link that the blob's key needs beside the root key",
+        "the chain file: the random link that the blob's key needs besides the root key",
         &["file: store.path.chain"],
     ),
     (
-        "the operator's own files: configuration, roster, root key, web configuration, certificates; read, never written",
+        "the operator's files: configuration, roster, root key, web configuration, certificates; read, never written",
         &["file: configuration"],
     ),
     (
-        "node totals of the last epoch, with noise (or coarse, as the mode says), and counts rounded up to powers of two",
+        "node totals of the last epoch, noisy or coarse depending on the mode, and counts rounded up to powers of two",
         &["series: blindmeter_epoch blindmeter_epoch_bytes blindmeter_epoch_unattributed_bytes \
              blindmeter_epoch_suppressed blindmeter_epoch_irregular_accounts \
              blindmeter_epoch_mass_event blindmeter_epoch_interrupted blindmeter_epoch_lost_packets \
              blindmeter_epoch_malformed_packets blindmeter_epoch_failed_attempts"],
     ),
     (
-        "the state of the daemon, by events that traffic cannot cause",
+        "the state of the daemon, which traffic cannot change",
         &[
             "series: blindmeter_build_info blindmeter_policy_info blindmeter_tap_attached blindmeter_roster_source_up \
              blindmeter_store_ok blindmeter_config_last_reload_successful",
         ],
     ),
     (
-        "one account's band and flags",
+        "one account's usage band and flags",
         &[
             "answer: Account",
             "control/reports AccountView: schema_version account band flags",
@@ -252,7 +252,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "the node's exact counts of the period",
+        "the node's exact totals of the period",
         &[
             "answer: Node",
             "control/reports NodeExport: schema_version attributed unattributed not_ip malformed lost",
@@ -260,7 +260,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "numbers about the roster; of sources that follow connections as of the last close, rounded up to 8",
+        "sizes of the roster; for sources that follow connections, as of the last close and rounded up to a multiple of 8",
         &[
             "answer: Counts",
             "control/protocol CountsReport: schema_version sources conflicts skipped_lines",
@@ -277,10 +277,10 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
             "control/protocol SourceState: source up",
         ],
     ),
-    ("how often bands were looked up and accounts exported since the period began", &["answer: Asked"]),
-    ("that something was done, or why not: repeats nothing of the request", &["answer: Done Error"]),
+    ("how many bands were looked up and accounts exported since the period began", &["answer: Asked"]),
+    ("that a request succeeded, or why not; repeats nothing of the request", &["answer: Done Error"]),
     (
-        "starts, stops, reloads, saves that fail, interfaces that are named, what is missing: nothing that traffic causes",
+        "starts, stops, reloads, failed saves, named interfaces, what is missing; nothing that traffic causes",
         &["event: LabBuild TapChosen NothingKept SandboxMissing MemoryStart FirstStart Resumed \
              ResumedWithoutCounters LossAccepted SaveFailed SaveRecovered InterfaceAwaited \
              InterfaceAttached InterfaceGone LinkTypeUnsupported InterfaceRefused UnknownRoleMember \

@@ -5,7 +5,7 @@ use crate::disk::{Fault, Random, SimulatedDisk};
 use blindmeter::clock::{Clock, Reading};
 use blindmeter::meter::band::Band;
 use blindmeter::meter::counters::Counters;
-use blindmeter::meter::ledger::{Line, Saved, Since};
+use blindmeter::meter::ledger::{SavedEntry, SinceSave, SlotEntry};
 use blindmeter::meter::noise::Randomness;
 use blindmeter::meter::policy::Policy;
 use blindmeter::meter::release::Release;
@@ -255,8 +255,8 @@ impl Machine {
             let randomness = Random(self.random.word());
             let (disk, adopted) = (self.disk.clone(), self.adopted);
             let opened = Store::open(disk, randomness, settings(), adopted, accept_loss, |_, record| {
-                let line = Line { period: record.period, mark: record.mark };
-                saved.push(Saved { line, reading: record.reading });
+                let entry = SlotEntry { period: record.period, mark: record.mark };
+                saved.push(SavedEntry { entry, reading: record.reading });
                 bands.push(record.band);
             });
             match opened {
@@ -276,7 +276,7 @@ impl Machine {
         }
     }
 
-    fn node(&mut self, opened: Opened, saved: &[Saved], bands: &[Band]) -> Node<Clocks, Draws> {
+    fn node(&mut self, opened: Opened, saved: &[SavedEntry], bands: &[Band]) -> Node<Clocks, Draws> {
         let draws = if self.silent { Draws::Silent(3) } else { Draws::Random(Random(self.random.word())) };
         let head: Box<Head> = match opened {
             Opened::Resumed(head) => head,
@@ -289,11 +289,11 @@ impl Machine {
         let same = head.memory == self.memory;
         let since = |slot: Slot| {
             let reading = saved.get(slot.index()).map(|saved| saved.reading);
-            Since { base: reading.filter(|_| same), given_away: false }
+            SinceSave { base: reading.filter(|_| same), reassigned: false }
         };
-        let lines = saved.iter().map(|saved| saved.line).collect();
+        let entries = saved.iter().map(|saved| saved.entry).collect();
         let readings: Vec<_> = saved.iter().map(|saved| saved.reading).collect();
-        let kept = (lines, readings.as_slice(), bands.to_vec());
+        let kept = (entries, readings.as_slice(), bands.to_vec());
         Node::resumed(self.policy, self.counters, self.clocks.clone(), draws, &head, kept, since)
     }
 

@@ -46,28 +46,32 @@ fn check_and_a_start_refuse_a_bad_file_by_its_line() {
     let half = &certificate[..certificate.len() / 2];
     let body: String = certificate.replace("MII", "AAA");
     for (file, text, expected) in [
-        ("server.crt", half, "not PEM; it may be written only in part"),
-        ("server.crt", "", "holds no certificate"),
-        ("server.crt", key, "holds no certificate"),
-        ("server.crt", &body, "its certificate 1 cannot be read"),
-        ("server.crt", &other.certificate, "is not the key of the certificate in cert_file"),
-        ("server.key", &other.key, "is not the key of the certificate in cert_file"),
-        ("server.key", &key[..key.len() / 2], "holds no private key"),
-        ("server.key", certificate, "holds no private key"),
+        ("server.crt", half, "not valid PEM; the file may be incomplete"),
+        ("server.crt", "", "contains no PEM certificate"),
+        ("server.crt", key, "contains no PEM certificate"),
+        ("server.crt", &body, "certificate 1 in it cannot be parsed"),
+        ("server.crt", &other.certificate, "does not match the certificate in cert_file"),
+        ("server.key", &other.key, "does not match the certificate in cert_file"),
+        ("server.key", &key[..key.len() / 2], "contains no PEM private key"),
+        ("server.key", certificate, "contains no PEM private key"),
         (
             "server.key",
             "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
-            "pass phrase",
+            "passphrase",
         ),
-        ("server.key", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "a kind of key"),
-        ("clients.crt", half, "not PEM; it may be written only in part"),
-        ("clients.crt", "nothing", "holds no certificate"),
+        (
+            "server.key",
+            "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+            "unsupported kind of key",
+        ),
+        ("clients.crt", half, "not valid PEM; the file may be incomplete"),
+        ("clients.crt", "nothing", "contains no PEM certificate"),
     ] {
         scene.replace_pair(&scene.pair);
         scene.replace("clients.crt", &scene.clients.pem());
         scene.replace(file, text);
         let key = match file {
-            _ if expected.contains("is not the key") => ("3:", "key_file"),
+            _ if expected.contains("does not match") => ("3:", "key_file"),
             "server.crt" => ("2:", "cert_file"),
             "server.key" => ("3:", "key_file"),
             _ => ("5:", "client_ca_file"),
@@ -85,7 +89,7 @@ fn check_and_a_start_refuse_a_bad_file_by_its_line() {
         if good {
             scene.site.command(&["check"]).succeeded();
         } else {
-            refused("mode", &["3:", "its group or others may read or write it; chmod 600 it"]);
+            refused("mode", &["3:", "its group or others can read or write it; chmod 600 it"]);
         }
     }
     for (at, file) in ["server.crt", "server.key", "clients.crt"].into_iter().enumerate() {
@@ -104,7 +108,8 @@ fn check_and_a_start_refuse_a_bad_file_by_its_line() {
 
 #[test]
 fn a_certificate_whose_time_is_over_or_has_not_come_is_a_warning() {
-    for (years, said) in [((2000, 2001), "has expired; renew it"), ((2099, 2100), "is not valid yet")] {
+    for (years, said) in [((2000, 2001), "expired certificate; renew it"), ((2099, 2100), "is not valid yet")]
+    {
         let scene = Scene::new(TLS);
         scene.replace_pair(&scene.authority.issue_for(Purpose::Server, years));
         let outcome = scene.site.command(&["check"]);
@@ -131,15 +136,17 @@ fn an_old_authority_of_clients_is_a_warning_too() {
     scene.replace("clients.crt", &scene.authority.issue_for(Purpose::Client, (2000, 2001)).certificate);
     let outcome = scene.site.command(&["check"]);
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("has expired") && names(&outcome.stderr, &scene.path("clients.crt")));
+    assert!(
+        outcome.stderr.contains("expired certificate") && names(&outcome.stderr, &scene.path("clients.crt"))
+    );
 }
 
 #[test]
 fn a_listener_that_others_reach_is_warned_of_as_far_as_it_is_open() {
     for (web, warning) in [
-        ("", Some("without TLS or log-in; listen on 127.0.0.1")),
-        (&*log_in(), Some("passwords pass in clear; add tls_server_config")),
-        (TLS, Some("with TLS and without log-in; add basic_auth_users")),
+        ("", Some("without TLS or a log-in; listen on 127.0.0.1")),
+        (&*log_in(), Some("passwords are sent unencrypted; add tls_server_config")),
+        (TLS, Some("with TLS but without a log-in; add basic_auth_users")),
         (&*[TLS, &log_in()].concat(), None),
         (MUTUAL, None),
     ] {
@@ -149,7 +156,7 @@ fn a_listener_that_others_reach_is_warned_of_as_far_as_it_is_open() {
         // In a namespace that nobody else is in.
         let daemon = scene.site.start_under(&["unshare", "--net"]);
         let said = daemon.said();
-        let lines: Vec<&str> = said.lines().filter(|line| line.contains("others can reach")).collect();
+        let lines: Vec<&str> = said.lines().filter(|line| line.contains("other hosts can reach")).collect();
         match warning {
             Some(warning) => assert!(lines.len() == 1 && lines[0].contains(warning), "{said}"),
             None => assert!(lines.is_empty(), "{said}"),

@@ -16,7 +16,7 @@ fn accepted(daemon: &Daemon<'_>) {
 
 fn refused(daemon: &Daemon<'_>, texts: &[&str]) -> String {
     let line = daemon.reload();
-    assert!(line.starts_with("blindmeter: reload refused, the old configuration stays: "), "{line}");
+    assert!(line.starts_with("blindmeter: reload refused, keeping the old configuration: "), "{line}");
     for text in texts {
         assert!(line.contains(text), "{text:?} is named: {line}");
     }
@@ -92,7 +92,7 @@ fn each_file_in_turn(owner: u32) {
     // The key: another one is refused until its certificate is there as well.
     let other = scene.authority.issue(Purpose::Server);
     scene.replace("server.key", &other.key);
-    let line = refused(&daemon, &["line 3: tls_server_config.key_file", "is not the key of the certificate"]);
+    let line = refused(&daemon, &["line 3: tls_server_config.key_file", "does not match the certificate"]);
     assert!(names(&line, &scene.path("server.key")), "{line}");
     assert_eq!(asks(&scene, port, &client), Some((200, der(&renewed))));
     scene.replace("server.crt", &other.certificate);
@@ -163,7 +163,7 @@ fn a_bad_file_is_refused_whole_and_the_old_certificate_is_served_on() {
             &*web("basic_auth_users: {canary: canary}"),
             "line 6: basic_auth_users: expected a bcrypt",
         ),
-        ("web.yml", &*web("rate_limit: {burst: 1}"), "line 6: rate_limit: not read"),
+        ("web.yml", &*web("rate_limit: {burst: 1}"), "line 6: rate_limit: not supported"),
     ] {
         // What is good of the same reload is not taken either.
         scene.replace("roster.csv", "prefix,account\n10.77.0.1,canary-one\n10.77.0.2,canary-two\n");
@@ -183,7 +183,7 @@ fn a_bad_file_is_refused_whole_and_the_old_certificate_is_served_on() {
         assert!(page.contains("\nblindmeter_config_last_reload_successful 1\n"), "{page}");
     }
     fs::set_permissions(scene.path("server.key"), Permissions::from_mode(0o644)).expect("ours");
-    refused(&daemon, &["line 3:", "its group or others may read or write it; chmod 600 it"]);
+    refused(&daemon, &["line 3:", "its group or others can read or write it; chmod 600 it"]);
     let said = daemon.said();
     for secret in [&scene.pair.key, &other.key, half] {
         let line = secret.lines().nth(1).expect("a line of base64");

@@ -1,13 +1,12 @@
-//! `blindmeter demo`: the whole product with no set-up, on real packets in a private namespace.
+//! `blindmeter demo`: the whole product without setup, on real packets in a private namespace.
 //!
-//! Its epochs of three seconds and its floors cannot be selected by any configuration; its
-//! accounts are synthetic. The listener is bound before the namespace is entered, so that a
-//! browser reaches it.
+//! No configuration can select its three-second epochs and its floors; its accounts are synthetic.
+//! The listener is bound before the namespace is entered, so that a browser can reach it.
 #![expect(clippy::disallowed_types, reason = "the demo's own listener has an address")]
 
+mod injector;
 mod namespace;
 mod screen;
-mod stage;
 mod traffic;
 
 use super::output::{self, VolumeReport};
@@ -24,10 +23,10 @@ use crate::meter::release::Release;
 use crate::publish::http;
 use crate::roster::address::Prefix;
 use clap::Args;
+use injector::Injector;
 use namespace::{DEVICE, PrivateNamespace};
-use screen::Look;
+use screen::View;
 use serde::Serialize;
-use stage::Injector;
 use std::io::IsTerminal;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -38,22 +37,22 @@ use traffic::{Crowd, Sent};
 /// Length of a demo's epoch.
 const EPOCH_SECONDS: u64 = 3;
 
-/// How often the table is drawn.
+/// How often the table is redrawn.
 const FRAME: Duration = Duration::from_millis(250);
 
 /// How to run the demo.
 #[derive(Args)]
 pub(super) struct Options {
-    /// Seconds to run; 0 runs until Ctrl-C
+    /// Seconds to run; 0 to run until Ctrl-C
     #[arg(long, default_value_t = 20)]
     seconds: u64,
-    /// Synthetic accounts, 12 to 60000
+    /// Number of synthetic accounts, 12 to 60000
     #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(12..=60_000))]
     accounts: u32,
-    /// Where /metrics is served; by default port 9776 of loopback, or a free one if it is taken
-    #[arg(long)]
+    /// Serve /metrics here; by default on loopback port 9776, or a free port if that is taken
+    #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
-    /// Print one closing report as JSON, and no table
+    /// Print only a final report, as JSON
     #[arg(long)]
     json: bool,
 }
@@ -74,8 +73,8 @@ struct Report {
 /// Runs the demo.
 ///
 /// # Errors
-/// A port that is taken (69), packets that could not be sent (74), or a count that does not equal
-/// what was sent (70).
+/// A port in use (69), packets that could not be sent (74), or counts that do not match what was
+/// sent (70).
 pub(super) fn run(options: &Options) -> Result<(), ExitError> {
     let listener = listener(options.listen)?;
     let address = listener.local_addr().map_err(|error| ExitError::new(ExitStatus::Io, error.to_string()))?;
@@ -83,7 +82,7 @@ pub(super) fn run(options: &Options) -> Result<(), ExitError> {
     let namespace = match namespace::enter() {
         Ok(namespace) => Some(namespace),
         Err(why) => {
-            output::complain(&format!("{why}: the same packets go to the tap in-process"));
+            output::error(&format!("{why}; feeding the packets to the tap in-process instead"));
             None
         }
     };
@@ -107,20 +106,21 @@ async fn perform(
     let engine = start(&config, prepared, crowd.roster(), false)?;
     let listener = tokio::net::TcpListener::from_std(listener).map_err(io)?;
     let serving = tokio::spawn(http::serve(listener, http::router(engine.state.pages())));
-    let mut outlet = match namespace {
+    let mut injector = match namespace {
         Some(namespace) => Injector::open(namespace).map_err(io)?,
         None => Injector::in_process(&engine),
     };
     let sent = Arc::new(Sent::new(&crowd));
     let generator = {
         let sent = Arc::clone(&sent);
-        let generate = move || crowd.send(&mut outlet, &sent);
+        let generate = move || crowd.send(&mut injector, &sent);
         std::thread::Builder::new().name("accounts".into()).spawn(generate).map_err(io)?
     };
     let (releases, seconds) = watch(options, &engine, &sent, &metrics_url).await?;
     sent.stop();
-    let generated =
-        generator.join().map_err(|_| ExitError::new(ExitStatus::Bug, "the generator ended early"))?;
+    let generated = generator
+        .join()
+        .map_err(|_| ExitError::new(ExitStatus::Bug, "the traffic generator stopped early"))?;
     generated.map_err(io)?;
     let _ = engine.state.change(Change::Quiesce).await;
     let totals = engine.state.node().node_totals();
@@ -165,10 +165,14 @@ fn conclude(report: &Report, json: bool) -> Result<(), ExitError> {
             report.seconds
         ))?;
     }
-    if exact { Ok(()) } else { Err(ExitError::new(ExitStatus::Bug, "counted is not what was sent")) }
+    if exact {
+        Ok(())
+    } else {
+        Err(ExitError::new(ExitStatus::Bug, "the counts do not match what was sent; please report this"))
+    }
 }
 
-/// Shows the demo until its time is over; returns how many epochs were released, and the seconds.
+/// Shows the demo until its time is up; returns the number of released epochs, and the seconds.
 async fn watch(
     options: &Options,
     engine: &Engine<System>,
@@ -183,13 +187,13 @@ async fn watch(
         output::note(&format!("metrics: {metrics_url}"));
     }
     let mut releases: Vec<Release> = Vec::new();
-    let look = |second: u64, releases: &[Release], once: bool| {
+    let show = |second: u64, releases: &[Release], once: bool| {
         let rows = sent.seconds.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let backend = engine.state.backend();
-        let look = Look { second, metrics_url, backend, releases, sent: &rows };
-        if once { screen::print(&look) } else { screen::draw(&look) }
+        let view = View { second, metrics_url, backend, releases, sent: &rows };
+        if once { screen::print(&view) } else { screen::draw(&view) }
     };
-    let show = async {
+    let running = async {
         loop {
             sleep(FRAME).await;
             let released = engine.state.node().released();
@@ -198,7 +202,7 @@ async fn watch(
             }
             let second = stopwatch.elapsed().as_secs();
             if live {
-                look(second, &releases, false)?;
+                show(second, &releases, false)?;
             }
             if options.seconds != 0 && second >= options.seconds {
                 return Ok(());
@@ -206,34 +210,34 @@ async fn watch(
         }
     };
     tokio::select! {
-        ended = show => ended?,
+        ended = running => ended?,
         () = engine.keep_time() => {}
         _ = tokio::signal::ctrl_c() => {}
     }
     let second = stopwatch.elapsed().as_secs();
     if !live && !options.json {
-        look(second, &releases, true)?;
+        show(second, &releases, true)?;
     }
     Ok((releases.len(), second))
 }
 
-fn listener(asked: Option<SocketAddr>) -> Result<TcpListener, ExitError> {
-    let usual = SocketAddr::from(([127, 0, 0, 1], 9776));
-    let bound = match asked {
+fn listener(requested: Option<SocketAddr>) -> Result<TcpListener, ExitError> {
+    let default = SocketAddr::from(([127, 0, 0, 1], 9776));
+    let bound = match requested {
         Some(address) => http::bind(&[address]),
-        None => http::bind(&[usual]).or_else(|_| http::bind(&[SocketAddr::from(([127, 0, 0, 1], 0))])),
+        None => http::bind(&[default]).or_else(|_| http::bind(&[SocketAddr::from(([127, 0, 0, 1], 0))])),
     }?;
     bound.into_iter().next().ok_or_else(|| ExitError::new(ExitStatus::Bug, "no listener"))
 }
 
 fn config(accounts: u32) -> Config {
-    let pool = |text: &str| Prefix::parse(text).expect("the demo's pools are good");
+    let pool = |text: &str| Prefix::parse(text).expect("the demo's pools are valid");
     let policy = Policy {
         profile: Profile::Demo,
         epoch_seconds: EPOCH_SECONDS,
         crowd: 10,
-        // Each of the demo's epochs spends an epsilon of 1, as one of 24 h does; the accounts are
-        // made up, and small, and so is the clamp.
+        // Each of the demo's epochs spends an epsilon of 1, as one of 24 h does. The accounts are
+        // synthetic and small, and so is the clamp.
         mode: Mode::Noisy(Noise {
             epsilon: Epsilon::of_billionths(DAY_SECONDS / EPOCH_SECONDS * 1_000_000_000),
             clamp_bytes: 2 << 20,
@@ -248,7 +252,7 @@ fn config(accounts: u32) -> Config {
         probe_account: None,
         pools: vec![pool("10.66.0.0/16"), pool("fd66::/112")],
         roster_file: None,
-        // The demo answers no control socket.
+        // The demo has no control socket.
         control_socket: std::path::PathBuf::new(),
         roles: Roles { roster: Vec::new(), support: Vec::new(), privacy: Vec::new() },
         policy: ComparablePolicy(policy),
@@ -256,7 +260,7 @@ fn config(accounts: u32) -> Config {
         web_config_file: None,
         capacity: accounts as usize,
         store: None,
-        // Nothing is kept beyond the demo.
+        // Nothing outlives the demo.
         pin: std::path::PathBuf::new(),
     }
 }

@@ -1,9 +1,9 @@
 //! A private network namespace with one tunnel device, for the demo. It ends with the process.
 //!
-//! Root enters a network namespace; an ordinary user enters a user namespace as well, where that
-//! is allowed. The device is a TUN, or a veth pair where /dev/net/tun may not be opened. IPv6 is
-//! switched off on it, so that the kernel adds no packet of its own to what the demo counts.
-//! Must be entered before any thread exists: a namespace belongs to a thread.
+//! Root enters a network namespace; an ordinary user also enters a user namespace, where that is
+//! allowed. The device is a TUN, or a veth pair where /dev/net/tun cannot be opened. IPv6 is disabled
+//! on it, so that the kernel adds no packets of its own to what the demo counts.
+//! Must be entered before any thread is started: a namespace belongs to a thread.
 //!
 //! # Source
 //! network_namespaces(7), user_namespaces(7); Documentation/networking/tuntap.rst; rtnetlink(7).
@@ -27,7 +27,7 @@ const CLIENTS: &str = "demo1";
 
 /// How packets get to the device.
 pub(super) enum Device {
-    /// A TUN: what is written arrives as from the clients; what the kernel sends is read here.
+    /// A TUN: what is written to it arrives as if from the clients; what the kernel sends is read from it.
     Tun(File),
     /// A veth pair: frames sent on `clients` arrive on the device.
     Veth {
@@ -44,31 +44,33 @@ pub(super) struct PrivateNamespace {
     pub index: u32,
 }
 
-/// Enters a namespace of its own and makes the device.
+/// Enters a new namespace and creates the device.
 ///
 /// # Errors
 /// One phrase that says what this system does not allow.
 pub(super) fn enter() -> Result<PrivateNamespace, String> {
-    isolate().map_err(|error| format!("no network namespace may be made ({error})"))?;
+    isolate().map_err(|error| format!("cannot create a network namespace ({error})"))?;
     for name in ["all", "default"] {
         let path = format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6");
         match fs::write(path, "1") {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(format!("IPv6 cannot be switched off in the namespace ({error})"));
+                return Err(format!("cannot disable IPv6 in the namespace ({error})"));
             }
-            // Where there is no such file the kernel has no IPv6.
+            // Without this file the kernel has no IPv6.
             _ => {}
         }
     }
     let device = match tun() {
         Ok(file) => Device::Tun(file),
         Err(tun_error) => {
-            veth().map_err(|error| format!("no TUN device ({tun_error}) and no veth pair ({error})"))?;
-            let clients = up(CLIENTS).map_err(|error| format!("{CLIENTS} cannot be set up ({error})"))?;
+            veth().map_err(|error| {
+                format!("cannot create a TUN device ({tun_error}) or a veth pair ({error})")
+            })?;
+            let clients = up(CLIENTS).map_err(|error| format!("cannot set up {CLIENTS} ({error})"))?;
             Device::Veth { clients }
         }
     };
-    let index = up(DEVICE).map_err(|error| format!("{DEVICE} cannot be set up ({error})"))?;
+    let index = up(DEVICE).map_err(|error| format!("cannot set up {DEVICE} ({error})"))?;
     Ok(PrivateNamespace { device, index })
 }
 
@@ -78,7 +80,7 @@ fn isolate() -> io::Result<()> {
     }
     let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
     unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET)?;
-    // user_namespaces(7): groups are mapped by an unprivileged process only after this.
+    // user_namespaces(7): an unprivileged process may map groups only after this.
     fs::write("/proc/self/setgroups", "deny")?;
     fs::write("/proc/self/uid_map", format!("0 {uid} 1"))?;
     fs::write("/proc/self/gid_map", format!("0 {gid} 1"))
@@ -100,7 +102,7 @@ fn tun() -> io::Result<File> {
     Ok(file)
 }
 
-/// Makes the pair [`DEVICE`] and [`CLIENTS`].
+/// Creates the pair [`DEVICE`] and [`CLIENTS`].
 fn veth() -> io::Result<()> {
     const NAME: u16 = 3;
     const LINK_INFO: u16 = 18;

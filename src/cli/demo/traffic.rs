@@ -1,9 +1,9 @@
 //! The demo's synthetic accounts: who is online when, how much they send, and the frames they send.
 //!
-//! Keeps what a live per-account exporter would have told a scraper: bytes per account and second.
-//! That is the very thing the product never keeps; it exists here alone, for the comparison.
+//! Keeps what a live per-account exporter would have revealed: bytes per account and second. That is
+//! the very thing the product never keeps; it exists only here, for comparison.
 
-use super::stage::Injector;
+use super::injector::Injector;
 use crate::clock::Stopwatch;
 use crate::meter::slot::Direction;
 use crate::roster::account::AccountName;
@@ -27,7 +27,7 @@ const UP_PACKETS: u64 = 120;
 /// Sessions are on or off for this many seconds at a time.
 const SESSION_SECONDS: u64 = 4;
 
-/// At most this many accounts are online at a time, whatever their number: it bounds the load.
+/// At most this many accounts are online at once, however many there are: it bounds the load.
 const ONLINE_AT_MOST: u64 = 40;
 
 /// Payload bytes of a packet to an account, and of one from it.
@@ -44,18 +44,18 @@ enum Behaviour {
 
 struct Account {
     name: String,
-    habit: Behaviour,
+    behaviour: Behaviour,
     up: Vec<u8>,
     down: Vec<u8>,
-    /// Hundredths of a packet that are due.
+    /// Hundredths of a packet due, up and down.
     due: [u64; 2],
 }
 
-/// What was sent, by account and second, and in all.
+/// What was sent, by account and second, and in total.
 pub(super) struct Sent {
     pub(super) packets: AtomicU64,
     pub(super) bytes: AtomicU64,
-    /// One row an account: its name, and bytes in each second.
+    /// One row per account: its name, and the bytes of each second.
     pub(super) seconds: Mutex<Vec<(String, Vec<u64>)>>,
     stop: AtomicBool,
 }
@@ -71,9 +71,9 @@ impl Sent {
         }
     }
 
-    /// Asks the generator to end after its step.
+    /// Asks the generator to end after its current step.
     pub(super) fn stop(&self) {
-        // Relaxed: nothing else is published by it; the thread is joined.
+        // Relaxed: it publishes nothing else; the thread is joined.
         self.stop.store(true, Ordering::Relaxed);
     }
 }
@@ -84,11 +84,11 @@ pub(super) struct Crowd {
 }
 
 impl Crowd {
-    /// So many accounts, every other one on IPv6; the first three behave oddly.
+    /// This many accounts, every other one on IPv6; the first three behave oddly.
     pub(super) fn new(count: u32) -> Self {
         let account = |number: u32| Account {
             name: format!("account-{:02}", number + 1),
-            habit: match number {
+            behaviour: match number {
                 0 => Behaviour::Surging,
                 1 => Behaviour::Flooding,
                 2 => Behaviour::Unanswered,
@@ -107,16 +107,16 @@ impl Crowd {
         rows.map(|(at, account)| {
             let number = u32::try_from(at).expect("the number of accounts is a u32");
             Row {
-                prefix: Prefix::parse(&address_text(number)).expect("the demo's addresses are good"),
-                account: AccountName::parse(&account.name).expect("the demo's names are good"),
+                prefix: Prefix::parse(&address_text(number)).expect("the demo's addresses are valid"),
+                account: AccountName::parse(&account.name).expect("the demo's names are valid"),
                 line: at + 1,
             }
         })
         .collect()
     }
 
-    /// Sends until it is told to stop. Returns the first error of a send.
-    pub(super) fn send(mut self, outlet: &mut Injector, sent: &Arc<Sent>) -> io::Result<()> {
+    /// Sends until told to stop. Returns the first error of a send.
+    pub(super) fn send(mut self, injector: &mut Injector, sent: &Arc<Sent>) -> io::Result<()> {
         let watch = Stopwatch::start();
         let online = u64::try_from(self.accounts.len()).unwrap_or(u64::MAX).min(ONLINE_AT_MOST);
         let count = self.accounts.len() as u64;
@@ -127,7 +127,7 @@ impl Crowd {
             step += 1;
             let second = u64::from(step) / 100;
             for (number, account) in self.accounts.iter_mut().enumerate() {
-                let bytes = account.step(number as u64, second, (online, count), outlet, sent)?;
+                let bytes = account.step(number as u64, second, (online, count), injector, sent)?;
                 let mut rows = sent.seconds.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 let row = &mut rows[number].1;
                 row.resize(usize::try_from(second).unwrap_or(0) + 1, 0);
@@ -147,7 +147,7 @@ impl Account {
         number: u64,
         second: u64,
         (online, count): (u64, u64),
-        outlet: &mut Injector,
+        injector: &mut Injector,
         sent: &Sent,
     ) -> io::Result<u64> {
         let rates = self.rates(number, second, online, count);
@@ -157,9 +157,9 @@ impl Account {
             let frame = if side == 0 { &self.up } else { &self.down };
             while self.due[side] >= 100 {
                 self.due[side] -= 100;
-                outlet.send(frame, direction)?;
+                injector.send(frame, direction)?;
                 bytes += frame.len() as u64;
-                // Relaxed: sums; read after the thread was joined, or for display.
+                // Relaxed: sums, read after the thread is joined or for display.
                 sent.packets.fetch_add(1, Ordering::Relaxed);
                 sent.bytes.fetch_add(frame.len() as u64, Ordering::Relaxed);
             }
@@ -170,7 +170,7 @@ impl Account {
     /// Packets per second, up and down, in this second of the demo.
     fn rates(&self, number: u64, second: u64, online: u64, count: u64) -> [u64; 2] {
         let usual = [UP_PACKETS, DOWN_PACKETS];
-        match self.habit {
+        match self.behaviour {
             Behaviour::Surging if second >= 8 => usual.map(|rate| rate * 4),
             Behaviour::Flooding if second >= 4 => [UP_PACKETS * 6, DOWN_PACKETS / 4],
             Behaviour::Unanswered if second >= 6 => [UP_PACKETS, 0],
@@ -180,7 +180,7 @@ impl Account {
     }
 }
 
-/// A session pattern that is fixed and looks like people: most are online most of the time.
+/// A fixed session pattern that looks like people: most are online most of the time.
 fn is_online(number: u64, second: u64, online: u64, count: u64) -> bool {
     let session = (second + number % SESSION_SECONDS) / SESSION_SECONDS;
     let mixed = (number * 31 + session).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
@@ -197,7 +197,7 @@ fn address_text(number: u32) -> String {
     }
 }
 
-/// An IP packet between the account and a host outside.
+/// An IP packet between the account and an outside host.
 fn packet(number: u32, direction: Direction) -> Vec<u8> {
     let host = u16::try_from(number + 2).expect("the demo has at most 60,000 accounts");
     let [high, low] = host.to_be_bytes();

@@ -177,12 +177,12 @@ fn a_lab_build_counts_and_refuses_nothing() {
 #[test]
 fn a_refusal_is_one_line_that_says_the_limit_and_when_it_is_over() {
     for (limit, limit_text, over) in [
-        (Limit::ShownAMinute(30), "30 accounts a minute", "next minute"),
-        (Limit::ShownADay(100), "100 accounts a day", "tomorrow, UTC"),
-        (Limit::ExportedADay(20), "20 accounts a day", "tomorrow, UTC"),
-        (Limit::ExportedAWeek, "once a week", "next Thursday on, 00:00 UTC"),
-        (Limit::WeekFull(512), "512 accounts a week", "next Thursday on, 00:00 UTC"),
-        (Limit::StaffFull(64), "64 members of staff", "tomorrow, UTC"),
+        (Limit::ShownAMinute(30), "30 accounts a minute", "in a minute"),
+        (Limit::ShownADay(100), "100 accounts a day", "tomorrow (UTC)"),
+        (Limit::ExportedADay(20), "20 accounts a day", "tomorrow (UTC)"),
+        (Limit::ExportedAWeek, "once a week", "from next Thursday, 00:00 UTC"),
+        (Limit::WeekFull(512), "512 accounts a week", "from next Thursday, 00:00 UTC"),
+        (Limit::StaffFull(64), "64 users", "tomorrow (UTC)"),
     ] {
         let text = limit.to_string();
         assert!(text.contains(limit_text) && text.contains(over) && !text.contains('\n'), "{text}");

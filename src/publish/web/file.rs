@@ -1,8 +1,8 @@
-//! The web configuration file in the exporter-toolkit's format: a text becomes a [`WebConfigFile`], or the
-//! line and the key of what is wrong with it and what to write instead.
+//! The web configuration file in the exporter-toolkit's format: text becomes a [`WebConfigFile`], or an
+//! error with the line, the key, what is wrong and what to write instead.
 //!
-//! Reads no other file. Errors repeat no name, hash or value; an unknown key may be a name that slipped
-//! out of its table, so it is not repeated either.
+//! Reads no other file. Errors repeat no name, hash or value; an unknown key may be a misplaced user
+//! name, so it is not repeated either.
 
 use super::WebError;
 use super::yaml::{self, Entry, Node, Value};
@@ -16,7 +16,7 @@ use rustls::{CipherSuite, NamedGroup};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-/// What a web configuration file says.
+/// The contents of a web configuration file.
 pub struct WebConfigFile {
     pub(super) tls: Option<Tls>,
     pub(super) users: Vec<User>,
@@ -27,17 +27,17 @@ pub struct WebConfigFile {
 pub(super) struct Tls {
     pub(super) certificate: Named,
     pub(super) key: Named,
-    /// Whose certificates a client must show.
+    /// The authorities that must have signed a client's certificate.
     pub(super) client_ca: Option<Named>,
     pub(super) oldest: Version,
     pub(super) newest: Version,
-    /// Of TLS 1.2, in order of preference; none for all.
+    /// Cipher suites of TLS 1.2, in order of preference; none for all.
     pub(super) suites: Option<Vec<CipherSuite>>,
     pub(super) groups: Option<Vec<NamedGroup>>,
     pub(super) prefers_own_order: bool,
 }
 
-/// A file that is named on a line.
+/// A file named on a line.
 pub(super) struct Named {
     pub(super) key: &'static str,
     pub(super) path: PathBuf,
@@ -50,23 +50,23 @@ pub(super) enum Version {
     Tls13,
 }
 
-/// A line of `basic_auth_users`. Not to be printed.
+/// A line of `basic_auth_users`. Must not be printed.
 pub(super) struct User {
     pub(super) name: Zeroizing<String>,
     pub(super) hash: Zeroizing<String>,
 }
 
-/// Log-ins that are read: each is compared with at every request.
+/// Most log-ins: every request is compared with each.
 const USERS: usize = 64;
 
-/// Costs of bcrypt that are read: 4 is its least; a check of cost 14 takes about a second, and a
-/// scrape has ten.
+/// Accepted costs of bcrypt: 4 is its minimum; a check of cost 14 takes about a second, and a scrape has
+/// ten.
 const COSTS: std::ops::RangeInclusive<u32> = 4..=14;
 
 const KNOWN: &str = "tls_server_config, http_server_config, basic_auth_users";
 
 impl WebConfigFile {
-    /// The files that it names.
+    /// The files it names.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         let tls = self.tls.iter();
         let named = tls.flat_map(|tls| [Some(&tls.certificate), Some(&tls.key), tls.client_ca.as_ref()]);
@@ -74,7 +74,7 @@ impl WebConfigFile {
     }
 }
 
-/// Reads a text whose relative paths begin in this folder.
+/// Parses text whose relative paths start in this folder.
 pub(super) fn parse(text: &str, folder: &Path) -> Result<WebConfigFile, WebError> {
     let mut file = WebConfigFile { tls: None, users: Vec::new(), headers: Vec::new() };
     for entry in table(yaml::read(text)?, "the file")? {
@@ -83,8 +83,8 @@ pub(super) fn parse(text: &str, folder: &Path) -> Result<WebConfigFile, WebError
             "http_server_config" => file.headers = http(entry.node)?,
             "basic_auth_users" => file.users = users(entry.node)?,
             "rate_limit" => {
-                let what = "rate_limit: not read: pages come out of memory, and connections and log-ins are \
-                            bounded already; remove it";
+                let what = "rate_limit: not supported, since connections and log-ins are bounded already; \
+                            remove it";
                 return Err(WebError::new(entry.line, what));
             }
             _ => return Err(unknown(entry.line, KNOWN)),
@@ -94,23 +94,23 @@ pub(super) fn parse(text: &str, folder: &Path) -> Result<WebConfigFile, WebError
 }
 
 fn unknown(line: usize, known: &str) -> WebError {
-    WebError::new(line, format!("an unknown key, or one that is indented wrongly; known here: {known}"))
+    WebError::new(line, format!("unknown key, or wrong indentation; expected one of: {known}"))
 }
 
 fn table(node: Node, what: &str) -> Result<Vec<Entry>, WebError> {
     match node.value {
         Value::Table(entries) => Ok(entries),
         Value::Nothing => Ok(Vec::new()),
-        _ => Err(WebError::new(node.line, format!("{what}: expected a table of keys and values"))),
+        _ => Err(WebError::new(node.line, format!("{what}: expected a mapping of keys to values"))),
     }
 }
 
-/// A text; none where nothing stands, as the toolkit reads an empty one.
+/// A string; none if it is missing or empty, as in the toolkit.
 fn text(node: Node, key: &str) -> Result<Option<String>, WebError> {
     match node.value {
         Value::Text { text, .. } => Ok(Some(text).filter(|text| !text.is_empty())),
         Value::Nothing => Ok(None),
-        _ => Err(WebError::new(node.line, format!("{key}: expected a text"))),
+        _ => Err(WebError::new(node.line, format!("{key}: expected a string"))),
     }
 }
 
@@ -122,7 +122,7 @@ fn truth(node: &Node, key: &str) -> Result<bool, WebError> {
     }
 }
 
-/// The words of a list, each found among those that are known; none for an empty one.
+/// The words of a list, each of which must be known; none for an empty list.
 fn words<T: Copy>(node: Node, key: &str, known: &[(&str, Option<T>)]) -> Result<Option<Vec<T>>, WebError> {
     let items = match node.value {
         Value::List(items) => items,
@@ -138,7 +138,7 @@ fn words<T: Copy>(node: Node, key: &str, known: &[(&str, Option<T>)]) -> Result<
             Some((_, value)) => found.extend(*value),
             None => {
                 let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-                let what = format!("{key}: not supported; choose among {}", names.join(", "));
+                let what = format!("{key}: not supported; choose from {}", names.join(", "));
                 return Err(WebError::new(line, what));
             }
         }
@@ -172,33 +172,35 @@ fn tls(entry: Entry, folder: &Path) -> Result<Option<Tls>, WebError> {
             other => return Err(refused_of_tls(other, line)),
         }
     }
-    let missing = |key: &str| WebError::new(line, format!("tls_server_config.{key}: missing; name the file"));
+    let missing = |key: &str| WebError::new(line, format!("tls_server_config.{key}: missing; add it"));
     let certificate = certificate.ok_or_else(|| missing("cert_file"))?;
     let key = key.ok_or_else(|| missing("key_file"))?;
     if asks_clients && client_ca.is_none() {
         return Err(missing("client_ca_file"));
     }
     if let Some(unused) = client_ca.as_ref().filter(|_| !asks_clients) {
-        let what = "tls_server_config.client_ca_file: nobody is asked for a certificate; add \
-                    client_auth_type: RequireAndVerifyClientCert";
+        let what = "tls_server_config.client_ca_file: unused, since clients are not asked for a \
+                    certificate; add client_auth_type: RequireAndVerifyClientCert";
         return Err(WebError::new(unused.line, what));
     }
     if oldest > newest {
-        return Err(WebError::new(line, "tls_server_config: min_version is above max_version"));
+        return Err(WebError::new(line, "tls_server_config: min_version is above max_version; lower it"));
     }
     Ok(Some(Tls { certificate, key, client_ca, oldest, newest, suites, groups, prefers_own_order }))
 }
 
-/// Keys of the toolkit that are not read, by their names; and those that nobody knows.
+/// Keys of the toolkit that are not supported, by name, and unknown ones.
 fn refused_of_tls(key: &str, line: usize) -> WebError {
     let instead = match key {
-        "cert" => "cert: PEM in this file is not read; write it to a file and name that in cert_file",
-        "key" => "key: a key has a file of its own, of mode 0600; name that in key_file",
+        "cert" => "cert: inline PEM is not supported; put it in a file and name that in cert_file",
+        "key" => {
+            "key: an inline key is not supported; put it in a file with mode 0600 and name that in key_file"
+        }
         "client_ca" => {
-            "client_ca: PEM in this file is not read; write it to a file and name that in client_ca_file"
+            "client_ca: inline PEM is not supported; put it in a file and name that in client_ca_file"
         }
         "client_allowed_sans" => {
-            "client_allowed_sans: not read; give the clients that may a CA of their own, in client_ca_file"
+            "client_allowed_sans: not supported; use a separate CA for permitted clients, in client_ca_file"
         }
         _ => {
             return unknown(
@@ -225,7 +227,7 @@ fn client_auth(node: Node) -> Result<bool, WebError> {
         Some(
             "RequestClientCert" | "RequireClientCert" | "RequireAnyClientCert" | "VerifyClientCertIfGiven",
         ) => {
-            let what = "lets in clients without a certificate, or one that nobody signed; write RequireAndVerifyClientCert";
+            let what = "admits clients without a verified certificate; use RequireAndVerifyClientCert";
             Err(WebError::new(line, format!("{key}: {what}")))
         }
         Some(_) => {
@@ -241,9 +243,10 @@ fn version(node: Node, key: &str) -> Result<Option<Version>, WebError> {
         None => Ok(None),
         Some("TLS12") => Ok(Some(Version::Tls12)),
         Some("TLS13") => Ok(Some(Version::Tls13)),
-        Some("TLS10" | "TLS11") => {
-            Err(WebError::new(line, format!("{key}: not supported, it is broken; write TLS12 or TLS13")))
-        }
+        Some("TLS10" | "TLS11") => Err(WebError::new(
+            line,
+            format!("{key}: not supported, since it is insecure; use TLS12 or TLS13"),
+        )),
         Some(_) => Err(WebError::new(line, format!("{key}: expected TLS12 or TLS13"))),
     }
 }
@@ -267,21 +270,21 @@ const SUITES: [(&str, Option<CipherSuite>); 9] = [
     ("TLS_CHACHA20_POLY1305_SHA256", None),
 ];
 
-/// A set: which of them is taken is the client's choice.
+/// A set: the client chooses among them.
 const GROUPS: [(&str, Option<NamedGroup>); 3] = [
     ("X25519", Some(NamedGroup::X25519)),
     ("CurveP256", Some(NamedGroup::secp256r1)),
     ("CurveP384", Some(NamedGroup::secp384r1)),
 ];
 
-/// The fixed headers; nothing else can be said of a server that speaks HTTP/1.1 alone.
+/// The fixed headers; there is nothing else to configure on a server that speaks only HTTP/1.1.
 fn http(node: Node) -> Result<Vec<(HeaderName, HeaderValue)>, WebError> {
     let mut headers = Vec::new();
     for entry in table(node, "http_server_config")? {
         match entry.key.as_str() {
             "http2" => {
                 if truth(&entry.node, "http_server_config.http2")? {
-                    let what = "http_server_config.http2: HTTP/1.1 alone is spoken here; write false";
+                    let what = "http_server_config.http2: only HTTP/1.1 is supported; set it to false";
                     return Err(WebError::new(entry.line, what));
                 }
             }
@@ -296,7 +299,7 @@ fn http(node: Node) -> Result<Vec<(HeaderName, HeaderValue)>, WebError> {
     Ok(headers)
 }
 
-/// Headers that the toolkit lets through, with the values that it allows; none for any.
+/// Headers that the toolkit accepts, with the values it allows; none for any.
 const HEADERS: [(&str, HeaderName, &[&str]); 5] = [
     ("Content-Security-Policy", CONTENT_SECURITY_POLICY, &[]),
     ("X-Frame-Options", X_FRAME_OPTIONS, &["deny", "sameorigin"]),
@@ -316,14 +319,14 @@ fn header(entry: Entry) -> Result<Option<(HeaderName, HeaderValue)>, WebError> {
     }
     match HeaderValue::try_from(value) {
         Ok(value) => Ok(Some((header.clone(), value))),
-        Err(_) => Err(WebError::new(entry.line, format!("{key}: not a value that a header may have"))),
+        Err(_) => Err(WebError::new(entry.line, format!("{key}: not a valid header value"))),
     }
 }
 
 fn users(node: Node) -> Result<Vec<User>, WebError> {
     let entries = table(node, "basic_auth_users")?;
     if let Some(entry) = entries.get(USERS) {
-        let what = format!("basic_auth_users: {USERS} at the most; use client certificates for more");
+        let what = format!("basic_auth_users: at most {USERS} users; use client certificates for more");
         return Err(WebError::new(entry.line, what));
     }
     entries.into_iter().map(user).collect()
@@ -335,7 +338,7 @@ fn user(entry: Entry) -> Result<User, WebError> {
     if entry.key.is_empty()
         || entry.key.contains(|character: char| character == ':' || character.is_control())
     {
-        return refuse("a name is not empty, and has no colon and no control character");
+        return refuse("a name must not be empty or contain a colon or a control character");
     }
     let hash = Zeroizing::new(text(entry.node, "basic_auth_users")?.unwrap_or_default());
     let known = ["$2a$", "$2b$", "$2y$"].iter().any(|kind| hash.starts_with(kind));
@@ -343,8 +346,8 @@ fn user(entry: Entry) -> Result<User, WebError> {
         Ok(parts) if known && COSTS.contains(&parts.get_cost()) => {
             Ok(User { name: Zeroizing::new(entry.key), hash })
         }
-        Ok(_) if known => refuse("the cost is 4 to 14; make the hash anew: htpasswd -nBC 12 \"\""),
-        _ => refuse("expected a bcrypt hash, like $2y$12$...; make it with: htpasswd -nBC 12 \"\""),
+        Ok(_) if known => refuse("the cost must be 4 to 14; make a new hash with: htpasswd -nBC 12 \"\""),
+        _ => refuse("expected a bcrypt hash, like $2y$12$...; make one with: htpasswd -nBC 12 \"\""),
     }
 }
 

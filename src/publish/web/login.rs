@@ -1,8 +1,8 @@
 //! Log-in by name and password (RFC 7617): who may see the pages.
 //!
-//! Holds no name and no password: names are keyed digests, and so are the one credential of each name
-//! that was found to be right, and the last few that failed. What a stranger may cost the node is
-//! bounded: one check at a time, and a rest after each that failed.
+//! Holds no name and no password: names are keyed digests, and so are the one right credential of each
+//! name and the last few wrong ones. What guessing can cost the node is bounded: one check at a time,
+//! and a pause after each that failed.
 
 use super::file::User;
 use crate::clock::{Stopwatch, sleep};
@@ -18,19 +18,19 @@ use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use zeroize::{Zeroize, Zeroizing};
 
-/// Checks at a time, whatever is asked.
+/// Checks at a time.
 const CHECKS: usize = 1;
 
-/// Log-ins that wait for a check, whatever becomes of their connections; further ones wait for a place,
-/// as long as their connections last.
+/// Log-ins that wait for a check even if their connections are closed; further ones wait for a place as
+/// long as their connections last.
 const PLACES: usize = 16;
 
-/// Credentials that failed and are known.
+/// Failed credentials that are remembered.
 const FAILED: usize = 16;
 
-/// After a check that failed nothing is checked for so many times as long as it took: whoever guesses
-/// gets a quarter of one processor at the most.
-const REST: u32 = 3;
+/// After a failed check, nothing is checked for this many times as long as it took: guessing gets at
+/// most a quarter of one processor.
+const PAUSE: u32 = 3;
 
 /// For work whose result is thrown away.
 const SALT: [u8; 16] = *b"the same for all";
@@ -46,28 +46,28 @@ pub(super) struct LogIn {
     cost: u32,
     places: Arc<Semaphore>,
     turns: Arc<Semaphore>,
-    /// Credentials that failed last, so that a scraper with a wrong password costs one check as well.
+    /// The last failed credentials, so that a scraper with a wrong password also costs only one check.
     failed: Mutex<VecDeque<Digest>>,
 }
 
 struct Row {
     name: Digest,
     hash: Zeroizing<String>,
-    /// The credential that was right, so that a scraper costs one check and not one a scrape.
+    /// The credential that was right, so that a scraper costs one check, not one per scrape.
     proven: Mutex<Option<Digest>>,
 }
 
-/// What a request carries; gone from memory with it.
+/// The credential of a request; wiped when the request ends.
 struct Credential {
     text: Zeroizing<Vec<u8>>,
     colon: usize,
 }
 
 impl LogIn {
-    /// Log-ins of these users; none where there are none.
+    /// Log-ins of these users; none without users.
     ///
-    /// Goes on from the log-ins before a reload: what was proven stays proven for a name whose hash is
-    /// the same, and a check that is under way keeps its turn.
+    /// Takes over from the log-ins before a reload: what was proven stays proven for a name whose hash
+    /// is unchanged, and a check under way keeps its turn.
     pub(super) fn of(users: &[User], before: Option<&Self>) -> Option<Self> {
         let key = before.map_or_else(random_key, |before| before.key);
         let row = |user: &User| {
@@ -82,7 +82,7 @@ impl LogIn {
             None => (Arc::new(Semaphore::new(PLACES)), Arc::new(Semaphore::new(CHECKS))),
             Some(before) => (Arc::clone(&before.places), Arc::clone(&before.turns)),
         };
-        // What failed may be right by the new file.
+        // What failed before may be right in the new file.
         Some(Self { key, rows, cost, places, turns, failed: Mutex::default() })
     }
 
@@ -91,7 +91,7 @@ impl LogIn {
         self.rows.len()
     }
 
-    /// Whether a request with these headers may go on.
+    /// Whether a request with these headers is admitted.
     pub(super) async fn admits(self: &Arc<Self>, headers: &HeaderMap) -> bool {
         let Some(credential) = Credential::read(headers) else { return false };
         let proof = self.proof(&credential);
@@ -100,8 +100,8 @@ impl LogIn {
         }
         let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { return false };
         let (answer, answered) = oneshot::channel();
-        // A task of its own: neither a place nor a turn ends with a connection that is closed meanwhile.
-        // A scraper that has given up finds its log-in known when it comes again.
+        // A separate task: closing the connection gives back neither the place nor the turn. A scraper
+        // that gave up finds its log-in known when it returns.
         tokio::spawn(Arc::clone(self).check_in_turn(credential, proof, answer, place));
         answered.await.unwrap_or(false)
     }
@@ -115,7 +115,7 @@ impl LogIn {
     ) {
         let Ok(turn) = self.turns.acquire().await else { return };
         let mut rest = Duration::ZERO;
-        // The same may have been checked while this waited.
+        // The same credential may have been checked while this one waited.
         let is_right = match self.known(&credential, &proof) {
             Some(is_right) => is_right,
             None => {
@@ -124,18 +124,18 @@ impl LogIn {
                 // A check that panicked has ended the process already.
                 let is_right = check.await.unwrap_or(false);
                 if !is_right {
-                    rest = stopwatch.elapsed() * REST;
+                    rest = stopwatch.elapsed() * PAUSE;
                 }
                 is_right
             }
         };
-        // Whoever asked may be gone.
+        // The client may be gone.
         let _ = answer.send(is_right);
         sleep(rest).await;
         drop((turn, place));
     }
 
-    /// What is known of a credential without a check.
+    /// What is known about a credential without checking it.
     fn known(&self, credential: &Credential, proof: &Digest) -> Option<bool> {
         let proven = self.row(credential).and_then(Row::proven);
         if proven.is_some_and(|proven| proven.ct_eq(proof).into()) {
@@ -145,7 +145,7 @@ impl LogIn {
         failed.iter().any(|failed| failed.ct_eq(proof).into()).then_some(false)
     }
 
-    /// The row of a name, found without telling by time whether there is one.
+    /// The row of a name, found in constant time.
     fn row(&self, credential: &Credential) -> Option<&Row> {
         let name = name_digest(&self.key, credential.name());
         let (mut found, mut at) = (Choice::from(0), 0_u32);
@@ -157,9 +157,8 @@ impl LogIn {
         self.rows.get(at as usize).filter(|_| bool::from(found))
     }
 
-    /// The same work for every name and password: one that nobody has costs the highest of all, and for
-    /// another what its cost is below that is made up for, since 2^c and the powers from 2^c to
-    /// 2^(highest - 1) are 2^highest together.
+    /// The same work for every name and password: an unknown name costs as much as the highest cost, and
+    /// a lower cost is made up for, since 2^c plus the powers from 2^c to 2^(highest - 1) is 2^highest.
     fn check(&self, credential: &Credential, proof: Digest) -> bool {
         let row = self.row(credential);
         let password = credential.password();
@@ -200,7 +199,7 @@ impl Drop for LogIn {
     }
 }
 
-/// What the cost digits of a hash say; hashes were parsed when they were read.
+/// The cost in a hash; hashes were parsed when they were read.
 fn cost_of(hash: &str) -> u32 {
     hash.get(4..6).and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
@@ -219,7 +218,7 @@ fn name_digest(key: &Digest, name: &[u8]) -> Digest {
 
 fn keyed(key: &Digest, what: &[u8], bytes: &[u8]) -> Digest {
     let mut hasher = blake3::Hasher::new_keyed(key);
-    // The word and its length keep the two kinds apart.
+    // The prefix and its length separate the two kinds.
     hasher.update(&[u8::try_from(what.len()).unwrap_or(u8::MAX)]).update(what).update(bytes);
     let digest = hasher.finalize().into();
     hasher.zeroize();

@@ -1,7 +1,7 @@
-//! What a client must show before it sees a page: TLS, a certificate, a log-in; as the exporter-toolkit's
-//! web configuration file says.
+//! What a client must present before it sees a page (TLS, a certificate, a log-in), according to the
+//! exporter-toolkit's web configuration file.
 //!
-//! Sees no page and no peer's address. Nothing here is logged: what a client does wrong concerns the
+//! Sees no page and no peer's address. Nothing here is logged: a client's mistakes concern only the
 //! client.
 
 mod file;
@@ -26,10 +26,10 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The challenge of RFC 7617, section 2, which asks for a realm.
+/// The challenge of RFC 7617, section 2, which requires a realm.
 const CHALLENGE: &str = "Basic realm=\"blindmeter\"";
 
-/// What is wrong with a web configuration file or a file that it names, and on which of its lines.
+/// What is wrong with a web configuration file or a file it names, and on which of its lines.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {what}")]
 pub struct WebError {
@@ -43,18 +43,18 @@ impl WebError {
     }
 }
 
-/// Why a file cannot be read, with the remedy that an operator may not think of.
+/// Why a file cannot be read, with a remedy that an operator may not think of.
 fn unreadable(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::PermissionDenied => format!(
-            "cannot be read: {error}; it must be open to the daemon's user, and a folder that is new to the \
-             daemon needs a restart"
+            "cannot be read: {error}; make it readable by the daemon's user, and restart the daemon if the \
+             folder was not in the configuration before"
         ),
         _ => format!("cannot be read: {error}"),
     }
 }
 
-/// Reads a web configuration file, and none that it names.
+/// Reads a web configuration file, but not the files it names.
 ///
 /// # Errors
 /// One line that names the file and the line in it.
@@ -66,7 +66,7 @@ pub fn read(files: &impl Files, path: &Path) -> Result<WebConfigFile, String> {
         .map_err(|error| format!("{} {error}", path.display()))
 }
 
-/// What a client must show, as it is in force from one reload to the next.
+/// What a client must present; in force from one reload to the next.
 #[derive(Default)]
 pub struct WebConfig {
     tls: Option<Arc<ServerConfig>>,
@@ -77,22 +77,22 @@ pub struct WebConfig {
     pub warnings: Vec<Warning>,
 }
 
-/// How far a listener is open to whoever reaches it.
+/// How exposed a listener is to whoever can reach it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Exposure {
-    /// Anybody reads, and so does anybody on the way.
+    /// Anyone can read, and so can anyone on the path.
     Plain,
-    /// Passwords pass in clear.
+    /// Passwords are sent unencrypted.
     PlainLogIn,
-    /// Anybody reads.
+    /// Anyone can read.
     Encrypted,
-    /// Only those who show something, which nobody on the way sees.
+    /// Only clients that authenticate can read, and nobody on the path.
     Closed,
 }
 
 impl WebConfig {
-    /// Reads a web configuration file and every file that it names; the one before a reload lends the
-    /// log-ins that were found to be right.
+    /// Reads a web configuration file and every file it names; takes over from the one before a reload
+    /// the log-ins that were found to be right.
     ///
     /// # Errors
     /// One line that names the file and the line in it.
@@ -110,7 +110,7 @@ impl WebConfig {
         })
     }
 
-    /// How far others may read.
+    /// How exposed the pages are.
     #[must_use]
     pub fn exposure(&self) -> Exposure {
         match (self.tls.is_some(), self.asks_clients || self.log_in.is_some()) {
@@ -121,7 +121,7 @@ impl WebConfig {
         }
     }
 
-    /// In words, without a name.
+    /// A summary without names.
     #[must_use]
     pub fn summary(&self) -> String {
         let tls = if self.tls.is_some() { "TLS" } else { "no TLS" };
@@ -145,7 +145,7 @@ impl ActiveWebConfig {
         self.config.load_full()
     }
 
-    /// Replaces it: TLS for connections to come, the rest for requests to come.
+    /// Replaces it: TLS for new connections, the rest for new requests.
     pub fn replace(&self, config: WebConfig) {
         self.config.store(Arc::new(config));
     }
@@ -155,7 +155,7 @@ impl ActiveWebConfig {
         self.config.load().tls.clone()
     }
 
-    /// Lets through to a page, or asks for a log-in, whatever is asked for.
+    /// Admits the request, or asks for a log-in, whatever the route.
     async fn answer(&self, request: Request, next: Next) -> Response {
         let config = self.current();
         let admitted = match &config.log_in {
@@ -175,8 +175,8 @@ impl ActiveWebConfig {
     }
 }
 
-/// Asks for the log-in in force before every route, those that do not exist included.
-pub fn behind(web: &Arc<ActiveWebConfig>, router: Router) -> Router {
+/// Requires the log-in in force before every route, including those that do not exist.
+pub fn require_login(web: &Arc<ActiveWebConfig>, router: Router) -> Router {
     let web = Arc::clone(web);
     router.layer(from_fn(move |request, next| {
         let web = Arc::clone(&web);

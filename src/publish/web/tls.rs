@@ -1,7 +1,7 @@
-//! Certificates, keys and the rest of TLS: files that are named become what rustls serves with.
+//! Certificates, keys and the rest of TLS: turns the named files into rustls's configuration.
 //!
-//! Keeps no session and hands out no ticket: each connection is verified anew, and nothing is held of
-//! a client that has gone. Errors name a file and what is wrong with it, never what it holds.
+//! Keeps no session and issues no ticket: each connection is verified afresh, and nothing is kept of a
+//! client that has gone. Errors name a file and what is wrong with it, never its contents.
 
 use super::WebError;
 use super::file::{Named, Tls, Version};
@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What is served, and what is wrong with it although it can be served.
+/// A configuration that can be served, and warnings about it.
 pub(super) struct Served {
     pub(super) config: ServerConfig,
     pub(super) warnings: Vec<Warning>,
@@ -30,11 +30,11 @@ pub(super) struct Served {
 pub struct Warning {
     /// Its file.
     pub path: PathBuf,
-    /// Whether its time is over, or has not come yet.
+    /// True if it has expired, false if it is not valid yet.
     pub is_over: bool,
 }
 
-/// Reads the files that are named.
+/// Reads the named files.
 pub(super) fn serve(files: &impl Files, tls: &Tls) -> Result<Served, WebError> {
     let provider = Arc::new(provider(tls));
     let chain = certificates(files, &tls.certificate)?;
@@ -42,11 +42,11 @@ pub(super) fn serve(files: &impl Files, tls: &Tls) -> Result<Served, WebError> {
     let key = key(files, &tls.key)?;
     let certified = CertifiedKey::from_der(chain, key, &provider).map_err(|error| match error {
         Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
-            of(&tls.key, "is not the key of the certificate in cert_file; put the pair in place together")
+            of(&tls.key, "does not match the certificate in cert_file; replace both files together")
         }
         _ => of(
             &tls.key,
-            "a kind of key that is not supported; use ECDSA P-256 or P-384, Ed25519 or RSA from 2048 bits",
+            "unsupported kind of key; use ECDSA P-256 or P-384, Ed25519, or RSA of at least 2048 bits",
         ),
     })?;
     let clients: Arc<dyn ClientCertVerifier> = match &tls.client_ca {
@@ -65,7 +65,9 @@ pub(super) fn serve(files: &impl Files, tls: &Tls) -> Result<Served, WebError> {
     let builder = ServerConfig::builder_with_details(provider, Arc::new(OurTime));
     let mut config = builder
         .with_protocol_versions(versions)
-        .map_err(|_| of(&tls.certificate, "no cipher suite is left for these versions; list more, or none"))?
+        .map_err(|_| {
+            of(&tls.certificate, "no listed cipher suite fits these TLS versions; list more, or none")
+        })?
         .with_client_cert_verifier(clients)
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -74,12 +76,12 @@ pub(super) fn serve(files: &impl Files, tls: &Tls) -> Result<Served, WebError> {
     Ok(Served { config, warnings })
 }
 
-/// What is wrong with a file, on the line that names it.
+/// An error about a file, on the line that names it.
 fn of(named: &Named, what: &str) -> WebError {
     WebError::new(named.line, format!("{} {}: {what}", named.key, named.path.display()))
 }
 
-/// ring's cryptography, less what is not listed.
+/// ring's cryptography, without what is not listed.
 fn provider(tls: &Tls) -> CryptoProvider {
     let mut provider = ring::default_provider();
     if let Some(listed) = &tls.suites {
@@ -98,12 +100,12 @@ fn certificates(files: &impl Files, named: &Named) -> Result<Vec<CertificateDer<
     let bytes = files.read(&named.path).map_err(|error| of(named, &super::unreadable(&error)))?;
     let chain: Vec<_> = CertificateDer::pem_slice_iter(&bytes)
         .collect::<Result<_, _>>()
-        .map_err(|_| of(named, "not PEM; it may be written only in part"))?;
+        .map_err(|_| of(named, "not valid PEM; the file may be incomplete"))?;
     if chain.is_empty() {
-        return Err(of(named, "holds no certificate in PEM"));
+        return Err(of(named, "contains no PEM certificate"));
     }
     if let Some(bad) = chain.iter().position(|der| ParsedCertificate::try_from(der).is_err()) {
-        let what = format!("its certificate {} cannot be read; it must be of X.509 version 3", bad + 1);
+        let what = format!("certificate {} in it cannot be parsed; it must be X.509 version 3", bad + 1);
         return Err(of(named, &what));
     }
     Ok(chain)
@@ -112,23 +114,23 @@ fn certificates(files: &impl Files, named: &Named) -> Result<Vec<CertificateDer<
 fn key(files: &impl Files, named: &Named) -> Result<PrivateKeyDer<'static>, WebError> {
     let secret = files.read_secret(&named.path).map_err(|error| of(named, &super::unreadable(&error)))?;
     if secret.others_may_read {
-        return Err(of(named, "its group or others may read or write it; chmod 600 it"));
+        return Err(of(named, "its group or others can read or write it; chmod 600 it"));
     }
     let is_locked = || secret.bytes.windows(9).any(|word| word == b"ENCRYPTED");
     PrivateKeyDer::from_pem_slice(&secret.bytes).map_err(|_| {
         let locked = is_locked();
         of(
             named,
-            if locked { "has a pass phrase; write it without one" } else { "holds no private key in PEM" },
+            if locked { "has a passphrase; store it without one" } else { "contains no PEM private key" },
         )
     })
 }
 
-/// Certificates of this file whose time is over or has not come, one warning at the most.
+/// A warning if a certificate in this file has expired or is not valid yet.
 ///
 /// # Source
-/// RFC 5280, section 4.1.2.5. webpki looks at the validity before it looks for an issuer, and of those
-/// there are none here.
+/// RFC 5280, section 4.1.2.5. webpki checks the validity before it looks for an issuer, and there are
+/// no issuers here.
 fn untimely(chain: &[CertificateDer<'static>], named: &Named, provider: &CryptoProvider) -> Option<Warning> {
     let (now, nobody) = (now(), RootCertStore::empty());
     let algorithms = provider.signature_verification_algorithms.all;
@@ -154,18 +156,18 @@ fn verifier(
 ) -> Result<Arc<dyn ClientCertVerifier>, WebError> {
     let mut roots = RootCertStore::empty();
     for authority in authorities {
-        roots.add(authority).map_err(|_| of(named, "a certificate in it cannot sign others"))?;
+        roots.add(authority).map_err(|_| of(named, "a certificate in it cannot act as an authority"))?;
     }
     WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
         .build()
-        .map_err(|_| of(named, "no certificate in it can be used"))
+        .map_err(|_| of(named, "contains no usable certificate"))
 }
 
 fn now() -> UnixTime {
     UnixTime::since_unix_epoch(Duration::from_secs(SystemClock.now().wall_seconds))
 }
 
-/// The clock that certificates of clients are held against.
+/// The clock for the validity of clients' certificates.
 #[derive(Debug)]
 struct OurTime;
 

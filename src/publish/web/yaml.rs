@@ -1,25 +1,25 @@
 //! A strict subset of YAML as a small tree that knows its lines: tables, lists and scalars.
 //!
-//! Anchors, aliases, tags, several documents, keys that stand twice and deep nesting are refused.
-//! Errors repeat nothing of the text, which holds names and hashes of log-ins.
+//! Anchors, aliases, tags, several documents, duplicate keys and deep nesting are refused. Errors
+//! repeat nothing of the text, which holds names and hashes of log-ins.
 
 use super::WebError;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput};
 use std::borrow::Cow;
 
-/// Tables within lists within tables: the format needs four levels.
+/// Deepest nesting: the format needs four levels.
 const LEVELS: usize = 4;
 
-/// A value and the line on which it begins, from 1.
+/// A value and the line it starts on, from 1.
 pub(super) struct Node {
     pub(super) line: usize,
     pub(super) value: Value,
 }
 
 pub(super) enum Value {
-    /// Nothing, or the word that stands for it.
+    /// Nothing, or a null.
     Nothing,
-    /// A scalar; `plain` where it stands without quotes.
+    /// A scalar; `plain` if it has no quotes.
     Text {
         text: String,
         plain: bool,
@@ -35,7 +35,7 @@ pub(super) struct Entry {
     pub(super) node: Node,
 }
 
-/// Reads a text; an empty one is nothing.
+/// Parses text; empty text is nothing.
 pub(super) fn read(text: &str) -> Result<Node, WebError> {
     let mut reader = Reader { parser: Parser::new_from_str(text) };
     let root = loop {
@@ -49,7 +49,7 @@ pub(super) fn read(text: &str) -> Result<Node, WebError> {
         match reader.next()? {
             (Event::DocumentEnd, _) => {}
             (Event::StreamEnd, _) => return Ok(root),
-            (_, line) => return Err(WebError::new(line, "one YAML document is read; remove the others")),
+            (_, line) => return Err(WebError::new(line, "expected one YAML document; remove the others")),
         }
     }
 }
@@ -64,13 +64,13 @@ impl<'a> Reader<'a> {
         match self.parser.next_event() {
             Some(Ok((event, span))) => Ok((event, line(span))),
             Some(Err(error)) => {
-                // What the parser says may quote a character of a credential.
+                // The parser's message may quote a character of a credential.
                 Err(WebError::new(
                     error.marker().line(),
-                    "not YAML; look at quotes, colons and the indentation",
+                    "invalid YAML; check quotes, colons and indentation",
                 ))
             }
-            None => Err(WebError::new(1, "not YAML; it breaks off")),
+            None => Err(WebError::new(1, "invalid YAML; the file is cut short")),
         }
     }
 
@@ -82,14 +82,14 @@ impl<'a> Reader<'a> {
             | Event::MappingStart(anchor, _)
                 if anchor != 0 =>
             {
-                refuse("anchors are not read; write the value out")
+                refuse("anchors are not supported; write the value out")
             }
             Event::Scalar(_, _, _, Some(_))
             | Event::SequenceStart(_, Some(_))
-            | Event::MappingStart(_, Some(_)) => refuse("tags are not read; remove what begins with !"),
-            Event::Alias(_) => refuse("aliases are not read; write the value out"),
+            | Event::MappingStart(_, Some(_)) => refuse("tags are not supported; remove what begins with !"),
+            Event::Alias(_) => refuse("aliases are not supported; write the value out"),
             Event::SequenceStart(..) | Event::MappingStart(..) if levels == 0 => {
-                refuse("nested more deeply than the format is")
+                refuse("nested more deeply than this format allows")
             }
             Event::Scalar(text, style, ..) => Ok(Node { line, value: scalar(text, style) }),
             Event::SequenceStart(..) => {
@@ -102,7 +102,7 @@ impl<'a> Reader<'a> {
                 }
             }
             Event::MappingStart(..) => self.table(line, levels - 1),
-            _ => refuse("not YAML; a value is missing"),
+            _ => refuse("invalid YAML; a value is missing"),
         }
     }
 
@@ -114,10 +114,10 @@ impl<'a> Reader<'a> {
                 return Ok(Node { line, value: Value::Table(entries) });
             }
             let Value::Text { text: key, .. } = self.node(event, key_line, levels)?.value else {
-                return Err(WebError::new(key_line, "a key is a word"));
+                return Err(WebError::new(key_line, "a key must be a plain string"));
             };
             if let Some(earlier) = entries.iter().find(|entry| entry.key == key) {
-                let what = format!("the same key as on line {}; keep one", earlier.line);
+                let what = format!("duplicate of the key on line {}; keep one", earlier.line);
                 return Err(WebError::new(key_line, what));
             }
             let (event, line) = self.next()?;
@@ -153,16 +153,16 @@ mod tests {
             ("a: &secret b\nb: *secret", "line 1: anchors"),
             ("a: !!str secret", "line 1: tags"),
             ("a: !secret {b: c}", "line 1: tags"),
-            ("a: b\n---\nsecret: c", "line 2: one YAML document"),
-            ("a: b\nsecret: c\nsecret: d", "line 3: the same key as on line 2"),
-            ("? [secret]\n: b", "line 1: a key is a word"),
+            ("a: b\n---\nsecret: c", "line 2: expected one YAML document"),
+            ("a: b\nsecret: c\nsecret: d", "line 3: duplicate of the key on line 2"),
+            ("? [secret]\n: b", "line 1: a key must be a plain string"),
             ("a: {b: {c: {d: {secret: f}}}}", "line 1: nested more deeply"),
             ("a: [[[[[[[[secret]]]]]]]]", "line 1: nested more deeply"),
-            ("a: b\n c: secret", "line 2: not YAML"),
-            ("a:\n  - 'secret", "not YAML"),
-            ("a: {secret", "not YAML"),
-            ("a: @secret", "line 1: not YAML"),
-            ("%secret\na: b", "not YAML"),
+            ("a: b\n c: secret", "line 2: invalid YAML"),
+            ("a:\n  - 'secret", "invalid YAML"),
+            ("a: {secret", "invalid YAML"),
+            ("a: @secret", "line 1: invalid YAML"),
+            ("%secret\na: b", "invalid YAML"),
         ] {
             let said = refused(text);
             assert!(said.contains(expected), "{text:?}: {said}");

@@ -1,6 +1,6 @@
-//! Which folders may be reached, by landlock; and no connection over TCP.
+//! Restricts the process to some folders, by landlock, and forbids connecting over TCP.
 //!
-//! Rules stand on folders and not on files: a rule on a file dies when the file is replaced.
+//! Rules apply to folders, not files: a rule on a file is lost when the file is replaced.
 //!
 //! # Source
 //! landlock(7); Documentation/userspace-api/landlock.rst.
@@ -12,20 +12,20 @@ use landlock::{
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What may be done in a folder.
+/// What is allowed in a folder.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
-    /// Files are read.
+    /// Reading files.
     Read,
-    /// Files are read, written, made, renamed and removed.
+    /// Reading, writing, creating, renaming and removing files.
     Keep,
-    /// Names are made and removed, as on a bpffs.
+    /// Creating and removing names, as on a bpffs.
     Names,
-    /// An empty folder in it is removed.
+    /// Removing an empty folder in it.
     RemoveFolder,
 }
 
-/// A folder that may be reached.
+/// A folder the process may use.
 pub struct Folder {
     path: PathBuf,
     reach: Reach,
@@ -38,7 +38,7 @@ impl Folder {
         Self { path: path.to_owned(), reach }
     }
 
-    /// The folders in which a file is looked up: where its name stands, and where it lies if the name
+    /// The folders needed to open a file: the one with its name, and the one with its target if the name
     /// is a link.
     #[must_use]
     pub fn of_file(file: &Path, reach: Reach) -> Vec<Self> {
@@ -61,11 +61,11 @@ impl Reach {
     }
 }
 
-/// The newest interface whose rights this program has thought about; an older kernel enforces those
-/// that it knows. V10 and later kernels are asked for no more than this.
+/// The newest landlock ABI that this program takes into account; an older kernel enforces the rights it
+/// knows, and a newer one is asked for no more than this.
 const KNOWN: ABI = ABI::V7;
 
-/// Restricts the process, and all its threads and children to come, to these folders.
+/// Restricts the process, and its future threads and children, to these folders.
 pub(super) fn restrict(folders: &[Folder]) -> io::Result<()> {
     let status = rules(folders).map_err(io::Error::other)?;
     if status == RulesetStatus::NotEnforced {
@@ -78,12 +78,12 @@ fn rules(folders: &[Folder]) -> Result<RulesetStatus, landlock::RulesetError> {
     let mut rules = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(KNOWN))?
-        // Nothing is ever fetched or reported: no connection is made.
+        // The daemon never connects anywhere.
         .handle_access(AccessNet::ConnectTcp)?
         .scope(Scope::from_all(KNOWN))?
         .create()?;
     for folder in folders {
-        // A folder that is not there cannot be reached; whoever looks for it says so.
+        // A missing folder cannot be used; whoever needs it reports that.
         if let Ok(descriptor) = PathFd::new(&folder.path) {
             rules = rules.add_rule(PathBeneath::new(descriptor, folder.reach.accesses()))?;
         }

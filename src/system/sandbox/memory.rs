@@ -1,4 +1,4 @@
-//! No page of the process on a disk: no core, no dump, no swap.
+//! Keeps the process's memory off disks: no core dump, no swap.
 //!
 //! # Source
 //! prctl(2) (PR_SET_DUMPABLE), setrlimit(2), mlockall(2).
@@ -7,10 +7,10 @@ use nix::sys::mman::{MlockAllFlags, mlockall};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
 use std::io;
 
-/// Keeps every page of the process in memory, those that come later as well.
+/// Locks every page of the process in memory, including later ones.
 ///
-/// Only without a limit: under one, memory that comes later could not be had, and that would end the
-/// process. Pages are locked when they are used first, so that stacks cost what is used of them.
+/// Only without a limit: under one, later allocations would fail and end the process. Pages are locked
+/// when they are first used, so that stacks cost only what they use.
 pub(super) fn lock() -> io::Result<()> {
     if getrlimit(Resource::RLIMIT_MEMLOCK)?.0 != RLIM_INFINITY {
         setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY)?;
@@ -20,8 +20,8 @@ pub(super) fn lock() -> io::Result<()> {
     Ok(())
 }
 
-/// Forbids cores, and tracers and readers of /proc that are not root. After a change of user this
-/// would have to be said again; this program changes none.
+/// Forbids core dumps, and tracers and readers of /proc that are not root. A change of user would reset
+/// this; this program makes none.
 pub(super) fn forbid_dumps() -> io::Result<()> {
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
     nix::sys::prctl::set_dumpable(false)?;

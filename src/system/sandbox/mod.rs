@@ -1,8 +1,8 @@
-//! What a process may still do once it is set up: no capabilities but those named, no new privileges,
-//! the folders named, the system calls listed, no dump, no page on a disk.
+//! What a process may still do once it is set up: only the given capabilities, folders and listed system
+//! calls; no new privileges, no dumps, no memory on a disk.
 //!
-//! Must be entered before the first thread, so that every thread inherits it. What this kernel lacks
-//! is told, never ignored. Holds no secret and nothing of traffic.
+//! Must be entered before the first thread, so that every thread inherits it. What this kernel lacks is
+//! reported, never ignored. Holds no secret and nothing about traffic.
 
 mod files;
 mod memory;
@@ -15,20 +15,20 @@ use super::capabilities;
 use caps::Capability;
 use std::io;
 
-/// What a process is to be left with.
+/// What a process keeps.
 pub struct Sandbox {
-    /// Capabilities that are kept.
+    /// Capabilities that it keeps.
     pub capabilities: &'static [Capability],
-    /// Folders that may be reached.
+    /// Folders it may use.
     pub folders: Vec<Folder>,
-    /// Whether packet sockets may be opened.
+    /// Whether it may open packet sockets.
     pub packet_sockets: bool,
 }
 
-/// One part of the sandbox.
+/// One restriction of the sandbox.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Restriction {
-    /// No capability but those that are named.
+    /// No capabilities but the given ones.
     Capabilities,
     /// No new privileges.
     Privileges,
@@ -36,20 +36,20 @@ pub enum Restriction {
     Files,
     /// System calls (seccomp).
     Calls,
-    /// No core, no dump, no tracer.
+    /// No core dumps, no tracers.
     Dumps,
-    /// No page on a disk.
+    /// No memory on a disk.
     Memory,
 }
 
 impl Restriction {
-    /// Every part, in the order of reports.
+    /// Every restriction, in the order of reports.
     pub const ALL: [Self; 6] =
         [Self::Capabilities, Self::Privileges, Self::Files, Self::Calls, Self::Dumps, Self::Memory];
 
-    /// The word in reports.
+    /// The name in reports.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Capabilities => "capabilities",
             Self::Privileges => "no-new-privileges",
@@ -64,19 +64,19 @@ impl Restriction {
     #[must_use]
     pub const fn remedy(self) -> &'static str {
         match self {
-            Self::Capabilities => "the kernel did not let go of capabilities; please report it",
-            Self::Privileges => "this needs Linux 3.5",
+            Self::Capabilities => "the kernel did not drop the capabilities; please report this",
+            Self::Privileges => "use Linux 3.5 or later",
             Self::Files => "this kernel has no landlock: use Linux 5.13 or later with lsm=landlock,...",
             Self::Calls => "this kernel has no seccomp filter: build it with CONFIG_SECCOMP_FILTER",
-            Self::Dumps => "the kernel did not switch dumps off; please report it",
+            Self::Dumps => "the kernel did not disable dumps; please report this",
             Self::Memory => {
-                "pages may be swapped: set LimitMEMLOCK=infinity in the unit, or ulimit -l unlimited"
+                "memory may be swapped: set LimitMEMLOCK=infinity in the unit, or ulimit -l unlimited"
             }
         }
     }
 }
 
-/// Which parts are in force.
+/// Which restrictions are in force.
 #[derive(Clone, Default)]
 pub struct SandboxStatus {
     missing: Vec<(Restriction, String)>,
@@ -84,7 +84,7 @@ pub struct SandboxStatus {
 }
 
 impl SandboxStatus {
-    /// A process around which nothing was put.
+    /// A process without a sandbox.
     #[must_use]
     pub fn none() -> Self {
         Self { missing: Restriction::ALL.map(|part| (part, "not entered".to_owned())).to_vec(), calls: 0 }
@@ -92,7 +92,7 @@ impl SandboxStatus {
 
     /// "full", "partial" or "none".
     #[must_use]
-    pub fn word(&self) -> &'static str {
+    pub fn level(&self) -> &'static str {
         match self.missing.len() {
             0 => "full",
             missing if missing < Restriction::ALL.len() => "partial",
@@ -100,53 +100,53 @@ impl SandboxStatus {
         }
     }
 
-    /// Parts that are not in force, and what the kernel said.
+    /// Restrictions that are not in force, and the kernel's error.
     #[must_use]
     pub fn missing(&self) -> &[(Restriction, String)] {
         &self.missing
     }
 
-    /// How many system calls are allowed, some of them with certain arguments only.
+    /// How many system calls are allowed, some only with certain arguments.
     #[must_use]
     pub fn calls(&self) -> usize {
         self.calls
     }
 
-    fn note<E: std::fmt::Display>(&mut self, part: Restriction, result: Result<(), E>) {
+    fn record<E: std::fmt::Display>(&mut self, part: Restriction, result: Result<(), E>) {
         if let Err(error) = result {
             self.missing.push((part, error.to_string()));
         }
     }
 }
 
-/// Puts the sandbox around the process, for good.
+/// Enters the sandbox, for good.
 #[must_use]
-pub fn enter(enclosure: &Sandbox) -> SandboxStatus {
-    let mut level = SandboxStatus { missing: Vec::new(), calls: CALLS };
-    // Limits may only be raised while there are capabilities.
-    level.note(Restriction::Memory, memory::lock());
-    level.note(Restriction::Capabilities, capabilities::keep_only(enclosure.capabilities));
-    level.note(Restriction::Privileges, no_new_privileges());
-    level.note(Restriction::Dumps, memory::forbid_dumps());
-    level.note(Restriction::Files, files::restrict(&enclosure.folders));
-    level.note(Restriction::Calls, syscalls::allow_daemon(enclosure.packet_sockets));
-    level
+pub fn enter(sandbox: &Sandbox) -> SandboxStatus {
+    let mut status = SandboxStatus { missing: Vec::new(), calls: CALLS };
+    // Limits can be raised only while there are capabilities.
+    status.record(Restriction::Memory, memory::lock());
+    status.record(Restriction::Capabilities, capabilities::keep_only(sandbox.capabilities));
+    status.record(Restriction::Privileges, no_new_privileges());
+    status.record(Restriction::Dumps, memory::forbid_dumps());
+    status.record(Restriction::Files, files::restrict(&sandbox.folders));
+    status.record(Restriction::Calls, syscalls::allow_daemon(sandbox.packet_sockets));
+    status
 }
 
-/// Puts the helper's sandbox around it: no file, and what it needs to attach a program. Its
-/// capabilities are the caller's matter.
+/// Enters the helper's sandbox: no files, and only what it needs to attach a program. Its capabilities
+/// are up to the caller.
 ///
 /// # Errors
-/// The first part that could not be put in force.
+/// The first restriction that could not be put in force.
 pub fn enter_helper() -> io::Result<()> {
-    let mut level = SandboxStatus { missing: Vec::new(), calls: HELPER_CALLS };
-    level.note(Restriction::Privileges, no_new_privileges());
-    level.note(Restriction::Dumps, memory::forbid_dumps());
-    level.note(Restriction::Files, files::restrict(&[]));
-    level.note(Restriction::Calls, syscalls::allow_helper());
-    // Where the kernel lacks a part, the daemon misses it as well, and says so.
+    let mut status = SandboxStatus { missing: Vec::new(), calls: HELPER_CALLS };
+    status.record(Restriction::Privileges, no_new_privileges());
+    status.record(Restriction::Dumps, memory::forbid_dumps());
+    status.record(Restriction::Files, files::restrict(&[]));
+    status.record(Restriction::Calls, syscalls::allow_helper());
+    // What the kernel lacks, the daemon lacks as well, and it reports that.
     let failed =
-        level.missing.iter().find(|(part, _)| !matches!(part, Restriction::Files | Restriction::Calls));
+        status.missing.iter().find(|(part, _)| !matches!(part, Restriction::Files | Restriction::Calls));
     failed.map_or(Ok(()), |(_, why)| Err(io::Error::other(why.clone())))
 }
 

@@ -1,7 +1,7 @@
-//! The system calls that the daemon and its helper are left with, by seccomp.
+//! The system calls that the daemon and its helper may still make, by seccomp.
 //!
-//! A call that is not listed fails with EPERM: metering goes on, and the call does nothing. Where a
-//! call could do more than is needed, its arguments are looked at.
+//! A call that is not listed fails with EPERM: metering continues, and the call does nothing. Where a
+//! call could do more than is needed, its arguments are checked.
 //!
 //! # Source
 //! seccomp(2); Documentation/userspace-api/seccomp_filter.rst.
@@ -46,7 +46,7 @@ const FREE: [c_long; 60] = [
     libc::SYS_clock_nanosleep,
     libc::SYS_nanosleep,
     libc::SYS_getrandom,
-    // Files, which landlock looks at.
+    // Files, which landlock restricts.
     libc::SYS_openat,
     libc::SYS_close,
     libc::SYS_read,
@@ -66,7 +66,7 @@ const FREE: [c_long; 60] = [
     libc::SYS_unlinkat,
     libc::SYS_flock,
     libc::SYS_fcntl,
-    // Sockets that there are.
+    // Existing sockets.
     libc::SYS_bind,
     libc::SYS_listen,
     libc::SYS_accept4,
@@ -81,7 +81,7 @@ const FREE: [c_long; 60] = [
     libc::SYS_shutdown,
 ];
 
-/// The same by the names that only older architectures have.
+/// The same under names that only older architectures have.
 #[cfg(target_arch = "x86_64")]
 const OLD: [c_long; 6] = [
     libc::SYS_poll,
@@ -94,10 +94,10 @@ const OLD: [c_long; 6] = [
 #[cfg(not(target_arch = "x86_64"))]
 const OLD: [c_long; 0] = [];
 
-/// Calls whose arguments are looked at.
+/// Calls whose arguments are checked.
 const BOUND: usize = 10;
 
-/// How many system calls the daemon is left with.
+/// How many system calls the daemon may make.
 pub const CALLS: usize = FREE.len() + OLD.len() + BOUND;
 
 /// Calls of the helper, whatever their arguments.
@@ -120,13 +120,13 @@ const HELPER_FREE: [c_long; 16] = [
     libc::SYS_recvmsg,
 ];
 
-/// Those whose arguments are looked at: bpf, socket, mmap, mprotect.
+/// Those whose arguments are checked: bpf, socket, mmap, mprotect.
 const HELPER_BOUND: usize = 4;
 
-/// How many system calls the helper is left with.
+/// How many system calls the helper may make.
 pub const HELPER_CALLS: usize = HELPER_FREE.len() + HELPER_BOUND;
 
-/// bpf(2) commands: change and read owners, keep a link, take a link off.
+/// bpf(2) commands: read and change owners, pin a link, detach a link.
 const BPF_DAEMON: [u64; 6] = [1, 2, 3, 4, 6, 34];
 /// BPF_LINK_CREATE.
 const BPF_HELPER: [u64; 1] = [28];
@@ -151,7 +151,7 @@ pub(super) fn allow_daemon(packet_sockets: bool) -> Result<(), seccompiler::Erro
         // Threads, and no namespaces or processes.
         (libc::SYS_clone, vec![rule(masked(0, flag(libc::CLONE_THREAD), flag(libc::CLONE_THREAD))?)?]),
         (libc::SYS_prctl, any(0, &numbers(&[libc::PR_SET_NAME]))?),
-        // Non-blocking, and nothing of devices.
+        // Making sockets non-blocking, and nothing on devices.
         (libc::SYS_ioctl, any(1, &[libc::FIONBIO])?),
         // Reading limits, not setting them.
         (libc::SYS_prlimit64, any(2, &[0])?),
@@ -173,14 +173,14 @@ pub(super) fn allow_helper() -> Result<(), seccompiler::Error> {
     apply(&HELPER_FREE, bound.into())
 }
 
-/// Puts the filter in force: `clone3` does not exist, so that libraries fall back on `clone`, whose
-/// flags can be looked at; what is not listed is forbidden.
+/// Installs the filter: `clone3` seems not to exist, so that libraries fall back on `clone`, whose flags
+/// can be checked; what is not listed is forbidden.
 fn apply(free: &[c_long], bound: Vec<(c_long, Rules)>) -> Result<(), seccompiler::Error> {
     let unknown = u32::try_from(libc::ENOSYS).unwrap_or_default();
     let forbidden = u32::try_from(libc::EPERM).unwrap_or_default();
     let absent = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
     let listed = free.iter().map(|call| (*call, Vec::new()));
-    // Both filters are asked, and an error of either is final: the second lets clone3 pass to the first.
+    // Both filters run, and an error of either is final: the second leaves clone3 to the first.
     let allowed: BTreeMap<c_long, Rules> =
         listed.chain(bound).chain([(libc::SYS_clone3, Vec::new())]).collect();
     install(absent, SeccompAction::Allow, SeccompAction::Errno(unknown))?;
@@ -213,7 +213,7 @@ fn any(argument: u8, values: &[u64]) -> Built<Rules> {
     values.iter().map(equal).collect()
 }
 
-/// Memory that is not executable: nothing is compiled or loaded any more.
+/// Memory that is not executable: nothing is compiled or loaded from here on.
 fn not_executable(argument: u8) -> Built<Rules> {
     Ok(vec![rule(masked(argument, flag(libc::PROT_EXEC), 0)?)?])
 }

@@ -1,4 +1,4 @@
-//! Each bad web configuration with its message, and what a good one says.
+//! Each invalid web configuration with its message, and how a valid one is read.
 
 use super::*;
 
@@ -79,37 +79,37 @@ fn what_is_left_out_is_off_as_in_the_toolkit() {
 #[test]
 fn every_error_names_its_line_and_its_remedy_and_repeats_no_name_and_no_hash() {
     for (from, to, expected) in [
-        (
-            "cert_file:",
-            "certfile:",
-            "line 3: an unknown key, or one that is indented wrongly; known here: cert_",
-        ),
-        ("http_server_config:", "canary:", "line 14: an unknown key, or one that is indented wrongly; known"),
-        ("  http2: false", "  http3: false", "line 15: an unknown key"),
-        ("X-Frame-Options: deny", "X-Canary: deny", "line 17: an unknown key"),
-        (
-            "basic_auth_users:\n",
-            "",
-            "line 20: an unknown key, or one that is indented wrongly; known here: http2,",
-        ),
+        ("cert_file:", "certfile:", "line 3: unknown key, or wrong indentation; expected one of: cert_"),
+        ("http_server_config:", "canary:", "line 14: unknown key, or wrong indentation; expected"),
+        ("  http2: false", "  http3: false", "line 15: unknown key"),
+        ("X-Frame-Options: deny", "X-Canary: deny", "line 17: unknown key"),
+        ("basic_auth_users:\n", "", "line 20: unknown key, or wrong indentation; expected one of: http2,"),
         ("  cert_file: server.crt\n", "", "line 2: tls_server_config.cert_file: missing"),
         ("  key_file: /keys/server.key\n", "", "line 2: tls_server_config.key_file: missing"),
         ("  client_ca_file: ca/clients.crt\n", "", "line 2: tls_server_config.client_ca_file: missing"),
-        ("RequireAndVerifyClientCert", "NoClientCert", "line 6: tls_server_config.client_ca_file: nobody is"),
+        (
+            "RequireAndVerifyClientCert",
+            "NoClientCert",
+            "line 6: tls_server_config.client_ca_file: unused, since clients are not asked",
+        ),
         ("RequireAndV", "V", "line 5: tls_server_config.client_auth_type: expected NoClientCert or"),
         (
             "RequireAndVerifyClientCert",
             "VerifyClientCertIfGiven",
-            "line 5: tls_server_config.client_auth_type: lets in",
+            "line 5: tls_server_config.client_auth_type: admits",
         ),
         (
             "RequireAndVerifyClientCert",
             "RequireAnyClientCert",
-            "nobody signed; write RequireAndVerifyClientCert",
+            "without a verified certificate; use RequireAndVerifyClientCert",
         ),
-        ("RequireAndVerifyClientCert", "RequestClientCert", "write RequireAndVerifyClientCert"),
-        ("RequireAndVerifyClientCert", "RequireClientCert", "write RequireAndVerifyClientCert"),
-        ("TLS12", "TLS11", "line 7: tls_server_config.min_version: not supported, it is broken; write TLS12"),
+        ("RequireAndVerifyClientCert", "RequestClientCert", "use RequireAndVerifyClientCert"),
+        ("RequireAndVerifyClientCert", "RequireClientCert", "use RequireAndVerifyClientCert"),
+        (
+            "TLS12",
+            "TLS11",
+            "line 7: tls_server_config.min_version: not supported, since it is insecure; use TLS12",
+        ),
         ("TLS12", "TLS10", "line 7: tls_server_config.min_version: not supported"),
         ("TLS12", "1.2", "line 7: tls_server_config.min_version: expected TLS12 or TLS13"),
         ("TLS13", "TLS14", "line 8: tls_server_config.max_version: expected TLS12 or TLS13"),
@@ -126,7 +126,7 @@ fn every_error_names_its_line_and_its_remedy_and_repeats_no_name_and_no_hash() {
         (
             "CurveP256",
             "CurveP521",
-            "line 13: tls_server_config.curve_preferences: not supported; choose among X25",
+            "line 13: tls_server_config.curve_preferences: not supported; choose from X25",
         ),
         ("[CurveP256, X25519]", "X25519", "line 13: tls_server_config.curve_preferences: expected a list"),
         (
@@ -137,17 +137,13 @@ fn every_error_names_its_line_and_its_remedy_and_repeats_no_name_and_no_hash() {
         (
             "cert_file: server.crt",
             "cert: canary",
-            "line 3: tls_server_config.cert: PEM in this file is not read;",
+            "line 3: tls_server_config.cert: inline PEM is not supported;",
         ),
-        (
-            "key_file: /keys/server.key",
-            "key: canary",
-            "line 4: tls_server_config.key: a key has a file of its",
-        ),
+        ("key_file: /keys/server.key", "key: canary", "line 4: tls_server_config.key: an inline key is not"),
         (
             "client_ca_file: ca/clients.crt",
             "client_ca: canary",
-            "line 6: tls_server_config.client_ca: PEM in",
+            "line 6: tls_server_config.client_ca: inline PEM",
         ),
         (
             "min_version: TLS12",
@@ -157,9 +153,9 @@ fn every_error_names_its_line_and_its_remedy_and_repeats_no_name_and_no_hash() {
         (
             "cert_file: server.crt",
             "cert_file: [canary]",
-            "line 3: tls_server_config.cert_file: expected a text",
+            "line 3: tls_server_config.cert_file: expected a string",
         ),
-        ("http2: false", "http2: true", "line 15: http_server_config.http2: HTTP/1.1 alone is spoken here"),
+        ("http2: false", "http2: true", "line 15: http_server_config.http2: only HTTP/1.1 is supported"),
         ("http2: false", "http2: 'false'", "line 15: http_server_config.http2: expected true or false"),
         (
             "Options: deny",
@@ -174,21 +170,25 @@ fn every_error_names_its_line_and_its_remedy_and_repeats_no_name_and_no_hash() {
         (
             "basic_auth_users:\n",
             "basic_auth_users: canary\nx:\n",
-            "line 20: basic_auth_users: expected a table",
+            "line 20: basic_auth_users: expected a mapping",
         ),
         ("canary: HASH", "canary:", "line 21: basic_auth_users: expected a bcrypt hash"),
-        ("canary: HASH", "canary: canary-password", "make it with: htpasswd -nBC 12 \"\""),
+        ("canary: HASH", "canary: canary-password", "make one with: htpasswd -nBC 12 \"\""),
         ("canary: HASH", "canary: $2x$05$REST", "line 21: basic_auth_users: expected a bcrypt hash"),
-        ("canary: HASH", "canary: $2y$15$REST", "line 21: basic_auth_users: the cost is 4 to 14"),
-        ("canary: HASH", "canary: $2y$03$REST", "line 21: basic_auth_users: the cost is 4 to 14"),
+        ("canary: HASH", "canary: $2y$15$REST", "line 21: basic_auth_users: the cost must be 4 to 14"),
+        ("canary: HASH", "canary: $2y$03$REST", "line 21: basic_auth_users: the cost must be 4 to 14"),
         (
             "canary: HASH",
             "'canary:': HASH",
-            "line 21: basic_auth_users: a name is not empty, and has no colon",
+            "line 21: basic_auth_users: a name must not be empty or contain a colon",
         ),
-        ("canary: HASH", "'': HASH", "line 21: basic_auth_users: a name is not empty"),
-        ("'canary two'", "canary", "line 22: the same key as on line 21; keep one"),
-        ("basic_auth_users:", "rate_limit: {burst: 1}\nbasic_auth_users:", "line 20: rate_limit: not read"),
+        ("canary: HASH", "'': HASH", "line 21: basic_auth_users: a name must not be empty"),
+        ("'canary two'", "canary", "line 22: duplicate of the key on line 21; keep one"),
+        (
+            "basic_auth_users:",
+            "rate_limit: {burst: 1}\nbasic_auth_users:",
+            "line 20: rate_limit: not supported",
+        ),
     ] {
         let rest = &HASH[7..];
         let [from, to] = [from, to].map(|text| text.replace("HASH", HASH).replace("REST", rest));
@@ -198,7 +198,7 @@ fn every_error_names_its_line_and_its_remedy_and_repeats_no_name_and_no_hash() {
     }
     let many: String = (0..=USERS).map(|n| format!("  canary{n}: {HASH}\n")).collect();
     let said = parse(&format!("basic_auth_users:\n{many}"), folder()).err().expect("too many").to_string();
-    assert_eq!(said, "line 66: basic_auth_users: 64 at the most; use client certificates for more");
+    assert_eq!(said, "line 66: basic_auth_users: at most 64 users; use client certificates for more");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Where the demo's packets go: into a device of a private namespace, or straight to the tap.
+//! Where the demo's packets go: into the device of a private namespace, or straight to the tap.
 
 use super::namespace::{Device, PrivateNamespace};
 use crate::engine::Engine;
@@ -9,10 +9,10 @@ use crate::tap::{self, Attribution};
 use std::fs::File;
 use std::io::{self, Read, Write};
 
-/// Longest packet that comes out of the TUN; it is read only to keep the queue empty.
+/// Longest packet read from the TUN, only to keep its queue empty.
 const PACKET_BYTES: usize = 2048;
 
-/// The way of a packet to whatever counts it.
+/// Injects packets into whatever counts them.
 pub(super) enum Injector {
     /// A TUN: `up` is written to it, `down` is sent on the device.
     Tun {
@@ -30,18 +30,18 @@ pub(super) enum Injector {
         /// The frame being built, Ethernet header first.
         frame: Vec<u8>,
     },
-    /// No device: the packet is handed to the tap's own code.
+    /// No device: the packet is passed straight to the tap's code.
     InProcess(Attribution),
 }
 
 impl Injector {
-    /// Opens the way into a playground's device, and keeps a TUN's queue empty from then on.
+    /// Opens the device of a namespace, and keeps a TUN's queue empty from then on.
     ///
     /// # Errors
     /// When a socket cannot be opened.
-    pub(super) fn open(playground: PrivateNamespace) -> io::Result<Self> {
-        let down = tap::sender(playground.index)?;
-        match playground.device {
+    pub(super) fn open(namespace: PrivateNamespace) -> io::Result<Self> {
+        let down = tap::sender(namespace.index)?;
+        match namespace.device {
             Device::Tun(up) => {
                 let mut out = up.try_clone()?;
                 // Ends with the process: it holds nothing but what it just read.
@@ -55,7 +55,7 @@ impl Injector {
         }
     }
 
-    /// The way straight to the engine's own code.
+    /// Injects straight into the engine's code.
     pub(super) fn in_process(engine: &Engine<System>) -> Self {
         Self::InProcess(engine.attribution.clone())
     }
@@ -74,7 +74,7 @@ impl Injector {
                 let file = if direction == Direction::Up { up } else { down };
                 let ethertype = if packet[0] >> 4 == 4 { [0x08, 0x00] } else { [0x86, 0xdd] };
                 frame.clear();
-                // Locally administered addresses that no device has: the frame ends there.
+                // Locally administered addresses that no device has: the frame goes no further.
                 frame.extend([2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1]);
                 frame.extend(ethertype);
                 frame.extend(packet);
