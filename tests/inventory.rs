@@ -200,7 +200,7 @@ fn the_report_tells_every_datum_the_budget_and_the_residue() {
     }
     assert!(report.stdout.contains("root on a running node sees packets"), "the residue is told");
     // This configuration is coarse.
-    assert!(report.stdout.contains("release.mode = \"coarse\" gives it up"), "{}", report.stdout);
+    assert!(report.stdout.contains("none with release.mode = \"coarse\""), "{}", report.stdout);
     assert!(report.stdout.contains("unknown: "), "no daemon runs");
 
     site.configure("mode = \"coarse\"", "mode = \"noisy\"\nepsilon = 0.25");

@@ -55,7 +55,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
             "meter/ledger Ledger: entries",
             "meter/ledger SlotEntry: period",
             "node Node: ledger",
-            "engine/checkpoint SavedSlots: lines",
+            "engine/checkpoint SavedSlots: entries",
         ],
     ),
     ("the usage band of each account", &["node Node: bands", "engine/checkpoint SavedSlots: bands"]),

@@ -47,8 +47,14 @@ pub fn on(row: &str) -> bool {
     PLANTED.get_or_init(|| std::env::var("BLINDMETER_PLANTED").unwrap_or_default()) == row
 }
 
-/// L01, L02, L15: something live is shown at each look at the clock. L30: when it changed is kept.
-pub(crate) fn at_each_step<E: Environment>(engine: &Engine<E>) {
+/// At each look at the clock; gives whether a save is due.
+pub(crate) fn at_each_step<E: Environment>(engine: &Engine<E>, due: bool) -> bool {
+    show(engine);
+    is_due(engine, due)
+}
+
+/// L01, L02, L15: something live is shown. L30: when it changed is kept.
+fn show<E: Environment>(engine: &Engine<E>) {
     let node = engine.state.node();
     let page = || exposition::released(&node.released());
     let counted = node.node_totals().attributed;
@@ -92,7 +98,7 @@ fn note_activity(counted: &[u64]) {
 }
 
 /// L12: a save that would hold nothing new is left out.
-pub(crate) fn is_due<E: Environment>(engine: &Engine<E>, due: bool) -> bool {
+fn is_due<E: Environment>(engine: &Engine<E>, due: bool) -> bool {
     static SAVED: OnceLock<Mutex<HashMap<usize, Totals>>> = OnceLock::new();
     if !(due && on("L12")) {
         return due;
