@@ -9,6 +9,8 @@
 mod frames;
 #[path = "path/owners.rs"]
 mod owners;
+#[path = "../tests/support/mod.rs"]
+mod support;
 
 use criterion::{Criterion, Throughput};
 use frames::{FRAMES, Traffic};

@@ -11,6 +11,8 @@ mod daemon;
 mod inside;
 #[path = "scale/outside.rs"]
 mod outside;
+#[path = "../tests/support/mod.rs"]
+mod support;
 
 use std::time::Instant;
 

@@ -3,6 +3,9 @@
 //! `cargo bench --bench steps`; `-- --quick` is a shorter look. What a whole packet costs is in
 //! `path.rs`, what a whole node costs in `scale.rs`.
 
+#[path = "../tests/support/mod.rs"]
+mod support;
+
 use blindmeter::environment::SystemRandomness;
 use blindmeter::meter::counters::Counters;
 use blindmeter::meter::epoch::Epochs;
@@ -11,59 +14,53 @@ use blindmeter::meter::ledger::Ledger;
 use blindmeter::meter::policy::Policy;
 use blindmeter::meter::slot::{Direction, Slot};
 use blindmeter::publish::exposition;
-use blindmeter::tap::frame::{self, Gso, Link};
+use blindmeter::tap::frame::{self, Gso, LinkType};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
+use support::frames::{Address, IPV4, IPV6, datagram, frame, packet, segment};
 
 /// Accounts of small to very large nodes.
 const ACCOUNTS: [u32; 4] = [1_000, 10_000, 100_000, 1_000_000];
 
-fn v4(protocol: u8) -> Vec<u8> {
-    let mut packet = vec![0; 60];
-    (packet[0], packet[9], packet[32]) = (0x45, protocol, 10 << 4);
-    packet
+fn v4() -> Vec<u8> {
+    datagram(Address::v4(0x0a00_0002), Address::v4(0xc000_0201), 60)
 }
 
 /// A chain of extension headers, hop-by-hop and destination options, before UDP.
 fn v6_extended() -> Vec<u8> {
-    let mut packet = vec![0; 80];
-    (packet[0], packet[6], packet[40], packet[48]) = (0x60, 0, 60, 17);
-    packet
+    let mut payload = [0; 40];
+    (payload[0], payload[8]) = (60, 17);
+    packet(Address::v6(0xfd00 << 112), Address::v6(0x2000 << 112), 0, &payload)
 }
 
 fn behind_ethernet(tags: &[u16], packet: &[u8]) -> Vec<u8> {
-    let mut frame = vec![2; 12];
-    for tag in tags {
-        frame.extend(tag.to_be_bytes());
-        frame.extend([0, 7]);
-    }
-    frame.extend(if packet[0] >> 4 == 4 { [0x08, 0x00] } else { [0x86, 0xdd] });
-    frame.extend(packet);
-    frame
+    let tags: Vec<(u16, u16)> = tags.iter().map(|tag| (*tag, 7)).collect();
+    frame([2; 6], [2; 6], &tags, if packet[0] >> 4 == 4 { IPV4 } else { IPV6 }, packet)
 }
 
 fn frames(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("frame");
     let kinds = [
-        ("bare v4", Link::RawIp, v4(17)),
-        ("bare v6", Link::RawIp, v6_extended()),
-        ("Ethernet v4", Link::Ethernet, behind_ethernet(&[], &v4(17))),
+        ("bare v4", LinkType::RawIp, v4()),
+        ("bare v6", LinkType::RawIp, v6_extended()),
+        ("Ethernet v4", LinkType::Ethernet, behind_ethernet(&[], &v4())),
         (
             "Ethernet v4, four tags",
-            Link::Ethernet,
-            behind_ethernet(&[0x88a8, 0x8100, 0x8100, 0x9100], &v4(17)),
+            LinkType::Ethernet,
+            behind_ethernet(&[0x88a8, 0x8100, 0x8100, 0x9100], &v4()),
         ),
-        ("no IP", Link::Ethernet, behind_ethernet(&[0x0806], &v4(17))),
-        ("malformed", Link::RawIp, vec![0x45; 19]),
+        ("no IP", LinkType::Ethernet, behind_ethernet(&[0x0806], &v4())),
+        ("malformed", LinkType::RawIp, vec![0x45; 19]),
     ];
     for (name, link, frame) in &kinds {
         group.bench_function(*name, |bencher| {
             bencher.iter(|| frame::read(*link, black_box(frame), black_box(1400)));
         });
     }
-    for (name, packet, tcp) in
-        [("super-packet v4", v4(6), true), ("super-packet v6, extended", v6_extended(), false)]
-    {
+    for (name, packet, tcp) in [
+        ("super-packet v4", segment(Address::v4(0x0a00_0002), Address::v4(0xc000_0201), 5, 8), true),
+        ("super-packet v6, extended", v6_extended(), false),
+    ] {
         let gso = Gso { tcp, segment_bytes: 1400 };
         group.bench_function(name, |bencher| {
             bencher.iter(|| frame::segments(black_box(&packet), black_box(60_000), gso));

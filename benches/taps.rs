@@ -22,6 +22,8 @@ mod netns;
 mod owners;
 #[path = "taps/programs.rs"]
 mod programs;
+#[path = "../tests/support/mod.rs"]
+mod support;
 
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// Both clocks at one moment.
 #[derive(Clone, Copy)]
 pub struct Reading {
-    /// Seconds since 1970-01-01 UTC; steps when somebody sets the clock.
+    /// Seconds since 1970-01-01 UTC; steps when the clock is set.
     pub wall_seconds: u64,
     /// Nanoseconds since boot, suspend included; never steps.
     pub boot_nanoseconds: u64,

@@ -1,7 +1,7 @@
 //! # Blindmeter
 //!
 //! Counts each VPN account's total bandwidth on a node, and keeps no addresses, no times and no
-//! traffic. The data walks one way:
+//! traffic. Data flows one way:
 //!
 //! ```text
 //! packet -> tap -> (roster: whose?) -> meter::counters -> meter::ledger -> close of an epoch
@@ -10,18 +10,19 @@
 //!
 //! - [`tap`] sees packets and knows directions and lengths. It asks the roster for a slot and adds
 //!   to a counter; it keeps nothing.
-//! - [`roster`] alone holds addresses and account names. It cannot count.
+//! - Only [`roster`] holds addresses and account names. It cannot count.
 //! - [`meter`] is blind: slots and totals, no clock, no address, no I/O; it compiles without `std`.
-//! - [`node`] is the state machine of one node over clocks and randomness that are handed in: when an
-//!   epoch ends, what is released, how often staff may ask. [`store`] keeps its state in one sealed blob.
-//! - [`publish`] sees a `Release` and the health of the parts; never a live counter.
-//! - [`engine`] is the running meter: it puts these together, ticks, saves, and owns what outlives a
-//!   process.
+//! - [`node`] is the state machine of one node, with clocks and randomness passed in: when an epoch
+//!   ends, what is released, how often staff may ask. [`store`] keeps its state in one sealed blob.
+//! - [`publish`] sees a `Release` and the health of the parts, never a live counter.
+//! - [`engine`] is the running meter: it assembles these parts, ticks, saves, and owns what outlives
+//!   the process.
 //! - [`control`] is the socket for administrators, hooks, support and privacy officers; [`daemon`] is
 //!   the process: start, reload, stop; [`cli`] is the command line.
-//! - [`doctor`] finds what on a host voids the claim, [`inventory`] lists every datum that is held.
-//! - [`system`] is the process towards the kernel, [`clock`] alone reads a clock, [`environment`] is the
-//!   rest of the outside, [`log`] is everything that is ever logged, [`exit`] how a command ends.
+//! - [`doctor`] finds what on a host voids the privacy claim, [`inventory`] lists all data held.
+//! - [`system`] is the process and the system it runs on, only [`clock`] reads a clock, [`environment`]
+//!   is the rest of the outside, [`log`] is everything that is ever logged, [`exit`] is how a command
+//!   fails.
 
 pub mod cli;
 pub mod clock;

@@ -11,16 +11,17 @@
 
 #[path = "audit/interval.rs"]
 mod interval;
+mod support;
 
 use blindmeter::meter::budget::Epsilon;
 use blindmeter::meter::counters::Counters;
 use blindmeter::meter::epoch::Epochs;
 use blindmeter::meter::flag_counts::FlagCounts;
 use blindmeter::meter::ledger::Ledger;
-use blindmeter::meter::noise::Randomness;
 use blindmeter::meter::policy::{Mode, Noise, Policy};
 use blindmeter::meter::release::Release;
 use blindmeter::meter::slot::{Direction, Slot};
+use support::rng::Rng;
 
 /// Runs of each world in a normal run of the tests: enough for every bound below.
 const RUNS: u32 = 400_000;
@@ -32,18 +33,6 @@ const MIB: u64 = 1 << 20;
 
 /// Accounts that are the same in both worlds.
 const OTHERS: u32 = 24;
-
-/// splitmix64.
-struct Words(u64);
-
-impl Randomness for Words {
-    fn next_word(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-}
 
 /// One of two neighbouring worlds: what each of the others and the one account move in a day, up and
 /// down, and what was raised.
@@ -60,7 +49,7 @@ fn frequency(policy: Policy, world: World, seed: u64, runs: u32, event: impl Fn(
     let counters = Counters::in_memory(OTHERS as usize + 1);
     let mut ledger = Ledger::new(counters);
     let mut epochs = Epochs::new(policy, 0);
-    let mut words = Words(seed);
+    let mut rng = Rng::seeded(seed);
     let add = |at: u32, [up, down]: [u64; 2]| {
         let slot = Slot::new(Slot::FIRST_ACCOUNT.word() + at);
         counters.add(slot, Direction::Up, up, 1);
@@ -70,7 +59,7 @@ fn frequency(policy: Policy, world: World, seed: u64, runs: u32, event: impl Fn(
     for ordinal in 1..=u64::from(runs) {
         (1..=world.others).for_each(|at| add(at, world.each));
         add(0, world.account);
-        assert!(epochs.seal(ordinal, &mut ledger, &world.raised, &mut words).is_ok());
+        assert!(epochs.seal(ordinal, &mut ledger, &world.raised, &mut rng).is_ok());
         count += u32::from(epochs.publish().is_some_and(|release| event(&release)));
     }
     count

@@ -3,15 +3,17 @@
 
 mod daemon;
 mod netns;
+mod support;
 
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 
 use daemon::command::{NOBODY, bounded, ended, identity, repeats_nothing};
-use daemon::{PROGRAM, Site, free_port, http};
+use daemon::{PROGRAM, Site, http};
 use netns::Namespace;
 use nix::sys::signal::Signal;
+use support::ports::free_port;
 
 /// What stands in the good configuration, what to write instead, on which line of that the mistake
 /// is, and what the message holds.
@@ -38,7 +40,7 @@ const MISTAKES: [Mistake; 42] = [
     ("\"1Gbit/s\"", "\"1Gbit\"", 0, &["rate like \"1Gbit/s\""]),
     ("\"1Gbit/s\"", "\"0Gbit/s\"", 0, &["release.link_capacity", "above 0"]),
     ("capacity = 64", "capacity = 0", 0, &["store.capacity", "1 to 16777216"]),
-    ("\"28d\"", "\"36d\"", 0, &["store.period", "5w", "compiled in"]),
+    ("\"28d\"", "\"36d\"", 0, &["store.period", "compiled-in ceiling of 5w"]),
     ("\"coarse\"", "\"exact\"", 0, &["release.mode", "\"noisy\" or \"coarse\""]),
     ("\"coarse\"", "\"noisy\"\nepsilon = 0", 1, &["release.epsilon", "above 0", "like 0.5"]),
     ("\"coarse\"", "\"noisy\"\nepsilon = 1e-10", 1, &["release.epsilon", "nine places"]),
@@ -147,7 +149,7 @@ fn a_configuration_that_cannot_be_used_is_named() {
     let site = Site::new();
     let config = site.name("blindmeter.toml");
     site.configure("capacity = 64", "capacity = 1");
-    site.command(&["check"]).failed(78, &["store.capacity", "2 accounts", "room for 1"]);
+    site.command(&["check"]).failed(78, &["store.capacity", "2 accounts", "room for only 1"]);
     site.command(&["run"]).failed(78, &["1 accounts", "[store] capacity"]);
     site.write("blindmeter.toml", b"[tap]\n# \xff\n");
     site.command(&["check"]).failed(78, &[&config, "UTF-8"]);

@@ -2,6 +2,7 @@
 //! away ends nothing badly. What was typed is not repeated where it may be an account or an address.
 
 mod daemon;
+mod support;
 
 use std::fs;
 use std::os::unix::net::UnixListener;

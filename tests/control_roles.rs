@@ -1,16 +1,17 @@
 //! Who may ask the control socket for what, and that nothing which is sent to it harms the daemon.
 
 mod daemon;
+mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
+use daemon::Site;
 use daemon::command::{NOBODY, Person, identity, repeats_nothing};
-use daemon::{PATIENCE, Site};
 use nix::sys::signal::Signal;
+use support::wait::TIMEOUT;
 
 /// Users and groups that every Debian has: games (5, group 60), daemon (1, group 1).
 const GAMES: Person = Person { user: 5, group: 65_534, more_groups: &[] };
@@ -37,7 +38,7 @@ fn requests(site: &Site) -> Vec<(Vec<String>, &'static str)> {
     let sync = format!("roster sync {}", site.name("roster.csv"));
     [
         ("roster assign 10.77.0.9 canary-nine", "roster"),
-        ("roster release 10.77.0.9", "roster"),
+        ("roster unassign 10.77.0.9", "roster"),
         (sync.as_str(), "roster"),
         ("roster counts", "roster"),
         ("accounts show canary-one", "support"),
@@ -205,8 +206,8 @@ fn nothing_that_is_sent_to_the_control_socket_harms_the_daemon() {
     for request in requests {
         for closes in [true, false] {
             let mut stream = UnixStream::connect(site.path("control.sock")).expect("everybody may connect");
-            stream.set_read_timeout(Some(PATIENCE)).expect("a time above zero");
-            stream.set_write_timeout(Some(PATIENCE)).expect("a time above zero");
+            stream.set_read_timeout(Some(TIMEOUT)).expect("a time above zero");
+            stream.set_write_timeout(Some(TIMEOUT)).expect("a time above zero");
             // The daemon may close on what it does not take.
             let taken = stream.write_all(request);
             assert!(request.len() < megabyte.len() || taken.is_err(), "a line without end is not read to it");
@@ -224,11 +225,10 @@ fn nothing_that_is_sent_to_the_control_socket_harms_the_daemon() {
     site.command(&["status"]).succeeded();
     let counts = site.command(&["roster", "counts", "--json"]).succeeded();
     assert!(counts.contains("\"source\":\"file\",\"prefixes\":2"), "{counts}");
-    std::thread::sleep(Duration::from_millis(50));
-    let said = daemon.said();
-    assert!(said.trim_end().ends_with("ready"), "nothing of it is logged: {said}");
     daemon.signal(Signal::SIGTERM);
     assert_eq!(daemon.await_end(), Some(0));
+    let said = daemon.said();
+    assert!(said.ends_with("blindmeter: ready\nblindmeter: stopping\n"), "nothing of it is logged: {said}");
 }
 
 /// When a VPN server starts anew, all of its clients come at once, and each has its hook.
@@ -239,7 +239,7 @@ fn a_burst_of_assignments_waits_its_turn_and_loses_none() {
     let hooks: Vec<UnixStream> = (0..200)
         .map(|host| {
             let mut stream = UnixStream::connect(site.path("control.sock")).expect("there is room to wait");
-            stream.set_read_timeout(Some(PATIENCE)).expect("a time above zero");
+            stream.set_read_timeout(Some(TIMEOUT)).expect("a time above zero");
             let prefix = format!("10.77.1.{host}");
             let request = format!("{{\"op\":\"assign\",\"prefix\":\"{prefix}\",\"account\":\"canary\"}}\n");
             stream.write_all(request.as_bytes()).expect("the kernel takes it");

@@ -3,13 +3,16 @@
 //! As root, and as an ordinary user, who may not open /dev/net/tun on most machines.
 #![expect(clippy::disallowed_methods, reason = "the test connects to the demo's port and bounds its waits")]
 
+mod support;
+
 use serde_json::Value;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Output, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use support::ports::free_port;
+use support::wait::{wait_for, wait_for_within};
 
 fn demo(port: u16, seconds: u64) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_blindmeter"));
@@ -46,24 +49,18 @@ fn assert_exact(report: &Value, backend: &str) {
 
 #[test]
 fn twenty_seconds_are_counted_exactly_and_three_epochs_released() {
-    let port = 19_776;
+    let port = free_port();
     let child = demo(port, 20).spawn().expect("the demo starts");
-    let start = Instant::now();
-    let page = loop {
-        if let Some(page) = metrics(port) {
-            break page;
-        }
-        assert!(start.elapsed() < Duration::from_secs(10), "the demo serves /metrics");
-        thread::sleep(Duration::from_millis(50));
-    };
+    let page = wait_for("the demo serves /metrics", || metrics(port));
     assert!(page.contains("profile=\"demo\"") && page.contains("mode=\"noisy\""));
-    thread::sleep(Duration::from_secs(14));
-    let later = metrics(port).expect("still served");
     let epoch = |page: &str| {
         let line = page.lines().find_map(|line| line.strip_prefix("blindmeter_epoch "));
         line.and_then(|value| value.parse::<u64>().ok()).expect("an ordinal")
     };
-    assert!(epoch(&page) == 0 && epoch(&later) > 0, "an epoch was released meanwhile");
+    assert_eq!(epoch(&page), 0, "no epoch is released at the start");
+    let later = wait_for_within("an epoch is released", Duration::from_secs(18), || {
+        metrics(port).filter(|page| epoch(page) > 0)
+    });
     assert!(later.contains("blindmeter_epoch_suppressed 0"), "the demo's crowd is large enough");
     let mut promtool = Command::new("promtool")
         .args(["check", "metrics"])
@@ -96,7 +93,8 @@ fn an_ordinary_user_sees_the_same() {
     open(folder.path());
     open(&binary);
     let output = Command::new(&binary)
-        .args(["demo", "--json", "--seconds", "5", "--listen", "127.0.0.1:19777"])
+        .args(["demo", "--json", "--seconds", "5", "--listen"])
+        .arg(format!("127.0.0.1:{}", free_port()))
         .current_dir("/")
         // std drops root's supplementary groups when it sets the user.
         .uid(65534)
@@ -115,11 +113,12 @@ fn an_ordinary_user_sees_the_same() {
 
 #[test]
 fn a_port_that_is_taken_is_said_and_nothing_starts() {
-    let held = std::net::TcpListener::bind("127.0.0.1:19778").expect("a port");
-    let output = demo(19_778, 1).output().expect("it runs");
+    let held = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = held.local_addr().expect("it has an address");
+    let output = demo(address.port(), 1).output().expect("it runs");
     drop(held);
     assert_eq!(output.status.code(), Some(69));
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(errors.contains("web.listen 127.0.0.1:19778") && errors.lines().count() == 1, "{errors}");
+    assert!(errors.contains(&format!("web.listen {address}")) && errors.lines().count() == 1, "{errors}");
     assert!(output.stdout.is_empty());
 }

@@ -16,3 +16,4 @@ mod live;
 mod namespaces;
 #[path = "doctor/report.rs"]
 mod report;
+mod support;

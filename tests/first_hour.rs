@@ -3,14 +3,15 @@
 
 mod daemon;
 mod netns;
+mod support;
 
 use daemon::Site;
 use netns::Namespace;
 use netns::daemon::{Daemon, Setup};
 use netns::folder::Folder;
-use netns::frames::{Address, datagram};
 use netns::tally::{Way, name};
 use netns::wire::{Kind, Wire, nobody};
+use support::frames::{Address, datagram};
 
 #[test]
 fn a_wrong_pool_shows_in_check_and_in_the_nodes_counts() {
@@ -23,7 +24,7 @@ fn a_wrong_pool_shows_in_check_and_in_the_nodes_counts() {
         wrong.contains("# pools: 0 of the roster's single addresses are in a pool; 2 are not"),
         "{wrong}"
     );
-    assert!(wrong.contains("is a pool misspelt, or missing?"), "{wrong}");
+    assert!(wrong.contains("is a pool missing or mistyped?"), "{wrong}");
 }
 
 #[test]
@@ -33,13 +34,13 @@ fn a_wrong_interface_name_shows_in_status_and_the_dry_run_names_what_is_there() 
     let setup = Setup { backend: "ring", interfaces: vec!["tunO"], pools: vec![], roster: String::new() };
     let folder = Folder::forgetful(&setup);
     let dry = folder.command_in(&namespace, &["run", "--dry-run"]);
-    let said = String::from_utf8_lossy(&dry.stdout).into_owned();
+    let said = dry.stdout;
     assert!(said.contains("interface tunO: not present; would wait for it"), "{said}");
     assert!(said.contains("other interfaces that could be metered: tun0"), "{said}");
     let mut daemon = Daemon::spawn_in(&namespace, &folder);
     daemon.await_start(2);
     let status = daemon.command(&["status"]);
-    let status = String::from_utf8_lossy(&status.stdout).into_owned();
+    let status = status.stdout;
     assert!(status.contains("interface tunO") && status.contains("NOT ATTACHED"), "{status}");
     let told = daemon.said().matches("interface tunO: not present yet; waiting for it").count();
     assert_eq!(told, 1, "it is said once");
@@ -55,7 +56,7 @@ fn a_missing_key_and_a_small_node_show_in_check() {
     site.configure("mode = \"coarse\"", "mode = \"noisy\"");
     site.configure("1Gbit/s", "100Mbit/s");
     let small = site.command(&["check"]).succeeded();
-    assert!(small.contains("7.0 % of what the link carries") && small.contains("fleet"), "{small}");
+    assert!(small.contains("7.0 % of the link's capacity") && small.contains("fleet"), "{small}");
 }
 
 #[test]

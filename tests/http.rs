@@ -2,16 +2,18 @@
 //! ends the server or keeps a scraper out.
 
 mod daemon;
+mod support;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use daemon::Site;
 use daemon::command::repeats_nothing;
 use daemon::http::{Answer, connect, exchange, get, parse, request};
-use daemon::{Site, wait_for};
 use nix::sys::signal::Signal;
+use support::wait::{let_pass, wait_for};
 
 /// Every series of a node with the interfaces `bm-none*` and `bm-none0` and a roster file.
 const SERIES: [&str; 25] = [
@@ -271,7 +273,7 @@ fn running_out_of_descriptors_ends_nothing() {
     for _ in 0..2 {
         let slow: Vec<TcpStream> = (0..100).map(|_| half_open(site.port)).collect();
         wait_for("the descriptors run out", || (descriptors(&daemon) >= 40).then_some(()));
-        std::thread::sleep(Duration::from_millis(200));
+        let_pass(Duration::from_millis(200), "no connection can be accepted meanwhile");
         drop(slow);
         wait_for("the descriptors are given back", || (descriptors(&daemon) < 30).then_some(()));
         scrape_in_time(&site, "the others are gone");

@@ -12,6 +12,7 @@ mod daemon;
 mod exempt;
 #[path = "inventory/sources.rs"]
 mod sources;
+mod support;
 #[path = "inventory/times.rs"]
 mod times;
 
@@ -207,7 +208,7 @@ fn the_report_tells_every_datum_the_budget_and_the_residue() {
     let daemon = site.start();
     let report = site.command(&["inventory"]).stdout;
     assert!(report.contains("bytes 0.25 + crowd gate 0.5 + flag counts 0.5 = 1.25 a day, 456.25 a year"));
-    assert!(report.contains("bands 0, exports of accounts 0"));
+    assert!(report.contains("0 band look-ups, 0 account exports"));
     assert_eq!(site.command(&["accounts", "show", "canary-one"]).code, Some(0));
     let json = site.command(&["inventory", "--json"]).stdout;
     assert!(json.contains("\"epsilon_per_account_day\":1.25"), "{json}");
@@ -228,6 +229,6 @@ fn the_report_tells_every_datum_the_budget_and_the_residue() {
     let report = ended(command);
     assert_eq!(report.code, Some(0), "without a configuration the defaults are told");
     assert!(
-        report.stdout.contains("= 2 a day, 730 a year") && report.stdout.contains("the defaults are told")
+        report.stdout.contains("= 2 a day, 730 a year") && report.stdout.contains("these are the defaults")
     );
 }

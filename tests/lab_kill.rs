@@ -8,19 +8,22 @@
 #![expect(clippy::disallowed_methods, reason = "a live test bounds its waits by the real clock")]
 
 mod netns;
+mod support;
 
 use netns::daemon::{Daemon, Setup, try_metrics};
 use netns::folder::Folder;
-use netns::frames::{Address, datagram};
 use netns::tally::{Expected, Way, name};
 use netns::wire::{Kind, Wire, nobody};
-use netns::{Dice, Namespace, Pace, wait_for};
+use netns::{Namespace, Pace};
 use std::collections::BTreeMap;
-use std::process::Output;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+use support::command::Outcome;
+use support::frames::{Address, datagram};
+use support::rng::Rng;
+use support::wait::{let_pass, wait_for, wait_until};
 
 /// Kills of each of the two hooks in a usual run.
 const KILLS: u64 = 25;
@@ -65,26 +68,26 @@ fn clsact_misses_no_byte_when_the_package_is_upgraded() {
 fn killed_under_load(tap: &'static str) -> String {
     let kills = number("BLINDMETER_KILLS", KILLS);
     let seed = number("BLINDMETER_SEED", SEED);
-    let mut dice = Dice(seed);
+    let mut rng = Rng::seeded(seed);
     let mut load = Load::begin(tap);
     let (mut early, mut releases) = (0, Releases::default());
     for _ in 0..kills {
         let daemon = Daemon::spawn_in(&load.namespace, &load.folder);
-        if dice.below(4) == 0 {
+        if rng.below(4) == 0 {
             // While it starts.
-            thread::sleep(Duration::from_millis(dice.next() % 120));
+            let_pass(Duration::from_millis(rng.word() % 120), "it gets as far as chance has it");
             early += 1;
         } else {
             wait_for("the daemon to answer", || matches!(daemon.status(), 0 | 2).then_some(()));
-            let until = Instant::now() + Duration::from_millis(dice.next() % 1500);
+            let until = Instant::now() + Duration::from_millis(rng.word() % 1500);
             while Instant::now() < until {
                 releases.look(&load.namespace);
-                thread::sleep(Duration::from_millis(dice.next() % 60));
+                let_pass(Duration::from_millis(rng.word() % 60), "the pace of the looks");
             }
         }
         daemon.kill();
         // While none lives.
-        thread::sleep(Duration::from_millis(dice.next() % 150));
+        let_pass(Duration::from_millis(rng.word() % 150), "packets pass while none lives");
     }
     let daemon = Daemon::start_in(&load.namespace, &load.folder);
     let (expected, changes) = load.end();
@@ -113,7 +116,7 @@ fn upgraded_under_load(tap: &'static str) -> String {
         ("\"10.8.0.0/16\"", "\"10.8.0.0/20\""),
     ];
     for (at, (from, to)) in steps.into_iter().enumerate() {
-        thread::sleep(Duration::from_millis(700));
+        let_pass(Duration::from_millis(700), "it counts for a while");
         load.folder.configure(from, to);
         if at % 2 == 0 {
             daemon.hand_over();
@@ -127,7 +130,7 @@ fn upgraded_under_load(tap: &'static str) -> String {
             load.folder
                 .configure(&format!("\ncapacity = {capacity}"), &format!("\ncapacity = {}", capacity + more));
             let starting = Daemon::spawn_in(&load.namespace, &load.folder);
-            thread::sleep(Duration::from_millis(wait));
+            let_pass(Duration::from_millis(wait), "it gets as far as that");
             starting.kill();
         }
         daemon = Daemon::start_in(&load.namespace, &load.folder);
@@ -145,7 +148,7 @@ fn killed_with_a_gap(tap: &'static str) -> String {
     const ROUNDS: u64 = 8;
     const GAP: u64 = 3000;
     let seed = number("BLINDMETER_SEED", SEED);
-    let mut dice = Dice(seed);
+    let mut rng = Rng::seeded(seed);
     let namespace = Namespace::new();
     let wire = Wire::make(&namespace, Kind::Tun, "tun0");
     let folder = Folder::keeping(&setup(tap), "24h");
@@ -162,10 +165,10 @@ fn killed_with_a_gap(tap: &'static str) -> String {
     let (mut sent, mut daemon) = (0, Daemon::start_in(&namespace, &folder));
     let mut before = daemon.export_node();
     for _ in 0..ROUNDS {
-        sent += send(500 + dice.next() % 4000);
+        sent += send(500 + rng.word() % 4000);
         before = daemon.export_node();
         // Counted or not when the kill comes.
-        sent += send(dice.next() % 1000);
+        sent += send(rng.word() % 1000);
         daemon.kill();
         sent += send(GAP);
         daemon = Daemon::start_in(&namespace, &folder);
@@ -236,16 +239,16 @@ impl Load {
 
 /// The load of accounts that keep their addresses, in both directions.
 fn talk(wire: &Wire, done: &AtomicBool) -> Expected {
-    let mut dice = Dice(0x7a1c);
+    let mut rng = Rng::seeded(0x7a1c);
     let mut expected = Expected::of(ACCOUNTS);
     while !done.load(Ordering::SeqCst) {
         for _ in 0..20 {
-            let account = dice.between(CHANGING, ACCOUNTS - 1);
+            let account = rng.between(CHANGING, ACCOUNTS - 1);
             let address = talker_address(account);
-            let length = dice.between(address.smallest_packet(), 600);
-            say(wire, &mut expected, Some(account), address, &mut dice, length);
+            let length = rng.between(address.smallest_packet(), 600);
+            say(wire, &mut expected, Some(account), address, &mut rng, length);
         }
-        thread::sleep(Duration::from_millis(2));
+        let_pass(Duration::from_millis(2), "the pace of the load");
     }
     expected
 }
@@ -253,43 +256,38 @@ fn talk(wire: &Wire, done: &AtomicBool) -> Expected {
 /// Gives addresses to one account after the other, each time taking it back first, as the hooks of a
 /// server do. A request that was not answered is made again: it may have been met or not.
 fn hand_over(wire: &Wire, namespace: &Namespace, folder: &Folder, done: &AtomicBool) -> (Expected, u64) {
-    let mut dice = Dice(0xc1e7);
+    let mut rng = Rng::seeded(0xc1e7);
     let mut expected = Expected::of(ACCOUNTS);
     let mut owners: [Option<usize>; ADDRESSES] = [None; ADDRESSES];
     let mut changes = 0;
     while !done.load(Ordering::SeqCst) {
-        let which = dice.below(ADDRESSES);
+        let which = rng.below(ADDRESSES);
         let address = changing_address(which);
         // 2: it was taken back already.
         insist(|| folder.command_in(namespace, &["roster", "unassign", &address.text()]), &[0, 2]);
-        let next = dice.below(CHANGING);
+        let next = rng.below(CHANGING);
         insist(|| folder.command_in(namespace, &["roster", "assign", &address.text(), &name(next)]), &[0]);
         owners[which] = Some(next);
         changes += 1;
         for (which, owner) in owners.iter().enumerate().filter(|(_, owner)| owner.is_some()) {
-            for _ in 0..dice.below(6) {
+            for _ in 0..rng.below(6) {
                 let address = changing_address(which);
-                let length = dice.between(address.smallest_packet(), 600);
-                say(wire, &mut expected, *owner, address, &mut dice, length);
+                let length = rng.between(address.smallest_packet(), 600);
+                say(wire, &mut expected, *owner, address, &mut rng, length);
             }
         }
     }
     (expected, changes)
 }
 
-fn insist(ask: impl Fn() -> Output, met: &[i32]) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    loop {
+fn insist(ask: impl Fn() -> Outcome, met: &[i32]) {
+    wait_until("a daemon answers", Duration::from_secs(60), || {
         let output = ask();
-        if output.status.code().is_some_and(|code| met.contains(&code)) {
-            return;
-        }
+        let is_met = output.code.is_some_and(|code| met.contains(&code));
         // 69: no daemon answers.
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(69), "{said}");
-        assert!(Instant::now() < deadline, "no daemon answered for a minute: {said}");
-        thread::sleep(Duration::from_millis(20));
-    }
+        assert!(is_met || output.code == Some(69), "{}", output.stderr);
+        is_met
+    });
 }
 
 /// One packet from or to an address.
@@ -298,11 +296,11 @@ fn say(
     expected: &mut Expected,
     owner: Option<usize>,
     address: Address,
-    dice: &mut Dice,
+    rng: &mut Rng,
     length: usize,
 ) {
     let far = nobody(address, 3);
-    let (way, from, to) = match dice.below(2) {
+    let (way, from, to) = match rng.below(2) {
         0 => (Way::Up, address, far),
         _ => (Way::Down, far, address),
     };

@@ -6,6 +6,7 @@
 
 mod daemon;
 mod netns;
+mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -17,11 +18,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use daemon::command::repeats_nothing;
 use daemon::prometheus::{self, get};
 use daemon::{Site, http};
-use netns::frames::{Address, datagram};
+use netns::Namespace;
 use netns::tally::Way;
 use netns::wire::{Kind, Wire, nobody};
-use netns::{Dice, Namespace};
 use serde_json::Value;
+use support::frames::{Address, datagram};
+use support::rng::Rng;
+use support::wait::let_pass;
 
 const EPOCH_SECONDS: u64 = 5;
 const ACCOUNTS: u32 = 30;
@@ -111,10 +114,10 @@ fn pairs(result: &Value, series: &str) -> Vec<(String, String)> {
     values.map(|pair| (pair[0].to_string(), pair[1].as_str().expect("a text").to_owned())).collect()
 }
 
-/// Sends in the middle of each epoch, more and less by the throw of dice, until told to stop. Nothing
+/// Sends in the middle of each epoch, more and less by chance, until told to stop. Nothing
 /// is sent near a boundary, so that it is plain which epoch a packet belongs to.
 fn send(wire: &Wire, stop: &AtomicBool) -> Sent {
-    let mut dice = Dice(0x1ab);
+    let mut rng = Rng::seeded(0x1ab);
     let mut sent = Sent::new();
     // Relaxed: the flag only has to be seen at some time.
     while !stop.load(Ordering::Relaxed) {
@@ -122,11 +125,11 @@ fn send(wire: &Wire, stop: &AtomicBool) -> Sent {
         let phase = now.as_millis() % u128::from(EPOCH_SECONDS * 1000);
         if (1000..4000).contains(&phase) {
             let totals = sent.entry(now.as_secs() / EPOCH_SECONDS).or_default();
-            for _ in 0..dice.below(200) {
-                let account = u32::try_from(dice.below(30)).expect("small");
+            for _ in 0..rng.below(200) {
+                let account = u32::try_from(rng.below(30)).expect("small");
                 let (here, there) = (Address::v4(0x0a4d_0001 + account), nobody(Address::v4(0), 1));
-                let length = dice.between(28, 9_000);
-                let up = dice.below(3) == 0;
+                let length = rng.between(28, 9_000);
+                let up = rng.below(3) == 0;
                 let (way, packet) = if up {
                     (Way::Up, datagram(here, there, length))
                 } else {
@@ -136,7 +139,7 @@ fn send(wire: &Wire, stop: &AtomicBool) -> Sent {
                 totals[usize::from(!up)] += u64::try_from(length).expect("a length");
             }
         }
-        thread::sleep(Duration::from_millis(20));
+        let_pass(Duration::from_millis(20), "the pace of the load");
     }
     sent
 }
@@ -161,7 +164,7 @@ fn scrape(namespace: &Namespace, port: u16) -> Vec<(String, usize)> {
             Some((before, times)) if *before == answer => *times += 1,
             _ => seen.push((answer, 1)),
         }
-        thread::sleep(Duration::from_millis(100));
+        let_pass(Duration::from_millis(100), "ten scrapes a second");
     }
     seen
 }

@@ -2,13 +2,16 @@
 //! both families, both directions, nested prefixes, pools, tags, what is not IP, what cannot be read.
 
 mod netns;
+mod support;
 
 use netns::daemon::{Daemon, Setup};
-use netns::frames::{Address, IPV4, IPV6, datagram};
 use netns::tally::{Expected, Roster, Way, name};
 use netns::tun::Tun;
 use netns::wire::{Kind, MTU, Wire, nobody};
-use netns::{Dice, Namespace, Pace, wait_for};
+use netns::{Namespace, Pace};
+use support::frames::{Address, IPV4, IPV6, datagram};
+use support::rng::Rng;
+use support::wait::wait_for;
 
 const ACCOUNTS: usize = 1_000;
 const POOL_V4: u32 = 0x0a08_0000;
@@ -144,36 +147,36 @@ fn thousand_accounts(tap: &'static str, kind: Kind) {
         Setup { backend: tap, interfaces: vec!["metered0"], pools: POOLS.to_vec(), roster: roster.csv() };
     let daemon = Daemon::start(&namespace, &setup);
 
-    let mut dice = Dice(0x0b11_4d3e);
+    let mut rng = Rng::seeded(0x0b11_4d3e);
     let mut targets: Vec<(Address, Way)> = Vec::new();
     for (number, (network, length, _)) in roster.prefixes().iter().enumerate() {
-        let inside = Roster::inside(*network, *length, &mut dice);
+        let inside = Roster::inside(*network, *length, &mut rng);
         targets.extend(WAYS.map(|way| (inside, way)));
         let edges = Roster::edges(*network, *length);
         targets.push((edges[number % 4], WAYS[number / 4 % 2]));
         targets.push((edges[(number + 1) % 4], WAYS[number / 2 % 2]));
     }
     for number in 0..1_000 {
-        targets.push((nobody(Address::v4(0), number), WAYS[dice.below(2)]));
-        targets.push((nobody(Address::v6(0), number), WAYS[dice.below(2)]));
+        targets.push((nobody(Address::v4(0), number), WAYS[rng.below(2)]));
+        targets.push((nobody(Address::v6(0), number), WAYS[rng.below(2)]));
     }
     for last in (1..targets.len()).rev() {
-        targets.swap(last, dice.below(last + 1));
+        targets.swap(last, rng.below(last + 1));
     }
 
     let mut expected = Expected::of(ACCOUNTS);
     let mut pace = Pace::of(tap);
     for (number, (address, way)) in targets.iter().enumerate() {
-        let length = match dice.below(8) {
+        let length = match rng.below(8) {
             0 => address.smallest_packet(),
-            1 => dice.between(1_500, MTU),
-            _ => dice.between(address.smallest_packet(), 1_500),
+            1 => rng.between(1_500, MTU),
+            _ => rng.between(address.smallest_packet(), 1_500),
         };
         // The far side may be anybody's: on the way in only the source counts, on the way out only
         // the destination.
         let far = match number % 2 {
             0 => nobody(*address, 77),
-            _ => inside_pool(*address, dice.below(ACCOUNTS)),
+            _ => inside_pool(*address, rng.below(ACCOUNTS)),
         };
         let packet = match way {
             Way::Up => datagram(*address, far, length),
@@ -205,16 +208,16 @@ fn account_to_account(tap: &'static str) {
     let setup = Setup { backend: tap, interfaces: vec!["tun0"], pools: POOLS.to_vec(), roster: roster.csv() };
     let daemon = Daemon::start(&namespace, &setup);
 
-    let mut dice = Dice(0x00a2_00a2);
+    let mut rng = Rng::seeded(0x00a2_00a2);
     let mut expected = Expected::of(ENDS);
     let mut pace = Pace::of(tap);
     let mut sent = 0;
     for _ in 0..4_000 {
-        let family = [Address::v4(0), Address::v6(0)][dice.below(2)];
-        let (sender, receiver) = (dice.below(ENDS), dice.below(ENDS + 10));
+        let family = [Address::v4(0), Address::v6(0)][rng.below(2)];
+        let (sender, receiver) = (rng.below(ENDS), rng.below(ENDS + 10));
         let from = inside_pool(family, sender);
         let to = inside_pool(family, receiver);
-        let length = dice.between(from.smallest_packet(), 1_500);
+        let length = rng.between(from.smallest_packet(), 1_500);
         tun.inject(&datagram(from, to, length));
         sent += 1;
         let bytes = u64::try_from(length).expect("a length");
@@ -317,7 +320,7 @@ fn odd_frames(tap: &'static str) {
     }
     // A frame for anybody is a frame on this wire.
     for receiver in [[0xff; 6], [0x01, 0, 0x5e, 0, 0, 1], [0x02, 9, 9, 9, 9, 9]] {
-        let frame = netns::frames::frame(receiver, [2, 0, 0, 0, 0, 2], &[], IPV4, &whole4);
+        let frame = support::frames::frame(receiver, [2, 0, 0, 0, 0, 2], &[], IPV4, &whole4);
         for way in WAYS {
             wire.send_frame(way, &frame);
             expected.add(Some(0), way, 1, 60);

@@ -2,15 +2,17 @@
 //! twice, and what is not counted is told as lost.
 
 mod netns;
+mod support;
 
 use netns::Namespace;
 use netns::daemon::{Daemon, Setup};
-use netns::frames::{Address, datagram};
 use netns::tally::{Way, name};
 use netns::wire::{Kind, Wire, nobody};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
+use support::frames::{Address, datagram};
+use support::wait::let_pass;
 
 const LENGTH: usize = 150;
 
@@ -52,21 +54,24 @@ fn flapping_under_load(tap: &'static str) -> String {
                     wire.send(Way::Up, &packet);
                     sent += 1;
                 }
-                thread::sleep(Duration::from_micros(200));
+                let_pass(Duration::from_micros(200), "the pace of the load");
             }
             sent
         });
         for round in 0..ROUNDS {
-            thread::sleep(Duration::from_millis(30));
+            let_pass(Duration::from_millis(30), "packets are counted between two changes");
             if round % 4 == 3 {
                 down.store(true, Ordering::SeqCst);
-                thread::sleep(Duration::from_millis(5));
+                let_pass(Duration::from_millis(5), "the sender has seen that it must not send");
                 namespace.command("ip link set tun0 down");
                 namespace.command("ip link set tun0 up");
                 down.store(false, Ordering::SeqCst);
             } else {
                 namespace.command("ip link set tun0 name other0");
-                thread::sleep(Duration::from_millis(if round % 2 == 0 { 0 } else { 40 }));
+                let_pass(
+                    Duration::from_millis(if round % 2 == 0 { 0 } else { 40 }),
+                    "the name is lost for a while",
+                );
                 namespace.command("ip link set other0 name tun0");
             }
         }

@@ -5,16 +5,19 @@
 #![expect(clippy::disallowed_methods, reason = "a live test bounds its waits by the real clock")]
 
 mod netns;
+mod support;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use netns::Namespace;
 use netns::daemon::{Daemon, Setup};
-use netns::frames::{Address, datagram};
 use netns::tally::{Expected, Totals, Way, name};
 use netns::wire::{Kind, Wire, nobody};
-use netns::{Dice, Namespace, wait_for};
+use support::frames::{Address, datagram};
+use support::rng::Rng;
+use support::wait::{let_pass, wait_for};
 
 const HANDOVERS: usize = 10_000;
 /// Threads that hand over addresses of their own, at once.
@@ -131,7 +134,6 @@ fn each_source_gives_way_to_the_one_above_it() {
     daemon.assign("10.8.0.1", &name(2));
     // A reload replaces what the file said, and nothing of the control socket.
     daemon.reload_roster(&format!("10.8.0.1,{}\n", name(4)));
-    thread::sleep(Duration::from_millis(500));
     say(Some(2), None);
     daemon.release("10.8.0.1");
     say(Some(4), None);
@@ -171,17 +173,17 @@ fn settled_handovers(tap: &'static str) -> (u64, u128) {
 }
 
 fn hand_over_settled(clerk: usize, wire: &Wire, daemon: &Daemon) -> Expected {
-    let mut dice = Dice(0x5e77_1ed0 + u64::try_from(clerk).expect("few"));
+    let mut rng = Rng::seeded(0x5e77_1ed0 + u64::try_from(clerk).expect("few"));
     let mut expected = Expected::of(ACCOUNTS);
     let mut owners: [Option<usize>; ADDRESSES_OF_A_CLERK] = [None; ADDRESSES_OF_A_CLERK];
     for _ in 0..HANDOVERS / CLERKS {
-        let which = dice.below(ADDRESSES_OF_A_CLERK);
+        let which = rng.below(ADDRESSES_OF_A_CLERK);
         let address = address_of(clerk, which);
         for when in 0..2 {
-            for _ in 0..dice.below(4) {
-                let length = dice.between(address.smallest_packet(), 600);
+            for _ in 0..rng.below(4) {
+                let length = rng.between(address.smallest_packet(), 600);
                 let far = nobody(address, 3);
-                let (way, from, to) = match dice.below(2) {
+                let (way, from, to) = match rng.below(2) {
                     0 => (Way::Up, address, far),
                     _ => (Way::Down, far, address),
                 };
@@ -189,7 +191,7 @@ fn hand_over_settled(clerk: usize, wire: &Wire, daemon: &Daemon) -> Expected {
                 expected.add(owners[which], way, 1, u64::try_from(length).expect("a length"));
             }
             if when == 0 {
-                let next = dice.below(CHANGING);
+                let next = rng.below(CHANGING);
                 daemon.assign(&address.text(), &name(next));
                 owners[which] = Some(next);
             }
@@ -200,17 +202,17 @@ fn hand_over_settled(clerk: usize, wire: &Wire, daemon: &Daemon) -> Expected {
 
 /// The load of accounts that keep their addresses.
 fn talk(wire: &Wire, done: &AtomicBool) -> Expected {
-    let mut dice = Dice(0x7a1c);
+    let mut rng = Rng::seeded(0x7a1c);
     let mut expected = Expected::of(ACCOUNTS);
     // Relaxed: see the store.
     while !done.load(Ordering::Relaxed) {
         for _ in 0..10 {
-            let account = dice.between(CHANGING, ACCOUNTS - 1);
-            let (address, length) = (talker_address(account), dice.between(28, 600));
+            let account = rng.between(CHANGING, ACCOUNTS - 1);
+            let (address, length) = (talker_address(account), rng.between(28, 600));
             wire.send(Way::Up, &datagram(address, nobody(address, 4), length));
             expected.add(Some(account), Way::Up, 1, u64::try_from(length).expect("a length"));
         }
-        thread::sleep(Duration::from_millis(5));
+        let_pass(Duration::from_millis(5), "the pace of the load");
     }
     expected
 }
@@ -239,13 +241,13 @@ fn crossed_handovers(tap: &'static str) -> (u64, u64) {
                 begun.fetch_add(1, Ordering::SeqCst);
                 wire.send(Way::Up, &packet);
                 sent.fetch_add(1, Ordering::SeqCst);
-                thread::sleep(Duration::from_micros(100));
+                let_pass(Duration::from_micros(100), "the pace of the load");
             }
         });
         let mut settled_from = 0;
         for round in 0..ROUNDS {
             let (owner, next) = (round % ROUND, (round + 1) % ROUND);
-            thread::sleep(Duration::from_millis(10));
+            let_pass(Duration::from_millis(10), "an owner has the address for a while");
             let at_call = sent.load(Ordering::SeqCst);
             daemon.assign(&address.text(), &name(next));
             let at_answer = begun.load(Ordering::SeqCst);

@@ -3,33 +3,34 @@
 //! processes; `detach`.
 
 mod netns;
+mod support;
 
+use netns::Namespace;
 use netns::daemon::{Daemon, Setup};
 use netns::folder::Folder;
-use netns::frames::{Address, datagram};
 use netns::manager::Manager;
 use netns::tally::{Expected, Totals, Way, name};
 use netns::tun::Tun;
 use netns::wire::{Kind, Wire, nobody};
-use netns::{Namespace, wait_for};
+use nix::sys::signal::Signal;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
-use std::thread;
-use std::time::Duration;
+use support::frames::{Address, datagram};
+use support::wait::wait_for;
 
 const LENGTH: usize = 200;
 const ACCOUNTS: usize = 4;
 
 /// A namespace with a TUN, a folder that outlives daemons, and an address in the pool.
-struct Scene {
+struct Fixture {
     namespace: Namespace,
     wire: Wire,
     folder: Arc<Folder>,
     address: Address,
 }
 
-impl Scene {
+impl Fixture {
     fn new(tap: &'static str) -> Self {
         let namespace = Namespace::new();
         let wire = Wire::make(&namespace, Kind::Tun, "tun0");
@@ -79,9 +80,8 @@ impl Scene {
 
     fn refused(&self, texts: &[&str]) {
         let output = self.folder.command_in(&self.namespace, &["run"]);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(78), "{said}");
-        let last = said.lines().last().unwrap_or_default();
+        assert_eq!(output.code, Some(78), "{}", output.stderr);
+        let last = output.stderr.lines().last().unwrap_or_default();
         assert!(texts.iter().all(|text| last.contains(text)), "{last} does not say {texts:?}");
     }
 }
@@ -89,13 +89,13 @@ impl Scene {
 #[test]
 fn pins_are_the_daemons_alone_and_end_with_a_real_stop() {
     for tap in ["tcx", "clsact"] {
-        let scene = Scene::new(tap);
-        let daemon = scene.start();
-        let folder = fs::metadata(scene.folder.path("bpf/blindmeter")).expect("the pins have a folder");
+        let fixture = Fixture::new(tap);
+        let daemon = fixture.start();
+        let folder = fs::metadata(fixture.folder.path("bpf/blindmeter")).expect("the pins have a folder");
         assert_eq!(folder.permissions().mode() & 0o777, 0o700);
-        let pins = scene.folder.pins();
+        let pins = fixture.folder.pins();
         for pin in &pins {
-            let pin = fs::metadata(scene.folder.path("bpf/blindmeter").join(pin)).expect("a pin");
+            let pin = fs::metadata(fixture.folder.path("bpf/blindmeter").join(pin)).expect("a pin");
             assert_eq!(pin.permissions().mode() & 0o077, 0, "{pins:?}");
             assert!(!pins.iter().any(|pin| pin.contains("tun0")), "no interface's name: {pins:?}");
         }
@@ -103,28 +103,28 @@ fn pins_are_the_daemons_alone_and_end_with_a_real_stop() {
             pins.iter().filter(|pin| pin.starts_with("link-")).count(),
             if tap == "tcx" { 2 } else { 0 }
         );
-        assert_eq!(scene.filters(), if tap == "tcx" { 0 } else { 2 });
+        assert_eq!(fixture.filters(), if tap == "tcx" { 0 } else { 2 });
         daemon.hand_over();
-        assert_eq!(scene.folder.pins().len(), pins.len(), "{tap}: what counts on stays");
-        scene.start().stop();
-        assert!(!scene.folder.path("bpf/blindmeter").exists(), "{tap}: a real stop leaves nothing");
-        assert_eq!(scene.filters(), 0, "{tap}");
+        assert_eq!(fixture.folder.pins().len(), pins.len(), "{tap}: what counts on stays");
+        fixture.start().stop();
+        assert!(!fixture.folder.path("bpf/blindmeter").exists(), "{tap}: a real stop leaves nothing");
+        assert_eq!(fixture.filters(), 0, "{tap}");
     }
 }
 
 #[test]
 fn memory_mode_keeps_nothing_in_the_kernel() {
     for tap in ["tcx", "clsact"] {
-        let mut scene = Scene::new(tap);
+        let mut fixture = Fixture::new(tap);
         let setup = Setup { backend: tap, interfaces: vec!["tun0"], pools: vec![], roster: String::new() };
-        scene.folder = Folder::forgetful(&setup);
-        let daemon = scene.start();
-        assert!(!scene.folder.path("bpf").exists() && !scene.folder.path("control.counters").exists());
+        fixture.folder = Folder::forgetful(&setup);
+        let daemon = fixture.start();
+        assert!(!fixture.folder.path("bpf").exists() && !fixture.folder.path("control.counters").exists());
         daemon.kill();
-        wait_for("the helper to end", || (scene.filters() == 0).then_some(()));
+        wait_for("the helper to end", || (fixture.filters() == 0).then_some(()));
         let mut expected = Expected::of(ACCOUNTS);
-        let daemon = scene.start();
-        scene.send(&mut expected, None, 7);
+        let daemon = fixture.start();
+        fixture.send(&mut expected, None, 7);
         expected.assert_held_by(&daemon);
         daemon.stop();
     }
@@ -132,57 +132,57 @@ fn memory_mode_keeps_nothing_in_the_kernel() {
 
 #[test]
 fn a_killed_helper_leaves_filters_that_the_next_start_takes_over_and_detach_removes() {
-    let mut scene = Scene::new("clsact");
+    let mut fixture = Fixture::new("clsact");
     let setup = Setup { backend: "clsact", interfaces: vec!["tun0"], pools: vec![], roster: String::new() };
-    scene.folder = Folder::forgetful(&setup);
+    fixture.folder = Folder::forgetful(&setup);
     let killed_with_its_helper = |daemon: Daemon| {
         daemon.kill_helper();
         daemon.kill();
-        assert_eq!(scene.filters(), 2, "nobody was left to take them off");
+        assert_eq!(fixture.filters(), 2, "nobody was left to take them off");
     };
-    killed_with_its_helper(scene.start());
+    killed_with_its_helper(fixture.start());
     let mut expected = Expected::of(ACCOUNTS);
-    scene.send(&mut Expected::of(ACCOUNTS), None, 3);
-    let daemon = scene.start();
-    scene.send(&mut expected, None, 7);
+    fixture.send(&mut Expected::of(ACCOUNTS), None, 3);
+    let daemon = fixture.start();
+    fixture.send(&mut expected, None, 7);
     expected.assert_held_by(&daemon);
     killed_with_its_helper(daemon);
-    let detached = scene.folder.command_in(&scene.namespace, &["detach", "--json"]);
-    assert!(String::from_utf8_lossy(&detached.stdout).contains("\"filtered_interfaces\":1"));
-    assert_eq!(scene.filters(), 0);
+    let detached = fixture.folder.command_in(&fixture.namespace, &["detach", "--json"]);
+    assert!(detached.stdout.contains("\"filtered_interfaces\":1"));
+    assert_eq!(fixture.filters(), 0);
 }
 
 #[test]
 fn a_service_managers_store_keeps_the_tap_instead_of_pins() {
     for tap in ["tcx", "clsact"] {
-        let scene = Scene::new(tap);
-        let manager = Manager::of(&scene.folder);
-        let start = || Daemon::start_under(&scene.namespace, &scene.folder, &manager);
+        let fixture = Fixture::new(tap);
+        let manager = Manager::of(&fixture.folder);
+        let start = || Daemon::start_under(&fixture.namespace, &fixture.folder, &manager);
         let mut expected = Expected::of(ACCOUNTS);
         let daemon = start();
-        daemon.assign(&scene.address.text(), &name(0));
-        scene.send(&mut expected, Some(0), 50);
-        assert!(scene.folder.pins().is_empty() && !scene.folder.path("bpf/blindmeter").exists());
+        daemon.assign(&fixture.address.text(), &name(0));
+        fixture.send(&mut expected, Some(0), 50);
+        assert!(fixture.folder.pins().is_empty() && !fixture.folder.path("bpf/blindmeter").exists());
         assert_eq!(manager.stored().len(), if tap == "tcx" { 15 } else { 13 });
         daemon.kill();
-        scene.send(&mut expected, Some(0), 70);
+        fixture.send(&mut expected, Some(0), 70);
         let daemon = start();
         expected.assert_held_by(&daemon);
         daemon.hand_over();
-        scene.send(&mut expected, Some(0), 11);
+        fixture.send(&mut expected, Some(0), 11);
         let daemon = start();
         expected.assert_held_by(&daemon);
         daemon.stop();
         assert_eq!(manager.stored(), Vec::<String>::new(), "{tap}: a real stop leaves nothing");
-        assert_eq!(scene.filters(), 0, "{tap}");
+        assert_eq!(fixture.filters(), 0, "{tap}");
         // The service manager stops a failed service: what it held is gone, and the store goes on.
         let daemon = start();
         expected.assert_held_by(&daemon);
-        scene.await_save();
+        fixture.await_save();
         daemon.kill();
         manager.drop_all();
         let daemon = start();
-        scene.send(&mut expected, Some(0), 5);
+        fixture.send(&mut expected, Some(0), 5);
         assert!(daemon.said().contains("resumed from the last save"), "{}", daemon.said());
         let held = daemon.await_packets(expected.node().counted());
         assert_eq!(held.counted(), expected.node().counted());
@@ -194,23 +194,23 @@ fn a_service_managers_store_keeps_the_tap_instead_of_pins() {
 #[test]
 fn an_owner_that_is_contradicted_after_a_crash_is_charged_for_nothing_in_doubt() {
     for tap in ["tcx", "clsact"] {
-        let scene = Scene::new(tap);
-        let address = scene.address.text();
+        let fixture = Fixture::new(tap);
+        let address = fixture.address.text();
         let mut expected = Expected::of(ACCOUNTS);
-        let daemon = scene.start();
+        let daemon = fixture.start();
         daemon.assign(&address, &name(0));
-        scene.send(&mut expected, Some(0), 40);
+        fixture.send(&mut expected, Some(0), 40);
         daemon.await_packets(40);
-        scene.await_save();
+        fixture.await_save();
         // From here on it is not known whose they are: the server may have passed the address on.
-        daemon.signal(libc::SIGSTOP);
-        scene.send(&mut expected, None, 30);
+        daemon.signal(Signal::SIGSTOP);
+        fixture.send(&mut expected, None, 30);
         daemon.kill();
-        scene.send(&mut expected, None, 20);
-        let daemon = scene.start();
-        scene.send(&mut expected, None, 10);
+        fixture.send(&mut expected, None, 20);
+        let daemon = fixture.start();
+        fixture.send(&mut expected, None, 10);
         daemon.assign(&address, &name(1));
-        scene.send(&mut expected, Some(1), 5);
+        fixture.send(&mut expected, Some(1), 5);
         expected.assert_held_by(&daemon);
         daemon.stop();
     }
@@ -218,16 +218,16 @@ fn an_owner_that_is_contradicted_after_a_crash_is_charged_for_nothing_in_doubt()
 
 #[test]
 fn an_owner_that_is_confirmed_after_a_crash_keeps_every_byte() {
-    let scene = Scene::new("tcx");
-    let address = scene.address.text();
+    let fixture = Fixture::new("tcx");
+    let address = fixture.address.text();
     let mut expected = Expected::of(ACCOUNTS);
     for confirmed in ["assign", "release", "sync"] {
-        let daemon = scene.start();
+        let daemon = fixture.start();
         daemon.assign(&address, &name(0));
-        scene.send(&mut expected, Some(0), 40);
+        fixture.send(&mut expected, Some(0), 40);
         daemon.kill();
-        scene.send(&mut expected, Some(0), 20);
-        let daemon = scene.start();
+        fixture.send(&mut expected, Some(0), 20);
+        let daemon = fixture.start();
         match confirmed {
             "assign" => daemon.assign(&address, &name(0)),
             "release" => daemon.release(&address),
@@ -235,36 +235,36 @@ fn an_owner_that_is_confirmed_after_a_crash_keeps_every_byte() {
         }
         // Another account's turn, in the ordinary way.
         daemon.assign(&address, &name(1));
-        scene.send(&mut expected, Some(1), 5);
+        fixture.send(&mut expected, Some(1), 5);
         expected.assert_held_by(&daemon);
         daemon.hand_over();
     }
-    scene.start().stop();
+    fixture.start().stop();
 }
 
 #[test]
 fn a_file_that_changed_while_no_daemon_lived_contradicts_as_well() {
-    let scene = Scene::new("tcx");
+    let fixture = Fixture::new("tcx");
     let address = Address::v4(0x0a08_0009);
     let mut expected = Expected::of(ACCOUNTS);
-    let daemon = scene.start();
-    scene.send_from(address, &mut expected, Some(3), 40);
+    let daemon = fixture.start();
+    fixture.send_from(address, &mut expected, Some(3), 40);
     daemon.await_packets(40);
-    scene.await_save();
-    daemon.signal(libc::SIGSTOP);
-    scene.send_from(address, &mut expected, None, 30);
+    fixture.await_save();
+    daemon.signal(Signal::SIGSTOP);
+    fixture.send_from(address, &mut expected, None, 30);
     daemon.kill();
-    fs::write(scene.folder.path("roster.csv"), format!("prefix,account\n10.8.0.9,{}\n", name(2)))
+    fs::write(fixture.folder.path("roster.csv"), format!("prefix,account\n10.8.0.9,{}\n", name(2)))
         .expect("ours");
-    let daemon = scene.start();
-    scene.send_from(address, &mut expected, Some(2), 5);
+    let daemon = fixture.start();
+    fixture.send_from(address, &mut expected, Some(2), 5);
     expected.assert_held_by(&daemon);
     daemon.stop();
 }
 
 #[test]
 fn a_change_of_hook_or_tap_between_two_daemons_loses_nothing_that_was_counted() {
-    let scene = Scene::new("tcx");
+    let fixture = Fixture::new("tcx");
     let mut expected = Expected::of(ACCOUNTS);
     let address = Address::v4(0x0a08_0009);
     let steps = [
@@ -277,32 +277,32 @@ fn a_change_of_hook_or_tap_between_two_daemons_loses_nothing_that_was_counted() 
         ("backend = \"kernel\"", "backend = \"ring\""),
     ];
     for (at, (from, to)) in steps.into_iter().enumerate() {
-        let daemon = scene.start();
-        scene.send_from(address, &mut expected, Some(3), 40);
+        let daemon = fixture.start();
+        fixture.send_from(address, &mut expected, Some(3), 40);
         expected.assert_held_by(&daemon);
         if at % 2 == 0 {
             daemon.kill();
         } else {
             daemon.hand_over();
         }
-        scene.folder.configure(from, to);
+        fixture.folder.configure(from, to);
     }
-    let daemon = scene.start();
-    scene.send_from(address, &mut expected, Some(3), 40);
+    let daemon = fixture.start();
+    fixture.send_from(address, &mut expected, Some(3), 40);
     expected.assert_held_by(&daemon);
-    assert_eq!(scene.filters(), 0);
+    assert_eq!(fixture.filters(), 0);
     daemon.stop();
-    assert!(scene.folder.pins().is_empty() && !scene.folder.path("control.counters").exists());
+    assert!(fixture.folder.pins().is_empty() && !fixture.folder.path("control.counters").exists());
 }
 
 #[test]
 fn counters_of_another_node_or_store_are_refused_with_the_remedy() {
     for tap in ["tcx", "ring"] {
-        let scene = Scene::new(tap);
-        scene.start().kill();
-        scene.folder.configure("live-test", "another");
-        scene.refused(&["another node", "blindmeter detach"]);
-        scene.folder.configure("another", "live-test");
+        let fixture = Fixture::new(tap);
+        fixture.start().kill();
+        fixture.folder.configure("live-test", "another");
+        fixture.refused(&["another node", "blindmeter detach"]);
+        fixture.folder.configure("another", "live-test");
         // A store that knows of other counters.
         let other = Folder::keeping(
             &Setup { backend: tap, interfaces: vec!["tun0"], pools: vec![], roster: String::new() },
@@ -312,41 +312,39 @@ fn counters_of_another_node_or_store_are_refused_with_the_remedy() {
         let _wire = Wire::make(&aside, Kind::Tun, "tun0");
         Daemon::start_in(&aside, &other).stop();
         for file in ["ledger.sealed", "ledger.sealed.chain"] {
-            fs::copy(other.path(file), scene.folder.path(file)).expect("ours");
+            fs::copy(other.path(file), fixture.folder.path(file)).expect("ours");
         }
-        scene.refused(&["another node or store", "blindmeter detach"]);
+        fixture.refused(&["another node or store", "blindmeter detach"]);
         // No store at all.
         for file in ["ledger.sealed", "ledger.sealed.chain"] {
-            fs::remove_file(scene.folder.path(file)).expect("ours");
+            fs::remove_file(fixture.folder.path(file)).expect("ours");
         }
-        scene.refused(&["counters of an earlier process exist", "--accept-loss"]);
-        let detached = scene.folder.command_in(&scene.namespace, &["detach"]);
-        assert!(detached.status.success());
-        scene.start().stop();
+        fixture.refused(&["counters of an earlier process exist", "--accept-loss"]);
+        let detached = fixture.folder.command_in(&fixture.namespace, &["detach"]);
+        assert_eq!(detached.code, Some(0));
+        fixture.start().stop();
     }
 }
 
 #[test]
 fn detach_removes_what_a_dead_daemon_left_and_leaves_a_living_one_alone() {
     for tap in ["tcx", "clsact", "ring"] {
-        let scene = Scene::new(tap);
-        let daemon = scene.start();
-        let refused = scene.folder.command_in(&scene.namespace, &["detach"]);
-        assert_eq!(refused.status.code(), Some(69), "{tap}");
-        assert!(
-            String::from_utf8_lossy(&refused.stderr).contains("another daemon counts here; stop it first")
-        );
+        let fixture = Fixture::new(tap);
+        let daemon = fixture.start();
+        let refused = fixture.folder.command_in(&fixture.namespace, &["detach"]);
+        assert_eq!(refused.code, Some(69), "{tap}");
+        assert!(refused.stderr.contains("another daemon counts here; stop it first"));
         let mut expected = Expected::of(ACCOUNTS);
-        scene.send(&mut expected, None, 5);
+        fixture.send(&mut expected, None, 5);
         expected.assert_held_by(&daemon);
         daemon.kill();
-        let detached = scene.folder.command_in(&scene.namespace, &["detach"]);
-        assert!(detached.status.success(), "{tap}: {}", String::from_utf8_lossy(&detached.stderr));
-        assert!(scene.folder.pins().is_empty() && scene.filters() == 0, "{tap}");
-        assert!(!scene.folder.path("control.counters").exists(), "{tap}");
-        let again = scene.folder.command_in(&scene.namespace, &["detach"]);
-        assert_eq!(String::from_utf8_lossy(&again.stdout).trim(), "nothing to remove");
-        let daemon = scene.start();
+        let detached = fixture.folder.command_in(&fixture.namespace, &["detach"]);
+        assert_eq!(detached.code, Some(0), "{tap}: {}", detached.stderr);
+        assert!(fixture.folder.pins().is_empty() && fixture.filters() == 0, "{tap}");
+        assert!(!fixture.folder.path("control.counters").exists(), "{tap}");
+        let again = fixture.folder.command_in(&fixture.namespace, &["detach"]);
+        assert_eq!(again.stdout.trim(), "nothing to remove");
+        let daemon = fixture.start();
         assert!(daemon.said().contains("resumed from the last save"), "{}", daemon.said());
         daemon.stop();
     }
@@ -354,27 +352,27 @@ fn detach_removes_what_a_dead_daemon_left_and_leaves_a_living_one_alone() {
 
 #[test]
 fn a_second_daemon_and_a_folder_of_somebody_else_are_refused() {
-    let scene = Scene::new("tcx");
-    let daemon = scene.start();
-    scene.refused(&["tap.pin", "another daemon counts here"]);
+    let fixture = Fixture::new("tcx");
+    let daemon = fixture.start();
+    fixture.refused(&["tap.pin", "another daemon counts here"]);
     daemon.stop();
-    let folder = scene.folder.path("bpf/blindmeter");
+    let folder = fixture.folder.path("bpf/blindmeter");
     fs::create_dir(&folder).expect("the bpffs is ours");
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o750)).expect("ours");
-    scene.refused(&["tap.pin", "chmod 700"]);
+    fixture.refused(&["tap.pin", "chmod 700"]);
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).expect("ours");
-    scene.start().stop();
+    fixture.start().stop();
 }
 
 #[test]
 fn a_place_without_bpffs_is_said_and_metering_goes_on() {
-    let scene = Scene::new("tcx");
-    let pin = scene.folder.path("bpf/blindmeter");
-    scene.folder.configure(&pin.display().to_string(), "/dev/shm/blindmeter-no-bpffs");
-    let daemon = scene.start();
+    let fixture = Fixture::new("tcx");
+    let pin = fixture.folder.path("bpf/blindmeter");
+    fixture.folder.configure(&pin.display().to_string(), "/dev/shm/blindmeter-no-bpffs");
+    let daemon = fixture.start();
     assert!(daemon.said().contains("no bpffs there"), "{}", daemon.said());
     let mut expected = Expected::of(ACCOUNTS);
-    scene.send(&mut expected, None, 5);
+    fixture.send(&mut expected, None, 5);
     expected.assert_held_by(&daemon);
     daemon.stop();
     assert!(!std::path::Path::new("/dev/shm/blindmeter-no-bpffs").exists());
@@ -383,16 +381,16 @@ fn a_place_without_bpffs_is_said_and_metering_goes_on() {
 #[test]
 fn a_start_that_ends_before_its_first_save_is_a_first_start_again_and_loses_nothing() {
     for tap in ["tcx", "clsact", "ring"] {
-        let scene = Scene::new(tap);
+        let fixture = Fixture::new(tap);
         // Nothing can be saved: the first save is refused, after the tap was attached.
-        let blocker = scene.folder.path("ledger.sealed.new");
+        let blocker = fixture.folder.path("ledger.sealed.new");
         fs::create_dir(&blocker).expect("ours");
-        let output = scene.folder.command_in(&scene.namespace, &["run"]);
-        assert_eq!(output.status.code(), Some(74), "{}", String::from_utf8_lossy(&output.stderr));
+        let output = fixture.folder.command_in(&fixture.namespace, &["run"]);
+        assert_eq!(output.code, Some(74), "{}", output.stderr);
         fs::remove_dir(&blocker).expect("ours");
-        let daemon = scene.start();
+        let daemon = fixture.start();
         let mut expected = Expected::of(ACCOUNTS);
-        scene.send(&mut expected, None, 5);
+        fixture.send(&mut expected, None, 5);
         expected.assert_held_by(&daemon);
         assert!(daemon.said().contains("store: first start"), "{tap}: {}", daemon.said());
         daemon.stop();
@@ -402,24 +400,23 @@ fn a_start_that_ends_before_its_first_save_is_a_first_start_again_and_loses_noth
 #[test]
 fn what_passes_a_device_that_comes_while_no_daemon_lives_is_told_as_lost() {
     for tap in ["tcx", "clsact", "ring", "pnet"] {
-        let mut scene = Scene::new(tap);
+        let mut fixture = Fixture::new(tap);
         let setup =
             Setup { backend: tap, interfaces: vec!["tun0", "tun*"], pools: vec![], roster: String::new() };
-        scene.folder = Folder::keeping(&setup, "24h");
-        scene.start().kill();
-        let late = Tun::open(&scene.namespace, "tun7");
-        let packet = datagram(scene.address, nobody(scene.address, 1), LENGTH);
+        fixture.folder = Folder::keeping(&setup, "24h");
+        fixture.start().kill();
+        let late = Tun::open(&fixture.namespace, "tun7");
+        let packet = datagram(fixture.address, nobody(fixture.address, 1), LENGTH);
         for _ in 0..2000 {
             late.inject(&packet);
         }
-        let daemon = scene.start();
+        let daemon = fixture.start();
         for _ in 0..30 {
             late.inject(&packet);
         }
         let node = daemon.await_packets(2030);
         assert_eq!((node.counted(), node.lost), (30, 2000), "{tap}");
         daemon.stop();
-        thread::sleep(Duration::from_millis(1));
         assert_eq!(Totals::default(), node.attributed);
     }
 }

@@ -5,16 +5,17 @@
 #![expect(clippy::disallowed_methods, reason = "a live test bounds its waits by the real clock")]
 
 mod netns;
+mod support;
 
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use netns::Namespace;
 use netns::daemon::{Daemon, Setup};
-use netns::frames::{Address, datagram};
 use netns::tally::{Expected, Way, name};
 use netns::tun::Tun;
 use netns::wire::{Kind, Wire, nobody};
-use netns::{Namespace, PATIENCE};
+use support::frames::{Address, datagram};
+use support::wait::{TIMEOUT, let_pass, wait_until};
 
 const ACCOUNTS: usize = 4;
 const LENGTH: usize = 150;
@@ -217,7 +218,7 @@ fn flap(tap: &'static str) {
         }
         batch(&wire, &mut expected);
         namespace.command("ip link set tun0 down");
-        thread::sleep(Duration::from_millis(20));
+        let_pass(Duration::from_millis(20), "the device is down for a moment");
         namespace.command("ip link set tun0 up");
         daemon.resume();
         await_attached(&daemon, &wire);
@@ -295,7 +296,7 @@ fn straight_back(tap: &'static str) {
         namespace.command("ip link set other0 name tun0");
         for _ in 0..PACKETS {
             wire.send(Way::Up, &datagram(address(round), nobody(address(round), 1), LENGTH));
-            thread::sleep(Duration::from_millis(2));
+            let_pass(Duration::from_millis(2), "the pace of the load");
         }
     }
     daemon.await_packets(0);
@@ -413,26 +414,27 @@ fn batch(wire: &Wire, expected: &mut Expected) {
     }
 }
 
+/// Few probes pass before a device is metered: their number is bounded, see `tally`.
+const BETWEEN_PROBES: Duration = Duration::from_millis(50);
+
 /// Sends probes from an address that nobody owns until one of each direction is counted.
 fn await_attached(daemon: &Daemon, wire: &Wire) {
     await_probe(daemon, || wire.send(Way::Up, &probe()));
     let before = daemon.export_node().unattributed.down_packets;
-    let deadline = Instant::now() + PATIENCE;
-    while daemon.export_node().unattributed.down_packets == before {
-        assert!(Instant::now() < deadline, "{} is never counted on the way out", wire.name());
+    wait_until(&format!("{} is counted on the way out", wire.name()), TIMEOUT, || {
         wire.send(Way::Down, &probe());
-        thread::sleep(Duration::from_millis(50));
-    }
+        let_pass(BETWEEN_PROBES, "a probe is on its way");
+        daemon.export_node().unattributed.down_packets > before
+    });
 }
 
 fn await_probe(daemon: &Daemon, send: impl Fn()) {
     let before = daemon.export_node().unattributed.up_packets;
-    let deadline = Instant::now() + PATIENCE;
-    while daemon.export_node().unattributed.up_packets == before {
-        assert!(Instant::now() < deadline, "the device is never counted; stderr: {}", daemon.said());
+    wait_until("the device is counted", TIMEOUT, || {
         send();
-        thread::sleep(Duration::from_millis(50));
-    }
+        let_pass(BETWEEN_PROBES, "a probe is on its way");
+        daemon.export_node().unattributed.up_packets > before
+    });
 }
 
 fn probe() -> Vec<u8> {

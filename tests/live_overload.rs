@@ -1,14 +1,15 @@
 //! Above its capacity a tap loses packets, knows how many, and says so: counted plus lost equals sent.
 
 mod netns;
+mod support;
 
 use std::thread;
 
 use netns::Namespace;
 use netns::daemon::{Daemon, Setup};
-use netns::frames::{Address, datagram};
 use netns::tally::{Node, Way, name};
 use netns::wire::{Kind, Wire, nobody};
+use support::frames::{Address, datagram};
 
 const LENGTH: usize = 64;
 /// Packets of one burst, half in each direction.

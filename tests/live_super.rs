@@ -2,18 +2,19 @@
 //! wrong hints, and made by the kernel from real TCP and UDP, where a device that cuts them is the oracle.
 
 mod netns;
+mod support;
 
 use netns::Namespace;
 use netns::daemon::{Daemon, Setup};
-use netns::frames::{
-    Address, Cut, datagram, frame, mac, segment, with_ip_options, with_vnet_header,
-    with_vnet_header_before_frame,
-};
 use netns::packet_socket::PacketSocket;
 use netns::tally::{Expected, Node, Totals, Way, name};
 use netns::topology::{CLIENT_ADDRESSES, Family, Oracle, Topology, send_cut_datagrams};
 use netns::tun::Tun;
 use netns::wire::{HERE, THERE, nobody};
+use support::frames::{
+    Address, Cut, datagram, frame, mac, segment, with_ip_options, with_vnet_header,
+    with_vnet_header_before_frame,
+};
 
 const VOLUME: usize = 12 << 20;
 
@@ -270,9 +271,9 @@ fn segmented_udp(tap: &'static str) {
     let mut whole = Totals::default();
     for (account, (client, family)) in CLIENT_ADDRESSES.iter().enumerate() {
         let before = Oracle::read(&topology);
-        for (segment_size, length) in [(1_200, 48_000), (1_400, 60_001), (500, 20_001)] {
-            send_cut_datagrams(&topology, client, *family, segment_size, length, DATAGRAMS);
-        }
+        let _listeners = [(1_200, 48_000), (1_400, 60_001), (500, 20_001)].map(|(segment_size, length)| {
+            send_cut_datagrams(&topology, client, *family, segment_size, length, DATAGRAMS)
+        });
         let passed = Oracle::read_when_still(&topology).since(&before);
         let sent = passed.totals();
         let segments = DATAGRAMS * (40 + 43 + 41);

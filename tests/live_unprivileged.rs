@@ -2,18 +2,20 @@
 //! needs, what is refused without it, and what is left once it is set up.
 
 mod netns;
+mod support;
 
+use netns::Namespace;
 use netns::daemon::{Daemon, Setup};
 use netns::folder::Folder;
-use netns::frames::{Address, datagram};
 use netns::tally::{Expected, Way, name};
 use netns::wire::{Kind, Wire, nobody};
-use netns::{Namespace, wait_for};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use support::frames::{Address, datagram};
+use support::wait::wait_for;
 
 /// Debian's `nobody`; its group `nogroup` has the same number.
 const NOBODY: u32 = 65_534;
@@ -34,20 +36,20 @@ const NEEDS: [(&str, &[&str], u64, Option<u64>); 4] = [
 #[test]
 fn each_tap_meters_as_another_user_with_exactly_its_capabilities() {
     for (tap, capabilities, left, helper) in NEEDS {
-        let scene = Scene::new(tap);
+        let fixture = Fixture::new(tap);
         let mut expected = Expected::of(2);
-        let mut daemon = scene.start(capabilities);
-        scene.send(&scene.wire, &mut expected);
+        let mut daemon = fixture.start(capabilities);
+        fixture.send(&fixture.wire, &mut expected);
         // A device that comes later, and an address that changes hands, after the capabilities are gone.
-        let late = Wire::make(&scene.namespace, Kind::Tun, "tun1");
+        let late = Wire::make(&fixture.namespace, Kind::Tun, "tun1");
         wait_for("the later device to be attached", || {
             let before = daemon.export_node().counted();
-            scene.send(&late, &mut Expected::of(2));
+            fixture.send(&late, &mut Expected::of(2));
             (daemon.await_packets(before + 20).counted() > before).then_some(())
         });
         let held = daemon.export_node();
         daemon.assign("10.8.0.1", &name(1));
-        scene.send_for(&late, &mut expected, 1);
+        fixture.send_for(&late, &mut expected, 1);
         assert_eq!(daemon.await_packets(held.counted() + 20).counted(), held.counted() + 20, "{tap}");
         assert_eq!(daemon.export(&name(1)).up_packets, 20, "{tap}");
         assert_eq!(capabilities_of(daemon.id()), vec![left], "{tap}: every thread of the daemon");
@@ -59,11 +61,11 @@ fn each_tap_meters_as_another_user_with_exactly_its_capabilities() {
         // What was counted outlives this user's process as well.
         let counted = daemon.await_packets(0).counted();
         daemon.kill();
-        daemon = scene.start(capabilities);
+        daemon = fixture.start(capabilities);
         assert_eq!(daemon.await_packets(counted).counted(), counted, "{tap}");
         drop(late);
         daemon.stop();
-        assert!(scene.folder.pins().is_empty(), "{tap}");
+        assert!(fixture.folder.pins().is_empty(), "{tap}");
     }
 }
 
@@ -71,9 +73,9 @@ fn each_tap_meters_as_another_user_with_exactly_its_capabilities() {
 fn without_one_of_them_it_is_refused_with_the_remedy() {
     for (tap, capabilities, ..) in NEEDS {
         for missing in capabilities.iter().filter(|capability| **capability != "perfmon") {
-            let scene = Scene::new(tap);
+            let fixture = Fixture::new(tap);
             let rest: Vec<&str> = capabilities.iter().copied().filter(|other| other != missing).collect();
-            let (code, said) = scene.spawn(&rest).await_end();
+            let (code, said) = fixture.spawn(&rest).await_last_word();
             assert_eq!(code, Some(77), "{tap} without {missing}: {said}");
             let named = format!("CAP_{}", missing.to_uppercase());
             assert!(said.contains(&named) && said.contains("AmbientCapabilities="), "{said}");
@@ -83,25 +85,25 @@ fn without_one_of_them_it_is_refused_with_the_remedy() {
 
 #[test]
 fn auto_takes_the_ring_where_only_packet_sockets_are_allowed() {
-    let scene = Scene::new("tcx");
-    scene.folder.configure("backend = \"kernel\"", "backend = \"auto\"");
-    let daemon = scene.start(&["net_raw"]);
+    let fixture = Fixture::new("tcx");
+    fixture.folder.configure("backend = \"kernel\"", "backend = \"auto\"");
+    let daemon = fixture.start(&["net_raw"]);
     let said = daemon.said();
     assert!(said.contains("tap: ring: the kernel tap needs CAP_BPF and CAP_NET_ADMIN"), "{said}");
     let mut expected = Expected::of(2);
-    scene.send(&scene.wire, &mut expected);
+    fixture.send(&fixture.wire, &mut expected);
     expected.assert_held_by(&daemon);
     daemon.stop();
 }
 
-struct Scene {
+struct Fixture {
     namespace: Namespace,
     wire: Wire,
     folder: Arc<Folder>,
     program: std::path::PathBuf,
 }
 
-impl Scene {
+impl Fixture {
     fn new(tap: &'static str) -> Self {
         let namespace = Namespace::new();
         let wire = Wire::make(&namespace, Kind::Tun, "tun0");

@@ -3,6 +3,7 @@
 #![cfg(not(feature = "lab"))]
 
 mod daemon;
+mod support;
 
 use daemon::command::{Person, repeats_nothing};
 use daemon::{Daemon, Site};
@@ -52,7 +53,7 @@ fn a_member_of_staff_looks_up_thirty_accounts_a_minute_whoever_they_are() {
     assert_eq!((told, refusals.len()), (30, 1), "{refusals:?}");
     assert!(refusals[0].starts_with("{\"error\":{\"code\":77,"), "{refusals:?}");
     for name in names {
-        site.command(&["accounts", "show", name]).failed(77, &["30 accounts a minute", "the next minute"]);
+        site.command(&["accounts", "show", name]).failed(77, &["30 accounts a minute", "in a minute"]);
     }
     site.command_as(OTHER, &["accounts", "show", "canary-one"]).succeeded();
     // A name that is none is no look-up.
@@ -69,7 +70,7 @@ fn an_account_is_exported_once_a_week_whether_it_exists_or_not() {
     let site = site();
     let daemon = site.start();
     let export = |account: &str| site.command(&["accounts", "export", account, "--json"]);
-    let limit = ["an account may be exported once a week", "next Thursday on, 00:00 UTC"];
+    let limit = ["an account may be exported once a week", "from next Thursday, 00:00 UTC"];
     let names = ["canary-one", "canary-nobody"];
     let [one, nobody] = names.map(|name| export(name).succeeded());
     assert_eq!(
@@ -104,7 +105,7 @@ fn an_officer_exports_twenty_accounts_a_day_and_the_probe_account_without_end() 
     for number in 0..20 {
         export(&format!("canary-{number}")).succeeded();
     }
-    let limit = ["each officer may export 20 accounts a day", "tomorrow, UTC"];
+    let limit = ["each user may export 20 accounts a day", "tomorrow (UTC)"];
     for name in ["canary-20", "canary-0", "canary-one"] {
         export(name).failed(77, &limit);
     }

@@ -1,7 +1,7 @@
 //! Black-box tests of `blindmeter meter` against judges from outside: tshark for addresses and lengths, a linear
 //! search for longest prefixes, and the generator's own plan where tshark cannot judge.
 //!
-//! `random`, `roster`, `ip` and `link` make packets, `captures` writes them to files, `tally` adds up what they must
+//! `roster`, `ip` and `link` make packets, `captures` writes them to files, `tally` adds up what they must
 //! count for, `program` runs the command; the promises are in `agreement`, `rules`, `broken`,
 //! `refusals` and `mutants`.
 
@@ -19,14 +19,13 @@ mod link;
 mod mutants;
 #[path = "meter_oracle/program.rs"]
 mod program;
-#[path = "meter_oracle/random.rs"]
-mod random;
 #[path = "meter_oracle/refusals.rs"]
 mod refusals;
 #[path = "meter_oracle/roster.rs"]
 mod roster;
 #[path = "meter_oracle/rules.rs"]
 mod rules;
+mod support;
 #[path = "meter_oracle/tally.rs"]
 mod tally;
 #[path = "meter_oracle/tshark.rs"]

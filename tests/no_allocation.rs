@@ -5,12 +5,13 @@
 mod frames;
 #[path = "../benches/path/owners.rs"]
 mod owners;
+mod support;
 
 use blindmeter::meter::counters::Counters;
 use blindmeter::meter::slot::{Direction, Slot};
 use blindmeter::roster::Roster;
 use blindmeter::tap::Attribution;
-use blindmeter::tap::frame::{Gso, Link};
+use blindmeter::tap::frame::{Gso, LinkType};
 use frames::Traffic;
 use owners::Owners;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -74,12 +75,12 @@ fn no_kind_of_packet_allocates() {
     let gso = |tcp| Some(Gso { tcp, segment_bytes: 1400 });
     let count = || {
         for direction in [Direction::Up, Direction::Down] {
-            attribution.count(Link::RawIp, &v4, 60_000, direction, gso(true));
-            attribution.count(Link::RawIp, &v6, 60_000, direction, gso(false));
-            attribution.count(Link::RawIp, &v4[..30], 60_000, direction, gso(true));
-            attribution.count(Link::Ethernet, &tagged, 1500, direction, None);
-            attribution.count(Link::Ethernet, &[8; 20], 60, direction, None);
-            attribution.count(Link::RawIp, &v6[..39], 60, direction, None);
+            attribution.count(LinkType::RawIp, &v4, 60_000, direction, gso(true));
+            attribution.count(LinkType::RawIp, &v6, 60_000, direction, gso(false));
+            attribution.count(LinkType::RawIp, &v4[..30], 60_000, direction, gso(true));
+            attribution.count(LinkType::Ethernet, &tagged, 1500, direction, None);
+            attribution.count(LinkType::Ethernet, &[8; 20], 60, direction, None);
+            attribution.count(LinkType::RawIp, &v6[..39], 60, direction, None);
         }
         attribution.lost(7);
     };

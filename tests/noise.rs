@@ -2,28 +2,28 @@
 //! implementation draws from the same words (`tests/noise/reference.py`), and in bulk what the closed
 //! form says.
 
+mod support;
+
 use blindmeter::meter::noise::{Randomness, Scale, discrete_laplace};
 use std::process::Command;
+use support::rng::Rng;
 
-/// splitmix64, counted.
+/// A generator that counts how often it was asked.
 struct Words {
-    state: u64,
+    rng: Rng,
     taken: u64,
 }
 
 impl Words {
     fn of(seed: u64) -> Self {
-        Self { state: seed, taken: 0 }
+        Self { rng: Rng::seeded(seed), taken: 0 }
     }
 }
 
 impl Randomness for Words {
     fn next_word(&mut self) -> u64 {
         self.taken += 1;
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.rng.word()
     }
 }
 

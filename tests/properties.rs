@@ -8,11 +8,12 @@
 mod clocks;
 #[path = "properties/conservation.rs"]
 mod conservation;
+#[path = "properties/environment.rs"]
+mod environment;
 #[path = "properties/handover.rs"]
 mod handover;
 #[path = "properties/noninterference.rs"]
 mod noninterference;
 #[path = "properties/release.rs"]
 mod release;
-#[path = "properties/world.rs"]
-mod world;
+mod support;

@@ -9,6 +9,7 @@
 mod disk;
 #[path = "release/machine.rs"]
 mod machine;
+mod support;
 
 use blindmeter::meter::budget::Epsilon;
 use blindmeter::meter::policy::{Mode, Noise, Policy, Profile};
@@ -78,39 +79,39 @@ enum Kind {
 
 /// One thing that happens.
 fn befall(machine: &mut Machine, kinds: &[Kind]) {
-    let kind = kinds[usize::try_from(machine.random.below(kinds.len() as u64)).expect("few kinds")];
-    let soon = machine.random.below(30);
-    match (kind, machine.random.below(5)) {
+    let kind = kinds[machine.rng.below(kinds.len())];
+    let soon = machine.rng.below_u64(30);
+    match (kind, machine.rng.below_u64(5)) {
         (Kind::Process, 0) => machine.kill(),
         (Kind::Process, 1) => machine.plan(Fault::Kill, soon),
         (Kind::Process, 2) => machine.plan(Fault::Io, soon),
         // Up to three epochs of a full disk: each failing save takes a few operations.
         (Kind::Process, 3) => {
-            let operations = machine.random.below(100);
+            let operations = machine.rng.below_u64(100);
             machine.plan(Fault::Full(operations), soon);
         }
         (Kind::Process, _) => {
-            let seconds = machine.random.below(3 * EPOCH);
+            let seconds = machine.rng.below_u64(3 * EPOCH);
             machine.clocks.pass(seconds);
         }
         (Kind::Clocks, 0) => {
-            let years = i64::try_from(machine.random.below(21)).expect("small") - 10;
+            let years = i64::try_from(machine.rng.below_u64(21)).expect("small") - 10;
             machine.clocks.set(years * 365 * 86_400);
         }
         (Kind::Clocks, _) => {
-            let seconds = i64::try_from(machine.random.below(10 * EPOCH)).expect("small");
+            let seconds = i64::try_from(machine.rng.below_u64(10 * EPOCH)).expect("small");
             machine.clocks.set(seconds - 5 * EPOCH.cast_signed());
         }
         (Kind::Losses, 0) => machine.plan(Fault::PowerCut, soon),
         (Kind::Losses, 1) => machine.damage(),
         (Kind::Losses, 2) => {
-            let which = usize::try_from(machine.random.below(2)).expect("small");
+            let which = machine.rng.below(2);
             machine.restore(&[None, None], which);
         }
         (Kind::Losses, _) => {
             let copies = machine.copies();
             run(machine, 2 * EPOCH);
-            let which = usize::try_from(machine.random.below(2)).expect("small");
+            let which = machine.rng.below(2);
             machine.restore(&copies, which);
         }
     }
@@ -139,7 +140,7 @@ fn simulate(kinds: &[Kind], silent: bool, pinned: bool, mut end: impl FnMut(&mut
         let mut machine = Machine::new(seed, policy(clamp_bytes), silent, pinned);
         for _ in 0..EVENTS {
             befall(&mut machine, kinds);
-            let seconds = machine.random.below(2 * EPOCH);
+            let seconds = machine.rng.below_u64(2 * EPOCH);
             run(&mut machine, seconds);
         }
         end(&mut machine, seed);

@@ -2,14 +2,17 @@
 //! the daemon cleanly, and neither needs a log that can be written.
 
 mod daemon;
+mod support;
 
 use std::fs::OpenOptions;
 use std::net::TcpStream;
 use std::process::Stdio;
 
 use daemon::command::repeats_nothing;
-use daemon::{Daemon, Site, free_port, http, wait_for};
+use daemon::{Daemon, Site, http};
 use nix::sys::signal::Signal;
+use support::ports::free_port;
+use support::wait::wait_for;
 
 const RELOAD_OK: &str = "blindmeter_config_last_reload_successful";
 

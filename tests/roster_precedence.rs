@@ -4,11 +4,12 @@
 
 mod daemon;
 mod netns;
+mod support;
 
 use daemon::Site;
 use netns::Namespace;
-use netns::frames::{Address, datagram};
 use netns::tun::Tun;
+use support::frames::{Address, datagram};
 
 /// A daemon on a TUN device, and packets of the test that show who owns an address.
 struct Owners<'a> {

@@ -2,6 +2,7 @@
 //! makes an attempt at each thing that it forbids.
 
 mod netns;
+mod support;
 
 use blindmeter::system::sandbox::{CALLS, HELPER_CALLS};
 use netns::Namespace;
@@ -46,7 +47,7 @@ fn every_thread_of_the_daemon_and_the_helper_is_enclosed() {
         let daemon = Daemon::start_in(&namespace, &folder);
         let kernel = matches!(tap, "tcx" | "clsact");
         // A thread gives itself its name, a moment after it began.
-        let tasks = netns::wait_for("threads by their names", || {
+        let tasks = support::wait::wait_for("threads by their names", || {
             let tasks = Task::all(daemon.id());
             let named = |name: &&str| tasks.iter().any(|task| task.name == **name);
             ["blindmeter", "tap", "roster"].iter().all(named).then_some(tasks)

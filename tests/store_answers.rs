@@ -2,12 +2,14 @@
 //! fails), the file and the remedy; and that `--accept-loss` is the only way past a loss.
 
 mod daemon;
+mod support;
 
-use daemon::{Site, wait_for};
+use daemon::Site;
 use nix::sys::signal::Signal;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
+use support::wait::wait_for;
 
 /// One start and one clean stop; what the daemon said.
 fn once(site: &Site) -> String {
@@ -95,7 +97,7 @@ fn another_key_another_node_and_a_damaged_blob_get_answers_of_their_own() {
     refused(&site, 78, &["ledger.sealed", "is not the key", &site.name("ledger.key")]);
     site.write_key(&[7; 32]);
     site.configure("\"black-box\"", "\"other\"");
-    refused(&site, 78, &["the blob of another node", "[node] name"]);
+    refused(&site, 78, &["another node's blob", "node.name"]);
     site.configure("\"other\"", "\"black-box\"");
     fs::write(site.path("ledger.sealed"), &blob[..blob.len() - 1]).expect("it is ours");
     refused(&site, 78, &["cut short", "--accept-loss"]);
@@ -106,7 +108,7 @@ fn another_key_another_node_and_a_damaged_blob_get_answers_of_their_own() {
     fs::write(site.path("ledger.sealed"), &altered).expect("it is ours");
     refused(&site, 78, &["altered"]);
     fs::write(site.path("ledger.sealed"), [&[0], &blob[1..]].concat()).expect("it is ours");
-    refused(&site, 78, &["no blob of blindmeter"]);
+    refused(&site, 78, &["not a blindmeter blob"]);
     let mut newer = blob.clone();
     newer[8] = 2;
     fs::write(site.path("ledger.sealed"), &newer).expect("it is ours");
@@ -149,7 +151,7 @@ fn a_folder_that_is_missing_or_read_only_is_named() {
     let path = site.name("ledger.sealed");
     let nowhere = site.name("nowhere/ledger.sealed");
     site.configure(&path, &nowhere);
-    refused(&site, 74, &[&nowhere, "make its folder"]);
+    refused(&site, 74, &[&nowhere, "create its folder"]);
     fs::create_dir(site.path("nowhere")).expect("ours");
     let target = site.name("nowhere");
     mount(&["-t", "tmpfs", "-o", "size=64k,ro", "none", &target]);

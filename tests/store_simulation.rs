@@ -6,10 +6,10 @@
 
 #[path = "store/disk.rs"]
 mod disk;
+mod support;
 
 use blindmeter::meter::band::Band;
 use blindmeter::meter::epoch::Carry;
-use blindmeter::meter::noise::Randomness;
 use blindmeter::meter::release::Release;
 use blindmeter::meter::tags::Tag;
 use blindmeter::meter::units::{Totals, Volume};
@@ -17,8 +17,9 @@ use blindmeter::node::rate_limits::{RateLimitState, Staff, Window};
 use blindmeter::node::saved::{Head, Record};
 use blindmeter::node::schedule::ScheduleState;
 use blindmeter::store::{Opened, Settings, Store, StoreError, chain_path};
-use disk::{Fault, Random, SimulatedDisk};
+use disk::{Fault, SimulatedDisk};
 use std::path::{Path, PathBuf};
+use support::rng::Rng;
 
 /// Seeds that showed a fault once, with what it was.
 const REGRESSIONS: [u64; 0] = [];
@@ -33,12 +34,6 @@ fn capacity(seed: u64) -> usize {
 
 /// Saves and closes of one run, over several starts.
 const STEPS: u64 = 12;
-
-impl Randomness for Random {
-    fn next_word(&mut self) -> u64 {
-        self.word()
-    }
-}
 
 fn settings(capacity: usize) -> Settings {
     Settings {
@@ -115,13 +110,13 @@ impl Model {
 }
 
 /// An open store, and the number of the image that it was opened with.
-type Start = (Store<SimulatedDisk, Random>, Option<u64>);
+type Start = (Store<SimulatedDisk, Rng>, Option<u64>);
 
 /// Opens the store; the number of the image, where there is one.
-fn open(disk: &SimulatedDisk, capacity: usize, random: u64) -> Result<Start, Result<StoreError, String>> {
+fn open(disk: &SimulatedDisk, capacity: usize, rng: u64) -> Result<Start, Result<StoreError, String>> {
     let mut records = Vec::new();
     let opened =
-        Store::open(disk.clone(), Random(random), settings(capacity), false, false, |slot, record| {
+        Store::open(disk.clone(), Rng::seeded(rng), settings(capacity), false, false, |slot, record| {
             records.push((slot, record))
         });
     match opened.map_err(Ok)? {
@@ -142,22 +137,22 @@ fn open(disk: &SimulatedDisk, capacity: usize, random: u64) -> Result<Start, Res
 
 /// One run; an error says what was broken.
 fn run(seed: u64) -> Result<(), String> {
-    let mut random = Random(seed);
+    let mut rng = Rng::seeded(seed);
     let capacity = capacity(seed);
-    let disk = SimulatedDisk::new(random.word());
+    let disk = SimulatedDisk::new(rng.word());
     disk.put(Path::new("/keys/ledger.key"), &[42; 32]);
     let mut model = Model { saved: None, tried: Vec::new() };
     let (mut number, mut steps) = (0, 0);
     while steps < STEPS {
-        let fault = match random.below(6) {
+        let fault = match rng.below_u64(6) {
             0 => Fault::None,
             1 => Fault::Io,
-            2 => Fault::Full(random.below(40)),
+            2 => Fault::Full(rng.below_u64(40)),
             3 => Fault::PowerCut,
             _ => Fault::Kill,
         };
-        disk.plan(fault, random.below(60));
-        let opened = open(&disk, capacity, random.word());
+        disk.plan(fault, rng.below_u64(60));
+        let opened = open(&disk, capacity, rng.word());
         let (mut store, found) = match opened {
             Ok(opened) => opened,
             Err(Err(broken)) => return Err(broken),
@@ -181,13 +176,13 @@ fn run(seed: u64) -> Result<(), String> {
             steps += 1;
             number += 1;
             let (head, record) = image(number);
-            let closes = random.one_in(3);
+            let closes = rng.one_in(3);
             let result = if closes { store.save_close(&head, record) } else { store.save(&head, record) };
             match result {
                 Ok(()) => model = Model { saved: Some(number), tried: Vec::new() },
                 Err(_) => model.tried.push(number),
             }
-            if random.one_in(5) {
+            if rng.one_in(5) {
                 break;
             }
         }
@@ -200,18 +195,18 @@ fn run(seed: u64) -> Result<(), String> {
             return Err("a start left a temporary blob behind".to_owned());
         }
     }
-    damage(&disk, capacity, &mut random, &model)
+    damage(&disk, capacity, &mut rng, &model)
 }
 
 /// A flipped bit, a missing file, an older copy: refused, never taken for a first start.
-fn damage(disk: &SimulatedDisk, capacity: usize, random: &mut Random, model: &Model) -> Result<(), String> {
+fn damage(disk: &SimulatedDisk, capacity: usize, rng: &mut Rng, model: &Model) -> Result<(), String> {
     let blob = settings(capacity).path;
     let chain = chain_path(&blob);
     if model.saved.is_none() || disk.bytes(&blob).is_none() {
         return Ok(());
     }
     let (mut store, found) =
-        open(disk, capacity, random.word()).map_err(|_| "an undamaged store was refused")?;
+        open(disk, capacity, rng.word()).map_err(|_| "an undamaged store was refused")?;
     let found = found.ok_or("an undamaged store was taken for a first start")?;
     // A close that was begun before leaves two links in the chain; both blobs may then be there.
     let (head, record) = image(found + 999);
@@ -244,7 +239,7 @@ fn damage(disk: &SimulatedDisk, capacity: usize, random: &mut Random, model: &Mo
     // Of the chain file only the slot in use matters; of the blob every bit does, but for the
     // version, which a later program may have written, and two bytes that are always zero.
     let bits = new_blob.as_ref().map_or(0, |bytes| bytes.len() as u64 * 8);
-    let bit = random.below(bits);
+    let bit = rng.below_u64(bits);
     if !(64..96).contains(&bit) && disk.flip(&blob, bit / 8 * 8 + bit % 8) {
         refused(&format!("bit {bit} of the blob was flipped"))?;
     }

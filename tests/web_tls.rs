@@ -10,6 +10,8 @@ mod daemon;
 mod authority;
 #[path = "web_tls/client.rs"]
 mod client;
+#[path = "web_tls/fixture.rs"]
+mod fixture;
 #[path = "web_tls/handshake.rs"]
 mod handshake;
 #[path = "web_tls/login.rs"]
@@ -20,5 +22,4 @@ mod named;
 mod prometheus;
 #[path = "web_tls/reload.rs"]
 mod reload;
-#[path = "web_tls/scene.rs"]
-mod scene;
+mod support;

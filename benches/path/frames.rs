@@ -7,9 +7,10 @@ use blindmeter::meter::slot::Direction;
 use blindmeter::roster::account::AccountName;
 use blindmeter::roster::{Roster, Source};
 use blindmeter::tap::Attribution;
-use blindmeter::tap::frame::Link;
+use blindmeter::tap::frame::LinkType;
 
 use crate::owners::{HEADER_BYTES, Owners};
+use crate::support::rng::Rng;
 
 /// Frames that are counted in a round: 2.5 MiB of them, more than a core's own caches hold.
 pub(crate) const FRAMES: usize = 1 << 16;
@@ -29,16 +30,9 @@ impl Traffic {
         let assignments = (0..accounts).map(|account| (owners.prefix(account), name(account))).collect();
         assert!(roster.replace(Source::File, assignments).is_ok(), "there is room for all");
         let counters = Counters::in_memory(accounts as usize);
-        let mut random = 0x9e37_79b9_7f4a_7c15_u64;
-        let frames = (0..FRAMES)
-            .map(|_| {
-                random ^= random << 13;
-                random ^= random >> 7;
-                random ^= random << 17;
-                let account = u32::try_from(random % u64::from(accounts)).expect("below a u32");
-                owners.header(account)
-            })
-            .collect();
+        let mut rng = Rng::seeded(1);
+        let draw = |_| owners.header(u32::try_from(rng.below(accounts as usize)).expect("below a u32"));
+        let frames = (0..FRAMES).map(draw).collect();
         Self {
             attribution: Attribution { table: roster.table(), counters },
             frames,
@@ -49,7 +43,7 @@ impl Traffic {
     /// Counts every frame once: parse, look-up, two adds.
     pub(crate) fn count_all(&self) {
         for frame in &self.frames {
-            self.attribution.count(Link::RawIp, frame, 1200, Direction::Up, None);
+            self.attribution.count(LinkType::RawIp, frame, 1200, Direction::Up, None);
         }
     }
 

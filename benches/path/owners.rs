@@ -1,5 +1,6 @@
 //! Accounts of a bench: where their addresses are looked up, and the headers of their packets.
 
+use crate::support::frames::{Address, datagram};
 use blindmeter::roster::address::Prefix;
 
 /// Bytes of a header: the fixed IPv6 header.
@@ -82,27 +83,21 @@ impl Owners {
         pool.map(|text| Prefix::parse(text).expect("a good pool")).into_iter().collect()
     }
 
-    /// The first bytes of a packet from an account: its IP header.
-    pub(crate) fn header(self, account: u32) -> [u8; HEADER_BYTES] {
-        let mut header = [0; HEADER_BYTES];
+    /// A packet of so many bytes from an account to somewhere else.
+    pub(crate) fn packet(self, account: u32, length: usize) -> Vec<u8> {
         // Of a routed prefix, its second address.
         let low = self.address(account) | u32::from(self == Self::RoutedV4);
-        if self.is_v4() {
-            header[0] = 0x45;
-            header[12..16].copy_from_slice(&low.to_be_bytes());
-            header[16..20].copy_from_slice(&[192, 0, 2, 1]);
-        } else if self == Self::RoutedV6 {
-            header[0] = 0x60;
-            header[8..10].copy_from_slice(&[0xfd, 1]);
-            header[12..16].copy_from_slice(&low.to_be_bytes());
-            header[23] = 9;
-            header[24] = 0x20;
-        } else {
-            header[0] = 0x60;
-            header[8..10].copy_from_slice(&[0xfd, 0]);
-            header[20..24].copy_from_slice(&low.to_be_bytes());
-            header[24] = 0x20;
-        }
-        header
+        let wide = u128::from(low);
+        let (from, to) = match self {
+            _ if self.is_v4() => (Address::v4(low), Address::v4(0xc000_0201)),
+            Self::RoutedV6 => (Address::v6(0xfd01 << 112 | wide << 64 | 9), Address::v6(0x2000 << 112)),
+            _ => (Address::v6(0xfd00 << 112 | wide), Address::v6(0x2000 << 112)),
+        };
+        datagram(from, to, length)
+    }
+
+    /// The first bytes of a packet from an account.
+    pub(crate) fn header(self, account: u32) -> [u8; HEADER_BYTES] {
+        *self.packet(account, 1200).first_chunk().expect("a packet is longer than its header")
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::daemon::{Daemon, Site, http};
+use crate::support::wait::let_pass;
 use crate::{Figure, Goal, account, figure, timed};
 
 /// Pages that are asked for; the median is told.
@@ -79,7 +80,7 @@ fn start(site: &Site) -> Daemon<'_> {
             return daemon;
         }
         assert!(daemon.is_running(), "the daemon ended: {}", daemon.said());
-        thread::sleep(Duration::from_millis(2));
+        let_pass(Duration::from_millis(2), "a start is measured as finely as this");
     }
 }
 

@@ -16,9 +16,9 @@ use crate::generator::{Generator, LARGE, SMALL, STRANGER};
 use crate::meters::{ACCOUNTS, seconds, setup};
 use crate::netns::Namespace;
 use crate::netns::daemon::Daemon;
-use crate::netns::frames::mac;
 use crate::owners::Owners;
 use crate::programs::floor;
+use crate::support::frames::mac;
 use crate::{Length, median, verdict};
 
 /// What stands on the way in.

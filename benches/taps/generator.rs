@@ -4,8 +4,9 @@
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
-use crate::netns::{Dice, Namespace};
-use crate::owners::{HEADER_BYTES, Owners};
+use crate::netns::Namespace;
+use crate::owners::Owners;
+use crate::support::rng::Rng;
 
 /// Bytes of a frame, its Ethernet header included: of a small one, and of one that carries data.
 pub(crate) const SMALL: usize = 128;
@@ -69,14 +70,13 @@ impl Generator {
 
     /// Frames from now on come from so many accounts.
     pub(crate) fn speak_for(&mut self, owners: Owners, accounts: u32) {
-        let mut dice = Dice(1);
+        let mut rng = Rng::seeded(1);
         for frame in &mut self.frames {
-            let account = u32::try_from(dice.below(accounts as usize)).expect("below a u32");
+            let account = u32::try_from(rng.below(accounts as usize)).expect("below a u32");
             let ethertype: u16 = if owners.is_v4() { 0x0800 } else { 0x86dd };
             frame[12..ETHERNET_HEADER].copy_from_slice(&ethertype.to_be_bytes());
-            let packet = &mut frame[ETHERNET_HEADER..];
-            packet[..HEADER_BYTES].copy_from_slice(&owners.header(account));
-            complete(owners, packet);
+            let length = frame.len() - ETHERNET_HEADER;
+            frame[ETHERNET_HEADER..].copy_from_slice(&owners.packet(account, length));
         }
     }
 
@@ -92,25 +92,6 @@ impl Generator {
                 work.go_on();
             }
         }
-    }
-}
-
-/// Fills in what a router looks at: lengths, time to live, a checksum.
-fn complete(owners: Owners, packet: &mut [u8]) {
-    const UDP: u8 = 17;
-    let length = u16::try_from(packet.len()).expect("a short packet");
-    if owners.is_v4() {
-        packet[2..4].copy_from_slice(&length.to_be_bytes());
-        (packet[8], packet[9]) = (64, UDP);
-        packet[10..12].fill(0);
-        let words = packet[..20].chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]])));
-        let sum: u32 = words.sum();
-        let folded = (sum & 0xffff) + (sum >> 16);
-        let folded = u16::try_from((folded & 0xffff) + (folded >> 16)).expect("folded to 16 bits");
-        packet[10..12].copy_from_slice(&(!folded).to_be_bytes());
-    } else {
-        packet[4..6].copy_from_slice(&(length - 40).to_be_bytes());
-        (packet[6], packet[7]) = (UDP, 64);
     }
 }
 

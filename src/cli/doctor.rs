@@ -3,7 +3,7 @@
 //! Prints all twelve checks, passed ones too, so that a reader sees what was examined. Changes nothing.
 
 use super::{Daemon, output};
-use crate::config::{self, Backend, Config, Pattern};
+use crate::config::{self, Config, Pattern, TapKind};
 use crate::control::client;
 use crate::control::protocol::{Answer, Request, StatusReport};
 use crate::doctor::{self, Host, State, StoreLocation, Subject, Verdict};
@@ -54,7 +54,7 @@ pub(super) fn run(json: bool, daemon: &Daemon) -> Result<(), ExitError> {
             let config = config::load(&SystemFiles, &daemon.config).map_err(bad)?;
             let status = status(&config.control_socket);
             let backend = config.backend;
-            (subject_of_config(config), status, Some(backend))
+            (told_by_configuration(config), status, backend)
         }
     };
     let facts = doctor::ask()
@@ -86,12 +86,16 @@ fn status(socket: &Path) -> Result<StatusReport, ExitError> {
 /// What a daemon reports about itself; only its configuration says where it keeps things.
 fn subject_of_status(status: &StatusReport, socket: &Path) -> Subject {
     let interfaces = status.interfaces.iter().map(|report| Pattern::of_name(&report.interface)).collect();
-    let unknown = StoreLocation::Unknown;
-    Subject { interfaces, store: unknown.clone(), pin: unknown, daemon: serving(socket) }
+    Subject {
+        interfaces,
+        store: StoreLocation::Unknown,
+        pin: StoreLocation::Unknown,
+        daemon: serving(socket),
+    }
 }
 
-fn subject_of_config(config: Config) -> Subject {
-    let pins = matches!(config.backend, Backend::Auto | Backend::Kernel) && config.store.is_some();
+fn told_by_configuration(config: Config) -> Subject {
+    let pins = matches!(config.backend, None | Some(TapKind::Kernel)) && config.store.is_some();
     let folder = |store: config::Sealed| store.path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
     Subject {
         daemon: serving(&config.control_socket),
@@ -142,17 +146,11 @@ fn sandbox(status: &Result<StatusReport, ExitError>) -> Remark {
     }
 }
 
-/// What the tap in use reveals to whoever watches the process (leak L21), and what it copies.
-fn tap(in_use: Option<&str>, configured: Option<Backend>) -> Remark {
-    let configured = match configured {
-        Some(Backend::Kernel) => Some("kernel"),
-        Some(Backend::Ring) => Some("ring"),
-        Some(Backend::Pnet) => Some("pnet"),
-        Some(Backend::Auto) | None => None,
-    };
-    let follows = "its CPU time follows the traffic, and every user of this host can read it";
+/// What the tap in use tells whoever watches the process (leak L21), and what it copies.
+fn tap(in_use: Option<&str>, configured: Option<TapKind>) -> Remark {
+    let follows = "its processor time follows the traffic, and every user of this host may read that";
     let kernel_tap = Some("use the kernel tap (tap.backend)");
-    match in_use.or(configured) {
+    match in_use.or(configured.map(TapKind::word)) {
         Some("kernel") => Remark {
             state: State::Ok.as_str(),
             what: "kernel: no packet enters the process".to_owned(),
@@ -206,12 +204,12 @@ mod tests {
     #[test]
     fn a_user_space_tap_is_noted_whoever_says_so() {
         for (in_use, configured, state) in [
-            (Some("kernel"), Some(Backend::Auto), "ok"),
-            (Some("ring"), Some(Backend::Auto), "note"),
+            (Some("kernel"), None, "ok"),
+            (Some("ring"), None, "note"),
             (Some("pnet"), None, "note"),
-            (None, Some(Backend::Pnet), "note"),
-            (None, Some(Backend::Kernel), "ok"),
-            (None, Some(Backend::Auto), "unknown"),
+            (None, Some(TapKind::Pnet), "note"),
+            (None, Some(TapKind::Kernel), "ok"),
+            (None, None, "unknown"),
         ] {
             let remark = tap(in_use, configured);
             assert_eq!((remark.state, remark.remedy.is_none()), (state, state == "ok"), "{in_use:?}");

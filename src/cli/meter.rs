@@ -140,7 +140,7 @@ impl Tally<'_> {
 
 /// A capture has no directions: a packet is up for its source and down for its destination.
 fn count(record: &Record<'_>, table: &crate::roster::table::Table, counters: Counters) {
-    match frame::read(record.link, record.captured, record.length) {
+    match frame::read(record.link_type, record.captured, record.length) {
         Frame::Ip(packet) => {
             let source = table.slot_of(packet.source);
             let destination = table.slot_of(packet.destination);

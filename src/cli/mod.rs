@@ -81,7 +81,7 @@ enum Command {
         #[command(flatten)]
         daemon: Daemon,
     },
-    /// Show the state of the running daemon; exits with 0 healthy, 2 degraded, 69 no daemon
+    /// Show the running daemon's state (exit status: 0 healthy, 2 degraded, 69 no daemon)
     Status {
         /// Print JSON
         #[arg(long)]
@@ -98,7 +98,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Check this host for anything that voids the privacy claim; exits with 3 if it finds any
+    /// Check this host for anything that voids the privacy claim (exit status: 0 none, 3 void)
     Doctor {
         /// Print JSON
         #[arg(long)]

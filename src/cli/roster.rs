@@ -27,7 +27,7 @@ pub(super) enum Command {
         /// CSV with the header prefix,account
         file: PathBuf,
     },
-    /// Show the numbers of prefixes, accounts and conflicts; never addresses
+    /// Count prefixes, accounts and conflicts; never show addresses
     Counts {
         /// Print JSON
         #[arg(long)]

@@ -2,8 +2,9 @@
 //!
 //! Prints no pool's addresses and no account.
 
+use super::Config;
 use super::quantity::{BitsPerSecond, Bytes, Seconds};
-use super::{Backend, Config, Hook};
+use super::tap::{Hook, TapKind};
 use crate::meter::policy::{Mode, Noise};
 use std::path::Path;
 
@@ -20,15 +21,13 @@ impl Config {
             text.push_str(&line);
             text.push('\n');
         };
-        let backend = match self.backend {
-            Backend::Auto => "auto",
-            Backend::Kernel => "kernel",
-            Backend::Ring => "ring",
-            Backend::Pnet => "pnet",
-        };
+        let backend = self.backend.map_or("auto", TapKind::word);
         put("[tap]".into());
-        put(format!("interfaces = [{}]", list(&mut self.interfaces.iter().map(|p| p.0.clone()))));
-        let hook = self.hook.map_or("auto", Hook::as_str);
+        put(format!(
+            "interfaces = [{}]",
+            list(&mut self.interfaces.iter().map(|pattern| pattern.text().to_owned()))
+        ));
+        let hook = self.hook.map_or("auto", Hook::word);
         put(format!(
             "backend = \"{backend}\"\nhook = \"{hook}\"\npin = \"{}\"\n\n[node]\nname = \"{}\"\n\n[roster]",
             self.pin.display(),

@@ -9,6 +9,9 @@ mod effective;
 mod policy;
 mod quantity;
 mod raw;
+mod tap;
+
+pub use tap::{Hook, Pattern, TapKind};
 
 use crate::meter::policy::Policy;
 use crate::roster::account::AccountName;
@@ -25,9 +28,9 @@ use toml::Spanned;
 pub struct Config {
     /// Names or globs of the interfaces to meter.
     pub interfaces: Vec<Pattern>,
-    /// Which tap to use.
-    pub backend: Backend,
-    /// Where the kernel tap attaches; none for the best that this kernel has.
+    /// Which tap to use; none for the best that the privileges allow.
+    pub backend: Option<TapKind>,
+    /// Where the kernel tap attaches; none for the best of this kernel.
     pub hook: Option<Hook>,
     /// Where the kernel tap is pinned, so that it outlives the process.
     pub pin: PathBuf,
@@ -35,7 +38,7 @@ pub struct Config {
     pub node_name: String,
     /// The account that is exempt from export limits.
     pub probe_account: Option<AccountName>,
-    /// Address ranges that are handed out densely.
+    /// Address ranges that the VPN server assigns densely.
     pub pools: Vec<Prefix>,
     /// The roster file.
     pub roster_file: Option<PathBuf>,
@@ -76,39 +79,6 @@ impl PartialEq for ComparablePolicy {
     }
 }
 
-/// The tap that the configuration asks for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Backend {
-    /// The best that the privileges allow.
-    Auto,
-    /// A program at the tc hooks.
-    Kernel,
-    /// TPACKET_V3.
-    Ring,
-    /// The portable fallback.
-    Pnet,
-}
-
-/// Where the kernel tap attaches its program.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Hook {
-    /// A tcx link, from Linux 6.6 on.
-    Tcx,
-    /// A clsact filter.
-    Clsact,
-}
-
-impl Hook {
-    /// The name in the configuration and in the log.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Tcx => "tcx",
-            Self::Clsact => "clsact",
-        }
-    }
-}
-
 /// Unix users and groups (`@group`) by role.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Roles {
@@ -118,45 +88,6 @@ pub struct Roles {
     pub support: Vec<String>,
     /// May export exact totals.
     pub privacy: Vec<String>,
-}
-
-/// An interface name, or a glob with `*` and `?`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Pattern(String);
-
-impl Pattern {
-    /// The pattern as written.
-    #[must_use]
-    pub fn text(&self) -> &str {
-        &self.0
-    }
-
-    /// True when the pattern may match several names.
-    #[must_use]
-    pub fn is_glob(&self) -> bool {
-        self.0.contains(['*', '?'])
-    }
-
-    /// True when this interface matches the pattern.
-    #[must_use]
-    pub fn matches(&self, name: &str) -> bool {
-        glob_matches(self.0.as_bytes(), name.as_bytes())
-    }
-
-    /// The pattern that matches only this interface name.
-    #[must_use]
-    pub fn of_name(name: &str) -> Self {
-        Self(name.to_owned())
-    }
-}
-
-fn glob_matches(pattern: &[u8], name: &[u8]) -> bool {
-    match pattern.split_first() {
-        None => name.is_empty(),
-        Some((b'*', rest)) => (0..=name.len()).any(|skip| glob_matches(rest, &name[skip..])),
-        Some((b'?', rest)) => !name.is_empty() && glob_matches(rest, &name[1..]),
-        Some((byte, rest)) => name.first() == Some(byte) && glob_matches(rest, &name[1..]),
-    }
 }
 
 /// What is wrong with a configuration, and on which line.
@@ -329,22 +260,19 @@ impl Document<'_> {
                 let what = "tap.interfaces: expected a name or glob of 1 to 15 characters, without spaces, slashes or colons";
                 return Err(self.at(pattern, what));
             }
-            if seen.iter().any(|earlier: &Pattern| earlier.0 == *text) {
-                return Err(self.at(pattern, "tap.interfaces: listed twice; keep one"));
+            if seen.iter().any(|earlier: &Pattern| earlier.text() == text) {
+                return Err(self.at(pattern, "tap.interfaces: named twice; keep one"));
             }
-            seen.push(Pattern(text.clone()));
+            seen.push(Pattern::of_name(text));
         }
         Ok(seen)
     }
 
-    fn backend(&self, backend: Option<&Spanned<String>>) -> Result<Backend, ConfigError> {
-        let Some(backend) = backend else { return Ok(Backend::Auto) };
-        match backend.as_ref().as_str() {
-            "auto" => Ok(Backend::Auto),
-            "ring" => Ok(Backend::Ring),
-            "pnet" => Ok(Backend::Pnet),
-            "kernel" => Ok(Backend::Kernel),
-            _ => Err(self.at(backend, "tap.backend: expected \"auto\", \"kernel\", \"ring\" or \"pnet\"")),
+    fn backend(&self, backend: Option<&Spanned<String>>) -> Result<Option<TapKind>, ConfigError> {
+        let Some(backend) = backend.filter(|backend| backend.as_ref() != "auto") else { return Ok(None) };
+        match TapKind::of_word(backend.as_ref()) {
+            Some(kind) => Ok(Some(kind)),
+            None => Err(self.at(backend, "tap.backend: expected \"auto\", \"kernel\", \"ring\" or \"pnet\"")),
         }
     }
 

@@ -73,7 +73,7 @@ impl Document<'_> {
             PolicyError::Period => (
                 span(&file.store.period),
                 format!(
-                    "store.period: expected at least one epoch and at most {}, the compiled-in ceiling",
+                    "store.period: expected at least one epoch, and at most the compiled-in ceiling of {}",
                     Seconds(floors.period_ceiling_seconds)
                 ),
             ),

@@ -1,6 +1,7 @@
 //! The server side of the control socket: bounded connections, lines and waits.
 //!
-//! Asks the kernel who the peer is before it reads a byte; logs nothing.
+//! Asks the kernel who the peer is before it reads a byte; logs nothing. One exchange is apart from the
+//! socket, so that a simulation answers by this very code.
 
 use super::handler::{Handler, error};
 use super::protocol::{Answer, LINE_BYTES, Request, SYNC_BYTES};
@@ -14,8 +15,7 @@ use std::os::unix::net::UnixListener as StdListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -127,33 +127,63 @@ async fn converse<E: Environment>(
 ) -> io::Result<()> {
     let (input, mut output) = stream.into_split();
     let mut input = BufReader::new(input);
-    while let Some(line) = crate::clock::timeout(silence, line(&mut input)).await.transpose()?.flatten() {
-        if line.last() != Some(&b'\n') {
-            let what = format!("a request may have at most {LINE_BYTES} bytes");
-            return send(&mut output, &error(ExitStatus::Usage, what)).await;
-        }
-        let answer = match serde_json::from_slice::<Request>(&line) {
-            Err(_) => error(
-                ExitStatus::Usage,
-                "the daemon did not understand the request; use a client of the same version".into(),
-            ),
-            Ok(request) => match handler.refusal(&request, peer) {
-                Some(refusal) => return send(&mut output, &refusal).await,
-                None => answer(handler, request, peer, &mut input).await?,
-            },
-        };
-        send(&mut output, &answer).await?;
-        drop((line, answer));
+    while exchange(handler, peer, silence, &mut input, &mut output).await? == Next::Request {
         wipe_stack::<REQUEST_BYTES>();
     }
     Ok(())
+}
+
+/// What follows an exchange.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Another request may come.
+    Request,
+    /// The connection ends.
+    Close,
+}
+
+/// One request and its answer: a line is read, the peer's role checked, the text of a `sync` read, and
+/// the answer written. The end of the input, or a peer that is silent for too long, gets no answer.
+///
+/// # Errors
+/// Those of the connection, and a text that breaks off.
+pub async fn exchange<E: Environment>(
+    handler: &Handler<E>,
+    peer: &Peer,
+    silence: Duration,
+    input: &mut (impl AsyncBufRead + Unpin),
+    output: &mut (impl AsyncWrite + Unpin),
+) -> io::Result<Next> {
+    let Some(line) = crate::clock::timeout(silence, line(input)).await.transpose()?.flatten() else {
+        return Ok(Next::Close);
+    };
+    if line.last() != Some(&b'\n') {
+        let what = format!("a request may have at most {LINE_BYTES} bytes");
+        send(output, &error(ExitStatus::Usage, what)).await?;
+        return Ok(Next::Close);
+    }
+    let answer = match serde_json::from_slice::<Request>(&line) {
+        Err(_) => error(
+            ExitStatus::Usage,
+            "the daemon did not understand the request; use a client of the same version".into(),
+        ),
+        Ok(request) => match handler.refusal(&request, peer) {
+            Some(refusal) => {
+                send(output, &refusal).await?;
+                return Ok(Next::Close);
+            }
+            None => answer(handler, request, peer, input).await?,
+        },
+    };
+    send(output, &answer).await?;
+    Ok(Next::Request)
 }
 
 async fn answer<E: Environment>(
     handler: &Handler<E>,
     request: Request,
     peer: &Peer,
-    input: &mut BufReader<OwnedReadHalf>,
+    input: &mut (impl AsyncBufRead + Unpin),
 ) -> io::Result<Answer> {
     let mut text = Vec::new();
     if let Request::Sync { bytes } = request {
@@ -174,13 +204,13 @@ async fn answer<E: Environment>(
 }
 
 /// One line; none at the end. One that is too long or cut short has no line feed.
-async fn line(input: &mut BufReader<OwnedReadHalf>) -> io::Result<Option<Vec<u8>>> {
+async fn line(input: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<Vec<u8>>> {
     let mut line = Vec::new();
     input.take(LINE_BYTES as u64).read_until(b'\n', &mut line).await?;
     Ok((!line.is_empty()).then_some(line))
 }
 
-async fn send(output: &mut OwnedWriteHalf, answer: &Answer) -> io::Result<()> {
+async fn send(output: &mut (impl AsyncWrite + Unpin), answer: &Answer) -> io::Result<()> {
     let mut text = serde_json::to_vec(answer).map_err(io::Error::other)?;
     text.push(b'\n');
     output.write_all(&text).await

@@ -3,13 +3,12 @@
 //! Holds no state: the list of folders is a function of the configuration.
 
 use crate::clock::{Clock, SystemClock};
-use crate::config::Config;
+use crate::config::{Config, TapKind};
 use crate::control::access::AccessPolicy;
 use crate::publish::web::WebConfigFile;
 use crate::store::disk::credential_of;
 use crate::system::capabilities;
 use crate::system::sandbox::{self, Folder, Reach, Sandbox, SandboxStatus};
-use crate::tap::TapKind;
 use std::path::Path;
 
 /// Enters the sandbox while the process still has one thread.

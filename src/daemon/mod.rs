@@ -46,7 +46,7 @@ pub fn run(path: &Path, accept_loss: bool) -> Result<(), ExitError> {
     // Only to know which folders to allow: the files are read again inside the sandbox, as by a reload.
     let file = config.web_config_file.as_deref().map(|path| web::read(&SystemFiles, path));
     let file = file.transpose().map_err(bad)?;
-    let status = enter_sandbox(path, &config, file.as_ref(), prepared.chosen.kind());
+    let status = enter_sandbox(path, &config, file.as_ref(), prepared.kind());
     let web_config = read_web_config(&SystemFiles, &config, &WebConfig::default()).map_err(bad)?;
     let rows = read_roster(&SystemFiles, &config).map_err(bad)?;
     if let Some(file) = &config.roster_file {

@@ -57,7 +57,7 @@ pub(super) fn parts(host: &Host, name: &str) -> Vec<String> {
     if !parts.is_empty() {
         return parts;
     }
-    // A partition's folder lies in the folder of its disk.
+    // A partition's folder is in the folder of its disk.
     let is_partition = host.exists(&format!("/sys/class/block/{name}/partition"));
     let link = host.link(&format!("/sys/class/block/{name}")).ok().flatten().filter(|_| is_partition);
     let disk = link.and_then(|link| link.rsplit('/').nth(1).map(ToOwned::to_owned));

@@ -10,9 +10,9 @@
 
 use super::host::{Host, Unreadable};
 use super::processes::Processes;
+use super::subject::{Daemon, Facts};
 use super::verdict::{Finding, Verdict};
 use super::watched::{Tunnel, is_glob};
-use super::{Daemon, Facts};
 use std::collections::BTreeMap;
 
 /// Protocols of packet sockets that an IP packet can reach: all, IPv4, IPv6 and both VLAN tags.
@@ -206,8 +206,8 @@ impl Owners {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ClockState;
     use super::super::host::tests::host_with;
+    use super::super::subject::ClockState;
     use super::super::verdict::State;
     use super::*;
     use crate::config::Pattern;

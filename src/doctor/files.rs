@@ -7,10 +7,10 @@
 //! # Source
 //! lvm2, lib/activate/dev_manager.c: the layer at the end of a uuid (`-tpool`, `-real`).
 
-use super::StoreLocation;
 use super::block;
 use super::host::{Host, Unreadable};
 use super::mounts;
+use super::subject::StoreLocation;
 use super::verdict::{Finding, Verdict, printable};
 
 /// File systems that never overwrite in place, and keep snapshots.
@@ -32,12 +32,12 @@ pub(super) fn state_directory(host: &Host, store: &StoreLocation) -> Verdict {
     let (good, finding) = match store {
         StoreLocation::None => ("store.mode is memory: nothing is kept at rest", None),
         StoreLocation::Unknown => {
-            let finding = Finding::unknown("where the state is kept", "pass --config FILE");
+            let finding = Finding::unknown("where the state is kept", "name --config FILE");
             ("", Some(finding))
         }
         StoreLocation::Folder(folder) => {
             let finding = below(host, folder);
-            ("found nothing that keeps old states", finding.unwrap_or_else(|why| Some(why.into())))
+            ("nothing that is seen here keeps old states", finding.unwrap_or_else(|why| Some(why.into())))
         }
     };
     Verdict::of(9, "state directory", good, finding.into_iter().collect())

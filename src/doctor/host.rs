@@ -3,6 +3,7 @@
 //! Distinguishes "does not exist" from "cannot be read": what cannot be read never counts as passed.
 //! Keeps nothing of what it read.
 
+use super::verdict::{Finding, printable};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
@@ -19,6 +20,12 @@ pub struct Host {
 
 /// A file or folder that could not be read, and why.
 pub(super) struct Unreadable(pub(super) String);
+
+impl From<Unreadable> for Finding {
+    fn from(unreadable: Unreadable) -> Self {
+        Self::unknown(unreadable.0, "run as root")
+    }
+}
 
 impl Host {
     /// The system that this process runs on.
@@ -124,7 +131,7 @@ fn present<T>(path: &str, result: io::Result<T>) -> Result<Option<T>, Unreadable
 }
 
 fn unreadable(path: &str, error: &io::Error) -> Unreadable {
-    Unreadable(format!("{}: {error}", super::verdict::printable(path)))
+    Unreadable(format!("{}: {error}", printable(path)))
 }
 
 #[cfg(test)]

@@ -6,9 +6,9 @@
 //! Documentation/admin-guide/sysctl/kernel.rst (unprivileged_bpf_disabled); kernel/bpf/inode.c
 //! (a bpffs is open to everyone unless it is mounted with a mode).
 
-use super::StoreLocation;
 use super::host::{Host, Unreadable};
 use super::mounts;
+use super::subject::StoreLocation;
 use super::verdict::{Finding, Verdict};
 
 /// Modules that print a peer's address and handshakes when dynamic debug is on.
@@ -66,7 +66,7 @@ fn control_file(host: &Host) -> Result<Option<String>, Unreadable> {
     }
 }
 
-/// Check 10: BPF maps that others can reach.
+/// Check 10: BPF maps within reach of others.
 pub(super) fn bpf(host: &Host, pin: &StoreLocation) -> Verdict {
     let mut findings = Vec::new();
     match host.kernel_text("/proc/sys/kernel/unprivileged_bpf_disabled") {
@@ -83,7 +83,7 @@ pub(super) fn bpf(host: &Host, pin: &StoreLocation) -> Verdict {
             findings.extend(pins(host, &folder.display().to_string()).unwrap_or_else(|why| Some(why.into())))
         }
         StoreLocation::Unknown => {
-            findings.push(Finding::unknown("where maps are pinned", "pass --config FILE"));
+            findings.push(Finding::unknown("where maps are pinned", "name --config FILE"))
         }
     }
     Verdict::of(10, "bpf", "only root can reach BPF maps", findings)

@@ -5,7 +5,7 @@
 //! if_nameindex(3); adjtimex(2), STA_UNSYNC.
 #![expect(unsafe_code, reason = "adjtimex(2) has no safe wrapper here")]
 
-use super::{ClockState, Facts};
+use super::subject::{ClockState, Facts};
 use std::io;
 
 /// Asks the running kernel.
@@ -20,13 +20,13 @@ pub fn ask() -> io::Result<Facts> {
     Ok(Facts { links: interfaces.iter().map(link).collect(), clock: clock() })
 }
 
-/// Whether the clock is synchronised: reads only the kernel's status bits, no time.
+/// Whether somebody keeps the clock: the kernel's status word alone is looked at, no time.
 fn clock() -> ClockState {
     // SAFETY: timex is plain old data, for which zeros are valid.
     let mut state: libc::timex = unsafe { std::mem::zeroed() };
     // SAFETY: no mode is set, so the call only fills the struct, which outlives it.
     if unsafe { libc::adjtimex(&raw mut state) } < 0 {
-        return ClockState::Unknown(io::Error::last_os_error().to_string());
+        return ClockState::NotKnown(io::Error::last_os_error().to_string());
     }
     if state.status & libc::STA_UNSYNC == 0 { ClockState::Synchronised } else { ClockState::Unsynchronised }
 }

@@ -4,9 +4,7 @@
 //! an account or a user of this host: whoever runs the check knows those, and a log of its output must
 //! not.
 
-use super::host::Unreadable;
-
-/// The outcome of a check, from best to worst.
+/// How a check ended, from good to bad.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
     /// Nothing was found.
@@ -50,12 +48,6 @@ impl Finding {
 
     pub(super) fn unknown(what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { state: State::Unknown, what: format!("unknown: {}", what.into()), remedy: remedy.into() }
-    }
-}
-
-impl From<Unreadable> for Finding {
-    fn from(unreadable: Unreadable) -> Self {
-        Self::unknown(unreadable.0, "run as root")
     }
 }
 

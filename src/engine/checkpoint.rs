@@ -81,7 +81,7 @@ impl<E: Environment> Checkpointer<E> {
     ) -> Result<(Self, NodeOf<E>, StartKind), CheckpointError> {
         let memory = history.current;
         let mut saved = SavedSlots::with_room(memory.counters.slots());
-        let remain = history.remain();
+        let remain = history.has_earlier();
         let (store, opened) = Store::open(
             environment.disk(),
             environment.randomness(),

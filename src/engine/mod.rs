@@ -9,7 +9,7 @@ pub mod roster_writer;
 pub mod state;
 
 use crate::clock::{Stopwatch, sleep};
-use crate::config::{Config, Sealed};
+use crate::config::{Config, Sealed, TapKind};
 use crate::environment::{self, Environment, System};
 use crate::exit::{ExitError, ExitStatus};
 use crate::log::{Event, emit};
@@ -23,7 +23,7 @@ use crate::store::keys::Tagger;
 use crate::system::sandbox::SandboxStatus;
 use crate::system::service_manager::{self, Notification};
 use crate::tap::kernel::KernelError;
-use crate::tap::{Attribution, PatternState, Tap, TapError, TapEvent, TapKind};
+use crate::tap::{Attribution, PatternState, Tap, TapError, TapEvent};
 use arc_swap::ArcSwap;
 use checkpoint::{CheckpointError, Checkpointer, StartKind};
 use persistence::{EngineParts, Persistence, PreparedTap};
@@ -122,7 +122,8 @@ pub fn assemble<E: Environment>(
         let board = Arc::clone(&board);
         move |event| report(event, &board)
     };
-    let start = |opener| Tap::start(opener, &config.interfaces, attribution.clone(), memory.links, on_event);
+    let start =
+        |opener| Tap::start(opener, &config.interfaces, attribution.clone(), memory.interfaces, on_event);
     let tap = opener.map(start).transpose().map_err(tap_error)?;
     let (writer, writer_thread) = roster_writer::start(Arc::clone(&roster), tap)
         .map_err(|error| ExitError::new(ExitStatus::Io, error.to_string()))?;

@@ -6,7 +6,7 @@
 
 use super::checkpoint::CheckpointError;
 use super::{checkpoint_error, tap_error};
-use crate::config::{Backend, Config};
+use crate::config::{Config, TapKind};
 use crate::environment::{self, SystemRandomness};
 use crate::exit::{ExitError, ExitStatus};
 use crate::log::{Event, emit};
@@ -14,37 +14,42 @@ use crate::roster::Roster;
 use crate::store::keys;
 use crate::tap::kernel::{Kernel, PinError, PinStore, PinnedSets, SetLayout};
 use crate::tap::memory_file::{self, MemoryFile, MemoryFileError};
-use crate::tap::{Chosen, CounterHistory, CounterMemory, Opener, TapError};
+use crate::tap::{CounterHistory, CounterMemory, Opener, Selection, TapError};
 use std::sync::Arc;
 
 /// The chosen tap, with what an earlier process left of another one.
 pub struct PreparedTap {
-    /// The tap.
-    pub chosen: Chosen,
-    /// Why it was chosen.
-    pub why: String,
-    /// The kernel tap's counters, if another tap takes over from it.
+    selection: Selection,
+    /// The kernel tap's counters, where another tap goes on after it.
     older: Option<PinnedSets>,
 }
 
-/// Chooses the tap for a configuration among those that work here. Must be called while the process has
-/// one thread, and before the roster is read: the kernel tap's helper is forked here and must hold
-/// nothing of it.
+impl PreparedTap {
+    /// Which tap it is.
+    #[must_use]
+    pub const fn kind(&self) -> TapKind {
+        self.selection.opener.kind()
+    }
+}
+
+/// Chooses the tap of a configuration, as far as it can be had here. Must be called while the
+/// process has one thread, and before anything of the roster is read: the kernel tap's helper is
+/// forked here and is to hold nothing of it.
 ///
 /// # Errors
 /// When no tap is permitted, the requested one does not work here, or something is in the way.
 pub fn choose(config: &Config) -> Result<PreparedTap, ExitError> {
-    let (pins, error) = pin_store(config)?;
+    let (pins, trouble) = pin_store(config)?;
     let pins = Arc::new(pins);
-    let (chosen, why) = tap(config, &pins)?;
-    if matches!(chosen, Chosen::Kernel(..)) {
-        if let Some(error) = error {
-            emit(&Event::NothingKept(&error));
+    let selection = tap(config, &pins)?;
+    if selection.kernel.is_some() {
+        if let Some(trouble) = trouble {
+            emit(&Event::NothingKept(&trouble));
         }
-        return Ok(PreparedTap { chosen, why, older: None });
+        return Ok(PreparedTap { selection, older: None });
     }
     let older = PinnedSets::take_down(pins).map_err(|error| tap_error(TapError::Kernel(error)))?;
-    Ok(PreparedTap { chosen, why, older: Some(older) })
+    Ok(PreparedTap { selection, older: Some(older) })
 }
 
 /// The name of the tap that [`choose`] would pick, and why; adopts and keeps nothing.
@@ -52,24 +57,24 @@ pub fn choose(config: &Config) -> Result<PreparedTap, ExitError> {
 /// # Errors
 /// See [`choose`].
 pub fn try_out(config: &Config) -> Result<(&'static str, String), ExitError> {
-    let (chosen, why) = tap(config, &Arc::new(PinStore::Nowhere))?;
-    Ok((chosen.kind().word(), why))
+    let selection = tap(config, &Arc::new(PinStore::Nowhere))?;
+    Ok((selection.opener.kind().word(), selection.why))
 }
 
-fn tap(config: &Config, pins: &Arc<PinStore>) -> Result<(Chosen, String), ExitError> {
-    let wanted = SetLayout {
+fn tap(config: &Config, pins: &Arc<PinStore>) -> Result<Selection, ExitError> {
+    let layout = SetLayout {
         pools: &config.pools,
         accounts: config.capacity,
         generation: identity(),
         node: keys::binding(&config.node_name),
     };
-    let open = |hook| Kernel::open(&wanted, hook, Arc::clone(pins));
+    let open = |hook| Kernel::open(&layout, hook, Arc::clone(pins));
     crate::tap::choose(config.backend, config.hook, open).map_err(tap_error)
 }
 
 /// Where the kernel tap is pinned, or why it is not.
 fn pin_store(config: &Config) -> Result<(PinStore, Option<PinError>), ExitError> {
-    let elsewhere = matches!(config.backend, Backend::Ring | Backend::Pnet);
+    let elsewhere = matches!(config.backend, Some(TapKind::Ring | TapKind::Pnet));
     if config.store.is_none() || (elsewhere && !PinStore::may_hold_something(&config.pin)) {
         return Ok((PinStore::Nowhere, None));
     }
@@ -115,14 +120,16 @@ impl EngineParts {
         let seed = getrandom::u64().map_err(|error| ExitError::new(ExitStatus::Io, error.to_string()))?;
         let node = keys::binding(&config.node_name);
         let path = memory_file::beside(&config.control_socket);
-        let (chosen, why, older_sets) = match prepared {
-            Some(PreparedTap { chosen, why, older }) => (Some(chosen), Some(why), older),
-            None => (None, None, None),
+        let (opener, kernel, why, older_sets) = match prepared {
+            Some(PreparedTap { selection: Selection { opener, kernel, why }, older }) => {
+                (Some(opener), kernel, Some(why), older)
+            }
+            None => (None, None, None, None),
         };
         let heap = || CounterMemory::heap(config.capacity, identity());
         let in_process = || Roster::new(&config.pools, config.capacity, seed);
-        let parts = match chosen {
-            Some(Chosen::Kernel(kernel, attacher)) => {
+        let parts = match kernel {
+            Some(kernel) => {
                 let file = match &config.store {
                     Some(_) => MemoryFile::existing(&path, node).map_err(file_error)?,
                     None => None,
@@ -132,16 +139,12 @@ impl EngineParts {
                 Self {
                     history: CounterHistory::after(kernel.memory(), older),
                     roster: Roster::over(kernel.owners(), &config.pools, config.capacity),
-                    opener: Some(Opener::Kernel(attacher)),
+                    opener,
                     why,
-                    persistence: Persistence { kernel: Some(*kernel), file, ..Persistence::NONE },
+                    persistence: Persistence { kernel: Some(kernel), file, ..Persistence::NONE },
                 }
             }
-            chosen => {
-                let opener = chosen.map(|chosen| match chosen {
-                    Chosen::Pnet => Opener::Pnet,
-                    _ => Opener::Ring,
-                });
+            None => {
                 let file = match &config.store {
                     Some(_) if opener.is_some() => {
                         let open = MemoryFile::open(&path, config.capacity, node, identity());
@@ -175,7 +178,7 @@ impl Persistence {
     /// Makes the counters outlive the process from here on.
     pub(super) fn keep(&mut self) -> Result<(), ExitError> {
         if let Some(kernel) = self.kernel.take() {
-            self.older = Some(kernel.keep().map_err(io_error)?);
+            self.older = Some(kernel.pin().map_err(io_error)?);
         }
         if let Some(file) = &mut self.file {
             file.keep().map_err(io_error)?;

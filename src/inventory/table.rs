@@ -22,7 +22,7 @@ pub const DATA: &[Datum] = &[
     Datum {
         place: Place::Memory,
         what: "slots waiting for another account, and slots known only by their tag",
-        kept: "until the next close of an epoch, or of the period",
+        kept: "until the next close of an epoch, or the end of the period",
         seen_by: "root, by reading the process's memory",
     },
     Datum {
@@ -81,7 +81,7 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Memory,
-        what: "interfaces: index, name, and the packet counts of their own counters when metering stopped",
+        what: "interfaces: index, name, and what their own packet counters read when metering of them stopped",
         kept: "while they exist; the last 1,024 that are gone",
         seen_by: "root, by reading the process's memory",
     },

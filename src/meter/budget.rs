@@ -4,7 +4,7 @@
 //! numbers of the policy, no traffic; nothing is rounded between the decimal in the configuration and
 //! the sampler.
 
-use super::floors::DAY_SECONDS;
+use super::units::DAY_SECONDS;
 use alloc::format;
 use alloc::string::{String, ToString};
 

@@ -3,6 +3,7 @@
 //! No configuration can change these; the `lab` feature and the demo have their own.
 
 use super::budget::Epsilon;
+use super::units::DAY_SECONDS;
 
 /// A set of floors; published as `blindmeter_build_info{profile=...}`.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -62,11 +63,8 @@ impl Profile {
     }
 }
 
-/// Seconds of a day.
-pub const DAY_SECONDS: u64 = 86_400;
-
-/// How often accounts may be looked up by those who have the role. An account may be exported once a
-/// week, whoever asks.
+/// How often accounts may be looked up, by whoever has the role for it. An account may be exported
+/// once a week, whoever asks.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct LookUps {
     /// Look-ups of bands by one member of staff in a minute.

@@ -3,7 +3,8 @@
 //! Reads no files: the configuration passes in numbers, and a number below a floor is refused here, in
 //! the core, where no other code can bypass it.
 
-pub use super::floors::{DAY_SECONDS, Floors, LookUps, Profile};
+pub use super::floors::{Floors, LookUps, Profile};
+pub use super::units::DAY_SECONDS;
 
 use super::budget::{Epsilon, shares_of_a_day};
 use super::noise::Scale;

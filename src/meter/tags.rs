@@ -61,7 +61,7 @@ impl Tags {
     #[must_use]
     pub fn get(self, slot: Slot) -> Tag {
         let Some(cell) = self.0.get(slot.index()) else { return Tag::NOBODY };
-        // Relaxed: there is one writer, which also reads, or has handed over by a lock.
+        // Relaxed: there is one writer, which is also the reader, or a lock orders the two.
         let (low, high) = (cell.low.load(Ordering::Relaxed), cell.high.load(Ordering::Relaxed));
         Tag((u128::from(high) << 64 | u128::from(low)).to_le_bytes())
     }

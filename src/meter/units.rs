@@ -1,8 +1,11 @@
-//! The two quantities that are counted, in both directions.
+//! The two quantities that are counted, the pair of directions they are counted in, and the day.
 //!
 //! No `Debug` or `Display`: a traffic figure that can be printed ends up in a log one day.
 
-/// Bytes and packets in one direction.
+/// Seconds of a day.
+pub const DAY_SECONDS: u64 = 86_400;
+
+/// Bytes and packets that went one way.
 ///
 /// Bytes are those of the packet on the wire without the link-layer header.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]

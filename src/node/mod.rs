@@ -433,7 +433,7 @@ mod tests {
             assert_eq!(stepped.node.asked(), (2, 1));
         }
         assert_eq!(stepped.node.asked(), (0, 0));
-        // What was asked today, and this week, is forgotten in time though nobody asks again.
+        // What was asked today and this week is forgotten in time, even if nobody asks again.
         let limits = stepped.node.head([0; 16]).limits;
         assert!(limits.staff.is_empty() && limits.exported.is_empty());
     }

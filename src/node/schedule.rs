@@ -130,7 +130,7 @@ mod tests {
     fn a_jump_over_a_boundary_does_not_close_early() {
         let mut schedule = Schedule::unproven(DAY, at(10 * DAY, 0));
         assert_eq!(schedule.observe(at(12 * DAY, DAY)), Some(11));
-        // Two hours later somebody sets the clock a day ahead: the part merges into the next.
+        // Two hours later the clock is set a day ahead: the partial epoch merges into the next.
         assert_eq!(schedule.observe(at(13 * DAY, DAY + 7200)), None);
         assert_eq!(schedule.observe(at(14 * DAY, 2 * DAY)), Some(13));
     }

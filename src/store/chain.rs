@@ -21,7 +21,7 @@ const FILE_BYTES: usize = 2 * 4096;
 /// One link of the chain.
 #[derive(Clone)]
 pub(super) struct ChainLink {
-    /// The generation of the blobs under it: the number of closes plus one.
+    /// The generation of the blobs under it: the number of closes, and one.
     pub(super) generation: u64,
     /// The chain's first link, with no blob sealed under it yet: nothing can be missing.
     pub(super) fresh: bool,
@@ -73,7 +73,7 @@ impl Chain {
         self.doubtful
     }
 
-    /// The links in the file, the older first; none if there is no file.
+    /// The links that the file holds, the older first; none where there is no file.
     pub(super) fn read(&self, disk: &impl Disk) -> io::Result<Option<Vec<ChainLink>>> {
         let file = match disk.open(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -100,8 +100,8 @@ impl Chain {
         disk.sync(&mut file)
     }
 
-    /// Makes the file hold exactly these links, durably. `replace` if there is none, or the present one
-    /// is not trusted.
+    /// Makes the file hold exactly these links, durably. `replace` where there is none, or where
+    /// the present one is not believed.
     pub(super) fn write(&mut self, disk: &impl Disk, links: &[&ChainLink], replace: bool) -> io::Result<()> {
         let result =
             if replace || self.doubtful { self.replace(disk, links) } else { self.overwrite(disk, links) };
@@ -109,7 +109,7 @@ impl Chain {
         result
     }
 
-    /// Slot by slot: an unchanged one is not touched, so a link in use is never at risk.
+    /// Each slot by itself: one that is the same is not touched, so a link in use is never at risk.
     fn overwrite(&self, disk: &impl Disk, links: &[&ChainLink]) -> io::Result<()> {
         let mut file = disk.open(&self.path)?;
         for slot in 0..2 {
@@ -133,7 +133,7 @@ impl Chain {
     }
 }
 
-/// What a slot holds when the file holds these links: a generation always has the same slot.
+/// What a slot holds when the file holds these links: a generation's place is fixed.
 fn encoded(links: &[&ChainLink], slot: u64) -> [u8; SLOT_BYTES] {
     let link = links.iter().find(|link| link.generation % 2 == slot);
     link.map_or([0; SLOT_BYTES], |link| link.encode())

@@ -1,7 +1,7 @@
 //! The sealed store: one blob of fixed size, rewritten whole at a fixed interval and at each close.
 //!
-//! A save: the node's head and records -> [`format`] seals them under a key derived from the root key
-//! and the present link of the [`chain`] -> temporary name, fsync, rename, fsync of the folder.
+//! A save: the node's head and records -> `format` seals them under a key derived from the root key
+//! and the present link of the `chain` -> temporary name, fsync, rename, fsync of the folder.
 //! Holds no account name and no address; only the interval and the closes cause writes.
 
 mod chain;
@@ -55,11 +55,11 @@ pub struct Store<D, R> {
     capacity: u32,
     root: Key,
     chain: Chain,
-    /// The link of the present blob.
+    /// The link of the blob that lies there.
     present: ChainLink,
-    /// The link of a close that was begun but not finished.
+    /// The link of a close that was begun and not finished.
     next: Option<ChainLink>,
-    /// The chain file must be created, not overwritten.
+    /// The chain file is to be created, not overwritten.
     creates_chain: bool,
 }
 
@@ -216,7 +216,7 @@ struct Blob<'a, D> {
     root: &'a Key,
 }
 
-/// The link of the blob, the link of a close that was begun, and the blob's header and file.
+/// The link of the blob, the link of a close that was begun, the blob's header and file.
 type Found<F> = (ChainLink, Option<ChainLink>, Header, F);
 
 impl<D: Disk> Blob<'_, D> {
@@ -249,8 +249,8 @@ impl<D: Disk> Blob<'_, D> {
         let header = self.header(&file)?;
         let at = links.iter().position(|link| link.generation == header.generation);
         let Some(at) = at else { return Err(StoreError::RolledBack { path: path() }) };
-        // A later link belongs to a close that was begun, an earlier one to a close that lacks only its
-        // last step.
+        // A later link is of a close that was begun; an earlier one of a close that was finished
+        // but for its last step.
         let present = ChainLink { fresh: false, ..links[at].clone() };
         Ok(Some((present, links.get(at + 1).cloned(), header, file)))
     }

@@ -7,7 +7,7 @@
 //! # Source
 //! draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng (IETF).
 
-use super::frame::Link;
+use super::frame::LinkType;
 use std::io::{self, Read};
 
 /// Enough for the longest link header with four VLAN tags and the fixed IPv6 header.
@@ -41,7 +41,7 @@ pub enum CaptureError {
 /// One packet of a file, as far as it was kept.
 pub struct Record<'a> {
     /// Its link layer.
-    pub link: Link,
+    pub link_type: LinkType,
     /// The first bytes of what was captured.
     pub captured: &'a [u8],
     /// Length on the wire, as the file says.
@@ -195,16 +195,16 @@ impl<R: Read> Stream<R> {
 
     fn hand_out(
         &mut self,
-        link_type: u16,
+        number: u16,
         captured: &[u8],
         length: u32,
         each: &mut impl FnMut(Record<'_>),
     ) -> Result<(), CaptureError> {
-        let Some(link) = Link::of_capture(link_type) else {
-            return Err(CaptureError::LinkType { link_type, packets: self.packets });
+        let Some(link_type) = LinkType::of_capture(number) else {
+            return Err(CaptureError::LinkType { link_type: number, packets: self.packets });
         };
         self.packets += 1;
-        each(Record { link, captured, length: u64::from(length) });
+        each(Record { link_type, captured, length: u64::from(length) });
         Ok(())
     }
 

@@ -3,21 +3,21 @@
 //! Holds no address and no name. Marks and readings in the store are readings of one memory, named
 //! by its generation: sixteen random bytes that were drawn when it was made.
 
-use super::gap::Links;
+use super::interface_records::InterfaceRecords;
 use crate::meter::counters::Counters;
 use crate::meter::slot::Slot;
 use crate::meter::tags::Tags;
 use crate::meter::units::Totals;
 
-/// Counters and tags of every slot, and what is remembered of interfaces.
+/// Counters and tags of every slot, and records of interfaces.
 #[derive(Clone, Copy)]
 pub struct CounterMemory {
     /// What each slot counted.
     pub counters: Counters,
     /// Whose it is.
     pub tags: Tags,
-    /// What is remembered of interfaces.
-    pub links: Links,
+    /// What is known of interfaces.
+    pub interfaces: InterfaceRecords,
     /// Which memory it is.
     pub generation: [u8; 16],
     /// An earlier process made it, and it went on counting or kept what was counted.
@@ -29,7 +29,7 @@ impl CounterMemory {
     #[must_use]
     pub fn heap(accounts: usize, generation: [u8; 16]) -> Self {
         let (counters, tags) = (Counters::in_memory(accounts), Tags::in_memory(accounts));
-        Self { counters, tags, links: Links::in_memory(), generation, adopted: false }
+        Self { counters, tags, interfaces: InterfaceRecords::in_memory(), generation, adopted: false }
     }
 }
 
@@ -58,7 +58,7 @@ impl CounterHistory {
 
     /// True when an earlier process left any of them.
     #[must_use]
-    pub fn remain(&self) -> bool {
+    pub fn has_earlier(&self) -> bool {
         self.current.adopted || !self.older.is_empty()
     }
 

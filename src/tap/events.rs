@@ -1,5 +1,5 @@
-//! What the tap tells the daemon of the interfaces that it follows. Nothing here is caused by traffic, and
-//! nothing tells of an interface that only a glob names.
+//! What the tap reports of interfaces. Nothing here is caused by traffic, and nothing names an interface
+//! that only a glob matches.
 
 use crate::config::Pattern;
 use std::io;
@@ -13,7 +13,7 @@ pub struct PatternState {
     pub attached: bool,
 }
 
-/// What the tap tells the daemon; never caused by traffic.
+/// What the tap reports; never caused by traffic.
 pub enum TapEvent {
     /// The states of the patterns, after a change.
     States(Vec<PatternState>),
@@ -27,13 +27,4 @@ pub enum TapEvent {
     LinkType(String, u16),
     /// The kernel refused to attach to an interface, or to one that the glob matches.
     Refused(String, io::Error),
-}
-
-/// What was said of a pattern last, so that it is said once.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) enum Reported {
-    Nothing,
-    Awaited,
-    Attached,
-    Failed,
 }

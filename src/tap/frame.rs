@@ -1,18 +1,20 @@
 //! From the bytes of a frame to addresses and a length: pure functions, no I/O, no counting.
 //!
-//! Reads the fixed header of IP and nothing after it, but for super-packets, whose segments need
-//! the length of the transport header. A header's own length fields are never trusted: the length
-//! is the frame's on the wire less its link layer.
+//! Reads the fixed header of IP and nothing after it, but for super-packets, whose segments repeat
+//! extension headers and transport header: those chains are read with etherparse. A header's own length
+//! fields are never trusted: the length is the frame's on the wire less its link layer.
 //!
 //! # Source
 //! Link types: the tcpdump group's list (LINKTYPE_*); IPv4: RFC 791 section 3.1; IPv6: RFC 8200
 //! section 3; VLAN tags: IEEE 802.1Q, 802.1ad; PPP: RFC 1661 section 2 and RFC 1662 section 3.
 
 use crate::roster::address::TunnelAddress;
+use etherparse::Ipv6ExtensionSlice::{Authentication, DestinationOptions, Fragment, HopByHop, Routing};
+use etherparse::{IpNumber, Ipv6ExtensionsSlice, Ipv6FragmentHeader, Ipv6Header, ip_number};
 
 /// How the frames of an interface or a capture begin.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Link {
+pub enum LinkType {
     /// Ethernet, with up to four VLAN tags.
     Ethernet,
     /// The IP header at once, of either version.
@@ -33,11 +35,11 @@ pub enum Link {
     Ppp,
 }
 
-impl Link {
-    /// The link of a capture file's link type (its low 16 bits).
+impl LinkType {
+    /// The link type of this number in a capture file (its low 16 bits).
     #[must_use]
-    pub const fn of_capture(link_type: u16) -> Option<Self> {
-        Some(match link_type {
+    pub const fn of_capture(number: u16) -> Option<Self> {
+        Some(match number {
             1 => Self::Ethernet,
             12 | 14 | 101 => Self::RawIp,
             228 => Self::RawV4,
@@ -93,18 +95,13 @@ const ETHERTYPE_V4: u16 = 0x0800;
 const ETHERTYPE_V6: u16 = 0x86dd;
 const VLAN_TAGS_AT_MOST: usize = 4;
 
-/// Extension headers of IPv6 (RFC 8200 section 4; AH: RFC 4302) that are walked to the transport.
-const HOP_BY_HOP: u8 = 0;
-const ROUTING: u8 = 43;
-const FRAGMENT: u8 = 44;
-const AUTHENTICATION: u8 = 51;
-const DESTINATION: u8 = 60;
+/// Extension headers that are walked to the transport.
 const EXTENSION_HEADERS_AT_MOST: usize = 8;
 
 /// Reads one frame: `captured` is what there is of it, `length` its length on the wire.
 #[must_use]
-pub fn read(link: Link, captured: &[u8], length: u64) -> Frame {
-    match above(link, captured) {
+pub fn read(link_type: LinkType, captured: &[u8], length: u64) -> Frame {
+    match above(link_type, captured) {
         Above::Other => Frame::NotIp,
         Above::Cut => Frame::Malformed,
         Above::Ip(announced, offset) => {
@@ -117,16 +114,16 @@ pub fn read(link: Link, captured: &[u8], length: u64) -> Frame {
     }
 }
 
-fn above(link: Link, captured: &[u8]) -> Above {
-    match link {
-        Link::Ethernet => above_ethernet(captured),
-        Link::RawIp => Above::Ip(Announced::Either, 0),
-        Link::RawV4 => Above::Ip(Announced::V4, 0),
-        Link::RawV6 => Above::Ip(Announced::V6, 0),
-        Link::Null | Link::Loop => above_family(link, captured),
-        Link::CookedV1 => above_cooked(captured, 14, 16),
-        Link::CookedV2 => above_cooked(captured, 0, 20),
-        Link::Ppp => above_ppp(captured),
+fn above(link_type: LinkType, captured: &[u8]) -> Above {
+    match link_type {
+        LinkType::Ethernet => above_ethernet(captured),
+        LinkType::RawIp => Above::Ip(Announced::Either, 0),
+        LinkType::RawV4 => Above::Ip(Announced::V4, 0),
+        LinkType::RawV6 => Above::Ip(Announced::V6, 0),
+        LinkType::Null | LinkType::Loop => above_family(link_type, captured),
+        LinkType::CookedV1 => above_cooked(captured, 14, 16),
+        LinkType::CookedV2 => above_cooked(captured, 0, 20),
+        LinkType::Ppp => above_ppp(captured),
     }
 }
 
@@ -144,7 +141,7 @@ fn above_ethernet(captured: &[u8]) -> Above {
     Above::Other
 }
 
-fn above_family(link: Link, captured: &[u8]) -> Above {
+fn above_family(link_type: LinkType, captured: &[u8]) -> Above {
     let Some(field) = captured.first_chunk::<4>() else { return Above::Cut };
     let version = |family: u32| match family {
         2 => Some(Announced::V4),
@@ -152,8 +149,8 @@ fn above_family(link: Link, captured: &[u8]) -> Above {
         _ => None,
     };
     let big_endian = version(u32::from_be_bytes(*field));
-    let announced = match link {
-        Link::Null => version(u32::from_le_bytes(*field)).or(big_endian),
+    let announced = match link_type {
+        LinkType::Null => version(u32::from_le_bytes(*field)).or(big_endian),
         _ => big_endian,
     };
     announced.map_or(Above::Other, |announced| Above::Ip(announced, 4))
@@ -249,130 +246,67 @@ pub fn segments(ip: &[u8], length: u64, gso: Gso) -> (u64, u64) {
 }
 
 /// The length of the headers that repeat in every segment, as `repeated_headers` in meter.bpf.c.
+///
+/// Of TCP one byte is read, for the ring copies no more than that.
 fn headers_of_super_packet(ip: &[u8], tcp: bool) -> Option<u64> {
-    let (mut protocol, mut at) = match ip.first()? >> 4 {
-        4 => (*ip.get(9)?, usize::from(ip[0] & 15) * 4),
-        _ => (*ip.get(6)?, 40),
+    let (transport, at) = match ip.first()? >> 4 {
+        4 => (IpNumber(*ip.get(9)?), usize::from(ip[0] & 15) * 4),
+        _ => behind_extension_headers(ip)?,
     };
-    if ip[0] >> 4 == 6 {
-        for _ in 0..EXTENSION_HEADERS_AT_MOST {
-            if !matches!(protocol, HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | DESTINATION) {
-                break;
-            }
-            let [next, length] = *ip.get(at..)?.first_chunk()?;
-            at += match protocol {
-                FRAGMENT => 8,
-                AUTHENTICATION => (usize::from(length) + 2) * 4,
-                _ => (usize::from(length) + 1) * 8,
-            };
-            protocol = next;
-        }
-    }
-    let header = match protocol {
-        6 if tcp => usize::from(ip.get(at + 12)? >> 4) * 4,
-        17 if !tcp => 8,
+    let header = match transport {
+        ip_number::TCP if tcp => usize::from(ip.get(at + 12)? >> 4) * 4,
+        ip_number::UDP if !tcp => 8,
         _ => return None,
     };
     Some((at + header) as u64)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn v4(header_words: u8) -> Vec<u8> {
-        let mut ip = vec![0; 20];
-        ip[0] = 0x40 | header_words;
-        ip[12..16].copy_from_slice(&[10, 8, 0, 2]);
-        ip[16..20].copy_from_slice(&[10, 8, 0, 3]);
-        ip
-    }
-
-    fn is_ip(frame: &Frame, bytes: u64) -> bool {
-        matches!(frame, Frame::Ip(packet) if packet.bytes == bytes
-            && packet.source == TunnelAddress::V4(0x0a08_0002)
-            && packet.destination == TunnelAddress::V4(0x0a08_0003))
-    }
-
-    #[test]
-    fn up_to_four_vlan_tags_belong_to_the_link_layer() {
-        for tags in 0..=5 {
-            let mut frame = vec![0; 12];
-            for tag in 0..tags {
-                frame.extend([[0x81, 0], [0x88, 0xa8], [0x91, 0]][tag % 3]);
-                frame.extend([0, 7]);
-            }
-            frame.extend([8, 0]);
-            frame.extend(v4(5));
-            let seen = read(Link::Ethernet, &frame, 1500);
-            if tags <= 4 {
-                assert!(is_ip(&seen, 1500 - 14 - 4 * tags as u64));
-            } else {
-                assert!(matches!(seen, Frame::NotIp));
-            }
+/// The protocol behind the extension headers of IPv6, and where its header begins.
+///
+/// etherparse stops at a header that was not captured whole, at hop-by-hop options behind another
+/// header, and at an authentication header without content. The kernel's program goes on at each by the
+/// two bytes that every extension header begins with (RFC 8200 section 4, RFC 4302 section 2), and so
+/// does this: a super-packet counts alike whichever tap sees it.
+fn behind_extension_headers(ip: &[u8]) -> Option<(IpNumber, usize)> {
+    let (mut number, mut at) = (IpNumber(*ip.get(6)?), Ipv6Header::LEN);
+    let mut headers = 0;
+    while headers <= EXTENSION_HEADERS_AT_MOST {
+        let rest = ip.get(at..).unwrap_or_default();
+        let (chain, next, rest, stopped) = Ipv6ExtensionsSlice::from_slice_lax(number, rest);
+        headers += count(&chain);
+        at += chain.slice().len();
+        if stopped.is_none() {
+            return (headers <= EXTENSION_HEADERS_AT_MOST).then_some((next, at));
         }
+        let [following, length] = *rest.first_chunk()?;
+        at += match next {
+            ip_number::IPV6_FRAG => Ipv6FragmentHeader::LEN,
+            ip_number::AUTH => (usize::from(length) + 2) * 4,
+            _ => (usize::from(length) + 1) * 8,
+        };
+        number = IpNumber(following);
+        headers += 1;
     }
-
-    #[test]
-    fn a_header_that_is_cut_or_of_another_version_is_malformed() {
-        assert!(is_ip(&read(Link::RawIp, &v4(5), 77), 77));
-        assert!(is_ip(&read(Link::RawV4, &v4(15), 77), 77));
-        assert!(matches!(read(Link::RawIp, &v4(4), 77), Frame::Malformed));
-        assert!(matches!(read(Link::RawIp, &v4(5)[..19], 77), Frame::Malformed));
-        assert!(matches!(read(Link::RawV6, &v4(5), 77), Frame::Malformed));
-        assert!(matches!(read(Link::RawIp, &[], 77), Frame::Malformed));
-        assert!(matches!(read(Link::RawIp, &[0x60; 39], 77), Frame::Malformed));
-        assert!(matches!(read(Link::Ethernet, &[8; 13], 77), Frame::Malformed));
-    }
-
-    #[test]
-    fn a_super_packet_counts_as_its_segments_each_with_its_headers() {
-        let mut ip = v4(5);
-        ip[9] = 6;
-        ip.extend([0; 20]);
-        ip[32] = 8 << 4;
-        let gso = Gso { tcp: true, segment_bytes: 1448 };
-        // 52 bytes of headers, 3 segments: 1448 + 1448 + 4.
-        assert_eq!(segments(&ip, 52 + 2900, gso), (3 * 52 + 2900, 3));
-        assert_eq!(segments(&ip, 52, gso), (52, 1));
-        let mut ip = v4(6);
-        ip[9] = 17;
-        ip.extend([0; 12]);
-        let gso = Gso { tcp: false, segment_bytes: 1000 };
-        assert_eq!(segments(&ip, 32 + 2000, gso), (2 * 32 + 2000, 2));
-        // UDP announced, TCP found: the headers are unknown.
-        assert_eq!(segments(&ip, 2000, Gso { tcp: true, segment_bytes: 1000 }), (2000, 2));
-    }
-
-    #[test]
-    fn extension_headers_belong_to_every_segment() {
-        let mut ip = vec![0; 40];
-        ip[0] = 0x60;
-        ip[6] = 60;
-        ip.extend([6, 0, 1, 4, 0, 0, 0, 0]);
-        ip.extend([0; 20]);
-        ip[48 + 12] = 5 << 4;
-        let gso = Gso { tcp: true, segment_bytes: 100 };
-        assert_eq!(segments(&ip, 68 + 250, gso), (3 * 68 + 250, 3));
-    }
-
-    proptest::proptest! {
-        /// Random bytes of every link type: no panic, and never more bytes than the frame has.
-        #[test]
-        fn any_bytes_are_read_without_harm(
-            bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..120),
-            length in 0_u64..70_000,
-            segment_bytes in 0_u16..2000,
-        ) {
-            for link_type in [0, 1, 9, 12, 108, 113, 228, 229, 276] {
-                let link = Link::of_capture(link_type).expect("a supported type");
-                if let Frame::Ip(packet) = read(link, &bytes, length) {
-                    proptest::prop_assert!(packet.bytes <= length);
-                    let gso = Gso { tcp: length % 2 == 0, segment_bytes };
-                    let (wire, packets) = segments(&bytes[packet.offset..], packet.bytes, gso);
-                    proptest::prop_assert!(wire >= packet.bytes && packets >= 1);
-                }
-            }
-        }
-    }
+    None
 }
+
+/// How many headers a chain holds, up to one more than are walked.
+fn count(chain: &Ipv6ExtensionsSlice<'_>) -> usize {
+    let mut left = chain.slice().len();
+    let mut each = chain.clone().into_iter();
+    let mut headers = 0;
+    // By length: the iterator of a chain that was stopped does not end at its end (etherparse 0.21).
+    while left > 0 && headers <= EXTENSION_HEADERS_AT_MOST {
+        left -= match each.next() {
+            None => return headers,
+            Some(HopByHop(header) | Routing(header) | DestinationOptions(header)) => header.slice().len(),
+            Some(Fragment(header)) => header.slice().len(),
+            Some(Authentication(header)) => header.slice().len(),
+        };
+        headers += 1;
+    }
+    headers
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,14 @@
-//! Interfaces that come, go, and change their names: a netlink socket that tells, and a list.
+//! Interfaces that come, go, and change their names: a netlink socket for events, and a list.
 //!
 //! Holds indices, names and hardware types; no addresses (they are in the messages, and skipped).
 //!
 //! # Source
 //! rtnetlink(7); include/uapi/linux/rtnetlink.h, if_link.h.
 
+use super::frame::LinkType;
+use crate::system::netlink::{
+    DONE, ERROR, REQUEST, REQUEST_DUMP, attributes, message, messages, u16_at, u32_at, u64_at,
+};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -20,6 +24,44 @@ pub(super) struct InterfaceEntry {
     pub(super) hardware: u16,
     /// Packets received and sent, by the interface's own counters.
     pub(super) passed: Passed,
+}
+
+/// Hardware types that can be metered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hardware {
+    /// A 14-byte Ethernet header, then perhaps VLAN tags.
+    Ethernet,
+    /// The IP header at once.
+    Ip,
+}
+
+impl Hardware {
+    /// The hardware of an ARPHRD number.
+    ///
+    /// # Source
+    /// include/uapi/linux/if_arp.h: ETHER; PPP, TUNNEL, TUNNEL6, SIT, RAWIP and NONE (tun,
+    /// WireGuard, XFRM).
+    pub(super) fn of_number(number: u16) -> Option<Self> {
+        match number {
+            1 => Some(Self::Ethernet),
+            512 | 519 | 768 | 769 | 776 | 0xfffe => Some(Self::Ip),
+            _ => None,
+        }
+    }
+
+    pub(super) fn link_type(self) -> LinkType {
+        match self {
+            Self::Ethernet => LinkType::Ethernet,
+            Self::Ip => LinkType::RawIp,
+        }
+    }
+
+    pub(super) fn header_bytes(self) -> u32 {
+        match self {
+            Self::Ethernet => 14,
+            Self::Ip => 0,
+        }
+    }
 }
 
 /// What an interface's own counters say: packets in, packets out.
@@ -38,19 +80,15 @@ impl Passed {
 const NEW_LINK: u16 = 16;
 const DELETED_LINK: u16 = 17;
 const GET_LINK: u16 = 18;
-const DONE: u16 = 3;
-const ERROR: u16 = 2;
-const REQUEST_DUMP: u16 = 0x301;
-const REQUEST_ONE: u16 = 0x1;
 const GROUP_LINK: u32 = 1;
 const FAMILY_UNSPECIFIED: u8 = 0;
 const ATTRIBUTE_NAME: u16 = 3;
 /// IFLA_STATS64: struct rtnl_link_stats64, packets received and sent first.
 const ATTRIBUTE_STATISTICS: u16 = 23;
 
-/// A message header and struct ifinfomsg.
-const MESSAGE_HEADER: usize = 16;
+/// Bytes of struct ifinfomsg; the interface's index is its second word.
 const LINK_HEADER: usize = 16;
+const INDEX_AT: usize = 4;
 
 /// Larger than any single datagram of the kernel's (NLMSG_GOODSIZE grows to 32 KiB).
 const BUFFER_BYTES: usize = 1 << 16;
@@ -86,15 +124,11 @@ impl InterfaceEvents {
             self.buffer.clear();
             match self.socket.recv(&mut self.buffer, 0) {
                 Ok(_) => {
-                    each_message(&self.buffer, |kind, body| {
-                        // A device that leaves a bridge is told of in that family; it still exists.
-                        if kind == DELETED_LINK
-                            && body.first() == Some(&FAMILY_UNSPECIFIED)
-                            && let Some(entry) = entry(body)
-                        {
-                            gone.push(entry);
-                        }
+                    // A device that leaves a bridge is in that family's event; it still exists.
+                    let deleted = messages(&self.buffer).filter(|message| {
+                        message.kind == DELETED_LINK && message.body.first() == Some(&FAMILY_UNSPECIFIED)
                     });
+                    gone.extend(deleted.filter_map(|message| entry(message.body)));
                 }
                 Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {}
                 Err(_) => return gone,
@@ -117,18 +151,12 @@ pub(super) fn list() -> io::Result<Vec<InterfaceEntry>> {
 pub(super) fn passed(index: u32) -> Option<Passed> {
     let mut socket = Socket::new(NETLINK_ROUTE).ok()?;
     socket.bind_auto().ok()?;
-    let mut request = request(REQUEST_ONE);
-    request[MESSAGE_HEADER + 4..MESSAGE_HEADER + 8].copy_from_slice(&index.to_ne_bytes());
+    let request = message(GET_LINK, REQUEST, &link_header(index));
     socket.send_to(&request, &SocketAddr::new(0, 0), 0).ok()?;
     let mut buffer = Vec::with_capacity(BUFFER_BYTES);
     socket.recv(&mut buffer, 0).ok()?;
-    let mut passed = None;
-    each_message(&buffer, |kind, body| {
-        if kind == NEW_LINK {
-            passed = entry(body).map(|entry| entry.passed);
-        }
-    });
-    passed
+    let answer = messages(&buffer).find(|message| message.kind == NEW_LINK)?;
+    entry(answer.body).map(|entry| entry.passed)
 }
 
 /// Tells the network namespace of the calling thread from others.
@@ -140,73 +168,47 @@ pub(super) fn namespace() -> io::Result<u64> {
 fn dump() -> io::Result<Option<Vec<InterfaceEntry>>> {
     let mut socket = Socket::new(NETLINK_ROUTE)?;
     socket.bind_auto()?;
-    socket.send_to(&request(REQUEST_DUMP), &SocketAddr::new(0, 0), 0)?;
+    let request = message(GET_LINK, REQUEST_DUMP, &link_header(0));
+    socket.send_to(&request, &SocketAddr::new(0, 0), 0)?;
     let (mut entries, mut done, mut interrupted) = (Vec::new(), false, false);
     let mut buffer = Vec::with_capacity(BUFFER_BYTES);
     while !done {
         buffer.clear();
         socket.recv(&mut buffer, 0)?;
-        interrupted |= each_message(&buffer, |kind, body| match kind {
-            NEW_LINK => entries.extend(entry(body)),
-            DONE | ERROR => done = true,
-            _ => {}
-        });
+        for message in messages(&buffer) {
+            interrupted |= message.is_interrupted();
+            match message.kind {
+                NEW_LINK => entries.extend(entry(message.body)),
+                DONE | ERROR => done = true,
+                _ => {}
+            }
+        }
     }
     Ok((!interrupted).then_some(entries))
 }
 
-fn request(flags: u16) -> [u8; MESSAGE_HEADER + LINK_HEADER] {
-    let mut request = [0; MESSAGE_HEADER + LINK_HEADER];
-    request[..4].copy_from_slice(&(32_u32).to_ne_bytes());
-    request[4..6].copy_from_slice(&GET_LINK.to_ne_bytes());
-    request[6..8].copy_from_slice(&flags.to_ne_bytes());
-    request
-}
-
-/// Calls back with each message's type and body; true when one says "interrupted".
-fn each_message(mut bytes: &[u8], mut each: impl FnMut(u16, &[u8])) -> bool {
-    const INTERRUPTED: u16 = 0x10;
-    let mut interrupted = false;
-    while let Some((length, kind)) = u32_at(bytes, 0).zip(u16_at(bytes, 4)) {
-        let length = length as usize;
-        let Some(body) = bytes.get(MESSAGE_HEADER..length) else { break };
-        interrupted |= u16_at(bytes, 6).is_some_and(|flags| flags & INTERRUPTED != 0);
-        each(kind, body);
-        bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
-    }
-    interrupted
+/// struct ifinfomsg that asks for the interface of this index; 0 for all.
+fn link_header(index: u32) -> [u8; LINK_HEADER] {
+    let mut header = [0; LINK_HEADER];
+    header[INDEX_AT..INDEX_AT + 4].copy_from_slice(&index.to_ne_bytes());
+    header
 }
 
 fn entry(body: &[u8]) -> Option<InterfaceEntry> {
     let hardware = u16_at(body, 2)?;
-    let index = u32_at(body, 4)?;
-    let mut attributes = body.get(LINK_HEADER..)?;
+    let index = u32_at(body, INDEX_AT)?;
     let (mut name, mut passed) = (None, Passed::default());
-    while let Some((length, kind)) = u16_at(attributes, 0).zip(u16_at(attributes, 2)) {
-        let length = usize::from(length);
-        let value = attributes.get(4..length)?;
-        if kind == ATTRIBUTE_NAME {
-            let text = value.split(|byte| *byte == 0).next()?;
-            name = Some(std::str::from_utf8(text).ok()?.to_owned());
+    for (kind, value) in attributes(body.get(LINK_HEADER..)?) {
+        match kind {
+            ATTRIBUTE_NAME => {
+                let text = value.split(|byte| *byte == 0).next()?;
+                name = Some(std::str::from_utf8(text).ok()?.to_owned());
+            }
+            ATTRIBUTE_STATISTICS => passed = Passed { up: u64_at(value, 0)?, down: u64_at(value, 8)? },
+            _ => {}
         }
-        if kind == ATTRIBUTE_STATISTICS {
-            passed = Passed { up: u64_at(value, 0)?, down: u64_at(value, 8)? };
-        }
-        attributes = attributes.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
     Some(InterfaceEntry { index, name: name?, hardware, passed })
-}
-
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    bytes.get(at..)?.first_chunk().map(|pair| u16::from_ne_bytes(*pair))
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
-    bytes.get(at..)?.first_chunk().map(|word| u64::from_ne_bytes(*word))
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..)?.first_chunk().map(|word| u32::from_ne_bytes(*word))
 }
 
 #[cfg(test)]
@@ -220,12 +222,12 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// A reply that lies about its lengths ends the reading, and nothing else.
+        /// A body that lies about its lengths gives no interface or another, and does nothing else.
         #[test]
         fn any_bytes_are_read_without_harm(
             bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)
         ) {
-            each_message(&bytes, |_, body| drop(entry(body)));
+            drop(entry(&bytes));
         }
     }
 }

@@ -5,7 +5,7 @@
 //! had told of; no name, no address. The file is of mode 0600, and ends with a clean stop.
 
 use super::counter_memory::CounterMemory;
-use super::gap::Links;
+use super::interface_records::InterfaceRecords;
 use super::shared::{PAGE_BYTES, mapped};
 use crate::meter::counters::{Cell, Counters};
 use crate::meter::slot::Slot;
@@ -24,7 +24,7 @@ const MAGIC: &[u8; 8] = b"bmcount1";
 /// Magic (8), slots (8), generation (16), node (16).
 const HEADER_BYTES: usize = 48;
 
-/// Interfaces that are remembered; of further ones a gap between processes is not told.
+/// Interfaces that have a record; of further ones a gap between processes is not told.
 const INTERFACES: usize = 1024;
 
 /// The most slots that a file is believed to have: 2^24 accounts and the reserved ones.
@@ -90,7 +90,7 @@ struct Layout {
     tags: usize,
     up: usize,
     down: usize,
-    links: usize,
+    interfaces: usize,
     end: usize,
 }
 
@@ -100,9 +100,9 @@ impl Layout {
         let tags = PAGE_BYTES;
         let up = after(tags, slots * size_of::<TagCell>());
         let down = after(up, slots * size_of::<Cell>());
-        let links = after(down, slots * size_of::<Cell>());
-        let end = after(links, Links::words(INTERFACES) * size_of::<AtomicU64>());
-        Self { tags, up, down, links, end }
+        let interfaces = after(down, slots * size_of::<Cell>());
+        let end = after(interfaces, InterfaceRecords::words(INTERFACES) * size_of::<AtomicU64>());
+        Self { tags, up, down, interfaces, end }
     }
 }
 
@@ -193,7 +193,11 @@ impl MemoryFile {
         Ok(CounterMemory {
             counters: Counters::over(mapped(file, layout.up, slots)?, mapped(file, layout.down, slots)?),
             tags: Tags::over(mapped(file, layout.tags, slots)?),
-            links: Links::over(mapped(file, layout.links, Links::words(INTERFACES))?),
+            interfaces: InterfaceRecords::over(mapped(
+                file,
+                layout.interfaces,
+                InterfaceRecords::words(INTERFACES),
+            )?),
             generation: self.header.generation,
             adopted: self.adopted,
         })
@@ -226,7 +230,7 @@ impl MemoryFile {
             (from.tags, to.tags, kept * size_of::<TagCell>()),
             (from.up, to.up, kept * size_of::<Cell>()),
             (from.down, to.down, kept * size_of::<Cell>()),
-            (from.links, to.links, Links::words(INTERFACES) * size_of::<AtomicU64>()),
+            (from.interfaces, to.interfaces, InterfaceRecords::words(INTERFACES) * size_of::<AtomicU64>()),
         ];
         for (from, to, bytes) in parts {
             let mut part = vec![0; bytes];
@@ -309,7 +313,7 @@ mod tests {
         assert!(!memory.adopted);
         memory.counters.add(FIRST, Direction::Up, 1500, 1);
         memory.tags.set(FIRST, Tag([7; 16]));
-        memory.links.note_highest(12);
+        memory.interfaces.raise_highest(12);
         assert!(matches!(MemoryFile::existing(&path, [1; 16]), Err(MemoryFileError::InUse { .. })));
         drop(file);
         assert!(matches!(MemoryFile::existing(&path, [3; 16]), Err(MemoryFileError::Foreign { .. })));
@@ -318,7 +322,7 @@ mod tests {
             let mut file = open(accounts).unwrap_or_else(|error| panic!("{error}"));
             file.keep().expect("it can be kept");
             let memory = file.memory().expect("it can be mapped");
-            assert!(memory.adopted && memory.generation == [2; 16] && memory.links.highest() == 12);
+            assert!(memory.adopted && memory.generation == [2; 16] && memory.interfaces.highest() == 12);
             assert!(memory.counters.read(FIRST).up.bytes == 1500 && memory.tags.get(FIRST) == Tag([7; 16]));
         }
         let file = open(1).unwrap_or_else(|error| panic!("{error}"));

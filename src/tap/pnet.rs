@@ -6,10 +6,10 @@
 //! Needs CAP_NET_RAW.
 #![expect(unsafe_code, reason = "pnet lends its buffer for reading only, and it has to be cleared")]
 
-use super::interfaces::{self, Passed};
+use super::attribution::Attribution;
+use super::interfaces::{self, Hardware, Passed};
 use super::ring::gso_of;
 use super::socket::{self, Instruction};
-use super::{Attribution, Hardware};
 use crate::meter::slot::Direction;
 use pnet_datalink::{Channel, ChannelType, Config, DataLinkReceiver, NetworkInterface};
 use std::io;
@@ -85,14 +85,14 @@ impl Pnet {
 
     /// How many packets each side must have read for everything that waits to be counted; none
     /// when nothing waits.
-    pub(super) fn marker(&self) -> Option<[usize; 2]> {
+    pub(super) fn target(&self) -> Option<[usize; 2]> {
         let waiting = self.sides.iter().any(|side| side.read < side.queued);
         waiting.then(|| [0, 1].map(|at| self.sides[at].queued))
     }
 
-    /// True when both sides have read that far, or have nothing waiting.
-    pub(super) fn is_past(&self, marker: [usize; 2]) -> bool {
-        self.sides.iter().zip(marker).all(|(side, marker)| side.read >= marker)
+    /// Packets that each side has read since the start.
+    pub(super) fn read(&self) -> [usize; 2] {
+        [0, 1].map(|at| self.sides[at].read)
     }
 
     pub(super) fn shut(&self) {
@@ -177,7 +177,7 @@ fn count(packet: &[u8], hardware: Hardware, direction: Direction, attribution: &
         return;
     }
     let (vnet, captured) = packet.split_at(VNET_HEADER);
-    attribution.count(hardware.link(), captured, captured.len() as u64, direction, gso_of(vnet));
+    attribution.count(hardware.link_type(), captured, captured.len() as u64, direction, gso_of(vnet));
 }
 
 /// Clears the part of pnet's buffer that held a packet.

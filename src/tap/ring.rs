@@ -9,10 +9,10 @@
 //! `prb_retire_rx_blk_timer_expired`).
 #![expect(unsafe_code, reason = "the ring is memory shared with the kernel")]
 
-use super::frame::{Gso, Link};
-use super::interfaces::{self, Passed};
+use super::attribution::Attribution;
+use super::frame::{Gso, LinkType};
+use super::interfaces::{self, Hardware, Passed};
 use super::socket::{self, Instruction};
-use super::{Attribution, Hardware};
 use crate::meter::slot::Direction;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -55,7 +55,7 @@ pub(super) struct Ring {
     blocks: usize,
     /// Blocks walked since the start; the next one is this modulo `blocks`.
     walked: usize,
-    link: Link,
+    link_type: LinkType,
 }
 
 // SAFETY: the mapping belongs to this value alone; it may move to another thread with it.
@@ -70,7 +70,7 @@ impl Ring {
         Ok((ring, passed))
     }
 
-    /// Whether this kernel gives a ring that tells segment sizes.
+    /// Whether this kernel has rings with segment sizes.
     pub(super) fn probe() -> io::Result<()> {
         Self::unbound(Hardware::Ip, 1).map(drop)
     }
@@ -106,7 +106,7 @@ impl Ring {
         };
         let memory = NonNull::new(memory.cast()).filter(|_| memory != libc::MAP_FAILED);
         let memory = memory.ok_or_else(io::Error::last_os_error)?;
-        Ok(Self { socket, memory, blocks: blocks as usize, walked: 0, link: hardware.link() })
+        Ok(Self { socket, memory, blocks: blocks as usize, walked: 0, link_type: hardware.link_type() })
     }
 
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
@@ -128,29 +128,29 @@ impl Ring {
             self.walked += 1;
         }
         // The kernel writes there when it opened the block, which is when the last packets passed: an
-        // empty block stays open. It never reads it; where it opens one a moment later, the tap's look
-        // a second after the last packet comes by here again.
+        // empty block stays open. It never reads it; where it opens one a moment later, the read of
+        // the interfaces' counters a second after the last packet comes by here again.
         self.clear(TIMES, TIMES_BYTES);
         let drops = socket::take_drops(&self.socket);
         attribution.lost(drops);
         seen + drops
     }
 
-    /// Which block must have been walked for everything that has arrived to be counted; none when
-    /// it is counted already.
-    pub(super) fn marker(&self) -> Option<usize> {
-        (self.waiting() != 0).then_some(self.walked)
+    /// How many blocks must have been walked for everything that has arrived to be counted; none when it
+    /// is counted already.
+    pub(super) fn target(&self) -> Option<usize> {
+        (self.waiting() != 0).then_some(self.walked + 1)
+    }
+
+    /// Blocks walked since the start.
+    pub(super) fn walked(&self) -> usize {
+        self.walked
     }
 
     /// Packets in the block that the kernel fills.
     pub(super) fn waiting(&self) -> u64 {
         // Relaxed: an estimate; a packet that the kernel writes at this moment is in flight.
         u64::from(self.word(PACKETS).load(Ordering::Relaxed))
-    }
-
-    /// True when the block of this marker was walked.
-    pub(super) fn is_past(&self, marker: usize) -> bool {
-        self.walked > marker
     }
 
     pub(super) fn shut(&self) {
@@ -175,7 +175,7 @@ impl Ring {
         }
         self.clear(TIMES, TIMES_BYTES);
         // Relaxed, then Release: the emptied count is seen before the block is the kernel's again;
-        // pairs with the kernel's read of the status (prb_dispatch_next_block). `marker` must not
+        // pairs with the kernel's read of the status (prb_dispatch_next_block). `target` must not
         // take the old count of a reopened block for waiting packets.
         self.word(PACKETS).store(0, Ordering::Relaxed);
         self.status().store(libc::TP_STATUS_KERNEL, Ordering::Release);
@@ -198,7 +198,7 @@ impl Ring {
         let Some(frame) = self.bytes(vnet_at, VNET_HEADER + captured_bytes) else { return 0 };
         let (vnet, captured) = frame.split_at(VNET_HEADER);
         let direction = if outgoing { Direction::Down } else { Direction::Up };
-        attribution.count(self.link, captured, u64::from(length), direction, gso_of(vnet));
+        attribution.count(self.link_type, captured, u64::from(length), direction, gso_of(vnet));
         // The record's header holds the time of arrival: it goes with the rest.
         self.clear(at, vnet_at - at + VNET_HEADER + captured_bytes);
         next

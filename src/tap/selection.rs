@@ -1,10 +1,11 @@
 //! Which tap to take, why one cannot start, and which interfaces it would be attached to.
 
-use super::interfaces;
-use super::kernel::{self, Attacher, Kernel, KernelError};
+use super::interfaces::{self, Hardware};
+use super::kernel::{self, Kernel, KernelError};
+use super::packet_source::Opener;
 use super::ring::Ring;
-use super::{Hardware, TapKind};
-use crate::config::{Backend, Hook};
+use super::socket;
+use crate::config::{Hook, TapKind};
 use std::io;
 
 /// Why a tap cannot start.
@@ -25,73 +26,63 @@ pub enum TapError {
 }
 
 /// A tap that works here, attached to nothing yet.
-pub enum Chosen {
-    /// The program is loaded, and the helper that attaches it runs.
-    Kernel(Box<Kernel>, Attacher),
-    /// Packet sockets may be opened, and the kernel has rings.
-    Ring,
-    /// Packet sockets may be opened.
-    Pnet,
+pub struct Selection {
+    /// What attaches it.
+    pub opener: Opener,
+    /// The loaded program, where it is the kernel tap.
+    pub kernel: Option<Kernel>,
+    /// Why it was taken.
+    pub why: String,
 }
 
-impl Chosen {
-    /// Which tap it is.
-    #[must_use]
-    pub const fn kind(&self) -> TapKind {
-        match self {
-            Self::Kernel(..) => TapKind::Kernel,
-            Self::Ring => TapKind::Ring,
-            Self::Pnet => TapKind::Pnet,
-        }
-    }
-}
-
-/// Takes the best tap that the privileges and the kernel allow, and says why. Must be called while
-/// the process has one thread: the kernel tap's helper is forked from it.
+/// Takes the best tap that the privileges and the kernel allow, or the one that was asked for. Must be
+/// called while the process has one thread: the kernel tap's helper is forked from it.
 ///
 /// # Errors
 /// When no tap is allowed, or the tap that was asked for does not work here.
 pub fn choose(
-    backend: Backend,
+    asked: Option<TapKind>,
     hook: Option<Hook>,
     load: impl FnOnce(Hook) -> Result<Kernel, KernelError>,
-) -> Result<(Chosen, String), TapError> {
-    let load = || {
+) -> Result<Selection, TapError> {
+    let load = |why: &str| {
         let hook = kernel::hook(hook)?;
         let mut kernel = load(hook)?;
-        let attacher = kernel.attacher(hook).map_err(KernelError::System)?;
-        Ok((Chosen::Kernel(Box::new(kernel), attacher), hook.as_str()))
+        let opener = Opener::Kernel(kernel.attacher(hook).map_err(KernelError::System)?);
+        let why = format!("{why}; attached by {}", hook.word());
+        Ok(Selection { opener, kernel: Some(kernel), why })
     };
-    match backend {
-        Backend::Kernel => {
-            let (chosen, hook) = load().map_err(TapError::Kernel)?;
-            Ok((chosen, format!("as configured; attached by {hook}")))
-        }
-        Backend::Ring => ring("as configured".to_owned()),
-        Backend::Pnet => {
+    match asked {
+        Some(TapKind::Kernel) => load("as configured").map_err(TapError::Kernel),
+        Some(TapKind::Ring) => ring("as configured".to_owned()),
+        Some(TapKind::Pnet) => {
             may_open_packet_sockets(TapKind::Pnet)?;
-            Ok((Chosen::Pnet, "as configured; it copies whole packets, the ring does not".to_owned()))
+            Ok(pnet("as configured; it copies whole packets, the ring does not".to_owned()))
         }
-        Backend::Auto => match load() {
-            Ok((chosen, hook)) => Ok((chosen, format!("the best there is; attached by {hook}"))),
+        None => match load("the best there is") {
+            Ok(selection) => Ok(selection),
             Err(error) if error.is_in_the_way() => Err(error.into()),
             Err(error) if Ring::probe().is_ok() => ring(error.to_string()),
             Err(error) => {
                 may_open_packet_sockets(TapKind::Ring)?;
-                Ok((Chosen::Pnet, format!("no packet rings with segment sizes here, and {error}")))
+                Ok(pnet(format!("no packet rings with segment sizes here, and {error}")))
             }
         },
     }
 }
 
-fn ring(why: String) -> Result<(Chosen, String), TapError> {
+fn ring(why: String) -> Result<Selection, TapError> {
     may_open_packet_sockets(TapKind::Ring)?;
     Ring::probe().map_err(|error| TapError::Failed(TapKind::Ring.word(), error))?;
-    Ok((Chosen::Ring, why))
+    Ok(Selection { opener: Opener::Ring, kernel: None, why })
+}
+
+fn pnet(why: String) -> Selection {
+    Selection { opener: Opener::Pnet, kernel: None, why }
 }
 
 fn may_open_packet_sockets(kind: TapKind) -> Result<(), TapError> {
-    match super::socket::open() {
+    match socket::open() {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             Err(TapError::Permission(kind.word()))
         }
@@ -106,6 +97,10 @@ fn may_open_packet_sockets(kind: TapKind) -> Result<(), TapError> {
 /// # Errors
 /// When the kernel does not list the interfaces.
 pub fn survey() -> io::Result<Vec<(String, u16, bool)>> {
-    let links = interfaces::list()?.into_iter();
-    Ok(links.map(|link| (link.name, link.hardware, Hardware::of_number(link.hardware).is_some())).collect())
+    let entries = interfaces::list()?.into_iter();
+    let line = |entry: interfaces::InterfaceEntry| {
+        let can_be_metered = Hardware::of_number(entry.hardware).is_some();
+        (entry.name, entry.hardware, can_be_metered)
+    };
+    Ok(entries.map(line).collect())
 }

@@ -71,8 +71,12 @@ pub(super) fn bind(fd: &impl AsRawFd, index: u32) -> io::Result<()> {
     bind_to(fd, index, u16::try_from(libc::ETH_P_ALL).map_err(io::Error::other)?)
 }
 
-/// A blocking socket that sends whole frames on one interface and receives nothing.
-pub(super) fn sender(index: u32) -> io::Result<File> {
+/// A blocking socket that sends whole frames on the interface of this index and receives nothing; for
+/// the demo.
+///
+/// # Errors
+/// Those of packet(7).
+pub fn sender(index: u32) -> io::Result<File> {
     let socket = open()?;
     bind_to(&socket, index, 0)?;
     // SAFETY: no memory is passed; the only flag that was set is taken back.

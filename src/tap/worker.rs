@@ -1,17 +1,21 @@
-//! The one tap thread: follows interfaces, drains their sockets, and settles on request.
+//! The one tap thread: an event loop over commands, interfaces that come and go, and packets.
 //!
-//! To settle is to count everything that had arrived when the request came. The roster settles
-//! the tap before it gives an address to another account, and exports settle it before they read.
-//! Holds no packet and no address.
+//! Decisions are made elsewhere: what to attach in `reconcile`, what to report in `reports`, when a
+//! quiescence is done in `quiesce`, what passed unseen in `gap`. Holds no packet and no address.
 
-use super::events::{PatternState, Reported, TapEvent};
-use super::gap::{Gaps, InterfaceRecord, Links};
-use super::interfaces::{self, InterfaceEntry, InterfaceEvents};
+use super::attribution::Attribution;
+use super::events::TapEvent;
+use super::gap::Unseen;
+use super::interface_records::{InterfaceRecord, InterfaceRecords};
+use super::interfaces::{self, Hardware, InterfaceEntry, InterfaceEvents};
+use super::packet_source::{Opener, PacketSource};
+use super::quiesce::Quiescences;
+use super::reconcile::{self, Attach, Attached};
+use super::reports::Reports;
 use super::selection::TapError;
-use super::source::{Marker, Opener, Source};
-use super::{Attribution, Hardware, TapKind};
+use super::socket;
 use crate::clock::Stopwatch;
-use crate::config::Pattern;
+use crate::config::{Pattern, TapKind};
 use crate::system::allocator::{PACKET_BYTES, wipe_stack};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -22,11 +26,11 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How long a settlement may take at the most; a ring hands over its blocks within milliseconds.
-const SETTLE_AT_MOST: Duration = Duration::from_secs(2);
+/// How long a quiescence may take at the most; a ring hands over its blocks within milliseconds.
+const QUIESCE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How often the interfaces' own counters are looked at while packets pass, for the next process.
-const LOOK_MILLISECONDS: u16 = 1000;
+/// How often the interfaces' own counters are read while packets pass, for the next process.
+const COUNTER_READ_MILLISECONDS: u16 = 1000;
 
 /// Poll timeout in milliseconds while something is waited for.
 const WAIT_MILLISECONDS: u16 = 4;
@@ -46,15 +50,15 @@ pub struct Tap {
 }
 
 enum Command {
-    Settle(SyncSender<()>),
+    Quiesce(SyncSender<()>),
     Leave,
     Stop,
 }
 
 impl Tap {
     /// Starts the tap thread in the network namespace of the calling thread, and returns after
-    /// every interface that is there was tried once. `links` is what an earlier process knew of
-    /// them, and what the next one is to know.
+    /// every interface that is there was tried once. `records` is what an earlier process knew of
+    /// interfaces, and what the next one is to know; `notify` is called on the tap's thread.
     ///
     /// # Errors
     /// When the process may not open packet sockets, or the kernel lacks what is needed.
@@ -62,42 +66,37 @@ impl Tap {
         opener: Opener,
         patterns: &[Pattern],
         attribution: Attribution,
-        links: Links,
-        news: impl Fn(TapEvent) + Send + 'static,
+        records: InterfaceRecords,
+        notify: impl Fn(TapEvent) + Send + 'static,
     ) -> Result<Self, TapError> {
         let kind = opener.kind();
         let failed = |error: io::Error| match error.kind() {
             io::ErrorKind::PermissionDenied => TapError::Permission(kind.word()),
             _ => TapError::Failed(kind.word(), error),
         };
-        if !matches!(opener, Opener::Kernel(_)) {
-            super::socket::open().map_err(failed)?;
+        if kind != TapKind::Kernel {
+            socket::open().map_err(failed)?;
         }
         let events = InterfaceEvents::open().map_err(failed)?;
         let wake = EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK);
         let wake = Arc::new(wake.map_err(|errno| failed(errno.into()))?);
         let (commands, received) = channel();
-        let states = patterns
-            .iter()
-            .map(|pattern| PatternState { pattern: pattern.clone(), attached: pattern.is_glob() })
-            .collect();
         let began = Stopwatch::start();
         let mut worker = Worker {
             opener,
-            states,
-            said: vec![Reported::Nothing; patterns.len()],
+            patterns: patterns.to_vec(),
+            reports: Reports::new(patterns),
             events,
             serials: 0,
             attachments: Vec::new(),
             retiring: Vec::new(),
-            settling: Vec::new(),
+            quiescences: Quiescences::default(),
             attribution,
-            links,
-            gaps: Gaps::default(),
+            unseen: Unseen::new(records, kind == TapKind::Kernel),
             began,
-            looked: began,
-            all_seen: true,
-            news: Box::new(news),
+            counters_read: began,
+            is_idle: true,
+            notify: Box::new(notify),
             wake: Arc::clone(&wake),
         };
         let (started, ready) = sync_channel(1);
@@ -116,11 +115,11 @@ impl Tap {
 
     /// Waits until everything that has arrived so far is counted, losses included.
     ///
-    /// Returns false when the tap did not settle in time.
+    /// Returns false when that was not done in time.
     #[must_use]
     pub fn quiesce(&self) -> bool {
-        let (done, settled) = sync_channel(1);
-        self.send(Command::Settle(done)) && settled.recv_timeout(SETTLE_AT_MOST).is_ok()
+        let (done, answer) = sync_channel(1);
+        self.send(Command::Quiesce(done)) && answer.recv_timeout(QUIESCE_TIMEOUT).is_ok()
     }
 
     /// Leaves the kernel's program to the next process; it counts on. Other taps end.
@@ -145,98 +144,93 @@ impl Drop for Tap {
 
 struct Worker {
     opener: Opener,
-    states: Vec<PatternState>,
-    said: Vec<Reported>,
+    patterns: Vec<Pattern>,
+    reports: Reports,
     events: InterfaceEvents,
     /// Attachments made so far.
     serials: u64,
     attachments: Vec<Attachment>,
+    /// Detached, with packets that may wait yet, and the rounds that are left to each.
     retiring: Vec<(Attachment, usize)>,
-    settling: Vec<Settlement>,
+    quiescences: Quiescences,
     attribution: Attribution,
-    /// What the next process is to know of interfaces.
-    links: Links,
-    /// Interfaces that may come back.
-    gaps: Gaps,
+    unseen: Unseen,
     began: Stopwatch,
-    /// When the interfaces' own counters were looked at last, or something passed that they were not
-    /// looked at for: no time at all once `all_seen`, for then it would be that of the last packet.
-    looked: Stopwatch,
-    all_seen: bool,
-    news: Box<dyn Fn(TapEvent) + Send>,
+    /// When the interfaces' own counters were read last, or something passed after they were; `began`
+    /// once `is_idle`, for then it would be the time of the last packet.
+    counters_read: Stopwatch,
+    /// Nothing has passed since the counters were read.
+    is_idle: bool,
+    notify: Box<dyn Fn(TapEvent) + Send>,
     wake: Arc<EventFd>,
 }
 
+/// A tap on one interface.
 struct Attachment {
     /// What the next process is to know of the interface.
-    remembered: Option<InterfaceRecord>,
+    record: Option<InterfaceRecord>,
     /// Tells attachments apart that have the same index one after the other.
     serial: u64,
     index: u32,
     name: String,
-    source: Source,
-}
-
-struct Settlement {
-    /// Serial of an attachment and how far its source must have been read.
-    markers: Vec<(u64, Marker)>,
-    done: SyncSender<()>,
+    source: PacketSource,
 }
 
 impl Attachment {
+    fn state(&self) -> Attached {
+        Attached { index: self.index, is_bound: self.source.is_bound() }
+    }
+
     /// Counts what waits; true when there was nothing.
     fn drain(&mut self, attribution: &Attribution) -> bool {
         let seen = self.source.drain(attribution);
-        if let Some(remembered) = self.remembered {
-            remembered.saw(seen);
+        if let Some(record) = self.record {
+            record.add_seen(seen);
         }
         seen == 0
     }
 }
 
 impl Worker {
-    /// Attaches to what is there, and lets go of what an earlier process had attached to besides.
+    /// Attaches to what is there, and takes the program off what an earlier process had attached besides.
     fn begin(&mut self) {
-        if self.links.highest() == 0 {
-            // Nothing is known of a time before: what is there now is where we begin.
-            let there = interfaces::list().unwrap_or_default();
-            there.iter().for_each(|link| self.links.note_highest(link.index));
-        }
-        self.reconcile(&[], true);
+        let there = interfaces::list().unwrap_or_default();
+        self.unseen.begin(there.iter().map(|entry| entry.index));
+        self.reconcile(&[]);
         let attached: Vec<u32> = self.attachments.iter().map(|attachment| attachment.index).collect();
-        self.opener.let_go_of_others(&attached);
+        self.opener.detach_others(&attached);
     }
 
     fn run(&mut self, commands: &Receiver<Command>) {
         loop {
-            let (links_changed, sources_ready) = self.wait();
-            if links_changed {
+            let (interfaces_changed, sources_ready) = self.wait();
+            if interfaces_changed {
                 let gone = self.events.gone();
-                self.reconcile(&gone, false);
+                self.reconcile(&gone);
             }
-            let drains = sources_ready || !self.settling.is_empty();
+            let drains = sources_ready || !self.quiescences.is_empty();
             if drains {
-                let silent = self.drain();
-                self.note(silent);
+                let was_silent = self.drain();
+                self.schedule_counter_read(was_silent);
             }
-            if self.look() || drains {
-                // The last packet's addresses, and the clock's word.
+            if self.read_interface_counters() || drains {
+                // The last packet's addresses, and what the clock said.
                 wipe_stack::<PACKET_BYTES>();
             }
             self.retire();
             let _ = self.wake.read();
             while let Ok(command) = commands.try_recv() {
                 match command {
-                    Command::Settle(done) => self.begin_settlement(done),
+                    Command::Quiesce(done) => self.quiesce(done),
                     Command::Leave => return self.leave(),
                     Command::Stop => return self.finish(),
                 }
             }
-            self.end_settlements();
+            self.finish_quiescences();
         }
     }
 
-    /// Waits for link events, packets or commands; says which of the first two came.
+    /// Waits for interfaces, packets or commands; says which of the first two came.
     fn wait(&self) -> (bool, bool) {
         let mut fds = vec![
             PollFd::new(self.wake.as_fd(), PollFlags::POLLIN),
@@ -245,10 +239,10 @@ impl Worker {
         for attachment in &self.attachments {
             fds.extend(attachment.source.fds().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
         }
-        let timeout = if !(self.settling.is_empty() && self.retiring.is_empty()) {
+        let timeout = if !(self.quiescences.is_empty() && self.retiring.is_empty()) {
             PollTimeout::from(WAIT_MILLISECONDS)
-        } else if !self.all_seen {
-            PollTimeout::from(LOOK_MILLISECONDS)
+        } else if !self.is_idle {
+            PollTimeout::from(COUNTER_READ_MILLISECONDS)
         } else {
             PollTimeout::NONE
         };
@@ -261,204 +255,142 @@ impl Worker {
         (ready(&fds[1]) || sources.iter().any(broken), sources.iter().any(ready))
     }
 
-    /// Brings what is attached in line with the interfaces there are.
-    fn reconcile(&mut self, gone: &[InterfaceEntry], first: bool) {
+    /// Brings what is attached in line with the interfaces there are, and reports what changed.
+    fn reconcile(&mut self, gone: &[InterfaceEntry]) {
         // A list that cannot be had now will be asked for at the next event.
-        let Ok(links) = interfaces::list() else { return };
-        let before = self.states.clone();
-        for mut attachment in std::mem::take(&mut self.attachments) {
-            let link = links.iter().find(|link| link.index == attachment.index);
-            let keep = link.filter(|link| {
-                !gone.iter().any(|gone| gone.index == link.index)
-                    && attachment.source.is_bound()
-                    && self.wants(&link.name)
-            });
-            match keep {
-                Some(link) => {
-                    let name = link.name.clone();
-                    self.attachments.push(Attachment { name, ..attachment });
-                }
-                None => {
-                    // It may still exist under another name, or be attached anew at once.
-                    let (index, name) = (attachment.index, attachment.name.clone());
-                    let shut = attachment.source.shut(index);
-                    let end = gone.iter().find(|gone| gone.index == index).map(|gone| gone.passed.packets());
-                    self.gaps.left(index, name, end.or(shut).unwrap_or(0));
-                    attachment.remembered = None;
-                    self.links.forget(index);
-                    self.retiring.push((attachment, RETIRE_ROUNDS));
-                }
+        let Ok(there) = interfaces::list() else { return };
+        let attached: Vec<Attached> = self.attachments.iter().map(Attachment::state).collect();
+        let plan = reconcile::plan(&self.patterns, &there, gone, &attached);
+        for (attachment, stays) in std::mem::take(&mut self.attachments).into_iter().zip(&plan.stays) {
+            match stays {
+                Some(entry) => self.attachments.push(Attachment { name: entry.name.clone(), ..attachment }),
+                None => self.detach(attachment, gone),
             }
         }
-        let mut failed: Vec<String> = Vec::new();
-        for link in &links {
-            let attached = self.attachments.iter().any(|attachment| attachment.index == link.index);
-            if !attached && self.wants(&link.name) && !self.attach(link) {
-                failed.push(link.name.clone());
+        let mut failed: Vec<&str> = Vec::new();
+        for attach in &plan.attach {
+            if !self.attach(attach) {
+                failed.push(&attach.entry.name);
             }
         }
-        links.iter().for_each(|link| self.links.note_highest(link.index));
-        for at in 0..self.states.len() {
-            self.judge(at, &failed);
-        }
-        if first || before != self.states {
-            (self.news)(TapEvent::States(self.states.clone()));
-        }
-    }
-
-    /// Counts what waits on every interface; true when nothing did.
-    #[inline(never)]
-    fn drain(&mut self) -> bool {
-        let mut silent = true;
-        for attachment in &mut self.attachments {
-            silent &= attachment.drain(&self.attribution);
-        }
-        silent
-    }
-
-    /// Has the interfaces' own counters looked at in a second, where something passed.
-    #[inline(never)]
-    fn note(&mut self, silent: bool) {
-        if !silent && self.all_seen {
-            self.all_seen = false;
-            self.looked = Stopwatch::start();
-        }
-    }
-
-    /// Looks at the interfaces' own counters once a second while packets pass: what a later process
-    /// finds beyond them passed unseen. True when it was done.
-    #[inline(never)]
-    fn look(&mut self) -> bool {
-        if self.all_seen || self.looked.elapsed() < Duration::from_millis(u64::from(LOOK_MILLISECONDS)) {
-            return false;
-        }
-        let Ok(links) = interfaces::list() else { return false };
-        let mut silent = true;
-        for attachment in &mut self.attachments {
-            // What passed before the list was made is seen first, but for what waits to be seen.
-            silent &= attachment.drain(&self.attribution);
-            let link = links.iter().find(|link| link.index == attachment.index);
-            if let (Some(remembered), Some(link)) = (attachment.remembered, link) {
-                remembered.look(link.passed.packets().saturating_sub(attachment.source.waiting()));
-            }
-        }
-        self.all_seen = silent;
-        self.looked = if silent { self.began } else { Stopwatch::start() };
-        true
-    }
-
-    fn wants(&self, name: &str) -> bool {
-        self.states.iter().any(|state| state.pattern.matches(name))
+        self.unseen.listed(there.iter().map(|entry| entry.index));
+        let attached: Vec<&str> = self.attachments.iter().map(|attachment| &*attachment.name).collect();
+        self.reports.update(&attached, &failed).into_iter().for_each(&self.notify);
     }
 
     /// True when the interface was attached.
-    fn attach(&mut self, link: &InterfaceEntry) -> bool {
-        let patterns = || self.states.iter().map(|state| &state.pattern);
-        let named = patterns().any(|pattern| !pattern.is_glob() && pattern.matches(&link.name));
-        let pattern = patterns().position(|pattern| pattern.matches(&link.name)).unwrap_or(0);
-        let opened = match Hardware::of_number(link.hardware) {
-            Some(hardware) => Source::open(&self.opener, link.index, hardware, !named),
-            None => {
-                self.say_once(pattern, |text| TapEvent::LinkType(text, link.hardware));
-                return false;
-            }
+    fn attach(&mut self, attach: &Attach<'_>) -> bool {
+        let InterfaceEntry { index, name, hardware, .. } = attach.entry;
+        let Some(hardware) = Hardware::of_number(*hardware) else {
+            self.report_failure(attach, |text| TapEvent::LinkType(text, *hardware));
+            return false;
         };
-        match opened {
+        match PacketSource::open(&self.opener, *index, hardware, attach.is_one_of_many) {
             Ok((source, passed)) => {
+                let mut record = None;
+                if let Some(passed) = passed {
+                    let missed;
+                    (missed, record) = self.unseen.attached(*index, name, passed);
+                    self.attribution.lost(missed);
+                }
                 self.serials += 1;
-                let (serial, name) = (self.serials, link.name.clone());
-                let remembered = passed.and_then(|passed| self.remember(link, passed));
-                self.attachments.push(Attachment { remembered, serial, index: link.index, name, source });
+                let (serial, index, name) = (self.serials, *index, name.clone());
+                self.attachments.push(Attachment { record, serial, index, name, source });
                 true
             }
-            // It vanished meanwhile; the next event tells.
+            // It vanished meanwhile, and an event is on its way.
             Err(error) if error.raw_os_error() == Some(libc::ENODEV) => true,
             Err(error) => {
-                self.say_once(pattern, |text| TapEvent::Refused(text, error));
+                self.report_failure(attach, |text| TapEvent::Refused(text, error));
                 false
             }
         }
     }
 
-    /// Counts as lost what passed the interface while no tap was attached to it, and begins to
-    /// remember it for the next process. The kernel's tap counts on by itself between processes.
-    fn remember(&mut self, link: &InterfaceEntry, passed: u64) -> Option<InterfaceRecord> {
-        let fresh = link.index > self.links.highest();
-        let kept = if self.opener.kind() == TapKind::Kernel { None } else { self.links.of(link.index) };
-        let missed = kept.and_then(|kept| kept.missed(passed));
-        let missed = missed.unwrap_or_else(|| self.gaps.missed(link.index, &link.name, passed, fresh));
-        self.attribution.lost(missed);
-        if let Some(kept) = kept {
-            kept.look(passed);
-        }
-        kept
+    fn report_failure(&mut self, attach: &Attach<'_>, event: impl FnOnce(String) -> TapEvent) {
+        self.reports.failed(attach.pattern, event).into_iter().for_each(&self.notify);
     }
 
-    fn say_once(&mut self, pattern: usize, news: impl FnOnce(String) -> TapEvent) {
-        if self.said[pattern] != Reported::Failed {
-            self.said[pattern] = Reported::Failed;
-            (self.news)(news(self.states[pattern].pattern.text().to_owned()));
+    /// Detaches from an interface; what has arrived from it is counted yet. It may still exist under
+    /// another name, or be attached anew at once.
+    fn detach(&mut self, mut attachment: Attachment, gone: &[InterfaceEntry]) {
+        let index = attachment.index;
+        let at_shut = attachment.source.shut(index);
+        let at_end = gone.iter().find(|gone| gone.index == index).map(|gone| gone.passed.packets());
+        self.unseen.detached(index, attachment.name.clone(), at_end.or(at_shut).unwrap_or(0));
+        attachment.record = None;
+        self.retiring.push((attachment, RETIRE_ROUNDS));
+    }
+
+    /// Counts what waits on every interface; true when nothing did.
+    #[inline(never)]
+    fn drain(&mut self) -> bool {
+        let mut was_silent = true;
+        for attachment in &mut self.attachments {
+            was_silent &= attachment.drain(&self.attribution);
+        }
+        was_silent
+    }
+
+    /// Has the interfaces' own counters read in a second, where something passed.
+    #[inline(never)]
+    fn schedule_counter_read(&mut self, was_silent: bool) {
+        if !was_silent && self.is_idle {
+            self.is_idle = false;
+            self.counters_read = Stopwatch::start();
         }
     }
 
-    fn judge(&mut self, at: usize, failed: &[String]) {
-        let pattern = self.states[at].pattern.clone();
-        if pattern.is_glob() {
-            self.states[at].attached = !failed.iter().any(|name| pattern.matches(name));
-            if self.states[at].attached {
-                self.said[at] = Reported::Nothing;
+    /// Reads the interfaces' own counters once a second while packets pass: what a later process
+    /// finds beyond them passed unseen. True when it was done.
+    #[inline(never)]
+    fn read_interface_counters(&mut self) -> bool {
+        let interval = Duration::from_millis(u64::from(COUNTER_READ_MILLISECONDS));
+        if self.is_idle || self.counters_read.elapsed() < interval {
+            return false;
+        }
+        let Ok(there) = interfaces::list() else { return false };
+        let mut was_silent = true;
+        for attachment in &mut self.attachments {
+            // What passed before the list was made is seen first, but for what waits to be seen.
+            was_silent &= attachment.drain(&self.attribution);
+            let entry = there.iter().find(|entry| entry.index == attachment.index);
+            if let (Some(record), Some(entry)) = (attachment.record, entry) {
+                record.set_passed(entry.passed.packets().saturating_sub(attachment.source.waiting()));
             }
-            return;
         }
-        let name = || pattern.text().to_owned();
-        let attached = self.attachments.iter().any(|attachment| pattern.matches(&attachment.name));
-        self.states[at].attached = attached;
-        let (said, news) = match (attached, self.said[at]) {
-            (true, Reported::Attached) | (false, Reported::Awaited | Reported::Failed) => return,
-            (true, _) => (Reported::Attached, TapEvent::Attached(name())),
-            (false, Reported::Nothing) => (Reported::Awaited, TapEvent::Awaited(name())),
-            (false, Reported::Attached) => (Reported::Awaited, TapEvent::Gone(name())),
-        };
-        self.said[at] = said;
-        (self.news)(news);
+        self.is_idle = was_silent;
+        self.counters_read = if was_silent { self.began } else { Stopwatch::start() };
+        true
     }
 
-    /// Counts what vanished interfaces left behind, and lets go of them.
+    /// Counts what detached interfaces left behind, and closes their sources.
     fn retire(&mut self) {
         for (attachment, rounds) in &mut self.retiring {
             attachment.drain(&self.attribution);
-            *rounds = if attachment.source.marker().is_none() { 0 } else { *rounds - 1 };
+            *rounds = if attachment.source.target().is_none() { 0 } else { *rounds - 1 };
         }
         self.retiring.retain(|(_, rounds)| *rounds > 0);
     }
 
-    fn begin_settlement(&mut self, done: SyncSender<()>) {
-        let sources = self.attachments.iter_mut().chain(self.retiring.iter_mut().map(|(gone, _)| gone));
-        let mut markers = Vec::new();
-        let mut silent = true;
-        for attachment in sources {
-            silent &= attachment.drain(&self.attribution);
-            markers.extend(attachment.source.marker().map(|marker| (attachment.serial, marker)));
+    fn quiesce(&mut self, done: SyncSender<()>) {
+        let retiring = self.retiring.iter_mut().map(|(attachment, _)| attachment);
+        let mut targets = Vec::new();
+        let mut was_silent = true;
+        for attachment in self.attachments.iter_mut().chain(retiring) {
+            was_silent &= attachment.drain(&self.attribution);
+            targets.extend(attachment.source.target().map(|target| (attachment.serial, target)));
         }
-        self.note(silent);
-        self.settling.push(Settlement { markers, done });
+        self.schedule_counter_read(was_silent);
+        self.quiescences.begin(targets, done);
     }
 
-    fn end_settlements(&mut self) {
-        for settlement in &mut self.settling {
-            settlement.markers.retain(|(serial, marker)| {
-                let attached = self.attachments.iter();
-                let mut sources = attached.chain(self.retiring.iter().map(|(gone, _)| gone));
-                sources.any(|it| it.serial == *serial && !it.source.is_past(*marker))
-            });
-        }
-        self.settling.retain(|settlement| {
-            let settled = settlement.markers.is_empty();
-            if settled {
-                // Whoever asked may have given up waiting.
-                let _ = settlement.done.send(());
-            }
-            !settled
+    fn finish_quiescences(&mut self) {
+        let retiring = self.retiring.iter().map(|(attachment, _)| attachment);
+        let attachments = self.attachments.iter().chain(retiring);
+        self.quiescences.finish(|serial, target| {
+            let mut attachments = attachments.clone();
+            attachments.any(|it| it.serial == serial && !it.source.has_reached(target))
         });
     }
 

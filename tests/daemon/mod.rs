@@ -2,31 +2,25 @@
 //! and commands run as this or that user. The contract is interfaces.md; nothing else of the program
 //! is known here.
 #![allow(dead_code, reason = "each test file uses its own part")]
-#![allow(clippy::disallowed_methods, reason = "the tests bound their waits by the real clock")]
 
-pub(crate) mod command;
-pub(crate) mod http;
 pub(crate) mod prometheus;
 
 use std::fmt::Display;
 use std::fs::{self, File, Permissions};
-use std::net::TcpListener;
+use std::ops::{Deref, DerefMut};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio, id};
-use std::sync::atomic::{AtomicU16, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::{Child, Command};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, geteuid};
+use nix::unistd::geteuid;
 use tempfile::TempDir;
 
+use crate::support::ports::free_port;
+pub(crate) use crate::support::process::PROGRAM;
+use crate::support::process::{self, Process};
+pub(crate) use crate::support::{command, http};
 use command::{Outcome, Person, bounded, ended, identity};
 
-pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_blindmeter");
-/// Longest wait for anything.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// A folder with the files of one daemon, readable by everybody.
 pub(crate) struct Site {
     directory: TempDir,
@@ -35,11 +29,10 @@ pub(crate) struct Site {
     bpffs: Option<PathBuf>,
 }
 
-/// A running daemon; it is killed when it is dropped, or when the test's thread ends.
+/// A running daemon and its files; see [`Process`].
 pub(crate) struct Daemon<'a> {
     site: &'a Site,
-    child: Child,
-    stderr: PathBuf,
+    process: Process,
 }
 
 impl Site {
@@ -181,23 +174,22 @@ period = "28d"
     /// The same behind a wrapper such as `prlimit`.
     pub(crate) fn start_under(&self, wrapper: &[&str]) -> Daemon<'_> {
         let mut command = self.daemon_command(wrapper);
-        let mut daemon = self.adopt(command.spawn().expect("tests need setpriv and prlimit of util-linux"));
+        let mut daemon = self.adopt(command.spawn().expect("the program, or its wrapper, can be run"));
         daemon.await_answer();
         daemon
     }
 
-    /// The daemon's command line; it dies with the thread that starts it.
+    /// The daemon's command line, behind a wrapper; see [`process::daemon_command`].
     pub(crate) fn daemon_command(&self, wrapper: &[&str]) -> Command {
-        let words: Vec<&str> = [&["setpriv", "--pdeathsig", "KILL"], wrapper, &[PROGRAM, "run"]].concat();
+        let words = [wrapper, &[PROGRAM]].concat();
         let mut command = Command::new(words[0]);
-        command.args(&words[1..]).arg("--config").arg(self.path("blindmeter.toml"));
-        let said = File::create(self.path("stderr")).expect("a file for the log");
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said);
-        command
+        command.args(&words[1..]);
+        let log = File::create(self.path("stderr")).expect("a file for the log");
+        process::daemon_command(command, &self.path("blindmeter.toml"), log)
     }
 
     pub(crate) fn adopt(&self, child: Child) -> Daemon<'_> {
-        Daemon { site: self, child, stderr: self.path("stderr") }
+        Daemon { site: self, process: Process::new(child, self.path("stderr")) }
     }
 }
 
@@ -212,47 +204,8 @@ impl Drop for Site {
 
 impl Daemon<'_> {
     pub(crate) fn await_answer(&mut self) {
-        wait_for("the daemon answers", || {
-            let end = self.child.try_wait().expect("the daemon is our child");
-            assert!(end.is_none(), "the daemon ended: {}", self.said());
-            let outcome = self.site.command(&["status"]);
-            matches!(outcome.code, Some(0 | 2)).then_some(())
-        });
-    }
-
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
-
-    pub(crate) fn is_running(&mut self) -> bool {
-        self.child.try_wait().expect("the daemon is our child").is_none()
-    }
-
-    /// Everything it has logged so far.
-    pub(crate) fn said(&self) -> String {
-        fs::read_to_string(&self.stderr).unwrap_or_default()
-    }
-
-    /// Waits until it has logged this text so often; gives the last line that holds it.
-    pub(crate) fn await_said(&self, text: &str, times: usize) -> String {
-        wait_for(&format!("the log says {text:?} {times} times"), || {
-            let said = self.said();
-            let lines: Vec<&str> = said.lines().filter(|line| line.contains(text)).collect();
-            (lines.len() >= times).then(|| lines.last().map(|line| (*line).to_owned()))?
-        })
-    }
-
-    pub(crate) fn signal(&self, signal: Signal) {
-        let id = i32::try_from(self.child.id()).expect("process ids fit an int");
-        kill(Pid::from_raw(id), signal).expect("the child is not reaped yet");
-    }
-
-    /// Sends SIGHUP and waits for the line that says what came of it.
-    pub(crate) fn reload(&self) -> String {
-        let count = || self.said().lines().filter(|line| line.contains("reload")).count();
-        let before = count();
-        self.signal(Signal::SIGHUP);
-        self.await_said("reload", before + 1)
+        let site = self.site;
+        self.process.await_status(&[0, 2], || site.command(&["status"]).code);
     }
 
     /// What `/metrics` serves.
@@ -268,43 +221,18 @@ impl Daemon<'_> {
         let value = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
         value.unwrap_or_else(|| panic!("no series {series}")).to_owned()
     }
+}
 
-    /// Waits until it has ended; gives its exit code, none when a signal ended it.
-    pub(crate) fn await_end(&mut self) -> Option<i32> {
-        let child = &mut self.child;
-        wait_for("the daemon ends", || child.try_wait().expect("the daemon is our child")).code()
+impl Deref for Daemon<'_> {
+    type Target = Process;
+
+    fn deref(&self) -> &Process {
+        &self.process
     }
 }
 
-impl Drop for Daemon<'_> {
-    fn drop(&mut self) {
-        // Where it has ended already, both calls only say so.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// A port nobody listens on, below the range that the kernel gives to clients.
-pub(crate) fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = u16::try_from(id() % 500).expect("below 500") * 20;
-    loop {
-        // Relaxed: only each caller's own number matters.
-        let port = 20_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
-}
-
-/// Waits until `done` answers with something; panics with `what` when patience ends.
-pub(crate) fn wait_for<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(value) = done() {
-            return value;
-        }
-        assert!(Instant::now() < deadline, "waited {} s until {what}", PATIENCE.as_secs());
-        thread::sleep(Duration::from_millis(10));
+impl DerefMut for Daemon<'_> {
+    fn deref_mut(&mut self) -> &mut Process {
+        &mut self.process
     }
 }

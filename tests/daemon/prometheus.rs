@@ -4,7 +4,8 @@ use std::io;
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
-use super::{Site, http, wait_for};
+use super::{Site, http};
+use crate::support::wait::wait_for;
 
 /// A running Prometheus; killed when it is dropped.
 pub(crate) struct Prometheus(Child);

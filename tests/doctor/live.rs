@@ -2,10 +2,11 @@
 //! daemon and its packet sockets, conntrack; and what it says without a configuration or a daemon.
 
 use crate::daemon::command::{NOBODY, Outcome, Person, bounded, ended, identity, repeats_nothing};
-use crate::daemon::{Daemon, PROGRAM, Site, http, wait_for};
+use crate::daemon::{Daemon, PROGRAM, Site, http};
 use crate::netns::Namespace;
 use crate::netns::packet_socket::PacketSocket;
 use crate::report::Report;
+use crate::support::wait::wait_for;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio, id};
 

@@ -11,8 +11,12 @@ use crate::daemon::command::{Outcome, bounded, ended};
 use crate::report::Report;
 use std::fs;
 
-/// Makes a well-kept host. `$HERE` is the folder of the test.
+/// Makes a well-kept host, with what a script may wait for. `$HERE` is the folder of the test.
 const WELL_KEPT: &str = r#"
+until_so() { n=0; until "$@"; do n=$((n + 1)); [ $n -lt 200 ] || { echo "waited for $*" >&2; exit 99; }; sleep 0.05; done; }
+runs() { tr '\0' ' ' < "/proc/$1/cmdline" | grep -q "$2"; }
+captured() { grep -q ' 0003 ' /proc/net/packet; }
+logged() { grep -q '^ *5 ' /proc/net/netfilter/nfnetlink_log; }
 cover() { printf "$2" > "$HERE/cover.$(echo "$1" | tr / _)"; mount --bind "$HERE/cover.$(echo "$1" | tr / _)" "$1"; }
 cover /proc/sys/kernel/core_pattern '|/bin/false\n'
 cover /proc/sys/fs/suid_dumpable '0\n'
@@ -117,7 +121,8 @@ macro_rules! program {
             $name,
             "\" ",
             $arguments,
-            " >/dev/null 2>&1 &\nsleep 0.2"
+            " >/dev/null 2>&1 &\nuntil_so runs $! ",
+            $name
         )
     };
 }
@@ -132,7 +137,7 @@ const FAULTS: [(usize, &str, &str); 20] = [
             "printf 'DatabaseDir %s\\n' \"$HERE\" > \"$HERE/vnstat.conf\"; printf 'SQLite wg0' > \"$HERE/vnstat.db\"\n",
             program!("vnstatd", "--nodaemon --config $HERE/vnstat.conf")
         ),
-        "keeps wg0",
+        "records wg0",
     ),
     (2, program!("prometheus_wireguard_exporter", "-p 9586"), "reads the VPN server's clients"),
     (2, program!("openvpn_exporter", ""), "reads the VPN server's clients"),
@@ -156,14 +161,14 @@ const FAULTS: [(usize, &str, &str); 20] = [
          echo 'drivers/net/wireguard/send.c:40 [wireguard]wg_send =p \"a\"' > $F",
         "wireguard",
     ),
-    (8, "dumpcap -q -i wg0 -w /dev/null >/dev/null 2>&1 & sleep 1", "captures wg0"),
+    (8, "dumpcap -q -i wg0 -w /dev/null >/dev/null 2>&1 & until_so captured", "captures wg0"),
     (
         8,
-        "ip tuntap add dev tun7 mode tun; ip link set tun7 up; dumpcap -q -i tun7 -w /dev/null >/dev/null 2>&1 & sleep 1",
+        "ip tuntap add dev tun7 mode tun; ip link set tun7 up; dumpcap -q -i tun7 -w /dev/null >/dev/null 2>&1 & until_so captured",
         "captures tun*",
     ),
-    (8, "dumpcap -q -i any -w /dev/null >/dev/null 2>&1 & sleep 1", "captures every interface"),
-    (8, "dumpcap -q -i nflog:5 -w /dev/null >/dev/null 2>&1 & sleep 1", "NFLOG group 5"),
+    (8, "dumpcap -q -i any -w /dev/null >/dev/null 2>&1 & until_so captured", "captures every interface"),
+    (8, "dumpcap -q -i nflog:5 -w /dev/null >/dev/null 2>&1 & until_so logged", "NFLOG group 5"),
     (10, "cover /proc/sys/kernel/unprivileged_bpf_disabled '0\\n'", "every user may load BPF"),
     (10, "chmod 1777 \"$HERE/bpf\"", "open to every user"),
     (10, "chmod 1777 \"$HERE/bpf\"; mkdir -m 755 \"$HERE/bpf/pins\"", "has mode 0755"),
@@ -244,7 +249,7 @@ fn a_reader_without_rights_is_told_what_it_does_not_know() {
     let outcome = run(
         &site(),
         "doctor() { :; }\nPROGRAM=$HERE/blindmeter\nchmod 755 \"$HERE\"\n\
-         dumpcap -q -i wg0 -w /dev/null >/dev/null 2>&1 & sleep 1\n\
+         dumpcap -q -i wg0 -w /dev/null >/dev/null 2>&1 & until_so captured\n\
          exec setpriv --reuid=65534 --regid=65534 --clear-groups $PROGRAM doctor --json --config $HERE/blindmeter.toml",
         "",
     );

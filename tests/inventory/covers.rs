@@ -115,7 +115,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "interfaces: index, name, and the packet counts of their own counters when metering stopped",
+        "interfaces: index, name, and what their own packet counters read when metering of them stopped",
         &[
             "tap/worker Attachment: remembered serial index name source",
             "tap/interfaces InterfaceEntry: index name hardware passed",

@@ -1,5 +1,7 @@
 //! Packets for the comparison of the kernel's program with the parser: of every kind, and random.
 
+use crate::support::frames::{Address, frame, packet};
+use crate::support::rng::Rng;
 use crate::test_run::is_taken;
 use std::fmt;
 
@@ -50,32 +52,6 @@ pub(crate) struct Packet {
     pub(crate) segment: u16,
 }
 
-impl Packet {
-    /// What the kernel would say of a super-packet: the parser wants to know which transport it is.
-    pub(crate) fn transport_is_tcp(&self) -> bool {
-        let mut at = 0;
-        if self.ethernet {
-            at = 14;
-            while let Some([0x81 | 0x88 | 0x91, ..]) = self.bytes.get(at - 2..at) {
-                at += 4;
-            }
-        }
-        let byte = |at: usize| self.bytes.get(at).copied().unwrap_or(0);
-        let (mut protocol, mut next) =
-            if byte(at) >> 4 == 4 { (byte(at + 9), 0) } else { (byte(at + 6), at + 40) };
-        while byte(at) >> 4 == 6 && [0, 43, 44, 51, 60].contains(&protocol) && next < self.bytes.len() {
-            let length = usize::from(byte(next + 1));
-            let header = match protocol {
-                44 => 8,
-                51 => (length + 2) * 4,
-                _ => (length + 1) * 8,
-            };
-            (protocol, next) = (byte(next), next + header);
-        }
-        protocol == 6
-    }
-}
-
 impl fmt::Display for Packet {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let link = if self.ethernet { "Ethernet" } else { "IP" };
@@ -85,62 +61,17 @@ impl fmt::Display for Packet {
     }
 }
 
-/// splitmix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
-pub(crate) struct Random(u64);
-
-impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    pub(crate) fn word(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut word = self.0;
-        word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        word ^ word >> 31
-    }
-
-    /// A number below `end`.
-    fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.word() % end as u64).expect("below a usize")
-    }
-
-    fn byte(&mut self) -> u8 {
-        self.word().to_le_bytes()[0]
-    }
-
-    fn one_in(&mut self, many: usize) -> bool {
-        self.below(many) == 0
-    }
-}
-
-/// An IP packet of this length at least; `next` are the extension headers of IPv6, then the transport.
+/// An IP packet of this length at least; `middle` are the extension headers of IPv6, then the transport.
 fn ip(v6: bool, pair: (usize, usize), protocol: u8, middle: &[u8], length: usize) -> Vec<u8> {
-    let mut packet;
-    if v6 {
-        packet = vec![0x60, 0, 0, 0, 0, 0, protocol, 64];
-        packet.extend(V6[pair.0].to_be_bytes());
-        packet.extend(V6[pair.1].to_be_bytes());
-    } else {
-        packet = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, protocol, 0, 0];
-        packet.extend(V4[pair.0]);
-        packet.extend(V4[pair.1]);
-    }
-    packet.extend(middle);
-    packet.resize(packet.len().max(length), 0x50);
-    packet
+    let ends = |at: usize| if v6 { Address::v6(V6[at]) } else { Address::V4(V4[at]) };
+    let mut payload = middle.to_vec();
+    payload.resize(middle.len().max(length.saturating_sub(if v6 { 40 } else { 20 })), 0x50);
+    packet(ends(pair.0), ends(pair.1), protocol, &payload)
 }
 
 fn framed(tags: usize, ethertype: u16, ip: &[u8]) -> Vec<u8> {
-    let mut frame = vec![2; 12];
-    for tag in 0..tags {
-        frame.extend([[0x81, 0x00], [0x88, 0xa8], [0x91, 0x00]][tag % 3]);
-        frame.extend([0, 7]);
-    }
-    frame.extend(ethertype.to_be_bytes());
-    frame.extend(ip);
-    frame
+    let tags: Vec<(u16, u16)> = (0..tags).map(|tag| ([0x8100, 0x88a8, 0x9100][tag % 3], 7)).collect();
+    frame([2; 6], [2; 6], &tags, ethertype, ip)
 }
 
 /// Every address pair, tag count, cut and kind of super-packet, both directions and link types.
@@ -193,7 +124,7 @@ pub(crate) fn of_every_kind() -> impl Iterator<Item = Packet> {
 }
 
 /// A packet that is mostly sensible, with some of it made senseless.
-pub(crate) fn random(random: &mut Random) -> Packet {
+pub(crate) fn random(random: &mut Rng) -> Packet {
     let v6 = random.one_in(2);
     let protocols = [6, 17, 0, 43, 44, 51, 60, 1, 58, 47];
     let protocol = protocols[random.below(protocols.len())];

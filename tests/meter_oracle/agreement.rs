@@ -5,10 +5,10 @@ use std::path::Path;
 use super::captures::{Order, Pcapng, pcap};
 use super::ip::Judge;
 use super::link::{self, LINKS, Packet, Plan};
-use super::program::Desk;
-use super::random::Random;
+use super::program::Workbench;
 use super::roster::Roster;
 use super::tshark;
+use crate::support::rng::Rng;
 
 /// Asserts that tshark and the generator agree, so that neither judge is wrong alone.
 fn assert_judges_agree(what: &str, file: &Path, packets: &[Packet]) {
@@ -31,14 +31,15 @@ fn assert_judges_agree(what: &str, file: &Path, packets: &[Packet]) {
 }
 
 fn pcap_agrees(seed: u64, order: Order, nano: bool) {
-    let mut random = Random::seeded(seed);
-    let desk = Desk::new(Roster::seeded(&mut random));
+    let mut random = Rng::seeded(seed);
+    let workbench = Workbench::new(Roster::seeded(&mut random));
     for link in LINKS {
-        let packets: Vec<Packet> = (0..400).map(|_| link::packet(&mut random, &desk.roster, link)).collect();
+        let packets: Vec<Packet> =
+            (0..400).map(|_| link::packet(&mut random, &workbench.roster, link)).collect();
         let what = format!("pcap of link type {link}");
-        let file = desk.write(&format!("link-{link}.pcap"), &pcap(order, nano, link, &packets).bytes);
+        let file = workbench.write(&format!("link-{link}.pcap"), &pcap(order, nano, link, &packets).bytes);
         assert_judges_agree(&what, &file, &packets);
-        desk.expect_whole(&what, &file, &packets);
+        workbench.expect_whole(&what, &file, &packets);
     }
 }
 
@@ -63,7 +64,7 @@ fn every_link_type_agrees_with_tshark_in_big_endian_nanosecond_pcap() {
 }
 
 /// Writes one section: interfaces of several link types, some of them never used, and packets in all three blocks.
-fn section(random: &mut Random, roster: &Roster, file: &mut Pcapng, packets: &mut Vec<Packet>) {
+fn section(random: &mut Rng, roster: &Roster, file: &mut Pcapng, packets: &mut Vec<Packet>) {
     let mut interfaces = vec![random.pick(&LINKS)];
     file.interface(interfaces[0], random.pick(&[0, 65_535, 262_144]));
     for _ in 0..random.below(120) {
@@ -106,30 +107,31 @@ fn section(random: &mut Random, roster: &Roster, file: &mut Pcapng, packets: &mu
 #[test]
 fn mixed_pcapng_agrees_with_tshark() {
     for seed in 100..112 {
-        let mut random = Random::seeded(seed);
-        let desk = Desk::new(Roster::seeded(&mut random));
+        let mut random = Rng::seeded(seed);
+        let workbench = Workbench::new(Roster::seeded(&mut random));
         let mut packets = Vec::new();
         let mut file = Pcapng::new(random.pick(&[Order::Little, Order::Big]));
-        section(&mut random, &desk.roster, &mut file, &mut packets);
+        section(&mut random, &workbench.roster, &mut file, &mut packets);
         for _ in 0..3 {
             file.section(random.pick(&[Order::Little, Order::Big]));
-            section(&mut random, &desk.roster, &mut file, &mut packets);
+            section(&mut random, &workbench.roster, &mut file, &mut packets);
         }
         let what = format!("pcapng of seed {seed}");
-        let path = desk.write("mixed.pcapng", &file.finish().bytes);
+        let path = workbench.write("mixed.pcapng", &file.finish().bytes);
         assert_judges_agree(&what, &path, &packets);
-        desk.expect_whole(&what, &path, &packets);
+        workbench.expect_whole(&what, &path, &packets);
     }
 }
 
 #[test]
 fn simple_packets_are_captured_up_to_the_snap_length() {
-    let mut random = Random::seeded(200);
-    let desk = Desk::new(Roster::seeded(&mut random));
+    let mut random = Rng::seeded(200);
+    let workbench = Workbench::new(Roster::seeded(&mut random));
     for (snap, v6, enough) in
         [(19, false, false), (20, false, true), (39, true, false), (40, true, true), (61, true, true)]
     {
-        let (source, destination) = (desk.roster.draw(&mut random, v6), desk.roster.draw(&mut random, v6));
+        let (source, destination) =
+            (workbench.roster.draw(&mut random, v6), workbench.roster.draw(&mut random, v6));
         let packet = link::plain(&mut random, 101, source, destination, 90);
         let plan = if enough { packet.plan } else { Plan::Malformed };
         let packet = packet.snapped(snap, plan);
@@ -137,8 +139,8 @@ fn simple_packets_are_captured_up_to_the_snap_length() {
         file.interface(101, u32::try_from(snap).expect("small"));
         file.simple(&packet);
         let what = format!("a simple packet under snap length {snap}");
-        let path = desk.write("simple.pcapng", &file.finish().bytes);
+        let path = workbench.write("simple.pcapng", &file.finish().bytes);
         assert_judges_agree(&what, &path, std::slice::from_ref(&packet));
-        desk.expect_whole(&what, &path, &[packet]);
+        workbench.expect_whole(&what, &path, &[packet]);
     }
 }

@@ -1,7 +1,7 @@
 //! Makes IP packets of every shape the contract speaks of, and remembers who is in the outermost header.
 
-use super::random::Random;
 use super::roster::{Address, Roster};
+use crate::support::rng::Rng;
 
 /// Who decides what a packet counts for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,11 +25,11 @@ pub(super) struct IpLayer {
 }
 
 /// Makes an IP packet of the given version.
-pub(super) fn packet(random: &mut Random, roster: &Roster, v6: bool) -> IpLayer {
+pub(super) fn packet(random: &mut Rng, roster: &Roster, v6: bool) -> IpLayer {
     if v6 { version_six(random, roster, 0) } else { version_four(random, roster, 0) }
 }
 
-fn version_four(random: &mut Random, roster: &Roster, depth: usize) -> IpLayer {
+fn version_four(random: &mut Rng, roster: &Roster, depth: usize) -> IpLayer {
     let (source, destination) = (roster.draw(random, false), roster.draw(random, false));
     let mut judge = Judge::Tshark;
     let mut options = Vec::new();
@@ -82,7 +82,7 @@ fn version_four(random: &mut Random, roster: &Roster, depth: usize) -> IpLayer {
     IpLayer { bytes, source, destination, judge }
 }
 
-fn version_six(random: &mut Random, roster: &Roster, depth: usize) -> IpLayer {
+fn version_six(random: &mut Rng, roster: &Roster, depth: usize) -> IpLayer {
     let (source, destination) = (roster.draw(random, true), roster.draw(random, true));
     let (mut next, mut payload) = payload(random, roster, depth, true);
     let extensions = if random.one_in(2) { random.below(4) } else { 0 };
@@ -125,7 +125,7 @@ fn version_six(random: &mut Random, roster: &Roster, depth: usize) -> IpLayer {
 }
 
 /// The protocol number and the bytes above the header. Tunnels and quotations carry other roster addresses.
-fn payload(random: &mut Random, roster: &Roster, depth: usize, v6: bool) -> (u8, Vec<u8>) {
+fn payload(random: &mut Rng, roster: &Roster, depth: usize, v6: bool) -> (u8, Vec<u8>) {
     let kinds = if depth < 2 { 9 } else { 4 };
     match random.below(kinds) {
         0 => (59, Vec::new()),

@@ -1,8 +1,8 @@
 //! Puts IP packets, and what is not IP, behind every link header the contract names, and cuts some short.
 
 use super::ip::{self, Judge};
-use super::random::Random;
 use super::roster::{Address, Roster};
+use crate::support::rng::Rng;
 
 /// Every link type of the contract.
 pub(super) const LINKS: [u16; 11] = [1, 12, 14, 101, 228, 229, 0, 108, 113, 276, 9];
@@ -45,7 +45,7 @@ pub(super) struct Packet {
 }
 
 /// Makes a record of the given link type.
-pub(super) fn packet(random: &mut Random, roster: &Roster, link: u16) -> Packet {
+pub(super) fn packet(random: &mut Rng, roster: &Roster, link: u16) -> Packet {
     if !matches!(link, 12 | 14 | 101 | 228 | 229) && random.one_in(8) {
         let (header, body) = not_ip(random, roster, link);
         return record(random, link, header, body, (Plan::NotIp, Judge::Tshark));
@@ -91,7 +91,7 @@ impl Packet {
 
 /// A record of one IP packet behind the plainest header of `link`, whole.
 pub(super) fn plain(
-    random: &mut Random,
+    random: &mut Rng,
     link: u16,
     source: Address,
     destination: Address,
@@ -114,7 +114,7 @@ pub(super) fn plain(
 
 /// Joins header and body to a record, sometimes longer on the wire, sometimes with fewer captured bytes.
 fn record(
-    random: &mut Random,
+    random: &mut Rng,
     link: u16,
     header: Vec<u8>,
     body: Vec<u8>,
@@ -133,7 +133,7 @@ fn record(
 }
 
 /// Takes captured bytes away, mostly near the places where the contract draws a line.
-fn cut(random: &mut Random, mut packet: Packet, head: usize) -> Packet {
+fn cut(random: &mut Rng, mut packet: Packet, head: usize) -> Packet {
     let at = match random.below(8) {
         0 => random.below(head + 1),
         1 => head.saturating_sub(1),
@@ -160,7 +160,7 @@ fn cut(random: &mut Random, mut packet: Packet, head: usize) -> Packet {
     packet
 }
 
-fn header(random: &mut Random, link: u16, six: bool) -> Vec<u8> {
+fn header(random: &mut Rng, link: u16, six: bool) -> Vec<u8> {
     match link {
         1 => {
             let tags = if random.one_in(2) { random.below(5) } else { 0 };
@@ -191,7 +191,7 @@ fn ethertype(six: bool) -> u16 {
 }
 
 /// An Ethernet header with `tags` VLAN tags; `protocol` 0 stands for IP.
-fn ethernet(random: &mut Random, tags: usize, protocol: u16, six: bool) -> Vec<u8> {
+fn ethernet(random: &mut Rng, tags: usize, protocol: u16, six: bool) -> Vec<u8> {
     let mut bytes = vec![0x02, 0, 0x5e];
     bytes.extend(random.bytes(3));
     bytes.extend([0x06, 0, 0x5e]);
@@ -204,7 +204,7 @@ fn ethernet(random: &mut Random, tags: usize, protocol: u16, six: bool) -> Vec<u
     bytes
 }
 
-fn cooked_one(random: &mut Random, protocol: u16) -> Vec<u8> {
+fn cooked_one(random: &mut Rng, protocol: u16) -> Vec<u8> {
     let mut bytes = vec![0, random.pick(&[0, 1, 3, 4])];
     bytes.extend(random.pick(&[1_u16, 512, 772, 65534]).to_be_bytes());
     bytes.extend([0, 6]);
@@ -213,7 +213,7 @@ fn cooked_one(random: &mut Random, protocol: u16) -> Vec<u8> {
     bytes
 }
 
-fn cooked_two(random: &mut Random, protocol: u16) -> Vec<u8> {
+fn cooked_two(random: &mut Rng, protocol: u16) -> Vec<u8> {
     let mut bytes = protocol.to_be_bytes().to_vec();
     bytes.extend([0, 0, 0, 0, 0, random.byte()]);
     bytes.extend(random.pick(&[1_u16, 512, 772, 65534]).to_be_bytes());
@@ -223,7 +223,7 @@ fn cooked_two(random: &mut Random, protocol: u16) -> Vec<u8> {
 }
 
 /// A link header that announces no IP, and a body, which often hides IP further in.
-fn not_ip(random: &mut Random, roster: &Roster, link: u16) -> (Vec<u8>, Vec<u8>) {
+fn not_ip(random: &mut Rng, roster: &Roster, link: u16) -> (Vec<u8>, Vec<u8>) {
     let six = random.one_in(2);
     let inner = ip::packet(random, roster, six).bytes;
     let behind = |mut shim: Vec<u8>| {
@@ -263,7 +263,7 @@ fn not_ip(random: &mut Random, roster: &Roster, link: u16) -> (Vec<u8>, Vec<u8>)
     }
 }
 
-fn ethernet_not_ip(random: &mut Random, inner: &[u8], six: bool) -> (Vec<u8>, Vec<u8>) {
+fn ethernet_not_ip(random: &mut Rng, inner: &[u8], six: bool) -> (Vec<u8>, Vec<u8>) {
     let tags = random.below(5);
     let ether = ethertype(six).to_be_bytes();
     let (protocol, shim) = match random.below(8) {

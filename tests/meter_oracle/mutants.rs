@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use super::captures::{Capture, Order, Pcapng, pcap};
 use super::link::{self, LINKS, Packet};
-use super::program::{Desk, Outcome};
-use super::random::Random;
+use super::program::{Outcome, Workbench};
 use super::roster::Roster;
+use crate::support::rng::Rng;
 
 /// Mutants of each kind of file.
 const MUTANTS: usize = 3_000;
@@ -14,7 +14,7 @@ const MUTANTS: usize = 3_000;
 const BATCH: usize = 100;
 
 /// Damages a capture in one to four places.
-fn damage(random: &mut Random, capture: &Capture) -> Vec<u8> {
+fn damage(random: &mut Rng, capture: &Capture) -> Vec<u8> {
     let mut bytes = capture.bytes.clone();
     for _ in 0..=random.below(4) {
         // Headers are hit as often as all the rest: within 32 bytes after the end of a record.
@@ -57,18 +57,18 @@ fn holds(outcome: &Outcome, files: usize) -> bool {
     }
 }
 
-fn survive(seed: u64, make: impl Fn(&mut Random, &Roster) -> Capture) {
-    let mut random = Random::seeded(seed);
-    let desk = Desk::new(Roster::seeded(&mut random));
+fn survive(seed: u64, make: impl Fn(&mut Rng, &Roster) -> Capture) {
+    let mut random = Rng::seeded(seed);
+    let workbench = Workbench::new(Roster::seeded(&mut random));
     for batch in 0..MUTANTS / BATCH {
-        let capture = make(&mut random, &desk.roster);
+        let capture = make(&mut random, &workbench.roster);
         let files: Vec<PathBuf> = (0..BATCH)
-            .map(|place| desk.write(&format!("mutant-{place}"), &damage(&mut random, &capture)))
+            .map(|place| workbench.write(&format!("mutant-{place}"), &damage(&mut random, &capture)))
             .collect();
-        let outcome = desk.meter_confined(&files);
+        let outcome = workbench.meter_confined(&files);
         if !holds(&outcome, BATCH) {
             for file in &files {
-                let alone = desk.meter_confined(std::slice::from_ref(file));
+                let alone = workbench.meter_confined(std::slice::from_ref(file));
                 if !holds(&alone, 1) {
                     let bytes = std::fs::read(file).expect("it was just written");
                     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -84,13 +84,13 @@ fn survive(seed: u64, make: impl Fn(&mut Random, &Roster) -> Capture) {
         }
         outcome.expect_sums("a batch of mutants");
         if batch == 0 {
-            let alone = files.iter().map(|file| desk.meter(&[file]).number("/total/packets"));
+            let alone = files.iter().map(|file| workbench.meter(&[file]).number("/total/packets"));
             assert_eq!(alone.sum::<u64>(), outcome.number("/total/packets"), "mutants add up");
         }
     }
 }
 
-fn packets(random: &mut Random, roster: &Roster, link: u16) -> Vec<Packet> {
+fn packets(random: &mut Rng, roster: &Roster, link: u16) -> Vec<Packet> {
     (0..8).map(|_| link::packet(random, roster, link)).collect()
 }
 

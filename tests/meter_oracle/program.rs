@@ -15,7 +15,7 @@ use super::tally::Tally;
 const MEMORY_KIB: &str = "262144";
 
 /// A folder with a roster, captures and the program.
-pub(super) struct Desk {
+pub(super) struct Workbench {
     folder: tempfile::TempDir,
     /// The roster in force.
     pub(super) roster: Roster,
@@ -31,13 +31,13 @@ pub(super) struct Outcome {
     pub(super) complaints: Vec<String>,
 }
 
-impl Desk {
+impl Workbench {
     /// Sets up a folder with this roster.
     pub(super) fn new(roster: Roster) -> Self {
         let folder = tempfile::Builder::new().prefix("oracle-").tempdir().expect("a temporary folder");
-        let desk = Self { folder, roster };
-        desk.write("roster.csv", desk.roster.csv().as_bytes());
-        desk
+        let workbench = Self { folder, roster };
+        workbench.write("roster.csv", workbench.roster.csv().as_bytes());
+        workbench
     }
 
     /// Writes a file of the folder.

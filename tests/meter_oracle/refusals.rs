@@ -3,48 +3,48 @@
 
 use std::path::PathBuf;
 
-use super::broken::desk_and_packets;
+use super::broken::workbench_and_packets;
 use super::captures::{Order, pcap};
 
 #[test]
 fn a_file_that_cannot_be_read_is_exit_code_74() {
-    let (desk, packets) = desk_and_packets(513, 1, 2);
-    let folder = desk.path("folder.pcap");
+    let (workbench, packets) = workbench_and_packets(513, 1, 2);
+    let folder = workbench.path("folder.pcap");
     std::fs::create_dir(&folder).expect("the temporary folder takes folders");
-    for unreadable in [desk.path("missing.pcap"), folder] {
+    for unreadable in [workbench.path("missing.pcap"), folder] {
         let name = unreadable.file_name().expect("it has a name").to_string_lossy().into_owned();
-        let outcome = desk.meter(&[&unreadable]);
+        let outcome = workbench.meter(&[&unreadable]);
         assert_eq!(outcome.code, Some(74), "{name}: {}", outcome.complaints.join("\n"));
         assert_eq!(outcome.complaints.len(), 1, "{name}: {}", outcome.complaints.join("\n"));
         assert!(outcome.complaints[0].contains(&name), "the line names the file: {}", outcome.complaints[0]);
-        let good = desk.write("good.pcap", &pcap(Order::Little, false, 1, &packets).bytes);
-        let outcome = desk.meter(&[good, unreadable]);
+        let good = workbench.write("good.pcap", &pcap(Order::Little, false, 1, &packets).bytes);
+        let outcome = workbench.meter(&[good, unreadable]);
         assert_eq!((outcome.code, outcome.complaints.len()), (Some(74), 1), "{name} after a good file");
     }
 }
 
 #[test]
 fn a_report_that_cannot_be_written_is_exit_code_74() {
-    let (desk, packets) = desk_and_packets(514, 1, 2);
-    let file = desk.write("good.pcap", &pcap(Order::Little, false, 1, &packets).bytes);
+    let (workbench, packets) = workbench_and_packets(514, 1, 2);
+    let file = workbench.write("good.pcap", &pcap(Order::Little, false, 1, &packets).bytes);
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has /dev/full");
-    let outcome = desk.outcome(desk.command(&[file]).stdout(full).output());
+    let outcome = workbench.outcome(workbench.command(&[file]).stdout(full).output());
     assert_eq!((outcome.code, outcome.complaints.len()), (Some(74), 1), "{}", outcome.complaints.join("\n"));
 }
 
 #[test]
 fn what_the_command_line_lacks_is_exit_code_64() {
-    let (desk, _) = desk_and_packets(515, 1, 1);
-    assert_eq!(desk.meter::<PathBuf>(&[]).code, Some(64), "no file");
+    let (workbench, _) = workbench_and_packets(515, 1, 1);
+    assert_eq!(workbench.meter::<PathBuf>(&[]).code, Some(64), "no file");
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_blindmeter"));
-    let outcome = desk.outcome(command.args(["meter", "x.pcap"]).output());
+    let outcome = workbench.outcome(command.args(["meter", "x.pcap"]).output());
     assert_eq!(outcome.code, Some(64), "no roster");
 }
 
 #[test]
 fn a_bad_roster_is_exit_code_78_and_the_line_number() {
-    let (desk, packets) = desk_and_packets(516, 1, 2);
-    let file = desk.write("good.pcap", &pcap(Order::Little, false, 1, &packets).bytes);
+    let (workbench, packets) = workbench_and_packets(516, 1, 2);
+    let file = workbench.write("good.pcap", &pcap(Order::Little, false, 1, &packets).bytes);
     let long = format!("prefix,account\n10.8.0.1,{}\n", "n".repeat(129));
     let rosters: [(&str, &str, &[usize]); 14] = [
         ("an octet of 300", "prefix,account\n10.8.0.1,alice\n10.8.0.300,alice\n", &[3]),
@@ -63,8 +63,8 @@ fn a_bad_roster_is_exit_code_78_and_the_line_number() {
         ("one prefix for two accounts", "prefix,account\n10.8.0.1,alice\n# x\n10.8.0.1/32,carol\n", &[2, 4]),
     ];
     for (what, roster, lines) in rosters {
-        desk.write("roster.csv", roster.as_bytes());
-        let outcome = desk.meter(&[&file]);
+        workbench.write("roster.csv", roster.as_bytes());
+        let outcome = workbench.meter(&[&file]);
         assert_eq!(outcome.code, Some(78), "{what}: {}", outcome.complaints.join("\n"));
         let [complaint] = outcome.complaints.as_slice() else { panic!("{what}: one line is promised") };
         assert!(complaint.contains("roster.csv"), "{what}: the line names the roster: {complaint}");
@@ -72,8 +72,8 @@ fn a_bad_roster_is_exit_code_78_and_the_line_number() {
         let named = lines.iter().all(|line| numbers.contains(&line.to_string().as_str()));
         assert!(named, "{what}: the line names the roster's line: {complaint}");
     }
-    std::fs::remove_file(desk.path("roster.csv")).expect("it was just written");
-    let outcome = desk.meter(&[&file]);
+    std::fs::remove_file(workbench.path("roster.csv")).expect("it was just written");
+    let outcome = workbench.meter(&[&file]);
     // The contract leaves open whether a roster that is not there is configuration or input.
     assert!(matches!(outcome.code, Some(74 | 78)), "a missing roster: {}", outcome.complaints.join("\n"));
     assert_eq!(outcome.complaints.len(), 1, "a missing roster");

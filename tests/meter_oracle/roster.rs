@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::random::Random;
+use crate::support::rng::Rng;
 
 /// An address: 32 or 128 bits, in the low end of `bits`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,7 +85,7 @@ impl Roster {
     }
 
     /// A roster in which prefixes nest deeply; `idle` owns one address that no draw returns.
-    pub(super) fn seeded(random: &mut Random) -> Self {
+    pub(super) fn seeded(random: &mut Rng) -> Self {
         let names =
             ["alice", "bob-1", "bob-10", "bob-2", "Zoe", "carol", "dave.d", "erin_x", "mallory", "trent@vpn"];
         let idle = Prefix::new(Address::v4([172, 20, 0, 77]), 32, "idle");
@@ -121,7 +121,7 @@ impl Roster {
     }
 
     /// Draws an address: inside some prefix, just beside one, or of nobody.
-    pub(super) fn draw(&self, random: &mut Random, v6: bool) -> Address {
+    pub(super) fn draw(&self, random: &mut Rng, v6: bool) -> Address {
         let of_version: Vec<&Prefix> = self
             .prefixes
             .iter()

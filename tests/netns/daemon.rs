@@ -2,28 +2,30 @@
 //! interfaces.md, nothing else of the program is known here.
 
 use std::fs::{self, OpenOptions};
-use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, Output, Stdio};
+use std::ops::{Deref, DerefMut};
+use std::process::Command;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
+use super::Namespace;
 use super::folder::Folder;
 use super::manager::Manager;
 use super::tally::{Node, Totals};
-use super::{Namespace, PATIENCE};
+use crate::support::command::Outcome;
+use crate::support::http;
+pub(crate) use crate::support::process::PROGRAM;
+use crate::support::process::{Process, daemon_command};
+use crate::support::wait::{TIMEOUT, let_pass, wait_at_most, wait_until};
 
-pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_blindmeter");
-/// A command that has not answered by then is a bug; the kernel ends it.
-const COMMAND_LIMIT_SECONDS: u32 = 15;
+/// The namespace is the test's own, so the port is always free.
+pub(crate) const PORT: u16 = 9776;
 /// A daemon that has not stopped by then is a bug, and is killed.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
-/// The namespace is the test's own, so the port is always free.
-pub(crate) const WEB: &str = "127.0.0.1:9776";
 /// Exports that run at once.
 const SPEAKERS: usize = 3;
 
@@ -37,9 +39,11 @@ pub(crate) struct Setup {
     pub(crate) roster: String,
 }
 
+/// A running daemon and its files; see [`Process`]. It is stopped when it is dropped, so that nothing of it
+/// stays in the kernel.
 pub(crate) struct Daemon {
     folder: Arc<Folder>,
-    child: Child,
+    process: Process,
 }
 
 impl Daemon {
@@ -81,40 +85,23 @@ impl Daemon {
     }
 
     /// Starts a daemon by a command line that ends with the program.
-    pub(crate) fn spawn_as(namespace: &Namespace, folder: &Arc<Folder>, mut command: Command) -> Self {
-        let config = folder.path("blindmeter.toml");
-        let said = OpenOptions::new().create(true).append(true).open(folder.path("stderr"));
-        let said = said.expect("a file for stderr");
-        let child = namespace.run(move || {
-            command.arg("run").arg("--config").arg(config);
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said);
-            // SAFETY: prctl is async-signal-safe; the daemon dies with the namespace's thread.
-            unsafe {
-                command.pre_exec(|| {
-                    libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-                    Ok(())
-                });
-            }
-            command.spawn()
-        });
-        Self { folder: Arc::clone(folder), child: child.expect("the daemon can be started") }
+    pub(crate) fn spawn_as(namespace: &Namespace, folder: &Arc<Folder>, command: Command) -> Self {
+        let log = folder.path("stderr");
+        let file = OpenOptions::new().create(true).append(true).open(&log).expect("a file for stderr");
+        let mut command = daemon_command(command, &folder.path("blindmeter.toml"), file);
+        let child = namespace.run(move || command.spawn()).expect("the daemon can be started");
+        Self { folder: Arc::clone(folder), process: Process::new(child, log) }
     }
 
     /// Kills the daemon where it stands.
     pub(crate) fn kill(mut self) {
-        self.signal(libc::SIGKILL);
-        self.child.wait().expect("the daemon is our child");
-    }
-
-    /// The process.
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
+        self.process.kill();
     }
 
     /// Waits until the daemon has ended by itself. Gives its exit code and what it said last.
-    pub(crate) fn await_end(mut self) -> (Option<i32>, String) {
-        let end = self.child.wait().expect("the daemon is our child");
-        (end.code(), self.said().lines().last().unwrap_or_default().to_owned())
+    pub(crate) fn await_last_word(mut self) -> (Option<i32>, String) {
+        let code = self.process.await_end();
+        (code, self.said().lines().last().unwrap_or_default().to_owned())
     }
 
     /// Kills the process that attaches the kernel's program.
@@ -126,44 +113,29 @@ impl Daemon {
 
     /// The process that attaches the kernel's program.
     pub(crate) fn helper(&self) -> u32 {
-        let children = format!("/proc/{0}/task/{0}/children", self.child.id());
+        let children = format!("/proc/{0}/task/{0}/children", self.id());
         let children = fs::read_to_string(children).expect("the kernel lists the daemon's children");
         children.split_whitespace().next().and_then(|id| id.parse().ok()).expect("a helper")
     }
 
     /// Ends the daemon for another one to follow. Gives what all daemons of the folder said.
-    pub(crate) fn hand_over(self) -> String {
-        self.end(libc::SIGUSR1)
+    pub(crate) fn hand_over(mut self) -> String {
+        self.end(Signal::SIGUSR1)
     }
 
-    /// Waits until `status` has this exit code.
+    /// Waits until `status` of a daemon that starts has this exit code.
     pub(crate) fn await_start(&mut self, wanted: i32) {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let status = self.status();
-            if status == wanted {
-                return;
-            }
-            if let Some(end) = self.child.try_wait().expect("the daemon is our child") {
-                panic!("the daemon ended ({end}): {}", self.said());
-            }
-            let said = self.said();
-            assert!(Instant::now() < deadline, "status is {status}, never {wanted}; stderr: {said}");
-            thread::sleep(Duration::from_millis(20));
-        }
+        let folder = Arc::clone(&self.folder);
+        self.process.await_status(&[wanted], || folder.command(&["status"]).code);
     }
 
     /// Exit code of `status`.
     pub(crate) fn status(&self) -> i32 {
-        self.command(&["status"]).status.code().unwrap_or(-1)
+        self.command(&["status"]).code.unwrap_or(-1)
     }
 
     pub(crate) fn await_status(&self, wanted: i32) {
-        let deadline = Instant::now() + PATIENCE;
-        while self.status() != wanted {
-            assert!(Instant::now() < deadline, "status never became {wanted}; stderr: {}", self.said());
-            thread::sleep(Duration::from_millis(10));
-        }
+        wait_until(&format!("status becomes {wanted}"), TIMEOUT, || self.status() == wanted);
     }
 
     /// Everything counted for an account, whichever epoch it fell into: a run may cross midnight.
@@ -201,15 +173,13 @@ impl Daemon {
 
     /// Waits until the daemon accounts for this many packets, then gives it time to count too much.
     pub(crate) fn await_packets(&self, packets: u64) -> Node {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
+        // Whoever asks compares the figures, and says more of what is missing.
+        wait_at_most(TIMEOUT, || {
             let node = self.export_node();
-            if node.counted() + node.lost >= packets || Instant::now() >= deadline {
-                thread::sleep(Duration::from_millis(150));
-                return self.export_node();
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
+            node.counted() + node.lost >= packets
+        });
+        let_pass(Duration::from_millis(150), "a packet too many would be counted by now");
+        self.export_node()
     }
 
     pub(crate) fn assign(&self, prefix: &str, account: &str) {
@@ -231,15 +201,15 @@ impl Daemon {
     pub(crate) fn reload_roster(&self, lines: &str) {
         let file = self.folder.path("roster.csv");
         fs::write(file, format!("prefix,account\n{lines}")).expect("a roster file");
-        self.signal(libc::SIGHUP);
+        assert_eq!(self.reload(), "blindmeter: reloaded");
     }
 
     pub(crate) fn pause(&self) {
-        self.signal(libc::SIGSTOP);
+        self.signal(Signal::SIGSTOP);
     }
 
     pub(crate) fn resume(&self) {
-        self.signal(libc::SIGCONT);
+        self.signal(Signal::SIGCONT);
     }
 
     /// What `/metrics` serves.
@@ -248,104 +218,62 @@ impl Daemon {
     }
 
     /// Stops the daemon as its service manager would; it must end well. Gives what it said.
-    pub(crate) fn stop(self) -> String {
-        self.end(libc::SIGTERM)
-    }
-
-    fn end(mut self, signal: libc::c_int) -> String {
-        self.signal(signal);
-        let deadline = Instant::now() + STOP_LIMIT;
-        loop {
-            if let Some(end) = self.child.try_wait().expect("the daemon is our child") {
-                let said = self.said();
-                assert_eq!(
-                    end.code(),
-                    Some(0),
-                    "a signal ends the daemon with 0 (signal {:?}): {said}",
-                    end.signal()
-                );
-                return said;
-            }
-            assert!(Instant::now() < deadline, "the signal does not end the daemon: {}", self.said());
-            thread::sleep(Duration::from_millis(5));
-        }
-    }
-
-    pub(crate) fn said(&self) -> String {
-        fs::read_to_string(self.folder.path("stderr")).unwrap_or_default()
-    }
-
-    pub(crate) fn signal(&self, signal: libc::c_int) {
-        let id = libc::pid_t::try_from(self.child.id()).expect("process ids fit an int");
-        // SAFETY: kill takes plain numbers; the child is not reaped while `self` lives.
-        unsafe { libc::kill(id, signal) };
+    pub(crate) fn stop(mut self) -> String {
+        self.end(Signal::SIGTERM)
     }
 
     pub(crate) fn answer(&self, words: &[&str]) -> Value {
-        let output = self.succeed(words);
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
-            panic!("`{}` is not JSON ({error}): {}", words.join(" "), String::from_utf8_lossy(&output.stdout))
-        })
+        let text = self.succeed(words);
+        let parsed = serde_json::from_str(&text);
+        parsed.unwrap_or_else(|error| panic!("`{}` is not JSON ({error}): {text}", words.join(" ")))
     }
 
-    fn succeed(&self, words: &[&str]) -> Output {
-        let output = self.command(words);
-        let ended = output.status;
-        assert!(
-            ended.success(),
-            "`blindmeter {}` ({ended}): {}\ndaemon's stderr: {}",
-            words.join(" "),
-            String::from_utf8_lossy(&output.stderr),
-            self.said()
-        );
-        output
+    /// Standard output of a command that succeeds.
+    fn succeed(&self, words: &[&str]) -> String {
+        let Outcome { code, stdout, stderr } = self.command(words);
+        let said = || format!("{stderr}\ndaemon's stderr: {}", self.said());
+        assert_eq!(code, Some(0), "`blindmeter {}`: {}", words.join(" "), said());
+        stdout
     }
 
-    pub(crate) fn command(&self, words: &[&str]) -> Output {
-        let mut command = Command::new(PROGRAM);
-        command.args(words).arg("--config").arg(self.folder.path("blindmeter.toml"));
-        command.stdin(Stdio::null());
-        // SAFETY: alarm is async-signal-safe, and an alarm outlives exec.
-        unsafe {
-            command.pre_exec(|| {
-                libc::alarm(COMMAND_LIMIT_SECONDS);
-                Ok(())
-            });
-        }
-        command.output().expect("the program can be started")
+    /// Runs a command of the program on the daemon's configuration.
+    pub(crate) fn command(&self, words: &[&str]) -> Outcome {
+        self.folder.command(words)
+    }
+}
+
+impl Deref for Daemon {
+    type Target = Process;
+
+    fn deref(&self) -> &Process {
+        &self.process
+    }
+}
+
+impl DerefMut for Daemon {
+    fn deref_mut(&mut self) -> &mut Process {
+        &mut self.process
     }
 }
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(None)) {
+        if self.process.is_running() {
             self.resume();
-            self.signal(libc::SIGTERM);
-            let deadline = Instant::now() + STOP_LIMIT;
-            while matches!(self.child.try_wait(), Ok(None)) {
-                if Instant::now() >= deadline {
-                    self.signal(libc::SIGKILL);
-                    // Nothing is left to do about a failure here.
-                    let _ = self.child.wait();
-                    break;
-                }
-                thread::sleep(Duration::from_millis(5));
-            }
+            self.signal(Signal::SIGTERM);
+            wait_at_most(STOP_LIMIT, || !self.process.is_running());
         }
     }
 }
 
 /// What `/metrics` serves, if somebody serves it.
 pub(crate) fn try_metrics(namespace: &Namespace) -> Option<String> {
-    let body = namespace.run(|| {
-        let mut stream = TcpStream::connect(WEB)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n")?;
-        let mut response = String::new();
-        stream.read_to_string(&mut response)?;
-        Ok::<_, std::io::Error>(response)
+    let page = namespace.run(|| {
+        TcpStream::connect(("127.0.0.1", PORT)).ok()?;
+        let request = b"GET /metrics HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n";
+        Some(http::parse(&http::exchange(PORT, request))?.body)
     });
-    body.ok().filter(|response| response.contains("blindmeter_config_last_reload_successful"))
+    page.filter(|page| page.contains("blindmeter_config_last_reload_successful"))
 }
 
 fn totals(value: &Value) -> Totals {

@@ -1,15 +1,17 @@
 //! The files of a daemon under test: configuration, roster, store, pins. They may outlive it.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 
 use tempfile::TempDir;
 
 use super::Namespace;
-use super::daemon::{PROGRAM, Setup, WEB};
+use super::daemon::{PORT, PROGRAM, Setup};
+use crate::support::command::{Outcome, bounded, ended};
+use crate::support::wait::wait_for;
 
 /// The files of a daemon, which may outlive it: configuration, roster, store, pins.
 pub(crate) struct Folder {
@@ -94,11 +96,30 @@ impl Folder {
         entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect()
     }
 
-    /// Runs a command of the program on this configuration, in the namespace of a daemon.
-    pub(crate) fn command_in(&self, namespace: &Namespace, words: &[&str]) -> Output {
-        let mut command = Command::new(PROGRAM);
-        command.args(words).arg("--config").arg(self.path("blindmeter.toml")).stdin(Stdio::null());
-        namespace.run(move || command.output()).expect("the program can be started")
+    /// Runs a command of the program on this configuration.
+    pub(crate) fn command(&self, words: &[&str]) -> Outcome {
+        ended(self.command_line(words))
+    }
+
+    /// The same in the namespace of a daemon.
+    pub(crate) fn command_in(&self, namespace: &Namespace, words: &[&str]) -> Outcome {
+        let command = self.command_line(words);
+        namespace.run(move || ended(command))
+    }
+
+    fn command_line(&self, words: &[&str]) -> Command {
+        let mut command = bounded();
+        command.arg(PROGRAM).args(words).arg("--config").arg(self.path("blindmeter.toml"));
+        command
+    }
+
+    /// Waits until the state was saved so often from now on: each save is another file.
+    pub(crate) fn await_saves(&self, saves: usize) {
+        for _ in 0..saves {
+            let file = || fs::metadata(self.path("ledger.sealed")).ok().map(|metadata| metadata.ino());
+            let before = file();
+            wait_for("the state is saved", || (file() != before).then_some(()));
+        }
     }
 }
 
@@ -144,7 +165,7 @@ link_capacity = "1Gbit/s"
 [store]
 {store}
 [web]
-listen = ["{WEB}"]
+listen = ["127.0.0.1:{PORT}"]
 "#,
         interfaces = list(&setup.interfaces),
         pools = list(&setup.pools),

@@ -2,13 +2,14 @@
 //! them while no process lives, and passes them to the next one by sd_listen_fds(3).
 
 use super::folder::Folder;
+use crate::support::wait::{TIMEOUT, wait_until};
 use std::io::IoSliceMut;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -18,10 +19,15 @@ use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 /// Descriptors below this are the next process's.
 const ABOVE: i32 = 500;
 
+/// What the manager says to itself.
+const MARK: &str = "MARK=1";
+
 pub(crate) struct Manager {
     path: PathBuf,
     store: Arc<Mutex<Vec<(String, OwnedFd)>>>,
     done: Arc<AtomicBool>,
+    /// How often [`MARK`] was read.
+    marks: Arc<AtomicUsize>,
     reader: Option<thread::JoinHandle<()>>,
 }
 
@@ -31,22 +37,28 @@ impl Manager {
         let socket = UnixDatagram::bind(&path).expect("a socket in our own folder");
         socket.set_read_timeout(Some(Duration::from_millis(50))).expect("a socket can be told not to wait");
         let (store, done) = (Arc::default(), Arc::new(AtomicBool::new(false)));
+        let marks = Arc::new(AtomicUsize::new(0));
         let reader = {
-            let (store, done) = (Arc::clone(&store), Arc::clone(&done));
+            let (store, done, marks) = (Arc::clone(&store), Arc::clone(&done), Arc::clone(&marks));
             thread::spawn(move || {
                 while !done.load(Ordering::SeqCst) {
-                    if let Some((text, descriptors)) = receive(&socket) {
-                        take(&store, &text, descriptors);
+                    match receive(&socket) {
+                        Some((text, _)) if text == MARK => _ = marks.fetch_add(1, Ordering::SeqCst),
+                        Some((text, descriptors)) => take(&store, &text, descriptors),
+                        None => {}
                     }
                 }
             })
         };
-        Self { path, store, done, reader: Some(reader) }
+        Self { path, store, done, marks, reader: Some(reader) }
     }
 
-    /// The names that are stored, once everything that was said is read.
+    /// The names that are stored, once everything that was said is read: datagrams come in their order.
     pub(crate) fn stored(&self) -> Vec<String> {
-        thread::sleep(Duration::from_millis(100));
+        let marks = self.marks.load(Ordering::SeqCst);
+        let said = UnixDatagram::unbound().and_then(|socket| socket.send_to(MARK.as_bytes(), &self.path));
+        said.expect("the manager listens");
+        wait_until("everything that was said is read", TIMEOUT, || self.marks.load(Ordering::SeqCst) > marks);
         let store = self.store.lock().expect("no test panics under this lock");
         store.iter().map(|(name, _)| name.clone()).collect()
     }

@@ -7,7 +7,6 @@
 
 pub(crate) mod daemon;
 pub(crate) mod folder;
-pub(crate) mod frames;
 pub(crate) mod manager;
 pub(crate) mod packet_socket;
 pub(crate) mod tally;
@@ -21,13 +20,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{geteuid, gettid};
 
-/// Longest wait for anything that a live test waits for.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+use crate::support::wait::{let_pass, wait_for};
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -210,16 +208,11 @@ impl Namespace {
     fn await_carrier(&self, device: &str) {
         let owned = device.to_owned();
         self.run(move || {
-            let deadline = Instant::now() + PATIENCE;
-            loop {
+            wait_for(&format!("{owned} has its carrier"), || {
                 let output = Command::new("ip").args(["-o", "link", "show", "dev", &owned]).output();
                 let output = output.expect("iproute2 is installed");
-                if String::from_utf8_lossy(&output.stdout).contains("LOWER_UP") {
-                    return;
-                }
-                assert!(Instant::now() < deadline, "{owned} never got its carrier");
-                thread::sleep(Duration::from_millis(5));
-            }
+                String::from_utf8_lossy(&output.stdout).contains("LOWER_UP").then_some(())
+            });
         });
     }
 }
@@ -231,30 +224,6 @@ impl Drop for Namespace {
             // A panic of a job was handed to its caller already.
             let _ = thread.join();
         }
-    }
-}
-
-/// Deterministic dice (splitmix64): the same packets in every run.
-pub(crate) struct Dice(pub(crate) u64);
-
-impl Dice {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number in `0..limit`.
-    pub(crate) fn below(&mut self, limit: usize) -> usize {
-        let wide = u64::try_from(limit).expect("a usize fits 64 bits");
-        usize::try_from(self.next() % wide).expect("below a usize")
-    }
-
-    /// A number in `low..=high`.
-    pub(crate) fn between(&mut self, low: usize, high: usize) -> usize {
-        low + self.below(high - low + 1)
     }
 }
 
@@ -282,19 +251,7 @@ impl Pace {
         self.sent += 1;
         if self.sent >= self.burst {
             self.sent = 0;
-            thread::sleep(self.pause);
+            let_pass(self.pause, "a pace that the tap keeps up with");
         }
-    }
-}
-
-/// Waits until `done` answers with something; panics with `what` when patience ends.
-pub(crate) fn wait_for<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(value) = done() {
-            return value;
-        }
-        assert!(Instant::now() < deadline, "waited {} s for {what}", PATIENCE.as_secs());
-        thread::sleep(Duration::from_millis(10));
     }
 }

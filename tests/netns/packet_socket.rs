@@ -3,11 +3,11 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::thread;
 use std::time::Duration;
 
 use super::Namespace;
 use super::tun::VNET_HEADER;
+use crate::support::wait::{TIMEOUT, let_pass, wait_at_most};
 
 const ETH_P_ALL: u16 = 0x0003;
 const PACKET_VNET_HDR: libc::c_int = 15;
@@ -99,15 +99,29 @@ impl PacketSocket {
             let error = io::Error::last_os_error();
             match (error.raw_os_error(), self.refused) {
                 (Some(libc::ENOBUFS), Refused::Counted) => return,
-                (Some(libc::ENOBUFS), Refused::SentAgain) => thread::sleep(Duration::from_millis(1)),
+                (Some(libc::ENOBUFS), Refused::SentAgain) => {
+                    let_pass(Duration::from_millis(1), "the device makes room");
+                }
                 _ => panic!("sending {} bytes: {error}", frame.len()),
             }
         }
     }
 
-    /// Takes what is waiting: (incoming, outgoing) frames as pairs of count and bytes on the wire.
-    pub(crate) fn take_waiting(&self) -> [(u64, u64); 2] {
+    /// Takes so many frames, and what comes after them: (incoming, outgoing) frames as pairs of count and
+    /// bytes on the wire.
+    pub(crate) fn take(&self, frames: u64) -> [(u64, u64); 2] {
         let mut seen = [(0, 0); 2];
+        // Whoever asks compares the figures, and says more of what is missing.
+        wait_at_most(TIMEOUT, || {
+            self.take_waiting(&mut seen);
+            seen[0].0 + seen[1].0 >= frames
+        });
+        let_pass(Duration::from_millis(200), "a frame too many would be seen by now");
+        self.take_waiting(&mut seen);
+        seen
+    }
+
+    fn take_waiting(&self, seen: &mut [(u64, u64); 2]) {
         let mut buffer = [0_u8; 64];
         loop {
             let mut address = link_address(0, 0);
@@ -123,7 +137,7 @@ impl PacketSocket {
                     &raw mut length,
                 )
             };
-            let Ok(received) = u64::try_from(received) else { return seen };
+            let Ok(received) = u64::try_from(received) else { return };
             let outgoing = usize::from(address.sll_pkttype == libc::PACKET_OUTGOING);
             seen[outgoing].0 += 1;
             seen[outgoing].1 += received;

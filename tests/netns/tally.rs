@@ -2,12 +2,11 @@
 //! comparison with what the daemon exports.
 
 use std::fmt::Write as _;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use super::daemon::Daemon;
-use super::frames::Address;
-use super::{Dice, PATIENCE};
+use crate::support::frames::Address;
+use crate::support::rng::Rng;
+use crate::support::wait::{TIMEOUT, wait_at_most};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
@@ -97,16 +96,16 @@ impl Roster {
     }
 
     /// A random address inside the prefix.
-    pub(crate) fn inside(network: Address, length: u32, dice: &mut Dice) -> Address {
+    pub(crate) fn inside(network: Address, length: u32, rng: &mut Rng) -> Address {
         match network {
             Address::V4(octets) => {
                 let host_mask = u32::MAX.checked_shr(length).unwrap_or(0);
-                let random = u32::try_from(dice.next() >> 32).expect("32 bits remain");
+                let random = u32::try_from(rng.word() >> 32).expect("32 bits remain");
                 Address::v4(u32::from_be_bytes(octets) | (random & host_mask))
             }
             Address::V6(octets) => {
                 let host_mask = u128::MAX.checked_shr(length).unwrap_or(0);
-                let random = u128::from(dice.next()) << 64 | u128::from(dice.next());
+                let random = u128::from(rng.word()) << 64 | u128::from(rng.word());
                 Address::v6(u128::from_be_bytes(octets) | (random & host_mask))
             }
         }
@@ -226,10 +225,8 @@ impl Expected {
 }
 
 fn wait_until_attributed(daemon: &Daemon, packets: u64) {
-    let deadline = Instant::now() + PATIENCE;
-    while daemon.export_node().attributed.packets() < packets && Instant::now() < deadline {
-        thread::sleep(Duration::from_millis(20));
-    }
+    // The comparison that follows says more of what is missing.
+    wait_at_most(TIMEOUT, || daemon.export_node().attributed.packets() >= packets);
 }
 
 fn both(sent: &Node, held: &Node) -> String {

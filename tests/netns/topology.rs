@@ -11,10 +11,11 @@ use std::os::fd::AsRawFd;
 use std::thread;
 use std::time::Duration;
 
-use super::frames::{Address, IPV4, datagram, frame, mac};
 use super::packet_socket::PacketSocket;
 use super::tally::Totals;
-use super::{DeviceCounters, Namespace, PATIENCE, wait_for};
+use super::{DeviceCounters, Namespace};
+use crate::support::frames::{Address, IPV4, datagram, frame, mac};
+use crate::support::wait::{TIMEOUT, wait_until_still};
 
 const S0: &str = "02:00:00:00:01:01";
 const R0: &str = "02:00:00:00:01:fe";
@@ -111,14 +112,14 @@ impl Topology {
         let at = listener.local_addr().expect("the listener has a port");
         let serve = thread::spawn(move || -> std::io::Result<usize> {
             let (mut stream, _) = listener.accept()?;
-            stream.set_read_timeout(Some(PATIENCE))?;
+            stream.set_read_timeout(Some(TIMEOUT))?;
             let received = read_all(&mut stream)?;
             stream.write_all(&vec![0x5a; down])?;
             stream.shutdown(Shutdown::Write)?;
             Ok(received)
         });
         let mut stream = self.client.run(move || TcpStream::connect(at)).expect("the client connects");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+        stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout can be set");
         stream.write_all(&vec![0xa5; up]).expect("the upload runs");
         stream.shutdown(Shutdown::Write).expect("the upload ends");
         assert_eq!(read_all(&mut stream).expect("the download runs"), down);
@@ -136,7 +137,9 @@ impl Topology {
     }
 }
 
-/// Sends UDP datagrams that the kernel carries as super-packets, from the server to the client.
+/// Sends UDP datagrams that the kernel carries as super-packets, from the server to the client. Gives who
+/// listens there, to be held until the last one has arrived; what it did not read is not of interest.
+#[must_use]
 pub(crate) fn send_cut_datagrams(
     topology: &Topology,
     client: &str,
@@ -144,7 +147,7 @@ pub(crate) fn send_cut_datagrams(
     segment_size: libc::c_int,
     length: usize,
     datagrams: usize,
-) {
+) -> UdpSocket {
     let (from, at) = match family {
         Family::V4 => ("10.1.0.1:0", format!("{client}:0")),
         Family::V6 => ("[fd01::1]:0", format!("[{client}]:0")),
@@ -169,9 +172,7 @@ pub(crate) fn send_cut_datagrams(
     for _ in 0..datagrams {
         socket.send_to(&payload, to).expect("the datagram leaves");
     }
-    // The listener outlives the last datagram; what it did not read is not of interest.
-    thread::sleep(Duration::from_millis(50));
-    drop(listener);
+    listener
 }
 
 /// What the kernel's own counters say passed the metered link.
@@ -214,14 +215,7 @@ impl Oracle {
     }
 
     pub(crate) fn read_when_still(topology: &Topology) -> Self {
-        let mut last = Self::read(topology);
-        wait_for("the flow to end", || {
-            thread::sleep(STILL);
-            let now = Self::read(topology);
-            let still = now == last;
-            last = now;
-            still.then_some(now)
-        })
+        wait_until_still("the flow ends", STILL, || Self::read(topology))
     }
 
     pub(crate) fn since(&self, before: &Self) -> Passed {

@@ -3,7 +3,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,6 +11,8 @@ use std::thread;
 use std::time::Duration;
 
 use super::Namespace;
+use crate::support::wait::let_pass;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// Bytes of `struct virtio_net_hdr`, which precedes each packet on a device with offloads.
 pub(crate) const VNET_HEADER: usize = 10;
@@ -117,9 +119,12 @@ fn drain(file: &File, came_out: &AtomicU64, stop: &AtomicBool) {
         match (&*file).read(&mut buffer) {
             // Relaxed: a plain count.
             Ok(_) => _ = came_out.fetch_add(1, Ordering::Relaxed),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(Duration::from_millis(1)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                // No error of the wait matters: the device is read again.
+                let _ = poll(&mut [PollFd::new(file.as_fd(), PollFlags::POLLIN)], PollTimeout::from(5_u8));
+            }
             // A device that is down or gone gives EIO and EBADFD until it is back or dropped.
-            Err(_) => thread::sleep(Duration::from_millis(5)),
+            Err(_) => let_pass(Duration::from_millis(5), "a device that is down shows nothing to wait for"),
         }
     }
 }

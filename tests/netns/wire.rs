@@ -1,10 +1,10 @@
 //! One metered device with both of its directions, whichever kind it is.
 
 use super::Namespace;
-use super::frames::{Address, IPV4, IPV6, frame, mac};
 use super::packet_socket::PacketSocket;
 use super::tally::Way;
 use super::tun::Tun;
+use crate::support::frames::{Address, IPV4, IPV6, frame, mac};
 
 /// Link addresses of the metered veth end and of its peer.
 pub(crate) const HERE: &str = "02:00:00:00:00:01";

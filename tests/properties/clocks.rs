@@ -3,7 +3,7 @@
 //! Memory mode cannot know what an earlier process released; so what is promised for ever holds
 //! here for each process, and over restarts as long as nobody sets the clock back.
 
-use crate::world::{Clocks, EPOCH, POLICY, SimulatedNode, TICK, cases, start};
+use crate::environment::{Clocks, EPOCH, POLICY, SimulatedNode, TICK, cases, start};
 use blindmeter::clock::Clock;
 use blindmeter::meter::counters::Counters;
 use blindmeter::meter::slot::{Direction, Slot};

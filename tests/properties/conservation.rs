@@ -1,6 +1,7 @@
 //! Every byte that was added is in exactly one epoch, whenever the epochs are closed.
 
-use crate::world::{SplitMix, cases};
+use crate::environment::cases;
+use crate::support::rng::Rng;
 use blindmeter::meter::counters::Counters;
 use blindmeter::meter::ledger::Ledger;
 use blindmeter::meter::slot::{Direction, Slot};
@@ -18,13 +19,13 @@ fn added(totals: Totals, direction: Direction, volume: Volume) -> Totals {
 
 /// One tap: adds packets to random slots, and keeps its own account of them.
 fn send(counters: Counters, seed: u64, packets: u64) -> Vec<Totals> {
-    let mut randomness = SplitMix(seed);
+    let mut randomness = Rng::seeded(seed);
     let mut sent = vec![Totals::default(); counters.slots()];
     for _ in 0..packets {
-        let at = randomness.below(sent.len() as u64);
+        let at = randomness.below_u64(sent.len() as u64);
         let slot = Slot::new(u32::try_from(at).expect("few slots"));
-        let direction = if randomness.below(2) == 0 { Direction::Up } else { Direction::Down };
-        let volume = Volume { bytes: randomness.below(65_536), packets: 1 + randomness.below(45) };
+        let direction = if randomness.below_u64(2) == 0 { Direction::Up } else { Direction::Down };
+        let volume = Volume { bytes: randomness.below_u64(65_536), packets: 1 + randomness.below_u64(45) };
         counters.add(slot, direction, volume.bytes, volume.packets);
         sent[slot.index()] = added(sent[slot.index()], direction, volume);
     }
@@ -34,7 +35,7 @@ fn send(counters: Counters, seed: u64, packets: u64) -> Vec<Totals> {
 /// Closes epochs, and now and then a period, until the senders are done; what each slot had in
 /// closed periods, and in the last one with the open epoch.
 fn close(ledger: &mut Ledger, seed: u64, done: impl Fn() -> bool) -> (Vec<Totals>, u64) {
-    let mut randomness = SplitMix(seed);
+    let mut randomness = Rng::seeded(seed);
     let slots = ledger.slots();
     let all = || (0..slots).map(|at| Slot::new(u32::try_from(at).expect("few slots")));
     let mut kept = vec![Totals::default(); slots];
@@ -42,7 +43,7 @@ fn close(ledger: &mut Ledger, seed: u64, done: impl Fn() -> bool) -> (Vec<Totals
     while !done() {
         ledger.seal(u64::MAX);
         closes += 1;
-        if randomness.below(8) == 0 {
+        if randomness.below_u64(8) == 0 {
             for slot in all() {
                 kept[slot.index()] = kept[slot.index()].plus(ledger.period(slot));
             }

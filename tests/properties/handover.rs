@@ -1,7 +1,8 @@
 //! Addresses change hands while packets are counted: no byte is lost, doubled, or charged to
 //! anybody but the owner before and the owner after.
 
-use crate::world::{SplitMix, cases};
+use crate::environment::cases;
+use crate::support::rng::Rng;
 use blindmeter::meter::counters::Counters;
 use blindmeter::meter::ledger::Ledger;
 use blindmeter::meter::slot::{Direction, Slot};
@@ -10,7 +11,7 @@ use blindmeter::roster::account::AccountName;
 use blindmeter::roster::address::{Prefix, TunnelAddress};
 use blindmeter::roster::{Roster, Source};
 use blindmeter::tap::Attribution;
-use blindmeter::tap::frame::Link;
+use blindmeter::tap::frame::LinkType;
 use proptest::prelude::*;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -61,7 +62,7 @@ fn packet(address: TunnelAddress, direction: Direction) -> Vec<u8> {
 
 /// Counts packets of all places until told to stop; bytes sent for each place.
 fn send(attribution: &Attribution, seed: u64, stop: &AtomicBool) -> Vec<u64> {
-    let mut randomness = SplitMix(seed);
+    let mut randomness = Rng::seeded(seed);
     let packets: Vec<Vec<u8>> = PLACES
         .iter()
         .flat_map(|(_, text)| {
@@ -73,9 +74,9 @@ fn send(attribution: &Attribution, seed: u64, stop: &AtomicBool) -> Vec<u64> {
     // Relaxed: the number of packets does not matter, the threads are joined.
     while !stop.load(Ordering::Relaxed) {
         for (at, packet) in packets.iter().enumerate() {
-            let bytes = 40 + randomness.below(1400);
+            let bytes = 40 + randomness.below_u64(1400);
             let direction = if at % 2 == 0 { Direction::Up } else { Direction::Down };
-            attribution.count(Link::RawIp, packet, bytes, direction, None);
+            attribution.count(LinkType::RawIp, packet, bytes, direction, None);
             sent[at / 2] += bytes;
         }
     }

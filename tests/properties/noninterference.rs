@@ -2,9 +2,11 @@
 //!
 //! Two worlds run side by side on equal clocks and equal randomness. In each epoch every account
 //! moves the same bytes and packets in both, but at other times and in other pieces. Every surface
-//! that the node has is compared at every look, byte by byte.
+//! that a node has by itself is compared at every look, byte by byte. Its health and the status are the
+//! engine's: `tests/leakage/pairs` runs it, and compares them with everything else that it shows.
 
-use crate::world::{Clocks, EPOCH, NOON, POLICY, SimulatedNode, SplitMix, TICK, cases, start_under};
+use crate::environment::{Clocks, EPOCH, NOON, POLICY, SimulatedNode, TICK, cases, start_under};
+use crate::support::rng::Rng;
 use blindmeter::control::reports::{AccountExport, AccountView};
 use blindmeter::meter::counters::Counters;
 use blindmeter::meter::policy::{Mode, Policy};
@@ -38,17 +40,17 @@ struct Piece {
 
 /// Cuts the flows into pieces and puts each somewhere inside its epoch.
 fn pieces(flows: &[Flow], seed: u64) -> Vec<Piece> {
-    let mut randomness = SplitMix(seed);
+    let mut randomness = Rng::seeded(seed);
     let mut pieces = Vec::new();
     for flow in flows {
         let mut rest = *flow;
         while rest.bytes > 0 || rest.packets > 0 {
-            let last = randomness.below(3) == 0;
-            let bytes = if last { rest.bytes } else { randomness.below(rest.bytes + 1) };
-            let packets = if last { rest.packets } else { randomness.below(rest.packets + 1) };
+            let last = randomness.below_u64(3) == 0;
+            let bytes = if last { rest.bytes } else { randomness.below_u64(rest.bytes + 1) };
+            let packets = if last { rest.packets } else { randomness.below_u64(rest.packets + 1) };
             // The worlds begin at noon; a close comes with the first look after midnight.
             let midnight = EPOCH - NOON % EPOCH + flow.epoch * EPOCH;
-            let at = midnight + 2 * TICK + randomness.below(EPOCH - 4 * TICK);
+            let at = midnight + 2 * TICK + randomness.below_u64(EPOCH - 4 * TICK);
             pieces.push(Piece { at, flow: Flow { bytes, packets, ..*flow } });
             rest = Flow { bytes: rest.bytes - bytes, packets: rest.packets - packets, ..rest };
         }
@@ -88,7 +90,7 @@ impl World {
         }
     }
 
-    /// Everything that the node shows to anybody before the open epoch is closed: both parts of the
+    /// Everything that the node shows to anybody before the open epoch is closed: the released part of the
     /// page, what support sees of each account, and each account's export without the open epoch.
     fn surfaces(&self) -> Vec<String> {
         let mut surfaces = vec![self.released.clone()];

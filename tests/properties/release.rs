@@ -1,6 +1,7 @@
 //! From counters to the page: what an account may add, what is carried over, and what of flags is shown.
 
-use crate::world::{POLICY, SplitMix, cases};
+use crate::environment::{POLICY, cases};
+use crate::support::rng::Rng;
 use blindmeter::meter::budget::Epsilon;
 use blindmeter::meter::clamp::clamped;
 use blindmeter::meter::counters::Counters;
@@ -172,7 +173,7 @@ fn what_was_clamped_for_other_noise_enters_no_release() {
 fn page(policy: Policy, raised: &FlagCounts, seed: u64) -> String {
     let mut epochs = Epochs::new(policy, 0);
     let mut ledger = Ledger::new(Counters::in_memory(1));
-    assert!(epochs.seal(1, &mut ledger, raised, &mut SplitMix(seed)).is_ok());
+    assert!(epochs.seal(1, &mut ledger, raised, &mut Rng::seeded(seed)).is_ok());
     exposition::released(&epochs.publish().expect("it was sealed"))
 }
 

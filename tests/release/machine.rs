@@ -1,7 +1,8 @@
 //! A machine with its clocks, its disk, its counters and one node on it, the real state machine over the
 //! real store; and everything that was ever to be seen of its releases.
 
-use crate::disk::{Fault, Random, SimulatedDisk};
+use crate::disk::{Fault, SimulatedDisk};
+use crate::support::rng::Rng;
 use blindmeter::clock::{Clock, Reading};
 use blindmeter::meter::band::Band;
 use blindmeter::meter::counters::Counters;
@@ -27,7 +28,7 @@ pub(crate) const EPOCH: u64 = 3600;
 pub(crate) const TICK: u64 = EPOCH / 16;
 
 /// Looks between two saves, on average.
-const SAVE_EVERY: u64 = 5;
+const SAVE_EVERY: usize = 5;
 
 /// Accounts there is room for, and that there are.
 pub(crate) const ACCOUNTS: u32 = 24;
@@ -81,21 +82,15 @@ impl Clock for Clocks {
 
 /// What noise is drawn from.
 pub(crate) enum Draws {
-    Random(Random),
+    Drawn(Rng),
     /// Every sample is 0: what is released is what was counted.
     Silent(usize),
-}
-
-impl Randomness for Random {
-    fn next_word(&mut self) -> u64 {
-        self.word()
-    }
 }
 
 impl Randomness for Draws {
     fn next_word(&mut self) -> u64 {
         match self {
-            Self::Random(random) => random.word(),
+            Self::Drawn(rng) => rng.word(),
             Self::Silent(at) => {
                 // Low part 0, kept; no high part; positive.
                 *at += 1;
@@ -105,21 +100,21 @@ impl Randomness for Draws {
     }
 }
 
-type Process = (Node<Clocks, Draws>, Store<SimulatedDisk, Random>);
+type Process = (Node<Clocks, Draws>, Store<SimulatedDisk, Rng>);
 
 /// The machine.
 pub(crate) struct Machine {
     pub(crate) policy: Policy,
     pub(crate) clocks: Clocks,
     pub(crate) disk: SimulatedDisk,
-    pub(crate) random: Random,
+    pub(crate) rng: Rng,
     silent: bool,
     /// Counters outlive a killed process, as those in the kernel do.
     pinned: bool,
     counters: Counters,
     memory: [u8; 16],
     process: Option<Process>,
-    /// Accounts that move something in this epoch; by the throw of dice at each close.
+    /// Accounts that move something in this epoch; by chance at each close.
     active: u32,
     /// Bytes up and down that were sent, and how many of them when an epoch was closed last.
     pub(crate) sent: [u128; 2],
@@ -160,14 +155,14 @@ fn slot(at: usize) -> Slot {
 
 impl Machine {
     pub(crate) fn new(seed: u64, policy: Policy, silent: bool, pinned: bool) -> Self {
-        let mut random = Random(seed);
-        let disk = SimulatedDisk::new(random.word());
+        let mut rng = Rng::seeded(seed);
+        let disk = SimulatedDisk::new(rng.word());
         disk.put(Path::new("/keys/ledger.key"), &[42; 32]);
         let mut machine = Self {
             policy,
             clocks: Clocks::new(),
             disk,
-            random,
+            rng,
             silent,
             pinned,
             counters: Counters::in_memory(ACCOUNTS as usize),
@@ -235,7 +230,7 @@ impl Machine {
         let bits = self.disk.bytes(&path).map_or(0, |bytes| bytes.len() as u64 * 8);
         // Not of the version, which a later program may have written, nor of what is always zero.
         if bits > 96 {
-            let bit = 96 + self.random.below(bits - 96);
+            let bit = 96 + self.rng.below_u64(bits - 96);
             assert!(self.disk.flip(&path, bit), "there is a blob");
             self.kill();
         }
@@ -252,7 +247,7 @@ impl Machine {
         let mut accept_loss = false;
         loop {
             let (mut saved, mut bands) = (Vec::new(), Vec::new());
-            let randomness = Random(self.random.word());
+            let randomness = Rng::seeded(self.rng.word());
             let (disk, adopted) = (self.disk.clone(), self.adopted);
             let opened = Store::open(disk, randomness, settings(), adopted, accept_loss, |_, record| {
                 let entry = SlotEntry { period: record.period, mark: record.mark };
@@ -277,7 +272,7 @@ impl Machine {
     }
 
     fn node(&mut self, opened: Opened, saved: &[SavedEntry], bands: &[Band]) -> Node<Clocks, Draws> {
-        let draws = if self.silent { Draws::Silent(3) } else { Draws::Random(Random(self.random.word())) };
+        let draws = if self.silent { Draws::Silent(3) } else { Draws::Drawn(Rng::seeded(self.rng.word())) };
         let head: Box<Head> = match opened {
             Opened::Resumed(head) => head,
             Opened::First | Opened::LossAccepted => {
@@ -305,8 +300,8 @@ impl Machine {
         match node.tick() {
             Tick::Sealed { .. } => {
                 self.sent_at_close = self.sent;
-                let dice = self.random.below(u64::from(ACCOUNTS) + 1);
-                self.active = u32::try_from(dice).expect("small");
+                let active = self.rng.below_u64(u64::from(ACCOUNTS) + 1);
+                self.active = u32::try_from(active).expect("small");
                 self.save(true);
             }
             Tick::Released(release) => {
@@ -314,7 +309,7 @@ impl Machine {
                 self.suppressed += u32::from(release.suppressed());
             }
             Tick::Refused => self.broken.push("a close was refused".to_owned()),
-            Tick::Quiet if self.random.one_in(SAVE_EVERY) => self.save(false),
+            Tick::Quiet if self.rng.one_in(SAVE_EVERY) => self.save(false),
             Tick::Quiet => {}
         }
         self.look();
@@ -324,7 +319,7 @@ impl Machine {
         for account in 0..self.active {
             let slot = Slot::new(Slot::FIRST_ACCOUNT.word() + account);
             for (at, direction) in [Direction::Up, Direction::Down].into_iter().enumerate() {
-                let bytes = (1 << 19) + self.random.below(1 << 18);
+                let bytes = (1 << 19) + self.rng.below_u64(1 << 18);
                 self.counters.add(slot, direction, bytes, 1);
                 self.sent[at] += u128::from(bytes);
             }

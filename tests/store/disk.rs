@@ -4,6 +4,7 @@
 //! the power goes. Names are durable after a sync of the folder, or by chance before. After a failed
 //! fsync the cache is clean and the medium holds any part of what was written, as on Linux.
 
+use crate::support::rng::Rng;
 use blindmeter::store::disk::{Disk, KeyFile};
 use std::collections::BTreeMap;
 use std::io;
@@ -11,28 +12,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 const SECTOR: usize = 512;
-
-/// splitmix64.
-#[derive(Clone)]
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn word(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut word = self.0;
-        word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        word ^ word >> 31
-    }
-
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
-        self.word() % end
-    }
-
-    pub(crate) fn one_in(&mut self, many: u64) -> bool {
-        self.below(many) == 0
-    }
-}
 
 #[derive(Clone, Default)]
 struct Content {
@@ -60,7 +39,7 @@ struct State {
     /// Names as the running system sees them, and as they are on the medium.
     names: BTreeMap<PathBuf, Shared>,
     durable_names: BTreeMap<PathBuf, Shared>,
-    random: Random,
+    rng: Rng,
     operations: u64,
     fault: Fault,
     fault_at: u64,
@@ -89,7 +68,7 @@ impl SimulatedDisk {
         Self(Arc::new(Mutex::new(State {
             names: BTreeMap::new(),
             durable_names: BTreeMap::new(),
-            random: Random(seed),
+            rng: Rng::seeded(seed),
             operations: 0,
             fault: Fault::None,
             fault_at: 0,
@@ -199,39 +178,39 @@ impl SimulatedDisk {
 impl State {
     /// The power goes: of what was not synced any sectors may have reached the medium, in any order.
     fn cut(&mut self) {
-        let mut random = self.random.clone();
+        let mut rng = self.rng.clone();
         for (path, content) in &self.names {
             // A rename that was not synced may be on the medium or not.
             let synced = self.durable_names.get(path).is_some_and(|durable| Arc::ptr_eq(durable, content));
-            if !synced && random.one_in(2) {
+            if !synced && rng.one_in(2) {
                 self.durable_names.insert(path.clone(), Arc::clone(content));
             }
         }
         let gone: Vec<PathBuf> =
             self.durable_names.keys().filter(|path| !self.names.contains_key(*path)).cloned().collect();
         for path in gone {
-            if random.one_in(2) {
+            if rng.one_in(2) {
                 self.durable_names.remove(&path);
             }
         }
         for content in self.durable_names.values() {
             let mut content = held(content);
-            let torn = torn(&content, &mut random);
+            let torn = torn(&content, &mut rng);
             content.durable = torn.clone();
             content.cached = torn;
         }
         self.names = self.durable_names.clone();
-        self.random = random;
+        self.rng = rng;
     }
 }
 
 /// Sectors of the cached content over the durable one, each by chance.
-fn torn(content: &Content, random: &mut Random) -> Vec<u8> {
+fn torn(content: &Content, rng: &mut Rng) -> Vec<u8> {
     let mut medium = content.durable.clone();
     for (at, sector) in content.cached.chunks(SECTOR).enumerate() {
         let from = at * SECTOR;
         let present = medium.get(from..(from + sector.len()).min(medium.len()));
-        if present != Some(sector) && random.one_in(2) {
+        if present != Some(sector) && rng.one_in(2) {
             if medium.len() < from + sector.len() {
                 medium.resize(from + sector.len(), 0);
             }
@@ -263,7 +242,7 @@ impl Disk for SimulatedDisk {
         // A write that is cut off, or finds no room, may have been made in part.
         let length = match result {
             Ok(()) => bytes.len(),
-            Err(_) => usize::try_from(self.state().random.below(bytes.len() as u64 + 1)).expect("small"),
+            Err(_) => self.state().rng.below(bytes.len() + 1),
         };
         if result.is_ok() || !self.is_dead() {
             held(&file.content).cached.extend(&bytes[..length]);
@@ -304,7 +283,7 @@ impl Disk for SimulatedDisk {
         } else if !self.is_dead() {
             // The cache still shows it, the medium has some of it, and no later sync will say so.
             let mut state = self.state();
-            content.durable = torn(&content, &mut state.random);
+            content.durable = torn(&content, &mut state.rng);
         }
         result
     }

@@ -14,8 +14,8 @@ use rustls::{
 };
 
 use crate::authority::{Authority, Pair};
-use crate::daemon::PATIENCE;
 use crate::daemon::http::{Answer, parse};
+use crate::support::wait::TIMEOUT;
 
 /// How curl ended: its exit code and the body.
 pub(crate) struct Curled {
@@ -79,7 +79,7 @@ impl Client {
         let name = ServerName::try_from("127.0.0.1").expect("an address");
         let mut connection = ClientConnection::new(Arc::clone(&self.0), name).map_err(io::Error::other)?;
         let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
         while connection.is_handshaking() {
             connection.complete_io(&mut stream)?;
         }

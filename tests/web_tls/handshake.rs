@@ -8,17 +8,18 @@ use rustls::crypto::ring;
 
 use crate::authority::{Authority, Purpose};
 use crate::client::{BOTH, Client, ONLY_12, ONLY_13, curl, der};
+use crate::daemon::Daemon;
 use crate::daemon::command::repeats_nothing;
 use crate::daemon::http::exchange;
-use crate::daemon::{Daemon, wait_for};
-use crate::scene::{MUTUAL, Scene, TLS};
+use crate::fixture::{Fixture, MUTUAL, TLS};
+use crate::support::wait::wait_for;
 
 const TLS_1_2: u16 = 0x0303;
 const TLS_1_3: u16 = 0x0304;
 
-/// With the options of TLS that are added to those of every scene.
-fn scene(more: &str) -> Scene {
-    Scene::new(&TLS.replace("}", &format!("{more}}}")))
+/// With the options of TLS that are added to those of every fixture.
+fn fixture(more: &str) -> Fixture {
+    Fixture::new(&TLS.replace("}", &format!("{more}}}")))
 }
 
 fn is_silent(daemon: &Daemon<'_>) {
@@ -27,47 +28,47 @@ fn is_silent(daemon: &Daemon<'_>) {
 
 #[test]
 fn tls_1_2_and_1_3_are_served_to_whoever_trusts_the_authority() {
-    let scene = scene("");
-    let daemon = scene.start();
-    let trusted = scene.trusted();
+    let fixture = fixture("");
+    let daemon = fixture.start();
+    let trusted = fixture.trusted();
     for versions in [["--tlsv1.2", "--tls-max", "1.2"], ["--tlsv1.3", "--tls-max", "1.3"]] {
-        let curled = curl(scene.port(), "/metrics", &[&["--cacert", &trusted][..], &versions].concat());
+        let curled = curl(fixture.port(), "/metrics", &[&["--cacert", &trusted][..], &versions].concat());
         assert_eq!(curled.code, Some(0), "{versions:?}");
         assert!(curled.body.contains("\nblindmeter_epoch 0\n"), "{}", curled.body);
     }
     // 60: a certificate that curl does not trust.
-    assert_eq!(curl(scene.port(), "/metrics", &[]).code, Some(60));
+    assert_eq!(curl(fixture.port(), "/metrics", &[]).code, Some(60));
     let stranger = Client::of(&Authority::new("another authority"));
-    assert!(stranger.get(scene.port(), "/metrics").is_err());
+    assert!(stranger.get(fixture.port(), "/metrics").is_err());
     for (versions, expected) in [(BOTH, TLS_1_3), (ONLY_13, TLS_1_3), (ONLY_12, TLS_1_2)] {
-        let client = Client::made(&scene.authority, None, versions, ring::default_provider());
-        let mut session = client.connect(scene.port()).expect("a handshake");
+        let client = Client::made(&fixture.authority, None, versions, ring::default_provider());
+        let mut session = client.connect(fixture.port()).expect("a handshake");
         assert_eq!(session.agreed().0, expected);
-        assert_eq!(session.shown(), der(&scene.pair));
+        assert_eq!(session.shown(), der(&fixture.pair));
         assert_eq!(session.get("/-/ready", "").expect("an answer").body, "ready\n");
     }
     // 35: no handshake; 1.1 is allowed on curl's side.
     let old = ["--cacert", &trusted, "--tlsv1.0", "--tls-max", "1.1", "--ciphers", "DEFAULT@SECLEVEL=0"];
-    assert_eq!(curl(scene.port(), "/metrics", &old).code, Some(35));
+    assert_eq!(curl(fixture.port(), "/metrics", &old).code, Some(35));
     is_silent(&daemon);
 }
 
 #[test]
 fn versions_suites_and_groups_are_those_that_are_listed() {
-    let offers = |scene: &Scene, versions, group: Option<usize>| {
+    let offers = |fixture: &Fixture, versions, group: Option<usize>| {
         let mut provider = ring::default_provider();
         if let Some(group) = group {
             provider.kx_groups = vec![provider.kx_groups[group]];
         }
-        let client = Client::made(&scene.authority, None, versions, provider);
-        client.connect(scene.port()).map(|session| session.agreed()).ok()
+        let client = Client::made(&fixture.authority, None, versions, provider);
+        client.connect(fixture.port()).map(|session| session.agreed()).ok()
     };
-    let newest = scene(", min_version: TLS13");
+    let newest = fixture(", min_version: TLS13");
     let _daemon = newest.start();
     assert!(offers(&newest, ONLY_12, None).is_none());
     assert_eq!(offers(&newest, BOTH, None).map(|agreed| agreed.0), Some(TLS_1_3));
 
-    let oldest = scene(
+    let oldest = fixture(
         ", max_version: TLS12, curve_preferences: [CurveP256], cipher_suites: \
          [TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256]",
     );
@@ -80,7 +81,7 @@ fn versions_suites_and_groups_are_those_that_are_listed() {
     assert_eq!(by_group, [false, true, false]);
 
     // The client's own order, where it is preferred: AES-256 before CHACHA20 is what rustls offers.
-    let theirs = scene(
+    let theirs = fixture(
         ", max_version: TLS12, prefer_server_cipher_suites: false, cipher_suites: \
          [TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384]",
     );
@@ -91,40 +92,44 @@ fn versions_suites_and_groups_are_those_that_are_listed() {
 
 #[test]
 fn only_certificates_of_the_clients_authority_are_let_in() {
-    let scene = Scene::new(MUTUAL);
-    let daemon = scene.start();
-    let own = scene.clients.issue(Purpose::Client);
+    let fixture = Fixture::new(MUTUAL);
+    let daemon = fixture.start();
+    let own = fixture.clients.issue(Purpose::Client);
     for versions in [ONLY_12, ONLY_13] {
         let asks = |pair: Option<&_>| {
-            Client::made(&scene.authority, pair, versions, ring::default_provider())
-                .get(scene.port(), "/metrics")
+            Client::made(&fixture.authority, pair, versions, ring::default_provider())
+                .get(fixture.port(), "/metrics")
                 .map(|answer| answer.status)
                 .ok()
         };
         assert_eq!(asks(Some(&own)), Some(200));
         assert_eq!(asks(None), None, "nothing is shown");
-        assert_eq!(asks(Some(&scene.authority.issue(Purpose::Client))), None, "another authority's");
-        assert_eq!(asks(Some(&scene.clients.issue(Purpose::Server))), None, "a server's");
-        assert_eq!(asks(Some(&scene.clients.issue_for(Purpose::Client, (2000, 2001)))), None, "an old one");
-        assert_eq!(asks(Some(&scene.clients.issue_for(Purpose::Client, (2099, 2100)))), None, "an early one");
+        assert_eq!(asks(Some(&fixture.authority.issue(Purpose::Client))), None, "another authority's");
+        assert_eq!(asks(Some(&fixture.clients.issue(Purpose::Server))), None, "a server's");
+        assert_eq!(asks(Some(&fixture.clients.issue_for(Purpose::Client, (2000, 2001)))), None, "an old one");
+        assert_eq!(
+            asks(Some(&fixture.clients.issue_for(Purpose::Client, (2099, 2100)))),
+            None,
+            "an early one"
+        );
     }
-    let trusted = scene.trusted();
-    let (certificate, key) = scene.files_of(&own);
+    let trusted = fixture.trusted();
+    let (certificate, key) = fixture.files_of(&own);
     let words = ["--cacert", &trusted, "--cert", &certificate, "--key", &key];
-    let curled = curl(scene.port(), "/-/healthy", &words);
+    let curled = curl(fixture.port(), "/-/healthy", &words);
     assert_eq!((curled.code, curled.body.as_str()), (Some(0), "healthy\n"));
-    assert_ne!(curl(scene.port(), "/-/healthy", &words[..2]).code, Some(0));
+    assert_ne!(curl(fixture.port(), "/-/healthy", &words[..2]).code, Some(0));
     is_silent(&daemon);
 }
 
 #[test]
 fn no_session_is_kept_of_a_client() {
-    let scene = scene("");
-    let _daemon = scene.start();
+    let fixture = fixture("");
+    let _daemon = fixture.start();
     for versions in [ONLY_12, ONLY_13] {
-        let client = Client::made(&scene.authority, None, versions, ring::default_provider());
+        let client = Client::made(&fixture.authority, None, versions, ring::default_provider());
         for _ in 0..3 {
-            let mut session = client.connect(scene.port()).expect("a handshake");
+            let mut session = client.connect(fixture.port()).expect("a handshake");
             session.get("/metrics", "").expect("an answer");
             assert!(!session.is_resumed() && session.tickets() == 0);
         }
@@ -133,15 +138,15 @@ fn no_session_is_kept_of_a_client() {
 
 #[test]
 fn a_scrape_over_tls_is_the_plain_page_with_its_headers_alone() {
-    let scene = scene("");
-    let _daemon = scene.start();
-    let client = scene.client();
-    let first = client.get(scene.port(), "/metrics").expect("an answer");
+    let fixture = fixture("");
+    let _daemon = fixture.start();
+    let client = fixture.client();
+    let first = client.get(fixture.port(), "/metrics").expect("an answer");
     let mut names: Vec<&str> = first.headers.iter().map(|(name, _)| name.as_str()).collect();
     names.sort_unstable();
     assert_eq!(names, ["cache-control", "content-length", "content-type"]);
     for _ in 0..5 {
-        let again = client.get(scene.port(), "/metrics").expect("an answer");
+        let again = client.get(fixture.port(), "/metrics").expect("an answer");
         assert_eq!(
             (again.status, again.headers, again.body),
             (200, first.headers.clone(), first.body.clone())
@@ -151,9 +156,9 @@ fn a_scrape_over_tls_is_the_plain_page_with_its_headers_alone() {
 
 #[test]
 fn what_is_no_handshake_ends_nothing_and_is_not_logged() {
-    let scene = scene("");
-    let mut daemon = scene.start();
-    let port = scene.port();
+    let fixture = fixture("");
+    let mut daemon = fixture.start();
+    let port = fixture.port();
     let record =
         |kind: u8, length: u16, body: &[u8]| [&[kind, 3, 1][..], &length.to_be_bytes(), body].concat();
     let abuses = [
@@ -171,7 +176,7 @@ fn what_is_no_handshake_ends_nothing_and_is_not_logged() {
     for abuse in abuses {
         let answer = exchange_and_close(port, &abuse);
         assert!(!String::from_utf8_lossy(&answer).contains("HTTP/1.1 200"), "no page without TLS");
-        assert_eq!(scene.client().get(port, "/-/ready").expect("an answer").status, 200);
+        assert_eq!(fixture.client().get(port, "/-/ready").expect("an answer").status, 200);
     }
     is_silent(&daemon);
     repeats_nothing(&daemon.said());
@@ -200,14 +205,14 @@ fn half_shaken(port: u16) -> TcpStream {
 #[test]
 #[expect(clippy::disallowed_methods, reason = "the wait of a scraper is what is measured")]
 fn slow_handshakes_are_bounded_in_number_and_in_time() {
-    let scene = scene("");
-    let daemon = scene.start();
-    let port = scene.port();
+    let fixture = fixture("");
+    let daemon = fixture.start();
+    let port = fixture.port();
     let descriptors = || std::fs::read_dir(format!("/proc/{}/fd", daemon.id())).expect("it lives").count();
     let start = Instant::now();
     let mut slow: Vec<TcpStream> = (0..400).map(|_| half_shaken(port)).collect();
     let scrape = Instant::now();
-    assert_eq!(scene.client().get(port, "/metrics").expect("an answer").status, 200);
+    assert_eq!(fixture.client().get(port, "/metrics").expect("an answer").status, 200);
     assert!(scrape.elapsed() < Duration::from_secs(1), "a scrape took {:?}", scrape.elapsed());
     let held = descriptors();
     assert!(held < 300, "400 slow handshakes hold {held} descriptors");
@@ -224,9 +229,10 @@ fn slow_handshakes_are_bounded_in_number_and_in_time() {
 
 #[test]
 fn without_tls_the_port_speaks_plain_http() {
-    let scene = Scene::new("# nothing is asked for\n");
-    let _daemon = scene.start();
-    let answer = exchange(scene.port(), b"GET /-/ready HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n");
+    let fixture = Fixture::new("# nothing is asked for\n");
+    let _daemon = fixture.start();
+    let answer =
+        exchange(fixture.port(), b"GET /-/ready HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n");
     assert!(String::from_utf8_lossy(&answer).starts_with("HTTP/1.1 200"));
-    assert!(scene.client().connect(scene.port()).is_err());
+    assert!(fixture.client().connect(fixture.port()).is_err());
 }

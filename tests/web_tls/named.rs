@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::authority::Purpose;
 use crate::daemon::Site;
-use crate::scene::{MUTUAL, Scene, TLS, hash, names};
+use crate::fixture::{Fixture, MUTUAL, TLS, hash, names};
 
 fn log_in() -> String {
     format!("basic_auth_users:\n  canary: {}\n", hash("2y", 5, "canary-password"))
@@ -16,11 +16,11 @@ fn log_in() -> String {
 #[test]
 fn check_says_what_is_asked_for_and_prints_no_secret() {
     let web = [MUTUAL, &log_in()].concat();
-    let scene = Scene::new(&web);
-    let said = scene.site.command(&["check"]).succeeded();
+    let fixture = Fixture::new(&web);
+    let said = fixture.site.command(&["check"]).succeeded();
     assert!(said.contains("# web: TLS, client certificates required, log-ins: 1\n"), "{said}");
-    assert!(said.contains(&format!("config_file = \"{}\"\n", scene.path("web.yml").display())), "{said}");
-    let report = scene.site.command(&["check", "--json"]).succeeded();
+    assert!(said.contains(&format!("config_file = \"{}\"\n", fixture.path("web.yml").display())), "{said}");
+    let report = fixture.site.command(&["check", "--json"]).succeeded();
     assert!(report.contains("\"web\":\"TLS, client certificates required, log-ins: 1\""), "{report}");
     for text in [said, report] {
         assert!(!text.contains("canary") && !text.contains("$2y$") && !text.contains("BEGIN"), "{text}");
@@ -31,18 +31,18 @@ fn check_says_what_is_asked_for_and_prints_no_secret() {
 
 #[test]
 fn check_and_a_start_refuse_a_bad_file_by_its_line() {
-    let scene = Scene::new(MUTUAL);
-    let other = scene.authority.issue(Purpose::Server);
-    let web = scene.path("web.yml");
+    let fixture = Fixture::new(MUTUAL);
+    let other = fixture.authority.issue(Purpose::Server);
+    let web = fixture.path("web.yml");
     let refused = |what: &str, texts: &[&str]| {
         let line = format!("{} line", web.display());
         let texts = [&[line.as_str()], texts].concat();
         for command in [&["check"][..], &["check", "--json"], &["run", "--dry-run"], &["run"]] {
             println!("{what}: {command:?}");
-            scene.site.command(command).failed(78, &texts);
+            fixture.site.command(command).failed(78, &texts);
         }
     };
-    let (certificate, key) = (&scene.pair.certificate, &scene.pair.key);
+    let (certificate, key) = (&fixture.pair.certificate, &fixture.pair.key);
     let half = &certificate[..certificate.len() / 2];
     let body: String = certificate.replace("MII", "AAA");
     for (file, text, expected) in [
@@ -67,9 +67,9 @@ fn check_and_a_start_refuse_a_bad_file_by_its_line() {
         ("clients.crt", half, "not valid PEM; the file may be incomplete"),
         ("clients.crt", "nothing", "contains no PEM certificate"),
     ] {
-        scene.replace_pair(&scene.pair);
-        scene.replace("clients.crt", &scene.clients.pem());
-        scene.replace(file, text);
+        fixture.replace_pair(&fixture.pair);
+        fixture.replace("clients.crt", &fixture.clients.pem());
+        fixture.replace(file, text);
         let key = match file {
             _ if expected.contains("does not match") => ("3:", "key_file"),
             "server.crt" => ("2:", "cert_file"),
@@ -77,30 +77,30 @@ fn check_and_a_start_refuse_a_bad_file_by_its_line() {
             _ => ("5:", "client_ca_file"),
         };
         let path = if key.1 == "key_file" { "server.key" } else { file };
-        let path = scene.path(path).display().to_string();
+        let path = fixture.path(path).display().to_string();
         refused(file, &[key.0, &format!("tls_server_config.{} {path}: ", key.1), expected]);
     }
-    scene.replace_pair(&scene.pair);
-    scene.replace("clients.crt", &scene.clients.pem());
+    fixture.replace_pair(&fixture.pair);
+    fixture.replace("clients.crt", &fixture.clients.pem());
     for (mode, good) in
         [(0o640, false), (0o604, false), (0o620, false), (0o602, false), (0o400, true), (0o600, true)]
     {
-        fs::set_permissions(scene.path("server.key"), Permissions::from_mode(mode)).expect("ours");
+        fs::set_permissions(fixture.path("server.key"), Permissions::from_mode(mode)).expect("ours");
         if good {
-            scene.site.command(&["check"]).succeeded();
+            fixture.site.command(&["check"]).succeeded();
         } else {
             refused("mode", &["3:", "its group or others can read or write it; chmod 600 it"]);
         }
     }
     for (at, file) in ["server.crt", "server.key", "clients.crt"].into_iter().enumerate() {
-        fs::rename(scene.path(file), scene.path(file).with_extension("away")).expect("ours");
+        fs::rename(fixture.path(file), fixture.path(file).with_extension("away")).expect("ours");
         refused(file, &[["2:", "3:", "5:"][at], "No such file"]);
-        fs::rename(scene.path(file).with_extension("away"), scene.path(file)).expect("ours");
+        fs::rename(fixture.path(file).with_extension("away"), fixture.path(file)).expect("ours");
     }
-    scene.replace("web.yml", &[MUTUAL, "basic_auth_users:\n  canary: canary-password\n"].concat());
+    fixture.replace("web.yml", &[MUTUAL, "basic_auth_users:\n  canary: canary-password\n"].concat());
     refused("no hash", &["line 7: basic_auth_users: expected a bcrypt hash"]);
     fs::remove_file(&web).expect("ours");
-    scene
+    fixture
         .site
         .command(&["check"])
         .failed(78, &["web.config_file", &web.display().to_string(), "No such file"]);
@@ -110,13 +110,13 @@ fn check_and_a_start_refuse_a_bad_file_by_its_line() {
 fn a_certificate_whose_time_is_over_or_has_not_come_is_a_warning() {
     for (years, said) in [((2000, 2001), "expired certificate; renew it"), ((2099, 2100), "is not valid yet")]
     {
-        let scene = Scene::new(TLS);
-        scene.replace_pair(&scene.authority.issue_for(Purpose::Server, years));
-        let outcome = scene.site.command(&["check"]);
+        let fixture = Fixture::new(TLS);
+        fixture.replace_pair(&fixture.authority.issue_for(Purpose::Server, years));
+        let outcome = fixture.site.command(&["check"]);
         assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
-        let path = scene.path("server.crt");
+        let path = fixture.path("server.crt");
         assert!(outcome.stderr.contains(said) && names(&outcome.stderr, &path), "{}", outcome.stderr);
-        let daemon = scene.start();
+        let daemon = fixture.start();
         let warns = |times: usize| {
             let line = daemon.await_said(said, times);
             assert!(names(&line, &path), "{line}");
@@ -125,19 +125,20 @@ fn a_certificate_whose_time_is_over_or_has_not_come_is_a_warning() {
         assert_eq!(daemon.reload(), "blindmeter: reloaded");
         warns(2);
     }
-    let good = Scene::new(MUTUAL);
+    let good = Fixture::new(MUTUAL);
     assert_eq!(good.site.command(&["check"]).stderr, "");
 }
 
 /// rustls does not look at it; other programs that read the same file do.
 #[test]
 fn an_old_authority_of_clients_is_a_warning_too() {
-    let scene = Scene::new(MUTUAL);
-    scene.replace("clients.crt", &scene.authority.issue_for(Purpose::Client, (2000, 2001)).certificate);
-    let outcome = scene.site.command(&["check"]);
+    let fixture = Fixture::new(MUTUAL);
+    fixture.replace("clients.crt", &fixture.authority.issue_for(Purpose::Client, (2000, 2001)).certificate);
+    let outcome = fixture.site.command(&["check"]);
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
     assert!(
-        outcome.stderr.contains("expired certificate") && names(&outcome.stderr, &scene.path("clients.crt"))
+        outcome.stderr.contains("expired certificate")
+            && names(&outcome.stderr, &fixture.path("clients.crt"))
     );
 }
 
@@ -150,11 +151,11 @@ fn a_listener_that_others_reach_is_warned_of_as_far_as_it_is_open() {
         (&*[TLS, &log_in()].concat(), None),
         (MUTUAL, None),
     ] {
-        let scene = Scene::new(web);
-        let loopback = format!("127.0.0.1:{}", scene.port());
-        scene.site.configure(&loopback, format!("0.0.0.0:{}", scene.port()));
+        let fixture = Fixture::new(web);
+        let loopback = format!("127.0.0.1:{}", fixture.port());
+        fixture.site.configure(&loopback, format!("0.0.0.0:{}", fixture.port()));
         // In a namespace that nobody else is in.
-        let daemon = scene.site.start_under(&["unshare", "--net"]);
+        let daemon = fixture.site.start_under(&["unshare", "--net"]);
         let said = daemon.said();
         let lines: Vec<&str> = said.lines().filter(|line| line.contains("other hosts can reach")).collect();
         match warning {
@@ -167,9 +168,9 @@ fn a_listener_that_others_reach_is_warned_of_as_far_as_it_is_open() {
 /// As a renewal by an ACME client leaves them: a link to the newest of several.
 #[test]
 fn links_are_followed_inside_the_sandbox_and_keys_of_other_kinds_are_served() {
-    let scene = Scene::new(TLS);
+    let fixture = Fixture::new(TLS);
     let make = |kind: &[&str], name: &str| {
-        let folder = scene.path("server.crt").parent().expect("a folder").to_owned();
+        let folder = fixture.path("server.crt").parent().expect("a folder").to_owned();
         let (certificate, key) = (folder.join(format!("{name}.crt")), folder.join(format!("{name}.key")));
         let mut openssl = Command::new("openssl");
         openssl.args(["req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=any"]).args(kind);
@@ -178,9 +179,9 @@ fn links_are_followed_inside_the_sandbox_and_keys_of_other_kinds_are_served() {
         let made = openssl.output().expect("these tests need openssl: apt-get install openssl");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         for (file, target) in [("server.crt", &certificate), ("server.key", &key)] {
-            let link = scene.path(file).with_extension("link");
+            let link = fixture.path(file).with_extension("link");
             symlink(target, &link).expect("ours");
-            fs::rename(&link, scene.path(file)).expect("ours");
+            fs::rename(&link, fixture.path(file)).expect("ours");
         }
         certificate.display().to_string()
     };
@@ -191,8 +192,8 @@ fn links_are_followed_inside_the_sandbox_and_keys_of_other_kinds_are_served() {
         &["-newkey", "ed25519"],
     ];
     let trusted = make(kinds[0], "first");
-    let daemon = scene.start();
-    let curled = |trusted: &str| crate::client::curl(scene.port(), "/-/ready", &["--cacert", trusted]);
+    let daemon = fixture.start();
+    let curled = |trusted: &str| crate::client::curl(fixture.port(), "/-/ready", &["--cacert", trusted]);
     assert_eq!(curled(&trusted).body, "ready\n");
     for (at, kind) in kinds.iter().enumerate() {
         let trusted = make(kind, &format!("kind{at}"));

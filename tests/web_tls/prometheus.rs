@@ -4,9 +4,11 @@
 use serde_json::Value;
 
 use crate::authority::Purpose;
+use crate::daemon::http;
 use crate::daemon::prometheus::{self, get};
-use crate::daemon::{free_port, http, wait_for};
-use crate::scene::{MUTUAL, Scene, hash};
+use crate::fixture::{Fixture, MUTUAL, hash};
+use crate::support::ports::free_port;
+use crate::support::wait::wait_for;
 
 /// A running Prometheus, and where it answers.
 struct Prometheus {
@@ -15,11 +17,11 @@ struct Prometheus {
 }
 
 impl Prometheus {
-    fn start(scene: &Scene) -> Self {
+    fn start(fixture: &Fixture) -> Self {
         let port = free_port();
         let spawn = |mut command: std::process::Command| command.spawn();
         Self {
-            _process: prometheus::Prometheus::start(&scene.site, port, spawn, |path| get(port, path)),
+            _process: prometheus::Prometheus::start(&fixture.site, port, spawn, |path| get(port, path)),
             port,
         }
     }
@@ -41,15 +43,15 @@ impl Prometheus {
 #[test]
 fn prometheus_scrapes_over_tls_with_a_certificate_and_a_log_in() {
     let users = format!("basic_auth_users:\n  scraper: {}\n", hash("2y", 10, "canary-password"));
-    let scene = Scene::new(&[MUTUAL, &users].concat());
-    let daemon = scene.start();
-    let (certificate, key) = scene.files_of(&scene.clients.issue(Purpose::Client));
+    let fixture = Fixture::new(&[MUTUAL, &users].concat());
+    let daemon = fixture.start();
+    let (certificate, key) = fixture.files_of(&fixture.clients.issue(Purpose::Client));
     let job = |name: &str, password: &str, more: &str| {
         format!(
             "- job_name: {name}\n  scheme: https\n  basic_auth: {{username: scraper, password: {password}}}\n  \
              tls_config: {{ca_file: {}{more}}}\n  static_configs: [{{targets: ['127.0.0.1:{}']}}]\n",
-            scene.trusted(),
-            scene.port()
+            fixture.trusted(),
+            fixture.port()
         )
     };
     let own = format!(", cert_file: {certificate}, key_file: {key}");
@@ -59,8 +61,8 @@ fn prometheus_scrapes_over_tls_with_a_certificate_and_a_log_in() {
         job("bare", "canary-password", ""),
     ];
     let global = "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n";
-    scene.site.write("prometheus.yml", format!("{global}{}", jobs.concat()));
-    let prometheus = Prometheus::start(&scene);
+    fixture.site.write("prometheus.yml", format!("{global}{}", jobs.concat()));
+    let prometheus = Prometheus::start(&fixture);
     let health = |job: &str| wait_for(&format!("{job} is scraped"), || prometheus.target(job));
     wait_for("the good one is scraped", || (health("good").0 == "up").then_some(()));
     let (wrong, why) = health("wrong");

@@ -4,7 +4,7 @@ use super::namespace::{Device, PrivateNamespace};
 use crate::engine::Engine;
 use crate::environment::System;
 use crate::meter::slot::Direction;
-use crate::tap::frame::Link;
+use crate::tap::frame::LinkType;
 use crate::tap::{self, Attribution};
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -82,7 +82,7 @@ impl Injector {
             }
             Self::InProcess(attribution) => {
                 let length = packet.len() as u64;
-                attribution.count(Link::RawIp, packet, length, direction, None);
+                attribution.count(LinkType::RawIp, packet, length, direction, None);
                 Ok(())
             }
         }

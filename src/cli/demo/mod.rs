@@ -11,7 +11,7 @@ mod traffic;
 
 use super::output::{self, VolumeReport};
 use crate::clock::{Stopwatch, sleep};
-use crate::config::{Backend, ComparablePolicy, Config, Pattern, Roles};
+use crate::config::{ComparablePolicy, Config, Pattern, Roles};
 use crate::engine::persistence::choose;
 use crate::engine::roster_writer::Change;
 use crate::engine::{End, Engine, start};
@@ -246,7 +246,7 @@ fn config(accounts: u32) -> Config {
     };
     Config {
         interfaces: vec![Pattern::of_name(DEVICE)],
-        backend: Backend::Auto,
+        backend: None,
         hook: None,
         node_name: "demo".to_owned(),
         probe_account: None,

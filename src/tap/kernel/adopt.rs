@@ -1,25 +1,26 @@
-//! Going on from what an earlier process left: its maps where they have the shape that is wanted,
+//! Going on from what an earlier process left: its maps where they have the layout that is asked for,
 //! else new ones to which the attached program is moved without missing a packet.
 //!
 //! Holds no account. Needs CAP_NET_ADMIN for filters, and what loading needs for new maps.
 //!
-//! A new set that follows another is kept under its names before any interface has its program, and
-//! names the set that it follows: wherever a process ends, the next one finds the whole chain and
-//! every counter in it. The first set is kept once the store is open, so that counters are never
+//! A new set that follows another is pinned before any interface has its program, and names the set
+//! that it follows: wherever a process ends, the next one finds the whole chain and every counter in
+//! it. The first set is pinned once the store is open, so that counters are never
 //! found alone.
 
-use super::KernelError;
-use super::attach::Link;
+use super::error::KernelError;
 use super::hooks;
+use super::layout::SetLayout;
+use super::link::BpfLink;
 use super::owners::Pools;
 use super::pins::{Found, PinStore};
 use super::set::{self, Set};
-use super::{SetLayout, sys};
+use super::sys;
 use crate::config::Hook;
 use crate::meter::slot::Slot;
 use crate::meter::tags::Tag;
 use crate::roster::owners::Owners;
-use crate::tap::{Hardware, interfaces};
+use crate::tap::interfaces::{self, Hardware};
 use std::io;
 
 /// What the kernel tap goes on with.
@@ -29,31 +30,31 @@ pub(super) struct Opened {
     /// The sets before it, the oldest first: nothing is added to them any more.
     pub(super) older: Vec<Set>,
     /// Links that are attached already.
-    pub(super) links: Vec<Link>,
+    pub(super) links: Vec<BpfLink>,
     /// An earlier process made the set.
     pub(super) adopted: bool,
-    /// The set has its names.
-    pub(super) is_kept: bool,
+    /// The set is pinned.
+    pub(super) is_pinned: bool,
 }
 
 /// Finds or makes the set to count with.
-pub(super) fn open(wanted: &SetLayout<'_>, hook: Hook, pins: &PinStore) -> Result<Opened, KernelError> {
+pub(super) fn open(layout: &SetLayout<'_>, hook: Hook, pins: &PinStore) -> Result<Opened, KernelError> {
     let (mut chain, mut links) = found(pins)?;
-    if chain.iter().any(|set| set.header.node != wanted.node) {
+    if chain.iter().any(|set| set.header.node != layout.node) {
         return Err(KernelError::Foreign);
     }
-    let pools = Pools::lay_out(wanted.pools);
-    let layout = wanted.layout(&pools);
-    let newest = chain.pop_if(|newest| newest.header.layout == layout);
+    let pools = Pools::lay_out(layout.pools);
+    let digest = layout.digest(&pools);
+    let newest = chain.pop_if(|newest| newest.header.layout_digest == digest);
     let adopted = newest.is_some();
     let set = match newest {
         Some(newest) => newest,
         None => {
             let predecessor = chain.last().map_or([0; 16], |before| before.header.generation);
-            let set = Set::load(wanted.header(&pools, predecessor)?, &pools)?;
+            let set = Set::load(layout.header(&pools, predecessor)?, &pools)?;
             if let Some(before) = chain.last() {
                 copy(before, &set)?;
-                set.keep(pins)?;
+                set.pin(pins)?;
             }
             set
         }
@@ -61,7 +62,7 @@ pub(super) fn open(wanted: &SetLayout<'_>, hook: Hook, pins: &PinStore) -> Resul
     if hook == Hook::Tcx {
         turn_links(&set, &mut links, pins)?;
     } else {
-        links.drain(..).for_each(|link| end(&link, pins));
+        links.drain(..).for_each(|link| link.remove(pins));
     }
     if !pins.is_nowhere() {
         turn_filters(&set, hook)?;
@@ -69,14 +70,14 @@ pub(super) fn open(wanted: &SetLayout<'_>, hook: Hook, pins: &PinStore) -> Resul
     if !chain.is_empty() {
         sys::wait_for_running_programs()?;
     }
-    let is_kept = adopted || !chain.is_empty();
-    Ok(Opened { set, older: chain, links, adopted, is_kept })
+    let is_pinned = adopted || !chain.is_empty();
+    Ok(Opened { set, older: chain, links, adopted, is_pinned })
 }
 
 /// What was left, for a tap that counts elsewhere: the sets, with nothing attached any more.
 pub(super) fn take_down(pins: &PinStore) -> Result<Vec<Set>, KernelError> {
     let (chain, links) = found(pins)?;
-    links.iter().for_each(|link| end(link, pins));
+    links.iter().for_each(|link| link.remove(pins));
     take_filters_off()?;
     if !chain.is_empty() {
         sys::wait_for_running_programs()?;
@@ -93,7 +94,7 @@ pub(super) fn clear(pins: &PinStore) -> Result<(usize, usize), KernelError> {
             // An error says that the interface is gone, and the link with it.
             let _ = sys::detach(descriptor);
         }
-        pins.forget(name);
+        pins.unpin(name);
     }
     let filtered = take_filters_off()?;
     pins.close();
@@ -102,8 +103,11 @@ pub(super) fn clear(pins: &PinStore) -> Result<(usize, usize), KernelError> {
 
 /// Takes every filter of ours off; how many interfaces had one.
 fn take_filters_off() -> Result<usize, KernelError> {
-    let filtered: Vec<u32> =
-        interfaces::list()?.iter().map(|link| link.index).filter(|index| hooks::has_filter(*index)).collect();
+    let filtered: Vec<u32> = interfaces::list()?
+        .iter()
+        .map(|entry| entry.index)
+        .filter(|index| hooks::has_filter(*index))
+        .collect();
     for index in &filtered {
         hooks::detach_filters(*index);
         if hooks::has_filter(*index) {
@@ -113,15 +117,8 @@ fn take_filters_off() -> Result<usize, KernelError> {
     Ok(filtered.len())
 }
 
-/// Takes a link off its interface for good.
-pub(super) fn end(link: &Link, pins: &PinStore) {
-    // An error says that the interface is gone, and the link with it.
-    let _ = sys::detach(&link.descriptor);
-    pins.forget(&link.name());
-}
-
 /// The sets in their order, the oldest first, and the links of this network namespace.
-fn found(pins: &PinStore) -> Result<(Vec<Set>, Vec<Link>), KernelError> {
+fn found(pins: &PinStore) -> Result<(Vec<Set>, Vec<BpfLink>), KernelError> {
     let (mut sets, rest) = set::assemble(pins.found()?, pins)?;
     let mut chain: Vec<Set> = Vec::new();
     while !sets.is_empty() {
@@ -138,13 +135,13 @@ fn found(pins: &PinStore) -> Result<(Vec<Set>, Vec<Link>), KernelError> {
     Ok((chain, links_of(rest, pins)?))
 }
 
-fn links_of(found: Found, pins: &PinStore) -> io::Result<Vec<Link>> {
+fn links_of(found: Found, pins: &PinStore) -> io::Result<Vec<BpfLink>> {
     let namespace = interfaces::namespace()?;
     let mut links = Vec::new();
     for (name, descriptor) in found {
-        match Link::of_name(&name, descriptor) {
+        match BpfLink::of_name(&name, descriptor) {
             Some(link) if link.namespace == namespace => links.push(link),
-            _ => pins.forget(&name),
+            _ => pins.unpin(&name),
         }
     }
     Ok(links)
@@ -153,7 +150,7 @@ fn links_of(found: Found, pins: &PinStore) -> io::Result<Vec<Link>> {
 /// Tags and owners go over, before a packet meets the new set.
 fn copy(from: &Set, to: &Set) -> Result<(), KernelError> {
     let (from_memory, to_memory) = (from.memory(true)?, to.memory(false)?);
-    to_memory.links.note_highest(from_memory.links.highest());
+    to_memory.interfaces.raise_highest(from_memory.interfaces.highest());
     let (before, after) = (from_memory.tags, to_memory.tags);
     for at in Slot::FIRST_ACCOUNT.index()..before.slots() {
         let slot = Slot::new(u32::try_from(at).unwrap_or(u32::MAX));
@@ -171,8 +168,8 @@ fn copy(from: &Set, to: &Set) -> Result<(), KernelError> {
     Ok(())
 }
 
-/// Makes every link run the set's program; those of interfaces that are gone are let go of.
-fn turn_links(set: &Set, links: &mut Vec<Link>, pins: &PinStore) -> io::Result<()> {
+/// Makes every link run the set's program; those of interfaces that are gone are unpinned.
+fn turn_links(set: &Set, links: &mut Vec<BpfLink>, pins: &PinStore) -> io::Result<()> {
     let mut failed = None;
     links.retain(|link| {
         let program = set.programs.of(link.ethernet, link.up);
@@ -185,7 +182,7 @@ fn turn_links(set: &Set, links: &mut Vec<Link>, pins: &PinStore) -> io::Result<(
         match turned {
             Ok(there) => {
                 if !there {
-                    pins.forget(&link.name());
+                    pins.unpin(&link.name());
                 }
                 there
             }
@@ -198,21 +195,21 @@ fn turn_links(set: &Set, links: &mut Vec<Link>, pins: &PinStore) -> io::Result<(
     failed.map_or(Ok(()), Err)
 }
 
-/// Makes every filter that an earlier process left run the set's program, or takes it off where links are wanted.
+/// Makes every filter that an earlier process left run the set's program, or takes it off where links are used.
 fn turn_filters(set: &Set, hook: Hook) -> io::Result<()> {
-    for link in interfaces::list()? {
-        if !hooks::has_filter(link.index) {
+    for interface in interfaces::list()? {
+        if !hooks::has_filter(interface.index) {
             continue;
         }
-        let hardware = Hardware::of_number(link.hardware);
+        let hardware = Hardware::of_number(interface.hardware);
         match (hook, hardware) {
             (Hook::Clsact, Some(hardware)) => {
                 for up in [true, false] {
                     let program = set.programs.of(hardware == Hardware::Ethernet, up);
-                    hooks::attach(hook, program, link.index, up)?;
+                    hooks::attach(hook, program, interface.index, up)?;
                 }
             }
-            _ => hooks::detach_filters(link.index),
+            _ => hooks::detach_filters(interface.index),
         }
     }
     Ok(())

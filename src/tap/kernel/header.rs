@@ -24,8 +24,8 @@ const LAYOUT: usize = 16;
 const POOL_COUNTS: usize = 20;
 const POOL_LIST: usize = 22;
 
-/// The double word that remembers interfaces ([`crate::tap::Links`]), behind the header.
-pub(super) const LINKS: usize = 62;
+/// The double word of [`crate::tap::InterfaceRecords`], behind the header.
+pub(super) const INTERFACES: usize = 62;
 
 /// What a set of maps says of itself.
 #[derive(Clone)]
@@ -39,7 +39,7 @@ pub(super) struct Header {
     /// Whose it is.
     pub(super) node: [u8; 16],
     /// What must be the same for these maps to be used on.
-    pub(super) layout: [u8; 16],
+    pub(super) layout_digest: [u8; 16],
     /// Number of pools of each family, and the pools as the program has them.
     pub(super) pools: [(u32, [u8; POOLS * POOL_BYTES]); 2],
 }
@@ -50,7 +50,7 @@ impl Header {
         let put = |at: usize, bytes: &[u8]| {
             for (word, bytes) in info[HEADER + at..].iter().zip(bytes.chunks_exact(4)) {
                 let bytes = bytes.first_chunk().copied().unwrap_or_default();
-                // Relaxed, here and below: nobody else looks before the set is kept.
+                // Relaxed, here and below: nobody else looks before the set is pinned.
                 word.store(u32::from_ne_bytes(bytes), Ordering::Relaxed);
             }
         };
@@ -58,7 +58,7 @@ impl Header {
         put(GENERATION, &self.generation);
         put(PREDECESSOR, &self.predecessor);
         put(NODE, &self.node);
-        put(LAYOUT, &self.layout);
+        put(LAYOUT, &self.layout_digest);
         for (family, (count, list)) in self.pools.iter().enumerate() {
             put(POOL_COUNTS + family, &count.to_ne_bytes());
             put(POOL_LIST + family * POOLS * POOL_BYTES / 4, list);
@@ -95,7 +95,7 @@ impl Header {
             generation: name(GENERATION),
             predecessor: name(PREDECESSOR),
             node: name(NODE),
-            layout: name(LAYOUT),
+            layout_digest: name(LAYOUT),
             pools,
         })
     }
@@ -106,7 +106,8 @@ impl Header {
     }
 }
 
-const _: () = assert!(HEADER + POOL_LIST + 2 * POOLS * POOL_BYTES / 4 <= 2 * LINKS && 2 * LINKS < INFO_WORDS);
+const _: () =
+    assert!(HEADER + POOL_LIST + 2 * POOLS * POOL_BYTES / 4 <= 2 * INTERFACES && 2 * INTERFACES < INFO_WORDS);
 
 #[cfg(test)]
 mod tests {
@@ -123,13 +124,16 @@ mod tests {
             generation: [1; 16],
             predecessor: [2; 16],
             node: [3; 16],
-            layout: [4; 16],
+            layout_digest: [4; 16],
             pools,
         };
         header.write(&info);
         let read = Header::read(&info).expect("it was written");
         assert!(read.slots == 4100 && read.pools == pools);
-        assert!([read.generation, read.predecessor, read.node, read.layout] == [1, 2, 3, 4].map(|n| [n; 16]));
+        assert!(
+            [read.generation, read.predecessor, read.node, read.layout_digest]
+                == [1, 2, 3, 4].map(|n| [n; 16])
+        );
         assert!(info[..HEADER].iter().all(|word| word.load(Ordering::Relaxed) == 0));
     }
 }

@@ -38,16 +38,16 @@ pub(super) struct Helper {
 }
 
 impl Helper {
-    /// Starts the helper, which takes its filters off at its end if they are not to be `kept`. Must
-    /// be called while the process has one thread.
-    pub(super) fn start(programs: &Programs, hook: Hook, kept: bool) -> io::Result<Self> {
+    /// Starts the helper, which takes its filters off at its end unless they `outlive` it. Must be
+    /// called while the process has one thread.
+    pub(super) fn start(programs: &Programs, hook: Hook, outlive: bool) -> io::Result<Self> {
         let (ours, its) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
         // SAFETY: the process has one thread, so the child may do whatever its parent could.
         match unsafe { fork() }? {
             ForkResult::Parent { child } => Ok(Self { socket: Mutex::new(Some(ours)), process: child }),
             ForkResult::Child => {
                 drop(ours);
-                serve(&its, programs, hook, kept);
+                serve(&its, programs, hook, outlive);
                 // SAFETY: ends the process without running what the parent registered for its end.
                 unsafe { libc::_exit(0) }
             }
@@ -116,7 +116,7 @@ fn receive(socket: &OwnedFd, flags: MsgFlags) -> io::Result<Option<Message>> {
 }
 
 /// The helper's life: one request, one answer, until the socket closes.
-fn serve(socket: &OwnedFd, programs: &Programs, hook: Hook, kept: bool) {
+fn serve(socket: &OwnedFd, programs: &Programs, hook: Hook, outlive: bool) {
     for ending in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1] {
         // SAFETY: ignoring a signal runs no code.
         let _ = unsafe { signal(ending, SigHandler::SigIgn) };
@@ -142,7 +142,7 @@ fn serve(socket: &OwnedFd, programs: &Programs, hook: Hook, kept: bool) {
             break;
         }
     }
-    if hook == Hook::Clsact && !kept {
+    if hook == Hook::Clsact && !outlive {
         filtered.into_iter().for_each(hooks::detach_filters);
     }
 }
@@ -162,13 +162,13 @@ fn answer(socket: &OwnedFd, result: io::Result<Option<OwnedFd>>) -> io::Result<(
 
 /// Closes every descriptor that the helper has no use for.
 fn close_all_but(socket: &OwnedFd, programs: &Programs) {
-    let mut kept: Vec<u32> = programs.0.iter().map(|program| program.as_raw_fd().cast_unsigned()).collect();
-    kept.push(socket.as_raw_fd().cast_unsigned());
+    let mut open: Vec<u32> = programs.0.iter().map(|program| program.as_raw_fd().cast_unsigned()).collect();
+    open.push(socket.as_raw_fd().cast_unsigned());
     // Standard error stays: a panic must be seen.
-    kept.push(2);
-    kept.sort_unstable();
+    open.push(2);
+    open.sort_unstable();
     let mut from = 0;
-    for fd in kept.into_iter().chain([u32::MAX]) {
+    for fd in open.into_iter().chain([u32::MAX]) {
         if fd > from {
             // SAFETY: whatever owned these descriptors is the parent's, and never runs here.
             unsafe { libc::syscall(libc::SYS_close_range, from, fd - u32::from(fd != u32::MAX), 0) };

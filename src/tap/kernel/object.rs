@@ -3,9 +3,8 @@
 //! Needs CAP_BPF and CAP_NET_ADMIN; with CAP_PERFMON as well the program is compiled without
 //! barriers to speculation, which cost up to two fifths.
 
-use super::KernelError;
+use super::error::KernelError;
 use super::owners::Pools;
-use super::set::{MAPS, PROGRAMS};
 use aya::EbpfLoader;
 use aya::maps::Map;
 use aya::programs::SchedClassifier;
@@ -14,6 +13,13 @@ use std::os::fd::{AsFd, OwnedFd};
 
 /// The program, made of meter.bpf.c by `src/tap/bpf/build`.
 pub(super) const OBJECT: &[u8] = aya::include_bytes_aligned!("../bpf/meter.bpf.o");
+
+/// The programs: by link type and direction.
+pub(super) const PROGRAMS: [&str; 4] = ["ethernet_up", "ethernet_down", "ip_up", "ip_down"];
+
+/// The maps.
+pub(super) const MAPS: [&str; 9] =
+    ["info", "owners", "up", "down", "tags", "hosts_v4", "hosts_v6", "routes_v4", "routes_v6"];
 
 /// Owners outside the pools that there is room for, at least: the kernel takes memory for those
 /// that there are, and 16 bytes for each that there may be.

@@ -3,7 +3,7 @@
 //!
 //! Holds no address and no interface's name. While no process lives the kernel goes on counting,
 //! because the names hold the program and its maps; the next process finds them by the names.
-//! In memory mode nothing is kept.
+//! In memory mode nothing is pinned.
 //!
 //! # Source
 //! sd_notify(3) (FDSTORE, FDPOLL), sd_listen_fds(3); Documentation/bpf (pinning).
@@ -22,20 +22,20 @@ use std::path::{Path, PathBuf};
 /// What our names in the descriptor store begin with; others are left alone.
 const PREFIX: &str = "bm-";
 
-/// Where descriptors are kept.
+/// Where descriptors are pinned.
 pub enum PinStore {
     /// Pins in a folder of mode 0700, which is locked while the process lives.
     Pins(PathBuf, Flock<File>),
     /// The service manager's descriptor store.
     Manager,
-    /// Nowhere: what is counted ends with the process.
+    /// Nowhere: the program and its counters end with the process.
     Nowhere,
 }
 
 /// Descriptors by name, as an earlier process left them.
 pub(super) type Found = Vec<(String, OwnedFd)>;
 
-/// Why nothing can be kept at this place.
+/// Why nothing can be pinned at this place.
 #[derive(Debug, thiserror::Error)]
 pub enum PinError {
     /// The path does not lie on a bpffs.
@@ -75,13 +75,13 @@ impl PinError {
 }
 
 impl PinStore {
-    /// Whether an earlier process may have kept something here.
+    /// Whether an earlier process may have pinned something here.
     #[must_use]
     pub fn may_hold_something(pin: &Path) -> bool {
         pin.exists() || offered_room() > 0
     }
 
-    /// What a dead process kept in a folder, whoever it belonged to, to be removed.
+    /// What a dead process pinned in a folder, whoever it belonged to, to be removed.
     ///
     /// # Errors
     /// When a daemon still holds it.
@@ -94,7 +94,7 @@ impl PinStore {
         lock.map(|lock| Self::Pins(pin.to_owned(), lock)).map_err(|_| PinError::InUse(pin.to_owned()))
     }
 
-    /// The place to keep descriptors in: the service manager's store where it offers one, else pins.
+    /// The place for descriptors: the service manager's store where it offers one, else a bpffs.
     ///
     /// # Errors
     /// When this system allows neither.
@@ -150,8 +150,8 @@ impl PinStore {
         }
     }
 
-    /// Keeps a descriptor under a name.
-    pub(super) fn keep(&self, name: &str, descriptor: &OwnedFd) -> io::Result<()> {
+    /// Pins a descriptor under a name.
+    pub(super) fn pin(&self, name: &str, descriptor: &OwnedFd) -> io::Result<()> {
         match self {
             Self::Nowhere => Ok(()),
             Self::Pins(folder, _) => sys::pin(descriptor, &folder.join(name)),
@@ -165,8 +165,8 @@ impl PinStore {
         }
     }
 
-    /// Keeps nothing under this name any more.
-    pub(super) fn forget(&self, name: &str) {
+    /// Removes what has this name.
+    pub(super) fn unpin(&self, name: &str) {
         // An error says that it is not there.
         let _ = match self {
             Self::Nowhere => Ok(()),

@@ -2,26 +2,21 @@
 //!
 //! Holds descriptors only. A set's maps are the memory of its counters, named by their generation.
 
-use super::KernelError;
+use super::error::KernelError;
 use super::header::{self, Header, INFO_WORDS};
-use super::object;
+use super::object::{self, MAPS, PROGRAMS};
 use super::owners::{KernelOwners, Pools, SLOTS_PER_LINE};
 use super::pins::{Found, PinStore};
 use crate::meter::counters::{Cell, Counters};
 use crate::meter::tags::{TagCell, Tags};
+use crate::tap::counter_memory::CounterMemory;
+use crate::tap::interface_records::InterfaceRecords;
 use crate::tap::shared::mapped;
-use crate::tap::{CounterMemory, Links};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Mutex;
 
-/// The programs: by link type and direction.
-pub(super) const PROGRAMS: [&str; 4] = ["ethernet_up", "ethernet_down", "ip_up", "ip_down"];
-
-/// The maps. Those of `TABLES` are the owners that are not in an array.
-pub(super) const MAPS: [&str; 9] =
-    ["info", "owners", "up", "down", "tags", "hosts_v4", "hosts_v6", "routes_v4", "routes_v6"];
-
+/// Places in [`MAPS`]; from `TABLES` on stand the owners that are not in an array.
 const INFO: usize = 0;
 const OWNERS: usize = 1;
 const UP: usize = 2;
@@ -62,7 +57,9 @@ impl Set {
         Ok(CounterMemory {
             counters: Counters::over(cells(UP)?, cells(DOWN)?),
             tags: Tags::over(mapped::<TagCell>(&self.maps[TAGS], 0, slots)?),
-            links: Links::over(&mapped(&self.maps[INFO], 0, INFO_WORDS / 2)?[header::LINKS..=header::LINKS]),
+            interfaces: InterfaceRecords::over(
+                &mapped(&self.maps[INFO], 0, INFO_WORDS / 2)?[header::INTERFACES..=header::INTERFACES],
+            ),
             generation: self.header.generation,
             adopted,
         })
@@ -83,21 +80,21 @@ impl Set {
         Ok(owners)
     }
 
-    /// Keeps everything of the set under its names.
-    pub(super) fn keep(&self, pins: &PinStore) -> io::Result<()> {
+    /// Pins everything of the set.
+    pub(super) fn pin(&self, pins: &PinStore) -> io::Result<()> {
         let prefix = prefix(self.header.generation);
         for (name, descriptor) in PROGRAMS.iter().zip(&self.programs.0).chain(MAPS.iter().zip(&self.maps)) {
-            pins.keep(&format!("{prefix}{name}"), descriptor)?;
+            pins.pin(&format!("{prefix}{name}"), descriptor)?;
         }
         Ok(())
     }
 }
 
-/// Lets go of the names of a set.
-pub(super) fn forget(pins: &PinStore, generation: [u8; 16]) {
+/// Unpins a set.
+pub(super) fn unpin(pins: &PinStore, generation: [u8; 16]) {
     let prefix = prefix(generation);
     for name in PROGRAMS.iter().chain(&MAPS) {
-        pins.forget(&format!("{prefix}{name}"));
+        pins.unpin(&format!("{prefix}{name}"));
     }
 }
 
@@ -107,8 +104,8 @@ fn prefix(generation: [u8; 16]) -> String {
     format!("set-{half:016x}-")
 }
 
-/// The sets among what was found, in no order, and the rest. Names of a set that is not whole are
-/// let go of: it was being kept when its process ended, and no link had its programs yet.
+/// The sets among what was found, in no order, and the rest. What is not whole is unpinned: it
+/// was being pinned when its process ended, and no link had its programs yet.
 pub(super) fn assemble(found: Found, pins: &PinStore) -> Result<(Vec<Set>, Found), KernelError> {
     let mut parts: std::collections::BTreeMap<String, Found> = std::collections::BTreeMap::new();
     let mut rest = Vec::new();
@@ -131,7 +128,7 @@ pub(super) fn assemble(found: Found, pins: &PinStore) -> Result<(Vec<Set>, Found
         let maps = MAPS.map(&mut take);
         let whole = programs.iter().all(Option::is_some) && maps.iter().all(Option::is_some);
         if !whole {
-            names.iter().for_each(|name| pins.forget(name));
+            names.iter().for_each(|name| pins.unpin(name));
             continue;
         }
         let every = |part: Option<OwnedFd>| part.expect("the set is whole");

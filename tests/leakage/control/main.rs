@@ -11,11 +11,13 @@ mod netns;
 mod peers;
 #[path = "../report/mod.rs"]
 mod report;
+#[path = "../../support/mod.rs"]
+mod support;
 mod tunnel;
 #[path = "../wireguard/mod.rs"]
 mod wireguard;
 
-use netns::{Namespace, wait_for};
+use netns::Namespace;
 use peers::{Peer, WRAPPING};
 use report::{Figure, Report, Row};
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +26,7 @@ use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
+use support::wait::wait_for;
 use tunnel::{CLIENT_PREFIX, Tunnel};
 
 static REPORT: Report = Report::new("leakage_control");
@@ -91,7 +94,7 @@ fn scrape(namespace: &Namespace) -> String {
     let page = wait_for("a page of the exporter", || {
         namespace.run(|| {
             let mut stream = TcpStream::connect(("127.0.0.1", PORT)).ok()?;
-            stream.set_read_timeout(Some(netns::PATIENCE)).ok()?;
+            stream.set_read_timeout(Some(support::wait::TIMEOUT)).ok()?;
             stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: exporter\r\nConnection: close\r\n\r\n").ok()?;
             let mut page = String::new();
             stream.read_to_string(&mut page).ok()?;

@@ -57,7 +57,7 @@ impl Tunnel {
         let (from, to) = if up { (CLIENT, SERVER) } else { (SERVER, CLIENT) };
         let (sender, receiver) = if up { (&self.client, &self.server) } else { (&self.server, &self.client) };
         let listener = receiver.0.run(move || UdpSocket::bind((to, 0))).expect("the other end listens");
-        listener.set_read_timeout(Some(crate::netns::PATIENCE)).expect("a timeout can be set");
+        listener.set_read_timeout(Some(crate::support::wait::TIMEOUT)).expect("a timeout can be set");
         let at = listener.local_addr().expect("a listener has a port");
         let socket = sender.0.run(move || UdpSocket::bind((from, 0))).expect("an end has a socket");
         let payload = vec![0x5a; length - HEADERS];

@@ -4,13 +4,13 @@
 //! one within 60 seconds of a true boundary is found. The score is F1 over account-days. The measure
 //! for blindmeter is the same attack without any metrics, which knows the habits of each stratum.
 
-use super::dice::Dice;
+use super::history::DayHistory;
 use super::learners::{ATTACKS, Attack, Learned, Lesson};
-use super::lived::Lived;
 use super::prior::{Priors, boundaries};
 use super::statistics::{Estimate, Matched, f1, f1_gain};
 use super::views::{Looks, step_of};
 use super::worlds::{AccountDay, STEP_SECONDS, STEPS, STRATA};
+use crate::support::rng::Rng;
 
 /// How far a guess may be off.
 const WITHIN_SECONDS: u32 = 60;
@@ -29,10 +29,10 @@ pub(crate) enum Sight {
 pub(crate) const SIGHTS: [Sight; 3] = [Sight::Exporter, Sight::Blindmeter, Sight::Nothing];
 
 impl Sight {
-    pub(crate) fn looks(self, lived: &Lived, account: usize) -> Looks {
+    pub(crate) fn looks(self, history: &DayHistory, account: usize) -> Looks {
         match self {
-            Self::Exporter => Looks::of(&lived.exporter, account),
-            Self::Blindmeter => Looks::of(&lived.blindmeter, account),
+            Self::Exporter => Looks::of(&history.exporter, account),
+            Self::Blindmeter => Looks::of(&history.blindmeter, account),
             Self::Nothing => Looks::of_nothing(),
         }
     }
@@ -49,21 +49,21 @@ pub(crate) struct School {
 pub(crate) fn learn_from(
     school: &mut School,
     sight: Sight,
-    lived: &Lived,
+    history: &DayHistory,
     account: usize,
     priors: &Priors,
-    dice: &mut Dice,
+    rng: &mut Rng,
 ) {
-    let truth = &lived.truths[account];
+    let truth = &history.truths[account];
     let stratum = account % STRATA.len();
-    let looks = sight.looks(lived, account);
+    let looks = sight.looks(history, account);
     let steps: Vec<usize> = boundaries(truth).into_iter().map(step_of).collect();
     let lesson = &mut school.lessons[stratum];
     steps.iter().for_each(|step| lesson.add(looks.row(*step, &priors[stratum]), true));
     for at in 0..24 {
         // Every second one near a boundary, where it is hard.
-        let (anywhere, by) = (dice.below(STEPS), dice.below(33));
-        let near = steps.get(dice.below(steps.len().max(1))).filter(|_| at % 2 == 0);
+        let (anywhere, by) = (rng.below(STEPS), rng.below(33));
+        let near = steps.get(rng.below(steps.len().max(1))).filter(|_| at % 2 == 0);
         let step = near.map_or(anywhere, |step| (step + by).saturating_sub(16));
         if steps.iter().all(|boundary| boundary.abs_diff(step) > 1) {
             lesson.add(looks.row(step.min(STEPS - 1), &priors[stratum]), false);
@@ -72,9 +72,9 @@ pub(crate) fn learn_from(
 }
 
 /// An account's day on which thresholds are chosen.
-pub(crate) fn choose_on(school: &mut School, sight: Sight, lived: &Lived, account: usize) {
-    let looks = sight.looks(lived, account);
-    school.choosing.push((account % STRATA.len(), looks, boundaries(&lived.truths[account])));
+pub(crate) fn choose_on(school: &mut School, sight: Sight, history: &DayHistory, account: usize) {
+    let looks = sight.looks(history, account);
+    school.choosing.push((account % STRATA.len(), looks, boundaries(&history.truths[account])));
 }
 
 /// One attack of one sight on one stratum, ready.
@@ -156,14 +156,14 @@ impl Scores {
     pub(crate) fn add(
         &mut self,
         finders: &[Vec<[Finder; ATTACKS.len()]>; SIGHTS.len()],
-        lived: &Lived,
+        history: &DayHistory,
         account: usize,
         priors: &Priors,
     ) {
         let stratum = account % STRATA.len();
-        let truth = boundaries(&lived.truths[account]);
+        let truth = boundaries(&history.truths[account]);
         let found = SIGHTS.map(|sight| {
-            let looks = sight.looks(lived, account);
+            let looks = sight.looks(history, account);
             let finders = &finders[sight as usize][stratum];
             [0, 1, 2].map(|attack: usize| {
                 let peaks = peaks(&finders[attack].learned, &looks, &priors[stratum]);
@@ -174,21 +174,21 @@ impl Scores {
     }
 
     /// The F1 of the best attack of a sight on a stratum.
-    pub(crate) fn f1(&self, sight: Sight, stratum: usize, dice: &mut Dice) -> (Attack, Estimate) {
+    pub(crate) fn f1(&self, sight: Sight, stratum: usize, rng: &mut Rng) -> (Attack, Estimate) {
         let attack = self.best(sight, stratum);
         let days: Vec<Matched> = self.days[stratum].iter().map(|day| day[sight as usize][attack]).collect();
-        (ATTACKS[attack], f1(&days, dice))
+        (ATTACKS[attack], f1(&days, rng))
     }
 
     /// By how much blindmeter's metrics help on a stratum: the best attack with them, less the best
     /// without.
-    pub(crate) fn gain(&self, stratum: usize, dice: &mut Dice) -> Estimate {
+    pub(crate) fn gain(&self, stratum: usize, rng: &mut Rng) -> Estimate {
         let (with, without) = (self.best(Sight::Blindmeter, stratum), self.best(Sight::Nothing, stratum));
         let days = self.days[stratum].iter();
         let pair = |day: &[[Matched; 3]; 3]| {
             (day[Sight::Blindmeter as usize][with], day[Sight::Nothing as usize][without])
         };
-        f1_gain(&days.map(pair).collect::<Vec<_>>(), dice)
+        f1_gain(&days.map(pair).collect::<Vec<_>>(), rng)
     }
 
     fn best(&self, sight: Sight, stratum: usize) -> usize {

@@ -6,8 +6,8 @@
 
 use super::boundaries::Sight;
 use super::exporter::Change;
+use super::history::DayHistory;
 use super::learners::{Learned, Lesson};
-use super::lived::Lived;
 use super::worlds::{STRATA, World};
 
 /// Lengths of stretches that are compared with what is known, in steps.
@@ -17,8 +17,8 @@ const STRETCHES: [usize; 4] = [12, 24, 30, 48];
 type Shown = [f64; STRETCHES.len() + 2];
 
 /// What a target shows of each account; nothing where it has no series of accounts.
-fn shown(sight: Sight, lived: &Lived, accounts: usize) -> Vec<Option<Shown>> {
-    let view = if sight == Sight::Exporter { &lived.exporter } else { &lived.blindmeter };
+fn shown(sight: Sight, history: &DayHistory, accounts: usize) -> Vec<Option<Shown>> {
+    let view = if sight == Sight::Exporter { &history.exporter } else { &history.blindmeter };
     (0..accounts).map(|account| view.accounts.get(account).map(|changes| summary(changes))).collect()
 }
 
@@ -44,10 +44,10 @@ fn row(shown: Option<&Shown>, bytes: u64) -> Vec<f64> {
 }
 
 /// Adds a day's transfers to a lesson: the right account, and others of every stratum.
-pub(crate) fn learn_from(lesson: &mut Lesson, sight: Sight, lived: &Lived, world: World) {
-    let shown = shown(sight, lived, world.accounts);
+pub(crate) fn learn_from(lesson: &mut Lesson, sight: Sight, history: &DayHistory, world: World) {
+    let shown = shown(sight, history, world.accounts);
     for stratum in STRATA {
-        let (right, bytes) = world.transfer(stratum, lived.day);
+        let (right, bytes) = world.transfer(stratum, history.day);
         let others = (0..world.accounts).filter(|account| *account != right);
         lesson.add(row(shown[right].as_ref(), bytes), true);
         for account in others.step_by((world.accounts / 24).max(1)) {
@@ -60,13 +60,13 @@ pub(crate) fn learn_from(lesson: &mut Lesson, sight: Sight, lived: &Lived, world
 pub(crate) fn guess(
     learned: &[Learned],
     sight: Sight,
-    lived: &Lived,
+    history: &DayHistory,
     world: World,
 ) -> Vec<[f64; STRATA.len()]> {
-    let shown = shown(sight, lived, world.accounts);
+    let shown = shown(sight, history, world.accounts);
     let day = |learned: &Learned| {
         STRATA.map(|stratum| {
-            let (right, bytes) = world.transfer(stratum, lived.day);
+            let (right, bytes) = world.transfer(stratum, history.day);
             let scores: Vec<f64> =
                 shown.iter().map(|shown| learned.score(&row(shown.as_ref(), bytes))).collect();
             let most = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);

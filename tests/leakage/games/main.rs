@@ -15,11 +15,11 @@ mod report;
 mod sim;
 
 mod boundaries;
-mod dice;
+mod distributions;
 mod exporter;
+mod history;
 mod learners;
 mod linking;
-mod lived;
 mod membership;
 mod minutes;
 mod node;
@@ -29,6 +29,8 @@ mod regressions;
 mod restarts;
 mod scraper;
 mod statistics;
+#[path = "../../support/mod.rs"]
+mod support;
 mod verdict;
 mod views;
 mod watchers;

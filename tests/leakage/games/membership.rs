@@ -4,7 +4,7 @@
 //! It sees the release of the day. What is published promises that it is hardly better than a coin;
 //! the formula of the design says how much. One world has the account's bytes in it, the other has not.
 
-use super::dice::{Dice, whole};
+use super::distributions::whole;
 use super::exporter::Peer;
 use super::learners::{ATTACKS, Attack, Lesson};
 use super::node::{MIDNIGHT, Node, PUBLISHED_AFTER};
@@ -12,6 +12,7 @@ use super::report::{Form, Row};
 use super::statistics::{Estimate, Scored, auc};
 use super::verdict::{Goal, control, figure};
 use super::worlds::{DAY_SECONDS, STRATA, Stratum};
+use crate::support::rng::Rng;
 use blindmeter::meter::clamp::clamped;
 use blindmeter::meter::units::{Totals, Volume};
 use std::thread;
@@ -61,14 +62,14 @@ impl Case {
 /// So many days of one case, each of its own noise and its own others.
 fn days(seed: u64, case: Case, count: usize) -> Vec<Day> {
     let mut node = Node::new(OTHERS + 1, seed, None);
-    let mut dice = Dice::of(&[seed, 20]);
+    let mut rng = Rng::of(&[seed, 20]);
     let mut peer = Peer::default();
     let (mut known, mut found) = ([0.0; 2], Vec::with_capacity(count));
     node.pass_until(MIDNIGHT + u64::from(DAY_SECONDS));
     for day in 1..=count as u64 {
         for other in 1..=OTHERS {
             let stratum = Stratum::of(other);
-            let moved = if dice.chance(0.75) { stratum.bytes_of_a_day(&mut dice) } else { [0; 2] };
+            let moved = if rng.chance(0.75) { stratum.bytes_of_a_day(&mut rng) } else { [0; 2] };
             node.count(other, moved[0], moved[1]);
             let counted = held(moved);
             known = [known[0] + counted[0], known[1] + counted[1]];
@@ -151,7 +152,7 @@ struct Found {
 fn play_one(seed: u64, volume: usize, stratum: Stratum, [learned, scored]: [usize; 2]) -> Found {
     let days = |stream: u64, there: bool, count: usize| {
         let of = [seed, 21, stream, volume as u64, stratum as u64, u64::from(there)];
-        days(Dice::of(&of).word(), Case { stratum, gib: VOLUMES[volume], there }, count)
+        days(Rng::of(&of).word(), Case { stratum, gib: VOLUMES[volume], there }, count)
     };
     let learned = [days(1, true, learned), days(1, false, learned)];
     let scored = [days(2, true, scored), days(2, false, scored)];

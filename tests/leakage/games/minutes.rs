@@ -5,12 +5,12 @@
 //! online in, and one that only the second's was; so the hour tells nothing, and half is a coin.
 
 use super::boundaries::Sight;
-use super::dice::Dice;
+use super::history::DayHistory;
 use super::learners::{ATTACKS, Attack, Lesson};
-use super::lived::Lived;
 use super::prior::Priors;
 use super::statistics::{Estimate, Scored, auc};
 use super::worlds::{AccountDay, STEP_SECONDS, STEPS, STRATA};
+use crate::support::rng::Rng;
 
 const STEPS_A_MINUTE: usize = 60 / STEP_SECONDS as usize;
 
@@ -49,10 +49,10 @@ fn minutes(truth: &AccountDay) -> Vec<Option<bool>> {
 }
 
 /// A minute that is online in the first day and not in the second.
-fn minute_of(first: &[Option<bool>], second: &[Option<bool>], dice: &mut Dice) -> Option<usize> {
+fn minute_of(first: &[Option<bool>], second: &[Option<bool>], rng: &mut Rng) -> Option<usize> {
     let differ: Vec<usize> =
         (0..MINUTES).filter(|at| first[*at] == Some(true) && second[*at] == Some(false)).collect();
-    if differ.is_empty() { None } else { Some(differ[dice.below(differ.len())]) }
+    if differ.is_empty() { None } else { Some(differ[rng.below(differ.len())]) }
 }
 
 impl Samples {
@@ -60,7 +60,7 @@ impl Samples {
     /// first world's first, and `second` says which of them is lived.
     pub(crate) fn add(
         &mut self,
-        lived: &Lived,
+        history: &DayHistory,
         account: usize,
         pair: [&AccountDay; 2],
         second: bool,
@@ -68,15 +68,15 @@ impl Samples {
     ) {
         let stratum = account % STRATA.len();
         // The same minutes whichever world is lived.
-        let mut dice = Dice::of(&[seed, 4, account as u64, lived.day as u64]);
+        let mut rng = Rng::of(&[seed, 4, account as u64, history.day as u64]);
         let [one, other] = pair.map(minutes);
-        let (only_one, only_other) = (minute_of(&one, &other, &mut dice), minute_of(&other, &one, &mut dice));
+        let (only_one, only_other) = (minute_of(&one, &other, &mut rng), minute_of(&other, &one, &mut rng));
         let (Some(only_one), Some(only_other)) = (only_one, only_other) else { return };
-        let looks = SIGHTS.map(|sight| sight.looks(lived, account));
+        let looks = SIGHTS.map(|sight| sight.looks(history, account));
         for (minute, online) in [(only_one, !second), (only_other, second)] {
             let step = minute * STEPS_A_MINUTE + STEPS_A_MINUTE / 2;
             let rows = [0, 1].map(|at: usize| looks[at].row(step, &priors[stratum]));
-            self.0.push(Sample { stratum, online, cluster: lived.day, rows });
+            self.0.push(Sample { stratum, online, cluster: history.day, rows });
         }
     }
 

@@ -1,16 +1,16 @@
 //! A simulated node as the games use it: accounts that move bytes, time that passes, and `/metrics` as
 //! a scraper of it reads it. Everything below is the daemon's own code; see `sim`.
 
-use super::sim::frames::Address;
 use super::sim::machine::Machine;
 use super::sim::packets::captured;
 use super::sim::runtime;
 use super::sim::setup::Setup;
+use super::support::frames::Address;
 use super::worlds::DAY_SECONDS;
 use blindmeter::control::protocol::{Answer, Request};
 use blindmeter::engine::End;
 use blindmeter::meter::slot::Direction;
-use blindmeter::tap::frame::Link;
+use blindmeter::tap::frame::LinkType;
 use tokio::runtime::Runtime;
 
 /// Midnight of a day in 2026 on which a period and a refresh of the bands begin.
@@ -127,7 +127,7 @@ impl Node {
         let headers = &self.headers[account];
         for (header, bytes, way) in [(&headers[0], up, Direction::Up), (&headers[1], down, Direction::Down)] {
             if bytes > 0 {
-                attribution.count(Link::RawIp, header, bytes, way, None);
+                attribution.count(LinkType::RawIp, header, bytes, way, None);
             }
         }
     }
@@ -139,7 +139,7 @@ impl Node {
 
     /// The wall clock.
     pub(crate) fn now(&self) -> u64 {
-        self.machine.world.clocks.wall_seconds()
+        self.machine.environment.clocks.wall_seconds()
     }
 
     /// Time passes up to this wall-clock second.

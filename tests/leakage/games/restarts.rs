@@ -5,7 +5,6 @@
 //! the middle of a save, or stopped, or handed over, or the clock is set by a second or ten years, and
 //! everything that is ever served is kept. The figure is the most distinct values of one epoch.
 
-use super::dice::Dice;
 use super::node::{MIDNIGHT, Node};
 use super::regressions::{keep, kept};
 use super::report::{Control, Figure, Form, Row};
@@ -14,6 +13,7 @@ use super::sim::disk::Fault;
 use super::statistics::{Scored, auc};
 use super::verdict::figure;
 use super::worlds::{DAY_SECONDS, Stratum};
+use crate::support::rng::Rng;
 use blindmeter::engine::End;
 use blindmeter::meter::noise::{Scale, discrete_laplace};
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,7 +57,7 @@ impl Served {
         let page = node.page();
         let released = page.samples.iter().filter(|(series, _)| series.starts_with("blindmeter_epoch"));
         let text: Vec<String> = released.map(|(series, value)| format!("{series} {value}")).collect();
-        let ordinal = super::dice::whole(page.ordinal());
+        let ordinal = super::distributions::whole(page.ordinal());
         if ordinal > 0 {
             self.epochs.entry(ordinal).or_default().insert(text.join("\n"));
         }
@@ -74,16 +74,16 @@ const BETWEEN: u64 = 60;
 
 /// Lives through so many epochs under disturbances.
 fn live(seed: u64, epochs: u64) -> Served {
-    let mut node = Node::new(ACCOUNTS, Dice::of(&[seed, 40]).word(), Some(BETWEEN / 2));
-    let mut dice = Dice::of(&[seed, 41]);
+    let mut node = Node::new(ACCOUNTS, Rng::of(&[seed, 40]).word(), Some(BETWEEN / 2));
+    let mut rng = Rng::of(&[seed, 41]);
     let mut served = Served::default();
     node.pass_until(MIDNIGHT + u64::from(DAY_SECONDS));
     while served.disturbed < epochs * DISTURBED * 5 / 4 {
         for account in 0..ACCOUNTS {
-            let [up, down] = Stratum::of(account).bytes_of_a_day(&mut dice);
+            let [up, down] = Stratum::of(account).bytes_of_a_day(&mut rng);
             node.count(account, up / DISTURBED, down / DISTURBED);
         }
-        disturb(&mut node, &mut served, &mut dice);
+        disturb(&mut node, &mut served, &mut rng);
         node.pass(BETWEEN);
         served.look(&mut node);
         served.disturbed += 1;
@@ -91,11 +91,11 @@ fn live(seed: u64, epochs: u64) -> Served {
     served
 }
 
-fn disturb(node: &mut Node, served: &mut Served, dice: &mut Dice) {
-    match DISTURBANCES[dice.below(DISTURBANCES.len())] {
+fn disturb(node: &mut Node, served: &mut Served, rng: &mut Rng) {
+    match DISTURBANCES[rng.below(DISTURBANCES.len())] {
         Disturbance::Kill => node.end(None),
         Disturbance::KillInASave => {
-            node.machine.world.disk.plan(Fault::Kill, dice.word() % 12);
+            node.machine.environment.disk.plan(Fault::Kill, rng.word() % 12);
             node.pass(BETWEEN);
             node.end(None);
         }
@@ -103,13 +103,13 @@ fn disturb(node: &mut Node, served: &mut Served, dice: &mut Dice) {
         Disturbance::HandOver => node.end(Some(End::HandOver)),
         Disturbance::Jump => {
             // From a second to ten years, each power of two as likely.
-            let most = 1_i64 << dice.below(29);
-            let by = (dice.word() % most.unsigned_abs()).cast_signed() + 1;
-            let by = if dice.chance(0.5) { by } else { -by };
-            node.machine.world.clocks.set(by);
+            let most = 1_i64 << rng.below(29);
+            let by = (rng.word() % most.unsigned_abs()).cast_signed() + 1;
+            let by = if rng.chance(0.5) { by } else { -by };
+            node.machine.environment.clocks.set(by);
             node.pass(1);
             served.look(node);
-            node.machine.world.clocks.set(-by);
+            node.machine.environment.clocks.set(-by);
             node.pass(1);
         }
     }
@@ -120,11 +120,11 @@ fn disturb(node: &mut Node, served: &mut Served, dice: &mut Dice) {
 /// The area that the mean of a thousand draws reaches at 10 GiB, with the product's own noise.
 fn averaged(seed: u64, epochs: usize) -> super::statistics::Estimate {
     let scale = Scale::new(50 << 30, 1);
-    let mut dice = Dice::of(&[seed, 42]);
+    let mut rng = Rng::of(&[seed, 42]);
     let scored: Vec<Scored> = (0..epochs)
         .map(|at| {
             let there = at % 2 == 0;
-            let draws: f64 = (0..DISTURBED).map(|_| discrete_laplace(&mut dice, scale) as f64).sum();
+            let draws: f64 = (0..DISTURBED).map(|_| discrete_laplace(&mut rng, scale) as f64).sum();
             let volume = if there { (10_u64 << 30) as f64 } else { 0.0 };
             Scored { score: draws / DISTURBED as f64 + volume, positive: there, cluster: at }
         })

@@ -4,16 +4,16 @@
 //! the simulation at scale as well: it says how long it took.
 
 use super::boundaries::{self, Finder, SIGHTS, School, Scores, Sight};
-use super::dice::Dice;
+use super::history::{DayHistory, live};
 use super::learners::{ATTACKS, Learned, Lesson};
 use super::linking;
-use super::lived::{Lived, live};
 use super::minutes::{self, Samples};
 use super::prior::{self, Of, Priors};
 use super::report::{Control, Figure, Form, Row};
 use super::statistics::{Estimate, share};
 use super::verdict::{Goal, control, figure, worst};
 use super::worlds::{STRATA, World};
+use crate::support::rng::Rng;
 use nix::time::{ClockId, clock_gettime};
 use std::thread;
 
@@ -60,11 +60,11 @@ const LINKERS: [Sight; 2] = [Sight::Exporter, Sight::Blindmeter];
 /// Plays the three games.
 pub(crate) fn play(seed: u64, form: Form) -> Vec<Row> {
     let size = Size::of(form);
-    let learnt = learn(World { seed: Dice::of(&[seed, 10]).word(), accounts: size.accounts }, size);
-    let scored = score(World { seed: Dice::of(&[seed, 11]).word(), accounts: size.accounts }, size, &learnt);
-    let mut dice = Dice::of(&[seed, 12]);
+    let learnt = learn(World { seed: Rng::of(&[seed, 10]).word(), accounts: size.accounts }, size);
+    let scored = score(World { seed: Rng::of(&[seed, 11]).word(), accounts: size.accounts }, size, &learnt);
+    let mut rng = Rng::of(&[seed, 12]);
     vec![
-        edges_row(&scored.edges, form, &mut dice),
+        edges_row(&scored.edges, form, &mut rng),
         minutes_row(&learnt.minutes, &scored.minutes, form),
         links_row(&scored.links, size),
         scale_row(&scored, size, form),
@@ -76,22 +76,22 @@ fn learn(world: World, size: Size) -> Learnt {
     let online = prior::learn(world, size.learned_days, Of::Online);
     let mut schools: [School; SIGHTS.len()] = Default::default();
     let mut lessons: [Lesson; 2] = Default::default();
-    let mut dice = Dice::of(&[world.seed, 13]);
+    let mut rng = Rng::of(&[world.seed, 13]);
     let choosing_from = size.learned_days * 2 / 3;
-    let (first, second, _) = pair(world, size.learned_days, world.seed, &online, |lived| {
-        for account in searched(lived, 20, &mut dice) {
+    let (first, second, _) = pair(world, size.learned_days, world.seed, &online, |history| {
+        for account in searched(history, 20, &mut rng) {
             for sight in SIGHTS {
                 let school = &mut schools[sight as usize];
-                if lived.day < choosing_from {
-                    let mut dice = Dice::of(&[world.seed, 14, account as u64, lived.day as u64]);
-                    boundaries::learn_from(school, sight, lived, account, &edges, &mut dice);
+                if history.day < choosing_from {
+                    let mut rng = Rng::of(&[world.seed, 14, account as u64, history.day as u64]);
+                    boundaries::learn_from(school, sight, history, account, &edges, &mut rng);
                 } else {
-                    boundaries::choose_on(school, sight, lived, account);
+                    boundaries::choose_on(school, sight, history, account);
                 }
             }
         }
         for (lesson, sight) in lessons.iter_mut().zip(LINKERS) {
-            linking::learn_from(lesson, sight, lived, world);
+            linking::learn_from(lesson, sight, history, world);
         }
     });
     let finders = SIGHTS.map(|sight| boundaries::graduate(&schools[sight as usize], &edges));
@@ -102,27 +102,28 @@ fn learn(world: World, size: Size) -> Learnt {
 fn score(world: World, size: Size, learnt: &Learnt) -> Scored {
     let mut edges = Scores::default();
     let mut links = [vec![Vec::new(); ATTACKS.len()], vec![Vec::new(); ATTACKS.len()]];
-    let mut dice = Dice::of(&[world.seed, 15]);
-    let (first, second, core_seconds) = pair(world, size.scored_days, world.seed, &learnt.online, |lived| {
-        for account in searched(lived, size.searched, &mut dice) {
-            edges.add(&learnt.finders, lived, account, &learnt.edges);
-        }
-        for ((links, linkers), sight) in links.iter_mut().zip(&learnt.linkers).zip(LINKERS) {
-            let guessed = linking::guess(linkers, sight, lived, world);
-            links.iter_mut().zip(guessed).for_each(|(all, day)| all.push(day));
-        }
-    });
+    let mut rng = Rng::of(&[world.seed, 15]);
+    let (first, second, core_seconds) =
+        pair(world, size.scored_days, world.seed, &learnt.online, |history| {
+            for account in searched(history, size.searched, &mut rng) {
+                edges.add(&learnt.finders, history, account, &learnt.edges);
+            }
+            for ((links, linkers), sight) in links.iter_mut().zip(&learnt.linkers).zip(LINKERS) {
+                let guessed = linking::guess(linkers, sight, history, world);
+                links.iter_mut().zip(guessed).for_each(|(all, day)| all.push(day));
+            }
+        });
     Scored { edges, links, scrapes: first.1 + second.1, minutes: first.0.with(second.0), core_seconds }
 }
 
 /// Accounts of a day that boundaries are looked for in: so many of each stratum that have any.
-fn searched(lived: &Lived, of_each: usize, dice: &mut Dice) -> Vec<usize> {
+fn searched(history: &DayHistory, of_each: usize, rng: &mut Rng) -> Vec<usize> {
     let mut chosen = Vec::new();
     for stratum in 0..STRATA.len() {
-        let all = (stratum..lived.truths.len()).step_by(STRATA.len());
-        let mut with: Vec<usize> = all.filter(|at| boundaries::has_sessions(&lived.truths[*at])).collect();
+        let all = (stratum..history.truths.len()).step_by(STRATA.len());
+        let mut with: Vec<usize> = all.filter(|at| boundaries::has_sessions(&history.truths[*at])).collect();
         for _ in 0..of_each.min(with.len()) {
-            chosen.push(with.swap_remove(dice.below(with.len())));
+            chosen.push(with.swap_remove(rng.below(with.len())));
         }
     }
     chosen
@@ -138,21 +139,24 @@ fn pair(
     days: usize,
     noise: u64,
     online: &Priors,
-    mut each: impl FnMut(&Lived) + Send,
+    mut each: impl FnMut(&DayHistory) + Send,
 ) -> (Half, Half, f64) {
     let start = core_seconds(ClockId::CLOCK_PROCESS_CPUTIME_ID);
-    let half = |second: bool, each: &mut (dyn FnMut(&Lived) + Send)| {
+    let half = |second: bool, each: &mut (dyn FnMut(&DayHistory) + Send)| {
         let (mut samples, mut games) = (Samples::default(), 0.0);
-        let noise = Dice::of(&[noise, 16, u64::from(second)]).word();
-        let scrapes = live(world, second, days, noise, |lived| {
+        let noise = Rng::of(&[noise, 16, u64::from(second)]).word();
+        let scrapes = live(world, second, days, noise, |history| {
             let start = core_seconds(ClockId::CLOCK_THREAD_CPUTIME_ID);
-            for (account, here) in lived.truths.iter().enumerate() {
-                let there =
-                    if second { world.day(account, lived.day) } else { world.moved_day(account, lived.day) };
+            for (account, here) in history.truths.iter().enumerate() {
+                let there = if second {
+                    world.day(account, history.day)
+                } else {
+                    world.moved_day(account, history.day)
+                };
                 let pair = if second { [&there, here] } else { [here, &there] };
-                samples.add(lived, account, pair, second, (world.seed, online));
+                samples.add(history, account, pair, second, (world.seed, online));
             }
-            each(lived);
+            each(history);
             games += core_seconds(ClockId::CLOCK_THREAD_CPUTIME_ID) - start;
         });
         (samples, scrapes, games)
@@ -172,19 +176,19 @@ fn core_seconds(clock: ClockId) -> f64 {
     time.tv_sec() as f64 + time.tv_nsec() as f64 / 1e9
 }
 
-fn edges_row(scores: &Scores, form: Form, dice: &mut Dice) -> Row {
+fn edges_row(scores: &Scores, form: Form, rng: &mut Rng) -> Row {
     let mut live: Vec<(usize, _, Estimate)> = Vec::new();
     let mut gains: Vec<(usize, Estimate)> = Vec::new();
     for stratum in 0..STRATA.len() {
-        let (attack, estimate) = scores.f1(Sight::Exporter, stratum, dice);
+        let (attack, estimate) = scores.f1(Sight::Exporter, stratum, rng);
         live.push((stratum, attack, estimate));
-        gains.push((stratum, scores.gain(stratum, dice)));
+        gains.push((stratum, scores.gain(stratum, rng)));
     }
     let (live_at, live_by, live) =
         live.into_iter().min_by(|l, r| l.2.value.total_cmp(&r.2.value)).expect("strata");
     let (stratum, gain) = worst(&gains);
-    let (attack, with) = scores.f1(Sight::Blindmeter, stratum, dice);
-    let (_, without) = scores.f1(Sight::Nothing, stratum, dice);
+    let (attack, with) = scores.f1(Sight::Blindmeter, stratum, rng);
+    let (_, without) = scores.f1(Sight::Nothing, stratum, rng);
     Row {
         check: "G1 session boundaries within 60 s (F1 above no metrics)".to_owned(),
         control: Some(control("live per-peer exporter, F1", &live, "bootstrap 95 %", 0.95)),
@@ -243,7 +247,8 @@ fn links_row(links: &[Vec<Vec<[f64; STRATA.len()]>>; 2], size: Size) -> Row {
     let (live, live_by, live_at) = best(0).min_by(|l, r| l.0.total_cmp(&r.0)).expect("strata");
     let (value, by, at) = best(1).max_by(|l, r| l.0.total_cmp(&r.0)).expect("strata");
     let days = u32::try_from(size.scored_days).expect("days");
-    let hits = u32::try_from(super::dice::whole((live * f64::from(days)).round())).expect("hits of days");
+    let hits =
+        u32::try_from(super::distributions::whole((live * f64::from(days)).round())).expect("hits of days");
     let live = Estimate { value: live, ..share(hits, days) };
     Row {
         check: format!(

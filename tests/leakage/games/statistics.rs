@@ -4,8 +4,8 @@
 //! samples of one world-day hang together. Of a share of successes: Clopper and Pearson's. Of an F1 or
 //! a difference of two: bootstrap over whole account-days.
 
-use super::dice::Dice;
 use super::interval;
+use crate::support::rng::Rng;
 
 /// What an interval's ends together may fail by.
 pub(crate) const FAILS: f64 = 0.05;
@@ -134,26 +134,26 @@ impl Matched {
 }
 
 /// F1 over account-days, with its bootstrap interval.
-pub(crate) fn f1(days: &[Matched], dice: &mut Dice) -> Estimate {
-    bootstrap(days, |days| days.iter().fold(Matched::default(), |sum, day| sum.plus(**day)).f1(), dice)
+pub(crate) fn f1(days: &[Matched], rng: &mut Rng) -> Estimate {
+    bootstrap(days, |days| days.iter().fold(Matched::default(), |sum, day| sum.plus(**day)).f1(), rng)
 }
 
 /// By how much the first of two attacks on the same account-days scores above the second.
-pub(crate) fn f1_gain(days: &[(Matched, Matched)], dice: &mut Dice) -> Estimate {
+pub(crate) fn f1_gain(days: &[(Matched, Matched)], rng: &mut Rng) -> Estimate {
     let gain = |days: &[&(Matched, Matched)]| {
         let sum = |side: fn(&(Matched, Matched)) -> Matched| {
             days.iter().fold(Matched::default(), |sum, day| sum.plus(side(day))).f1()
         };
         sum(|day| day.0) - sum(|day| day.1)
     };
-    bootstrap(days, gain, dice)
+    bootstrap(days, gain, rng)
 }
 
 /// The percentile interval of a figure, over resampled units.
-fn bootstrap<T>(units: &[T], figure: impl Fn(&[&T]) -> f64, dice: &mut Dice) -> Estimate {
+fn bootstrap<T>(units: &[T], figure: impl Fn(&[&T]) -> f64, rng: &mut Rng) -> Estimate {
     let value = figure(&units.iter().collect::<Vec<_>>());
     let mut figures: Vec<f64> = (0..RESAMPLES)
-        .map(|_| figure(&units.iter().map(|_| &units[dice.below(units.len())]).collect::<Vec<_>>()))
+        .map(|_| figure(&units.iter().map(|_| &units[rng.below(units.len())]).collect::<Vec<_>>()))
         .collect();
     figures.sort_unstable_by(f64::total_cmp);
     let cut = RESAMPLES * 25 / 1000;
@@ -166,12 +166,12 @@ fn areas_and_their_intervals_are_those_of_known_distributions() {
     let tied = auc(&[scored(1.0, true, 0), scored(1.0, false, 1)]);
     assert!((tied.value - 0.5).abs() < 1e-12);
     // Two normal distributions a standard deviation apart: 0.7602.
-    let mut dice = Dice::of(&[1]);
+    let mut rng = Rng::of(&[1]);
     let mut hits = 0;
     for _ in 0..200 {
         let samples: Vec<Scored> = (0..400)
             .map(|at| {
-                scored(dice.lognormal(if at % 2 == 0 { 1.0_f64.exp() } else { 1.0 }, 1.0), at % 2 == 0, at)
+                scored(rng.lognormal(if at % 2 == 0 { 1.0_f64.exp() } else { 1.0 }, 1.0), at % 2 == 0, at)
             })
             .collect();
         let found = auc(&samples);
@@ -183,9 +183,9 @@ fn areas_and_their_intervals_are_those_of_known_distributions() {
 /// Copies of the same samples tell nothing more, if they are said to hang together.
 #[test]
 fn samples_that_hang_together_do_not_narrow_an_interval() {
-    let mut dice = Dice::of(&[2]);
+    let mut rng = Rng::of(&[2]);
     let once: Vec<Scored> =
-        (0..200).map(|at| Scored { score: dice.share(), positive: at % 2 == 0, cluster: at }).collect();
+        (0..200).map(|at| Scored { score: rng.share(), positive: at % 2 == 0, cluster: at }).collect();
     let copies: Vec<Scored> = once.iter().flat_map(|sample| [*sample; 9]).collect();
     let (one, many) = (auc(&once), auc(&copies));
     assert!((one.value - many.value).abs() < 1e-9);

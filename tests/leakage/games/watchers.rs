@@ -7,9 +7,8 @@
 //! Meanwhile the disk is full for a while, so that failures are watched as well.
 
 use super::boundaries::Sight;
-use super::dice::Dice;
 use super::exporter::{Change, Peer, WRAPPING, scrape_steps};
-use super::lived::{Lived, count};
+use super::history::{DayHistory, count};
 use super::minutes::{Samples, play as ask};
 use super::node::{MIDNIGHT, Node};
 use super::prior::{self, Of, Priors};
@@ -21,6 +20,7 @@ use super::statistics::Estimate;
 use super::verdict::control;
 use super::views::{DayView, NodeChange};
 use super::worlds::{AccountDay, DAY_SECONDS, STEP_SECONDS, STEPS, STRATA, World};
+use crate::support::rng::Rng;
 use blake3::hash;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -57,7 +57,7 @@ impl Pages {
         let mut changed = 0;
         for name in ["ledger.sealed", "ledger.sealed.chain", "ledger.sealed.new"] {
             let path = PathBuf::from("/state").join(name);
-            let bytes = node.machine.world.disk.bytes(&path).unwrap_or_default();
+            let bytes = node.machine.environment.disk.bytes(&path).unwrap_or_default();
             let pages: Vec<[u8; 32]> = bytes.chunks(PAGE_BYTES).map(|page| *hash(page).as_bytes()).collect();
             let before = self.0.insert(path, pages.clone()).unwrap_or_default();
             changed += pages.iter().enumerate().filter(|(at, page)| before.get(*at) != Some(page)).count();
@@ -69,7 +69,7 @@ impl Pages {
 /// Watches a world for so many days. Both worlds of a pair have the same noise and nonces.
 fn watch(world: World, second: bool, days: usize, online: &Priors) -> Watched {
     apart(|log| {
-        let mut node = Node::new(ACCOUNTS, Dice::of(&[world.seed, 50]).word(), Some(300));
+        let mut node = Node::new(ACCOUNTS, Rng::of(&[world.seed, 50]).word(), Some(300));
         let mut peers = [Peer::default(); ACCOUNTS];
         let mut watched = Watched { seconds: Vec::new(), busy: [0; 2], samples: Default::default() };
         let mut pages = Pages::default();
@@ -83,7 +83,7 @@ fn watch(world: World, second: bool, days: usize, online: &Priors) -> Watched {
             let mut views = [DayView::default(), DayView::default()];
             for step in 0..STEPS {
                 if step == STEPS / 3 {
-                    node.machine.world.disk.plan(Fault::Full(40), 0);
+                    node.machine.environment.disk.plan(Fault::Full(40), 0);
                 }
                 count(&node, &truths, &mut next, step);
                 let seen = look(&mut node, log, &mut pages, &mut watched);
@@ -101,9 +101,9 @@ fn watch(world: World, second: bool, days: usize, online: &Priors) -> Watched {
                     node: vec![NodeChange::default(); STEPS],
                     published: [0.0; 2],
                 };
-                let lived = Lived { day, truths: truths.clone(), exporter: control, blindmeter: view };
+                let history = DayHistory { day, truths: truths.clone(), exporter: control, blindmeter: view };
                 for (account, [one, other]) in days.iter().enumerate() {
-                    samples.add(&lived, account, [one, other], second, (world.seed, online));
+                    samples.add(&history, account, [one, other], second, (world.seed, online));
                 }
             }
         }
@@ -122,8 +122,8 @@ fn look(
     for _ in 0..STEP_SECONDS {
         node.pass(1);
         let (mut folder, mut journal, mut lines) = (Vec::new(), Vec::new(), Vec::new());
-        node.machine.world.disk.list(&mut folder);
-        node.machine.world.disk.take_journal(&mut journal);
+        node.machine.environment.disk.list(&mut folder);
+        node.machine.environment.disk.take_journal(&mut journal);
         log.take(&mut lines);
         if !journal.is_empty() {
             let changed = pages.changed(node);
@@ -179,7 +179,7 @@ fn pair(world: World, days: usize, online: &Priors) -> ([Samples; 2], [[usize; 3
 pub(crate) fn play(seed: u64, form: Form) -> Vec<Row> {
     let [learned, scored] = form.choose([2, 2], [5, 12]);
     let world_of =
-        |seed: u64, stream: u64| World { seed: Dice::of(&[seed, 51, stream]).word(), accounts: ACCOUNTS };
+        |seed: u64, stream: u64| World { seed: Rng::of(&[seed, 51, stream]).word(), accounts: ACCOUNTS };
     let world = |stream: u64| world_of(seed, stream);
     let online = prior::learn(world(1), 2 * learned, Of::Online);
     let (school, _) = pair(world(1), learned, &online);

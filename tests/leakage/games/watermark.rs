@@ -4,7 +4,6 @@
 //! for the pattern in totals of the whole node, among 99 others. A crowd does not hide it from a total
 //! that is live; a total that is released once an epoch has no place for a pattern.
 
-use super::dice::Dice;
 use super::exporter::{Change, Peer, scrape_steps};
 use super::learners::{ATTACKS, Attack, Learned, Lesson};
 use super::node::{MIDNIGHT, Node, PUBLISHED_AFTER};
@@ -13,6 +12,7 @@ use super::statistics::{Estimate, Scored, auc};
 use super::verdict::{Goal, control, figure};
 use super::views::NodeChange;
 use super::worlds::{AccountDay, DAY_SECONDS, Moved, STEP_SECONDS, STEPS, STRATA, World};
+use crate::support::rng::Rng;
 use std::ops::Range;
 use std::thread;
 
@@ -40,11 +40,11 @@ struct Trial {
 
 /// Whether the pattern is on in each step of the window: random, half of the pieces, known to the
 /// adversary.
-fn pattern(dice: &mut Dice) -> Vec<bool> {
+fn pattern(rng: &mut Rng) -> Vec<bool> {
     let pieces = WINDOW / PIECE;
     let mut on: Vec<bool> = (0..pieces).map(|piece| piece % 2 == 0).collect();
     for at in (1..pieces).rev() {
-        on.swap(at, dice.below(at + 1));
+        on.swap(at, rng.below(at + 1));
     }
     on.iter().flat_map(|on| [*on; PIECE]).collect()
 }
@@ -52,16 +52,16 @@ fn pattern(dice: &mut Dice) -> Vec<bool> {
 /// So many days of a node; on a random half of them the account is sent the watermark.
 fn trials(seed: u64, count: usize) -> Vec<Trial> {
     let world = World { seed, accounts: ACCOUNTS };
-    let mut node = Node::new(ACCOUNTS, Dice::of(&[seed, 30]).word(), None);
-    let mut dice = Dice::of(&[seed, 31]);
+    let mut node = Node::new(ACCOUNTS, Rng::of(&[seed, 30]).word(), None);
+    let mut rng = Rng::of(&[seed, 31]);
     let mut peers = [Peer::default(); ACCOUNTS];
     let (mut found, mut usual) = (Vec::with_capacity(count), [0.0; 2]);
     node.pass_until(MIDNIGHT + u64::from(DAY_SECONDS));
     for day in 0..count {
-        let account = dice.below(ACCOUNTS);
-        let (marked, on) = (dice.chance(0.5), pattern(&mut dice));
+        let account = rng.below(ACCOUNTS);
+        let (marked, on) = (rng.chance(0.5), pattern(&mut rng));
         // Never across the publication of the day before.
-        let from = AROUND + 60 + dice.below(STEPS - WINDOW - 2 * AROUND - 60);
+        let from = AROUND + 60 + rng.below(STEPS - WINDOW - 2 * AROUND - 60);
         let mut truths: Vec<AccountDay> = (0..ACCOUNTS).map(|account| world.day(account, day)).collect();
         if marked {
             send(&mut truths[account], &on, from);
@@ -199,7 +199,7 @@ pub(crate) fn play(seed: u64, form: Form) -> Row {
     let both = |stream: u64, count: usize| -> Vec<Trial> {
         thread::scope(|scope| {
             let threads = [0, 1].map(|half| {
-                let seed = Dice::of(&[seed, 32, stream, half]).word();
+                let seed = Rng::of(&[seed, 32, stream, half]).word();
                 scope.spawn(move || trials(seed, count / 2))
             });
             let joined = threads.into_iter().map(|thread| thread.join());

@@ -4,7 +4,8 @@
 //! Figures are chosen to be like those of a consumer VPN, not fitted to one: volumes are heavy-tailed,
 //! sessions follow the hour of the day, and strata differ in all of it.
 
-use super::dice::{Dice, whole};
+use super::distributions::whole;
+use crate::support::rng::Rng;
 
 /// Seconds between two scrapes, and the grain of traffic.
 pub(crate) const STEP_SECONDS: u32 = 15;
@@ -85,9 +86,9 @@ impl Stratum {
     }
 
     /// Bytes of a day up and down, without its sessions.
-    pub(crate) fn bytes_of_a_day(self, dice: &mut Dice) -> [u64; 2] {
+    pub(crate) fn bytes_of_a_day(self, rng: &mut Rng) -> [u64; 2] {
         let habits = self.habits();
-        let bytes = dice.lognormal(habits.bytes.0, habits.bytes.1);
+        let bytes = rng.lognormal(habits.bytes.0, habits.bytes.1);
         let up = bytes * habits.up_share;
         [whole(up), whole(bytes - up)]
     }
@@ -186,25 +187,25 @@ impl World {
     /// A download on this day that somebody knows of: whose, one of each stratum, and how many bytes,
     /// about 2 GiB. Neither its time nor its rate is known.
     pub(crate) fn transfer(&self, stratum: Stratum, day: usize) -> (usize, u64) {
-        let mut dice = Dice::of(&[self.seed, 3, stratum as u64, day as u64]);
-        let turn = dice.below(self.accounts / STRATA.len());
-        (turn * STRATA.len() + stratum as usize, whole(dice.between(1.6, 2.4) * GIB))
+        let mut rng = Rng::of(&[self.seed, 3, stratum as u64, day as u64]);
+        let turn = rng.below(self.accounts / STRATA.len());
+        (turn * STRATA.len() + stratum as usize, whole(rng.uniform(1.6, 2.4) * GIB))
     }
 
     /// What an account does on a day.
     pub(crate) fn day(&self, account: usize, day: usize) -> AccountDay {
         let habits = Stratum::of(account).habits();
-        let mut dice = Dice::of(&[self.seed, 1, account as u64, day as u64]);
+        let mut rng = Rng::of(&[self.seed, 1, account as u64, day as u64]);
         let (whose, bytes) = self.transfer(Stratum::of(account), day);
         let transfer = (whose == account).then_some(bytes);
-        if !dice.chance(habits.present) && transfer.is_none() {
+        if !rng.chance(habits.present) && transfer.is_none() {
             return AccountDay::default();
         }
         let (least, most) = habits.sessions;
-        let count = least + dice.below(most - least + 1);
+        let count = least + rng.below(most - least + 1);
         let lengths: Vec<u32> = (0..count)
             .map(|_| {
-                let minutes = dice.lognormal(habits.minutes.0, habits.minutes.1).clamp(2.0, 420.0);
+                let minutes = rng.lognormal(habits.minutes.0, habits.minutes.1).clamp(2.0, 420.0);
                 u32::try_from(whole(minutes * 60.0)).expect("a length of minutes")
             })
             .collect();
@@ -212,13 +213,13 @@ impl World {
         let mut sessions: Vec<Session> = Vec::new();
         if let Some(seconds) = transfer_seconds {
             let length = u32::try_from(seconds).expect("a length of minutes");
-            place(&mut sessions, &[length], &habits.hours, &mut dice);
+            place(&mut sessions, &[length], &habits.hours, &mut rng);
         }
         let transfers = sessions.len();
-        place(&mut sessions, &lengths, &habits.hours, &mut dice);
-        let bytes = dice.lognormal(habits.bytes.0, habits.bytes.1);
-        let up_share = (habits.up_share * dice.between(0.7, 1.3)).min(0.98);
-        let mut moved = spread(&sessions[transfers..], bytes, up_share, &mut dice);
+        place(&mut sessions, &lengths, &habits.hours, &mut rng);
+        let bytes = rng.lognormal(habits.bytes.0, habits.bytes.1);
+        let up_share = (habits.up_share * rng.uniform(0.7, 1.3)).min(0.98);
+        let mut moved = spread(&sessions[transfers..], bytes, up_share, &mut rng);
         if let (Some(bytes), Some(session)) = (transfer, sessions[..transfers].first()) {
             let each = bytes / session.steps().count() as u64;
             moved.extend(session.steps().map(|step| Moved { step, up: each / 60, down: each }));
@@ -233,10 +234,10 @@ impl World {
     pub(crate) fn moved_day(&self, account: usize, day: usize) -> AccountDay {
         let true_day = self.day(account, day);
         let habits = Stratum::of(account).habits();
-        let mut dice = Dice::of(&[self.seed, 2, account as u64, day as u64]);
+        let mut rng = Rng::of(&[self.seed, 2, account as u64, day as u64]);
         let lengths: Vec<u32> = true_day.sessions.iter().map(|session| session.length()).collect();
         let mut sessions = Vec::new();
-        place(&mut sessions, &lengths, &habits.hours, &mut dice);
+        place(&mut sessions, &lengths, &habits.hours, &mut rng);
         if sessions.len() < lengths.len() {
             return true_day;
         }
@@ -260,11 +261,11 @@ impl World {
 }
 
 /// Puts sessions of these lengths into a day, in this order; those that find no room are left out.
-fn place(sessions: &mut Vec<Session>, lengths: &[u32], hours: &[u32; 24], dice: &mut Dice) {
+fn place(sessions: &mut Vec<Session>, lengths: &[u32], hours: &[u32; 24], rng: &mut Rng) {
     for length in lengths {
         for _ in 0..60 {
-            let hour = u32::try_from(dice.weighted(hours)).expect("an hour");
-            let second = u32::try_from(dice.below(3600)).expect("a second");
+            let hour = u32::try_from(rng.weighted(hours)).expect("an hour");
+            let second = u32::try_from(rng.below(3600)).expect("a second");
             let starts = (hour * 3600 + second).max(MARGIN_SECONDS);
             let session = Session { starts, ends: starts + length };
             let free = session.ends + MARGIN_SECONDS <= DAY_SECONDS
@@ -280,7 +281,7 @@ fn place(sessions: &mut Vec<Session>, lengths: &[u32], hours: &[u32; 24], dice: 
 }
 
 /// Spreads a day's bytes over its sessions: bursts and pauses, and something at each end.
-fn spread(sessions: &[Session], bytes: f64, up_share: f64, dice: &mut Dice) -> Vec<Moved> {
+fn spread(sessions: &[Session], bytes: f64, up_share: f64, rng: &mut Rng) -> Vec<Moved> {
     let mut weights: Vec<(usize, f64)> = Vec::new();
     for session in sessions {
         let (first, last) = (*session.steps().start(), *session.steps().end());
@@ -288,12 +289,12 @@ fn spread(sessions: &[Session], bytes: f64, up_share: f64, dice: &mut Dice) -> V
         for step in first..=last {
             let edge = step == first || step == last;
             if bursts {
-                weights.push((step, dice.exponential()));
+                weights.push((step, rng.exponential()));
             } else if edge {
                 weights.push((step, 0.001));
             }
             // Bursts of a minute and a half on average, pauses of one.
-            bursts = if bursts { !dice.chance(1.0 / 6.0) } else { dice.chance(1.0 / 4.0) };
+            bursts = if bursts { !rng.chance(1.0 / 6.0) } else { rng.chance(1.0 / 4.0) };
         }
     }
     let total: f64 = weights.iter().map(|(_, weight)| weight).sum();
@@ -302,7 +303,7 @@ fn spread(sessions: &[Session], bytes: f64, up_share: f64, dice: &mut Dice) -> V
         .map(|(step, weight)| {
             // Not less than a look-up and its answer.
             let here = (bytes * weight / total).max(400.0);
-            let up = here * (up_share * dice.between(0.6, 1.4)).min(0.99);
+            let up = here * (up_share * rng.uniform(0.6, 1.4)).min(0.99);
             Moved { step: *step, up: whole(up).max(120), down: whole(here - up).max(120) }
         })
         .collect()

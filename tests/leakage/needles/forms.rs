@@ -5,7 +5,7 @@
 //! addresses that were never used. Every other form must not occur at all.
 #![expect(clippy::disallowed_types, reason = "the standard library's text of an address is one of the forms")]
 
-use crate::netns::frames::Address;
+use crate::support::frames::Address;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// One way to write a datum.

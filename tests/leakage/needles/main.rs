@@ -16,9 +16,11 @@ mod finder;
 mod forms;
 mod image;
 mod maps;
+mod path;
 mod plan;
-mod road;
 mod run;
+#[path = "../../support/mod.rs"]
+mod support;
 mod talk;
 mod times;
 mod traffic;
@@ -26,8 +28,8 @@ mod verdict;
 mod writes;
 
 use netns::daemon::PROGRAM;
+use path::Link;
 use report::{Form, Report};
-use road::Link;
 use run::Setting;
 use std::sync::{Mutex, PoisonError};
 

@@ -2,8 +2,8 @@
 //! same kind that nobody ever uses, which tell how much is found by chance.
 
 use crate::forms::{Spelling, of_bytes, of_owned, of_remote, of_word, short_forms};
-use crate::netns::Dice;
-use crate::netns::frames::Address;
+use crate::support::frames::Address;
+use crate::support::rng::Rng;
 
 /// What a needle is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -114,18 +114,18 @@ const POOL_V6: u128 = 0xfd9b_61c7_3e58_a2d4 << 64;
 impl Plan {
     /// Draws a plan with as many remote addresses, half of each family.
     pub(crate) fn draw(seed: u64, remotes: usize) -> Self {
-        let mut dice = Dice(seed ^ 0x0b1d_4e7e);
+        let mut rng = Rng::seeded(seed ^ 0x0b1d_4e7e);
         let mut seen = std::collections::HashSet::new();
-        let mut fresh = |draw: &mut dyn FnMut(&mut Dice) -> Address, dice: &mut Dice| loop {
-            let address = draw(dice);
+        let mut fresh = |draw: &mut dyn FnMut(&mut Rng) -> Address, rng: &mut Rng| loop {
+            let address = draw(rng);
             if seen.insert(address.octets().to_vec()) {
                 return address;
             }
         };
-        let v4: Vec<Address> = (0..remotes).map(|_| fresh(&mut far_v4, &mut dice)).collect();
-        let v6: Vec<Address> = (0..remotes / 2).map(|_| fresh(&mut far_v6, &mut dice)).collect();
+        let v4: Vec<Address> = (0..remotes).map(|_| fresh(&mut far_v4, &mut rng)).collect();
+        let v6: Vec<Address> = (0..remotes / 2).map(|_| fresh(&mut far_v6, &mut rng)).collect();
         let mut owner = |number: usize, way: &str| {
-            let (mut draw, length): (fn(&mut Dice) -> Address, _) = match number % 8 {
+            let (mut draw, length): (fn(&mut Rng) -> Address, _) = match number % 8 {
                 0 | 4 => (pooled_v4, 32),
                 1 | 5 => (pooled_v6, 128),
                 2 => (host_v4, 32),
@@ -133,8 +133,8 @@ impl Plan {
                 6 => (network_v4, 28),
                 _ => (network_v6, 64),
             };
-            let name = format!("{way}-{}", letters(&mut dice, 14));
-            Owner { address: fresh(&mut draw, &mut dice), length, name }
+            let name = format!("{way}-{}", letters(&mut rng, 14));
+            Owner { address: fresh(&mut draw, &mut rng), length, name }
         };
         let mut of_way = |way: &str| (0..OWNERS).map(|number| owner(number, way)).collect::<Vec<_>>();
         let owners = Owners {
@@ -149,13 +149,13 @@ impl Plan {
             seed,
             remotes: planted.iter().chain(&v6).copied().collect(),
             never: never.to_vec(),
-            words: (0..WORDS).map(|_| dice.next().to_be_bytes()).collect(),
+            words: (0..WORDS).map(|_| rng.word().to_be_bytes()).collect(),
             sites: (0..SITES)
-                .map(|_| format!("{}.{}.example", letters(&mut dice, 9), letters(&mut dice, 7)))
+                .map(|_| format!("{}.{}.example", letters(&mut rng, 9), letters(&mut rng, 7)))
                 .collect(),
             owners,
-            visitor: [letters(&mut dice, 20), letters(&mut dice, 20)],
-            nobody: format!("nobody-{}", letters(&mut dice, 14)),
+            visitor: [letters(&mut rng, 20), letters(&mut rng, 20)],
+            nobody: format!("nobody-{}", letters(&mut rng, 14)),
         }
     }
 
@@ -214,9 +214,9 @@ impl Plan {
 }
 
 /// A routed address whose bytes are uncommon: no zeros, no ones, no private range.
-fn far_v4(dice: &mut Dice) -> Address {
+fn far_v4(rng: &mut Rng) -> Address {
     loop {
-        let octets = odd_u32(dice).to_be_bytes();
+        let octets = odd_u32(rng).to_be_bytes();
         let private = matches!(
             octets,
             [10 | 127 | 224..=255, ..]
@@ -231,38 +231,38 @@ fn far_v4(dice: &mut Dice) -> Address {
     }
 }
 
-fn far_v6(dice: &mut Dice) -> Address {
-    Address::v6(0b001 << 125 | odd_u128(dice) >> 3)
+fn far_v6(rng: &mut Rng) -> Address {
+    Address::v6(0b001 << 125 | odd_u128(rng) >> 3)
 }
 
-fn pooled_v4(dice: &mut Dice) -> Address {
-    Address::v4(POOL_V4 | odd_u32(dice) & 0xffff)
+fn pooled_v4(rng: &mut Rng) -> Address {
+    Address::v4(POOL_V4 | odd_u32(rng) & 0xffff)
 }
 
-fn pooled_v6(dice: &mut Dice) -> Address {
-    Address::v6(POOL_V6 | u128::from(odd_u32(dice) & 0xffff))
+fn pooled_v6(rng: &mut Rng) -> Address {
+    Address::v6(POOL_V6 | u128::from(odd_u32(rng) & 0xffff))
 }
 
-fn host_v4(dice: &mut Dice) -> Address {
-    Address::v4(0x6440_0000 | odd_u32(dice) & 0x3f_ffff)
+fn host_v4(rng: &mut Rng) -> Address {
+    Address::v4(0x6440_0000 | odd_u32(rng) & 0x3f_ffff)
 }
 
-fn host_v6(dice: &mut Dice) -> Address {
-    Address::v6(0xfd << 120 | odd_u128(dice) >> 8)
+fn host_v6(rng: &mut Rng) -> Address {
+    Address::v6(0xfd << 120 | odd_u128(rng) >> 8)
 }
 
-fn network_v4(dice: &mut Dice) -> Address {
-    Address::v4(0xac10_0000 | odd_u32(dice) & 0xf_fff0)
+fn network_v4(rng: &mut Rng) -> Address {
+    Address::v4(0xac10_0000 | odd_u32(rng) & 0xf_fff0)
 }
 
-fn network_v6(dice: &mut Dice) -> Address {
-    Address::v6((0xfd << 120 | odd_u128(dice) >> 8) & !0xffff_ffff_ffff_ffff)
+fn network_v6(rng: &mut Rng) -> Address {
+    Address::v6((0xfd << 120 | odd_u128(rng) >> 8) & !0xffff_ffff_ffff_ffff)
 }
 
 /// Four bytes of 11 to 244, no two alike.
-fn odd_u32(dice: &mut Dice) -> u32 {
+fn odd_u32(rng: &mut Rng) -> u32 {
     loop {
-        let octets = u32::try_from(dice.next() >> 32).expect("32 bits remain").to_be_bytes();
+        let octets = u32::try_from(rng.word() >> 32).expect("32 bits remain").to_be_bytes();
         let mut sorted = octets;
         sorted.sort_unstable();
         let apart = sorted.windows(2).all(|pair| pair[0] != pair[1]);
@@ -272,12 +272,12 @@ fn odd_u32(dice: &mut Dice) -> u32 {
     }
 }
 
-fn odd_u128(dice: &mut Dice) -> u128 {
-    (0..4).fold(0, |bits, _| bits << 32 | u128::from(odd_u32(dice)))
+fn odd_u128(rng: &mut Rng) -> u128 {
+    (0..4).fold(0, |bits, _| bits << 32 | u128::from(odd_u32(rng)))
 }
 
-fn letters(dice: &mut Dice, count: usize) -> String {
-    (0..count).map(|_| char::from(b'a' + u8::try_from(dice.below(26)).expect("a letter"))).collect()
+fn letters(rng: &mut Rng, count: usize) -> String {
+    (0..count).map(|_| char::from(b'a' + u8::try_from(rng.below(26)).expect("a letter"))).collect()
 }
 
 #[test]

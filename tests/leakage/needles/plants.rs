@@ -19,8 +19,8 @@ mod finder;
 mod forms;
 mod image;
 mod maps;
+mod path;
 mod plan;
-mod road;
 mod run;
 mod talk;
 mod traffic;
@@ -28,8 +28,8 @@ mod verdict;
 mod writes;
 
 use copy::{DAEMON, Programs};
+use path::Link;
 use report::{Figure, Report, Row};
-use road::Link;
 use run::{Channel, Setting};
 use std::sync::LazyLock;
 

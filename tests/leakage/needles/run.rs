@@ -7,8 +7,9 @@ use crate::maps;
 use crate::netns::Namespace;
 use crate::netns::daemon::{Daemon, Setup};
 use crate::netns::folder::Folder;
+use crate::path::{DEVICE, Link, TunnelPath};
 use crate::plan::{Kind, POOLS, Plan};
-use crate::road::{DEVICE, Link, Road};
+use crate::support::wait::{let_pass, wait_until};
 use crate::talk::{Answers, Control, visit};
 use crate::traffic::{self, Load};
 use crate::writes::Writes;
@@ -129,6 +130,9 @@ struct Bench<'a> {
     found: Vec<Found>,
 }
 
+/// Longest wait for a round of the load; under a tracer it takes its time.
+const ROUND_LIMIT: Duration = Duration::from_secs(120);
+
 /// Looks at the memory under load.
 const LOOKS: usize = 4;
 /// How long a connection may take to be let go of on a busy machine.
@@ -137,7 +141,7 @@ const LET_GO: Duration = Duration::from_millis(150);
 /// Runs a daemon under a load and looks everywhere.
 pub(crate) fn run(setting: &Setting, plan: &Plan, finder: &Finder) -> Outcome {
     let namespace = Namespace::new();
-    let road = Road::make(&namespace, setting.link);
+    let path = TunnelPath::make(&namespace, setting.link);
     let owners = &plan.owners;
     let filed: Vec<String> = owners.filed.iter().map(|owner| owner.line()).collect();
     let unfiled: Vec<String> = owners.unfiled.iter().map(|owner| owner.line()).collect();
@@ -166,7 +170,7 @@ pub(crate) fn run(setting: &Setting, plan: &Plan, finder: &Finder) -> Outcome {
     let mut answers = Answers::default();
     let load = Load::default();
     thread::scope(|scope| {
-        scope.spawn(|| traffic::through(&road, plan, &load, setting.traced));
+        scope.spawn(|| traffic::through(&path, plan, &load, setting.traced));
         // Whatever happens here, the load ends.
         let _stop = Stop(&load);
         owners.assigned.iter().chain(&owners.released).for_each(|owner| control.assign(owner, &mut answers));
@@ -174,7 +178,7 @@ pub(crate) fn run(setting: &Setting, plan: &Plan, finder: &Finder) -> Outcome {
             control.look(plan, look, &mut answers);
             visit(&namespace, plan, &mut answers);
             // What was asked is answered; the daemon lets go of the connection a moment later.
-            thread::sleep(LET_GO);
+            let_pass(LET_GO, "nothing outside shows when a connection is let go of");
             bench.look_at_memory(Moment::Load);
         }
         if !setting.traced {
@@ -185,14 +189,12 @@ pub(crate) fn run(setting: &Setting, plan: &Plan, finder: &Finder) -> Outcome {
         control.sync(&both, &mut answers);
         control.sync(&owners.assigned, &mut answers);
         bench.daemon.reload_roster(&filed.concat());
-        while load.rounds() < 1 {
-            thread::sleep(Duration::from_millis(20));
-        }
+        wait_until("every far address was spoken to", ROUND_LIMIT, || load.rounds() > 0);
     });
     let counted = control.settle(&mut answers);
     visit(&namespace, plan, &mut answers);
-    // The next save holds what was changed last.
-    thread::sleep(Duration::from_millis(1500));
+    // A save that is being made may not hold what was changed last; the next one does.
+    folder.await_saves(2);
     bench.look_at_memory(Moment::After);
     if !setting.traced {
         bench.look_at(Channel::Core, Moment::After, image::whole(bench.daemon.id()));

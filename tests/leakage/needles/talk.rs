@@ -1,9 +1,10 @@
 //! What is said to the daemon by others than packets, and every byte that it answers: requests for
 //! pages, good and bad ones, and every request of the control socket.
 
-use crate::netns::daemon::WEB;
-use crate::netns::{Namespace, PATIENCE, wait_for};
+use crate::netns::Namespace;
+use crate::netns::daemon::PORT;
 use crate::plan::{Owner, Plan};
+use crate::support::wait::{TIMEOUT, wait_for};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
@@ -23,7 +24,7 @@ impl Control {
     /// One request with the text behind it; the answer.
     fn ask(&self, request: &serde_json::Value, text: &str) -> Vec<u8> {
         let mut stream = UnixStream::connect(&self.0).expect("the daemon serves its socket");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+        stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout can be set");
         stream.write_all(format!("{request}\n{text}").as_bytes()).expect("the daemon reads");
         let mut answer = Vec::new();
         BufReader::new(&stream).read_until(b'\n', &mut answer).expect("the daemon answers");
@@ -105,8 +106,8 @@ pub(crate) fn visit(namespace: &Namespace, plan: &Plan, answers: &mut Answers) {
     let said = namespace.run(move || {
         let mut said = Vec::new();
         for request in requests {
-            let mut stream = TcpStream::connect(WEB)?;
-            stream.set_read_timeout(Some(PATIENCE))?;
+            let mut stream = TcpStream::connect(("127.0.0.1", PORT))?;
+            stream.set_read_timeout(Some(TIMEOUT))?;
             stream.write_all(request.as_bytes())?;
             stream.read_to_end(&mut said)?;
         }

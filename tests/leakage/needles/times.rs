@@ -11,10 +11,11 @@ use crate::image::{self, Part, Place};
 use crate::netns::Namespace;
 use crate::netns::daemon::{Daemon, PROGRAM, Setup};
 use crate::netns::folder::Folder;
+use crate::path::{DEVICE, Link, TunnelPath};
 use crate::plan::{POOLS, Plan};
 use crate::report::{self, Control as Scored, Figure, Row};
-use crate::road::{DEVICE, Link, Road};
 use crate::run::{Channel, Setting};
+use crate::support::wait::let_pass;
 use crate::talk::{Answers, Control};
 use crate::traffic::{self, Load};
 use crate::{ALONE, REPORT, maps, setting};
@@ -77,7 +78,7 @@ fn no_time_of_the_load_is_found_after_it() {
 
 fn run(setting: &Setting, plan: &Plan) -> Outcome {
     let namespace = Namespace::new();
-    let road = Road::make(&namespace, setting.link);
+    let path = TunnelPath::make(&namespace, setting.link);
     let roster = plan.owners.filed.iter().chain(&plan.owners.unfiled).map(|owner| owner.line());
     let setup = Setup {
         backend: setting.tap,
@@ -94,19 +95,19 @@ fn run(setting: &Setting, plan: &Plan) -> Outcome {
     daemon.await_start(0);
 
     let bench = Bench { folder: &folder, daemon: &daemon, kernel: setting.is_kernel() };
-    thread::sleep(BEFORE);
+    let_pass(BEFORE, "the start is no time of the load");
     let soon = Now::read();
     let present = bench.look().times(soon, soon.plus(AT_MOST));
     let from = Now::read();
     let load = Load::default();
     thread::scope(|scope| {
-        scope.spawn(|| traffic::through(&road, plan, &load, false));
-        thread::sleep(LOAD);
+        scope.spawn(|| traffic::through(&path, plan, &load, false));
+        let_pass(LOAD, "the load lasts");
         load.stop();
     });
-    thread::sleep(NOTICED);
+    let_pass(NOTICED, "what is to be noticed of the load is");
     let to = Now::read();
-    thread::sleep(IDLE);
+    let_pass(IDLE, "times of the load and of the look are apart");
     let held = bench.look();
     let counted = Control(folder.path("control.sock")).settle(&mut Answers::default());
     daemon.stop();

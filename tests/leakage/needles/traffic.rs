@@ -1,13 +1,13 @@
 //! Packets that carry needles: every far address both ways, with questions to name servers, greetings
 //! that name a site, requests, extension headers, errors that quote a packet.
 
-use crate::netns::Dice;
-use crate::netns::frames::{Address, datagram, segment};
 use crate::netns::tally::Way;
+use crate::path::TunnelPath;
 use crate::plan::Plan;
-use crate::road::Road;
+use crate::support::frames::{Address, datagram, segment};
+use crate::support::rng::Rng;
+use crate::support::wait::let_pass;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread;
 use std::time::Duration;
 
 /// Packets between two pauses, and the pause: below what pnet reads, and what it reads when every call
@@ -58,19 +58,19 @@ impl Load {
 }
 
 /// Speaks to every far address, from and to every owner.
-pub(crate) fn through(road: &Road, plan: &Plan, load: &Load, traced: bool) {
-    let mut dice = Dice(plan.seed);
+pub(crate) fn through(path: &TunnelPath, plan: &Plan, load: &Load, traced: bool) {
+    let mut rng = Rng::seeded(plan.seed);
     load.run(plan, |number, remote| {
         let owners: Vec<Address> = plan.held().chain(plan.former()).map(|owner| owner.address).collect();
         let of_family = |owner: &&Address| owner.ethertype() == remote.ethertype();
         let owners: Vec<&Address> = owners.iter().filter(of_family).collect();
-        let owner = *owners[dice.below(owners.len())];
-        let site = &plan.sites[dice.below(plan.sites.len())];
-        road.send(Way::Up, &spoken(owner, remote, number, site, plan));
-        road.send(Way::Down, &spoken(remote, owner, number + 1, site, plan));
+        let owner = *owners[rng.below(owners.len())];
+        let site = &plan.sites[rng.below(plan.sites.len())];
+        path.send(Way::Up, &spoken(owner, remote, number, site, plan));
+        path.send(Way::Down, &spoken(remote, owner, number + 1, site, plan));
         // Relaxed: see above.
         if (load.sent.fetch_add(2, Ordering::Relaxed) + 2).is_multiple_of(BURST) {
-            thread::sleep(if traced { TRACED_PAUSE } else { PAUSE });
+            let_pass(if traced { TRACED_PAUSE } else { PAUSE }, "the pace of the load");
         }
     });
 }

@@ -9,7 +9,7 @@ use crate::image::Place;
 use crate::plan::{Kind, Plan};
 use crate::report::{Figure, Row};
 use crate::run::{Channel, Found, Moment, Outcome, Setting};
-use crate::{forms::Form, road::Link};
+use crate::{forms::Form, path::Link};
 use std::collections::BTreeSet;
 
 /// Chance that a comparison with the never used addresses fails without a leak.

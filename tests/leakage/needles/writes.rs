@@ -55,7 +55,7 @@ fn what_a_process_writes_is_seen_whole() {
     let writes = Writes::to(folder.path().join("trace"));
     let status = writes.command("sh").args(["-c", "printf 'a needle\\377\"'; cat /proc/self/comm"]).output();
     assert!(status.is_ok_and(|output| output.status.success()), "strace is installed (tests/run)");
-    let seen = crate::netns::wait_for("the tracer to end", || {
+    let seen = crate::support::wait::wait_for("the tracer to end", || {
         let bytes = writes.buffers();
         let cat = bytes.windows(4).any(|window| window == b"cat\n");
         cat.then_some(bytes)

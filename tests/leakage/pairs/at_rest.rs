@@ -47,8 +47,8 @@ fn of_thirty_nightly_images_the_last_chain_file_opens_one() {
                 for _ in 0..48 {
                     machine.pass(1800).await;
                 }
-                images.push(machine.world.disk.bytes(Path::new(BLOB)).expect("a blob"));
-                chains.push(machine.world.disk.bytes(&chain).expect("a chain file"));
+                images.push(machine.environment.disk.bytes(Path::new(BLOB)).expect("a blob"));
+                chains.push(machine.environment.disk.bytes(&chain).expect("a chain file"));
             }
             (images, chains)
         })

@@ -3,13 +3,14 @@
 
 use crate::REPORT;
 use crate::marks;
+use crate::netns::Namespace;
 use crate::netns::daemon::{Daemon, PROGRAM, Setup};
 use crate::netns::folder::Folder;
-use crate::netns::frames::{Address, datagram};
 use crate::netns::tally::Way;
 use crate::netns::wire::{Kind, Wire, nobody};
-use crate::netns::{Namespace, wait_for};
 use crate::report::{Control, Figure, Row};
+use crate::support::frames::{Address, datagram};
+use crate::support::wait::{let_pass, wait_for};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::MetadataExt;
@@ -29,7 +30,8 @@ const ACCOUNTS: u32 = 30;
 
 /// A page of the daemon in this thread's namespace, raw.
 pub(crate) fn page(path: &str) -> Vec<u8> {
-    let mut stream = TcpStream::connect(crate::netns::daemon::WEB).expect("the daemon listens");
+    let mut stream =
+        TcpStream::connect(("127.0.0.1", crate::netns::daemon::PORT)).expect("the daemon listens");
     let ask = format!("GET {path} HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n");
     stream.write_all(ask.as_bytes()).expect("the daemon reads");
     let mut answer = Vec::new();
@@ -47,7 +49,7 @@ fn shown(
     let page = |path: &'static str| namespace.run(move || page(path));
     let says = |words: &[&str]| {
         let output = daemon.command(words);
-        [output.stdout, output.stderr, format!("{:?}", output.status.code()).into_bytes()].concat()
+        [output.stdout, output.stderr, format!("{:?}", output.code)].concat().into_bytes()
     };
     let mut shown = vec![
         ("/metrics", page("/metrics")),
@@ -97,7 +99,7 @@ fn load(wire: &Wire, stop: &AtomicBool, sent: &AtomicU64) {
             wire.send(Way::Down, &datagram(other, account, 1400));
             sent.fetch_add(2, Ordering::Relaxed);
         }
-        thread::sleep(Duration::from_millis(2));
+        let_pass(Duration::from_millis(2), "the pace of the load");
     }
 }
 
@@ -132,7 +134,7 @@ fn forty_scrapes(backend: &'static str) {
         if first.is_empty() {
             first = now;
         }
-        thread::sleep(PAUSE);
+        let_pass(PAUSE, "the scrapes are spread over some seconds of load");
     }
     stop.store(true, Ordering::Relaxed);
     sender.expect("there was load").join().expect("every packet was taken");
@@ -196,7 +198,7 @@ fn a_device_that_comes_or_goes_under_a_glob_shows_nowhere() {
         let gone = namespace.run(|| nix::net::if_::if_nametoindex("tun0").is_err());
         gone.then_some(())
     });
-    thread::sleep(Duration::from_millis(200));
+    let_pass(Duration::from_millis(200), "the daemon hears of it, and nothing shows that it has");
     alike("without any");
 }
 

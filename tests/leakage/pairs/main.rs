@@ -20,6 +20,8 @@ mod report;
 mod shape;
 #[path = "../sim/mod.rs"]
 mod sim;
+#[path = "../../support/mod.rs"]
+mod support;
 mod surfaces;
 mod traffic;
 mod world;

@@ -1,11 +1,11 @@
 //! One pair: two worlds of one plan live side by side, and everything they show is compared at every
 //! look, byte by byte.
 
-use crate::plan::{LOOK_SECONDS, Plan, index};
+use crate::plan::{LOOK_SECONDS, Plan};
 use crate::refusals::{MISSPELT, is_refusal};
 use crate::shape::shape;
-use crate::sim::disk::Random;
 use crate::sim::log::Log;
+use crate::support::rng::Rng;
 use crate::surfaces::{Part, Tells};
 use crate::traffic::{Shape, Traffic};
 use crate::world::{World, tells_who_exists};
@@ -94,13 +94,13 @@ struct Differs {
 /// What was seen and must not be: the surface, the second, both texts.
 pub(crate) async fn run(seed: u64, long: bool, log: &mut Log) -> Result<Figures, String> {
     let plan = Plan::draw(seed, long);
-    let mut dice = Random(seed ^ 0x7a_ff1c);
+    let mut rng = Rng::seeded(seed ^ 0x7a_ff1c);
     let shape = shape(&plan).await?;
     log.take(&mut Vec::new());
-    let traffic = Traffic::draw(&plan, &shape, &mut dice);
-    let cell = index(dice.below(shape.cells.len() as u64));
-    let other = traffic.with_other_totals(&plan, cell, &mut dice);
-    let placed = [&traffic, &traffic, &other].map(|traffic| traffic.place(&plan, &shape, &mut dice));
+    let traffic = Traffic::draw(&plan, &shape, &mut rng);
+    let cell = rng.below(shape.cells.len());
+    let other = traffic.with_other_totals(&plan, cell, &mut rng);
+    let placed = [&traffic, &traffic, &other].map(|traffic| traffic.place(&plan, &shape, &mut rng));
     let mut worlds = placed.map(|placed| World::new(&plan, placed));
     let figures = Figures { pairs: 2, closes: shape.closes.len() as u64, ..Figures::default() };
     let mut course = Course { figures, pages: BTreeMap::new(), page: Vec::new() };

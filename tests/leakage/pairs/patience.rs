@@ -10,10 +10,11 @@ use crate::binary;
 use crate::netns::Namespace;
 use crate::netns::daemon::{Daemon, Setup};
 use crate::netns::folder::Folder;
-use crate::netns::frames::{Address, datagram};
 use crate::netns::tally::Way;
 use crate::netns::wire::{Kind, Wire, nobody};
 use crate::report::{Control, Figure, Row};
+use crate::support::frames::{Address, datagram};
+use crate::support::wait::let_pass;
 use blindmeter::clock::Stopwatch;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -96,7 +97,7 @@ fn no_answer_but_an_exact_one_waits_for_packets() {
         // Relaxed: a flag, which orders nothing.
         while !stopped.load(Ordering::Relaxed) {
             wire.send(Way::Up, &datagram(Address::v4(0x0a4d_0001), nobody(Address::v4(0), 1), 100));
-            thread::sleep(BETWEEN);
+            let_pass(BETWEEN, "the pace of the load");
         }
         wire
     });

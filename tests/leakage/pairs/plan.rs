@@ -2,9 +2,10 @@
 //! there are and when, and everything that happens at the same moment in both: reloads, restarts,
 //! clocks that are set, disks that fail. Traffic is not in here; see `traffic.rs`.
 
-use crate::sim::disk::{Fault, Random};
-use crate::sim::frames::Address;
+use crate::sim::disk::Fault;
 use crate::sim::setup::Setup;
+use crate::support::frames::Address;
+use crate::support::rng::Rng;
 use std::fmt::Write;
 
 /// Seconds between two looks at everything: a scrape interval.
@@ -79,15 +80,15 @@ const THEMES: u64 = 16;
 impl Plan {
     /// The plan of a seed.
     pub(crate) fn draw(seed: u64, long: bool) -> Self {
-        let mut dice = Random(seed ^ 0x9a17);
+        let mut rng = Rng::seeded(seed ^ 0x9a17);
         let theme = seed % THEMES;
-        let setup = setup(theme, long, &mut dice);
+        let setup = setup(theme, long, &mut rng);
         let epoch = setup.epoch_seconds;
         // The index that runs at a start is not released: a late start has the least to wait.
-        let begin_seconds = 20_496 * 86_400 + epoch * 3 / 4 + dice.below(epoch / 5);
+        let begin_seconds = 20_496 * 86_400 + epoch * 3 / 4 + rng.below_u64(epoch / 5);
         let to_close = 2 * epoch - begin_seconds % epoch;
-        let more = if epoch > 7200 { 0 } else { dice.below(2) };
-        let seconds = to_close + more * epoch + epoch / 144 + 300 + dice.below(epoch / 8);
+        let more = if epoch > 7200 { 0 } else { rng.below_u64(2) };
+        let seconds = to_close + more * epoch + epoch / 144 + 300 + rng.below_u64(epoch / 8);
         let looks = usize::try_from(seconds / LOOK_SECONDS).expect("a run is short");
         let mut plan = Self {
             seed,
@@ -100,17 +101,17 @@ impl Plan {
             long,
             setup,
         };
-        plan.populate(&mut dice);
-        plan.afflict(theme, &mut dice);
+        plan.populate(&mut rng);
+        plan.afflict(theme, &mut rng);
         plan.happenings.sort_by_key(|(look, _)| *look);
         plan
     }
 
     /// Draws the accounts, and the reloads that some of them come and go by.
-    fn populate(&mut self, dice: &mut Random) {
+    fn populate(&mut self, rng: &mut Rng) {
         let looks = self.looks;
-        let reloads = dice.one_in(2);
-        let mut at = || 20 + index(dice.below(looks as u64 - 40));
+        let reloads = rng.one_in(2);
+        let mut at = || 20 + rng.below(looks - 40);
         let (comes, goes) = if reloads { (at(), at()) } else { (0, looks) };
         let mut number = 0;
         for (count, from, until) in
@@ -163,45 +164,44 @@ impl Plan {
     }
 
     /// Draws what befalls the machine.
-    fn afflict(&mut self, theme: u64, dice: &mut Random) {
+    fn afflict(&mut self, theme: u64, rng: &mut Rng) {
         let looks = self.looks as u64;
-        let mut befall = |happening: Happening, dice: &mut Random| {
-            self.happenings.push((2 + index(dice.below(looks - 4)), happening));
+        let mut befall = |happening: Happening, rng: &mut Rng| {
+            self.happenings.push((2 + index(rng.below_u64(looks - 4)), happening));
         };
-        let times = |of: u64, dice: &mut Random| {
-            if theme == of { 1 + dice.below(3) } else { u64::from(dice.one_in(12)) }
+        let times = |of: u64, rng: &mut Rng| {
+            if theme == of { 1 + rng.below_u64(3) } else { u64::from(rng.one_in(12)) }
         };
-        for _ in 0..times(3, dice) {
-            let happening =
-                [Happening::Stop, Happening::HandOver, Happening::Kill][index(dice.below(3))].clone();
-            befall(happening, dice);
+        for _ in 0..times(3, rng) {
+            let happening = [Happening::Stop, Happening::HandOver, Happening::Kill][rng.below(3)].clone();
+            befall(happening, rng);
         }
-        for _ in 0..times(4, dice) {
-            befall(Happening::Fault(Fault::Io, dice.below(30)), dice);
+        for _ in 0..times(4, rng) {
+            befall(Happening::Fault(Fault::Io, rng.below_u64(30)), rng);
         }
-        for _ in 0..times(5, dice) {
-            befall(Happening::Fault(Fault::Full(dice.below(150)), dice.below(30)), dice);
+        for _ in 0..times(5, rng) {
+            befall(Happening::Fault(Fault::Full(rng.below_u64(150)), rng.below_u64(30)), rng);
         }
-        for _ in 0..times(6, dice) {
-            befall(Happening::Fault(Fault::Kill, dice.below(30)), dice);
+        for _ in 0..times(6, rng) {
+            befall(Happening::Fault(Fault::Kill, rng.below_u64(30)), rng);
         }
-        for _ in 0..times(7, dice) {
-            let seconds = [300, 3600, 5 * 3600, 86_400, 400 * 86_400][index(dice.below(5))];
-            let seconds = i64::try_from(dice.below(2 * seconds)).expect("small") - seconds.cast_signed();
-            befall(Happening::Set(seconds), dice);
+        for _ in 0..times(7, rng) {
+            let seconds = [300, 3600, 5 * 3600, 86_400, 400 * 86_400][rng.below(5)];
+            let seconds = i64::try_from(rng.below_u64(2 * seconds)).expect("small") - seconds.cast_signed();
+            befall(Happening::Set(seconds), rng);
         }
         for (of, least, more) in [(8, 60, 20_000), (9, 600_000, 200_000), (10, 2_400_000, 300_000)] {
-            for _ in 0..times(of, dice).min(1) {
-                befall(Happening::Suspend(least + dice.below(more)), dice);
+            for _ in 0..times(of, rng).min(1) {
+                befall(Happening::Suspend(least + rng.below_u64(more)), rng);
             }
         }
         if theme == 11 {
-            for _ in 0..1 + dice.below(2) {
-                befall(Happening::PowerCut, dice);
+            for _ in 0..1 + rng.below_u64(2) {
+                befall(Happening::PowerCut, rng);
             }
         }
         if theme == 12 {
-            befall(Happening::Fault(Fault::PowerCut, dice.below(30)), dice);
+            befall(Happening::Fault(Fault::PowerCut, rng.below_u64(30)), rng);
         }
     }
 
@@ -224,32 +224,32 @@ impl Plan {
     }
 }
 
-fn setup(theme: u64, long: bool, dice: &mut Random) -> Setup {
-    let day = theme == 15 && dice.one_in(4);
+fn setup(theme: u64, long: bool, rng: &mut Rng) -> Setup {
+    let day = theme == 15 && rng.one_in(4);
     let noisy = match theme {
         1 => false,
-        _ => !dice.one_in(3),
+        _ => !rng.one_in(3),
     };
     let save_every_seconds = match theme {
         2 => None,
         11 | 12 => Some(600),
-        _ if dice.one_in(8) => None,
-        _ if dice.one_in(24) => Some(if long { 15 } else { 60 }),
+        _ if rng.one_in(8) => None,
+        _ if rng.one_in(24) => Some(if long { 15 } else { 60 }),
         // An unoptimised cipher is what a short run would spend its time with.
-        _ => Some([if long { 60 } else { 900 }, 300, 900, 1800, 3600][index(dice.below(5))]),
+        _ => Some([if long { 60 } else { 900 }, 300, 900, 1800, 3600][rng.below(5)]),
     };
     Setup {
         epoch_seconds: if day {
             86_400
         } else {
-            [3600, 3600, 3600, 3600, 3600, 3600, 5400, 7200][index(dice.below(8))]
+            [3600, 3600, 3600, 3600, 3600, 3600, 5400, 7200][rng.below(8)]
         },
         noisy,
-        epsilon: ["1.0", "1.0", "0.3"][index(dice.below(3))],
-        clamp_bytes: [50 << 30, 1 << 30, 1 << 20][index(dice.below(3))],
-        crowd: [10, 20][index(dice.below(2))],
+        epsilon: ["1.0", "1.0", "0.3"][rng.below(3)],
+        clamp_bytes: [50 << 30, 1 << 30, 1 << 20][rng.below(3)],
+        crowd: [10, 20][rng.below(2)],
         // At one bit a second totals are released to the byte.
-        link_bits_per_second: [1, 1, 1_000_000, 1_000_000_000][index(dice.below(4))],
+        link_bits_per_second: [1, 1, 1_000_000, 1_000_000_000][rng.below(4)],
         save_every_seconds,
         // Twice the accounts: after a period an account may need a second slot, for one epoch.
         capacity: 60,

@@ -1,4 +1,4 @@
-//! Requests that the control desk refuses: an error may tell no more than an answer.
+//! Requests that the control socket refuses: an error may tell no more than an answer.
 //!
 //! None of them changes anything or counts towards a limit. What a limit refuses is in `surfaces.rs`,
 //! behind the answers that use it up.

@@ -39,13 +39,13 @@ struct Closes {
 pub(crate) async fn shape(plan: &Plan) -> Result<Shape, String> {
     let deeds = vec![Vec::new(); plan.looks];
     let mut world = World::new(plan, Placed { deeds, packets: Vec::new() });
-    let boot = world.machine.world.clocks.boots().0;
+    let boot = world.machine.environment.clocks.boots().0;
     let (mut shape, mut closes) = (Shape::default(), Closes { boot, ..Closes::default() });
     let mut cuts = vec![0, plan.looks];
     let mut journal = Vec::new();
     for look in 0..plan.looks {
         world.live(look).await;
-        let clocks = &world.machine.world.clocks;
+        let clocks = &world.machine.environment.clocks;
         let (now, began) = (clocks.boot_seconds(), world.began);
         let (boot, ended_seconds) = clocks.boots();
         if boot != closes.boot {
@@ -75,7 +75,7 @@ pub(crate) async fn shape(plan: &Plan) -> Result<Shape, String> {
             closes.served = world.machine.engine().state.node().released().ordinal();
         }
         journal.clear();
-        world.machine.world.disk.take_journal(&mut journal);
+        world.machine.environment.disk.take_journal(&mut journal);
         if plan.loses_power() && !journal.is_empty() {
             cuts.extend([look, look + 1]);
         }

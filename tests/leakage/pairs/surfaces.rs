@@ -195,7 +195,7 @@ impl Snapshot {
 
     /// The folder as it looks, what was done in it, and what of its files is not sealed.
     fn folder(&mut self, machine: &Machine) {
-        let disk = &machine.world.disk;
+        let disk = &machine.environment.disk;
         disk.list(&mut self.text);
         self.end("names, sizes and times in the state directory", Tells::Never);
         disk.take_journal(&mut self.text);

@@ -4,10 +4,10 @@
 //! A cell is a stretch of looks inside which traffic may be moved: it ends at a close, and wherever
 //! something happens after which what was counted before is not what is counted after.
 
-use crate::plan::{Account, Named, Plan, index};
-use crate::sim::disk::Random;
-use crate::sim::frames::Address;
+use crate::plan::{Account, Named, Plan};
 use crate::sim::packets::{Kind, Packet};
+use crate::support::frames::Address;
+use crate::support::rng::Rng;
 
 /// A stretch of looks: from this one on, before that one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,26 +62,26 @@ const NOBODYS: usize = 4;
 
 impl Traffic {
     /// What passes in the cells of this shape.
-    pub(crate) fn draw(plan: &Plan, shape: &Shape, dice: &mut Random) -> Self {
+    pub(crate) fn draw(plan: &Plan, shape: &Shape, rng: &mut Rng) -> Self {
         // In one plan of three accounts are alike, so that none makes most of a total.
-        let alike = dice.one_in(3).then(|| (1 << 21) + dice.below(1 << 28));
+        let alike = rng.one_in(3).then(|| (1 << 21) + rng.below_u64(1 << 28));
         let cells = shape.cells.iter().map(|_| {
-            let of_accounts = plan.accounts.iter().map(|account| Flow::draw(account, alike, dice));
+            let of_accounts = plan.accounts.iter().map(|account| Flow::draw(account, alike, rng));
             let mut flows: Vec<Flow> = of_accounts.collect();
-            flows.extend((0..NOBODYS).map(|_| Flow::nobodys(dice)));
+            flows.extend((0..NOBODYS).map(|_| Flow::nobodys(rng)));
             flows
         });
         Self(cells.collect())
     }
 
     /// The same, but for other totals in one cell; sessions that span its ends stay.
-    pub(crate) fn with_other_totals(&self, plan: &Plan, cell: usize, dice: &mut Random) -> Self {
+    pub(crate) fn with_other_totals(&self, plan: &Plan, cell: usize, rng: &mut Rng) -> Self {
         let mut cells = self.0.clone();
         for (at, flow) in cells[cell].iter_mut().enumerate() {
-            if !dice.one_in(3) {
+            if !rng.one_in(3) {
                 let other = match plan.accounts.get(at) {
-                    Some(account) => Flow::draw(account, None, dice),
-                    None => Flow::nobodys(dice),
+                    Some(account) => Flow::draw(account, None, rng),
+                    None => Flow::nobodys(rng),
                 };
                 *flow = Flow { stays: flow.stays, ..other };
             }
@@ -90,7 +90,7 @@ impl Traffic {
     }
 
     /// Puts everything somewhere inside its cell.
-    pub(crate) fn place(&self, plan: &Plan, shape: &Shape, dice: &mut Random) -> Placed {
+    pub(crate) fn place(&self, plan: &Plan, shape: &Shape, rng: &mut Rng) -> Placed {
         let mut placed = Placed { deeds: vec![Vec::new(); plan.looks], packets: Vec::new() };
         for (at, cell) in shape.cells.iter().enumerate() {
             for (number, flow) in self.0[at].iter().enumerate() {
@@ -106,13 +106,13 @@ impl Traffic {
                 let stayed = at > 0 && self.0[at - 1][number].stays;
                 let is_hook = account.is_some_and(|account| account.named == Named::Hook);
                 let spans = if is_hook {
-                    let spans = sessions(flow, stayed, &looks, dice);
+                    let spans = sessions(flow, stayed, &looks, rng);
                     placed.connect(number, &spans, flow.stays);
                     spans
                 } else {
-                    sessions(&Flow { connects: true, ..*flow }, false, &looks, dice)
+                    sessions(&Flow { connects: true, ..*flow }, false, &looks, rng)
                 };
-                placed.pass(flow, &spans, |dice| kind(account, number, plan, dice), dice);
+                placed.pass(flow, &spans, |rng| kind(account, number, plan, rng), rng);
             }
         }
         for deeds in &mut placed.deeds {
@@ -133,44 +133,44 @@ impl Account {
 }
 
 impl Flow {
-    fn draw(account: &Account, alike: Option<u64>, dice: &mut Random) -> Self {
-        let volume = |dice: &mut Random| {
-            let most = match dice.below(8) {
+    fn draw(account: &Account, alike: Option<u64>, rng: &mut Rng) -> Self {
+        let volume = |rng: &mut Rng| {
+            let most = match rng.below_u64(8) {
                 0 | 1 => return (0, 0),
                 2 | 3 => 1 << 20,
                 4..=6 => 1 << 30,
                 _ => 300 << 30,
             };
-            (dice.below(most), 1 + dice.below(6))
+            (rng.below_u64(most), 1 + rng.below_u64(6))
         };
         let ways = match alike {
-            Some(bytes) => [(bytes + dice.below(1 << 20), 3), (bytes + dice.below(1 << 20), 3)],
-            None => [volume(dice), volume(dice)],
+            Some(bytes) => [(bytes + rng.below_u64(1 << 20), 3), (bytes + rng.below_u64(1 << 20), 3)],
+            None => [volume(rng), volume(rng)],
         };
         if account.named != Named::Hook {
             return Self { ways, ..Self::default() };
         }
-        match dice.below(4) {
+        match rng.below_u64(4) {
             0 => Self::default(),
             1 => Self { ways, connects: true, stays: true },
             _ => Self { ways, connects: true, stays: false },
         }
     }
 
-    fn nobodys(dice: &mut Random) -> Self {
-        let mut way = || if dice.one_in(2) { (dice.below(1 << 24), 1 + dice.below(4)) } else { (0, 0) };
+    fn nobodys(rng: &mut Rng) -> Self {
+        let mut way = || if rng.one_in(2) { (rng.below_u64(1 << 24), 1 + rng.below_u64(4)) } else { (0, 0) };
         Self { ways: [way(), way()], ..Self::default() }
     }
 }
 
 /// One to four stretches of these looks in which something may happen; the first begins with the looks
 /// where a session lasts since before, the last ends with them where one stays.
-fn sessions<'a>(flow: &Flow, stayed: bool, looks: &'a [usize], dice: &mut Random) -> Vec<&'a [usize]> {
+fn sessions<'a>(flow: &Flow, stayed: bool, looks: &'a [usize], rng: &mut Rng) -> Vec<&'a [usize]> {
     if !(flow.connects || stayed || flow.stays) {
         return Vec::new();
     }
-    let wanted = 1 + index(dice.below(4));
-    let mut edges: Vec<usize> = (0..2 * wanted).map(|_| index(dice.below(looks.len() as u64))).collect();
+    let wanted = 1 + rng.below(4);
+    let mut edges: Vec<usize> = (0..2 * wanted).map(|_| rng.below(looks.len())).collect();
     if stayed {
         edges[0] = 0;
     }
@@ -196,30 +196,24 @@ impl Placed {
         }
     }
 
-    fn pass(
-        &mut self,
-        flow: &Flow,
-        spans: &[&[usize]],
-        kind: impl Fn(&mut Random) -> Kind,
-        dice: &mut Random,
-    ) {
+    fn pass(&mut self, flow: &Flow, spans: &[&[usize]], kind: impl Fn(&mut Rng) -> Kind, rng: &mut Rng) {
         if spans.is_empty() {
             return;
         }
         for (at, (bytes, packets)) in flow.ways.into_iter().enumerate() {
-            for bytes in parts(bytes, packets, dice) {
-                let span = spans[index(dice.below(spans.len() as u64))];
-                let look = span[index(dice.below(span.len() as u64))];
+            for bytes in parts(bytes, packets, rng) {
+                let span = spans[rng.below(spans.len())];
+                let look = span[rng.below(span.len())];
                 self.deeds[look].push(Deed::Pass(self.packets.len()));
-                self.packets.push(Packet { kind: kind(dice), up: at == 0, bytes });
+                self.packets.push(Packet { kind: kind(rng), up: at == 0, bytes });
             }
         }
     }
 }
 
 /// A sum in so many parts, each by chance.
-fn parts(sum: u64, count: u64, dice: &mut Random) -> Vec<u64> {
-    let mut cuts: Vec<u64> = (1..count).map(|_| dice.below(sum + 1)).collect();
+fn parts(sum: u64, count: u64, rng: &mut Rng) -> Vec<u64> {
+    let mut cuts: Vec<u64> = (1..count).map(|_| rng.below_u64(sum + 1)).collect();
     cuts.extend((count > 0).then_some(sum));
     cuts.sort_unstable();
     let mut before = 0;
@@ -227,12 +221,12 @@ fn parts(sum: u64, count: u64, dice: &mut Random) -> Vec<u64> {
 }
 
 /// What a packet of this account, or of this kind of nobody's, looks like.
-fn kind(account: Option<&Account>, number: usize, plan: &Plan, dice: &mut Random) -> Kind {
+fn kind(account: Option<&Account>, number: usize, plan: &Plan, rng: &mut Rng) -> Kind {
     if let Some(account) = account {
-        return Kind::Ip(account.addresses[index(dice.below(account.addresses.len() as u64))]);
+        return Kind::Ip(account.addresses[rng.below(account.addresses.len())]);
     }
     match number - plan.accounts.len() {
-        0 if dice.one_in(2) => Kind::Ip(Address::v4(0x0a4d_00f0)),
+        0 if rng.one_in(2) => Kind::Ip(Address::v4(0x0a4d_00f0)),
         0 => Kind::Ip(Address::v6(0x2600 << 112 | 77)),
         1 => Kind::NotIp,
         2 => Kind::Malformed,

@@ -97,8 +97,8 @@ impl<'a> World<'a> {
                     self.refused += 1;
                 }
             }
-            Happening::Set(seconds) => self.machine.world.clocks.set(*seconds),
-            Happening::Suspend(seconds) => self.machine.world.clocks.pass(*seconds),
+            Happening::Set(seconds) => self.machine.environment.clocks.set(*seconds),
+            Happening::Suspend(seconds) => self.machine.environment.clocks.pass(*seconds),
             Happening::Stop => self.machine.stop(End::Stop).await,
             Happening::HandOver => self.machine.stop(End::HandOver).await,
             Happening::Kill => self.machine.kill(),

@@ -1,36 +1,41 @@
-//! A machine with its world, and the daemon's engine on it, as whoever stands around it meets it:
-//! packets in; pages, answers, files and log lines out; starts, stops, kills and power cuts.
+//! A machine with its environment, and the daemon on it, as whoever stands around it meets it: packets
+//! in; pages, answers, files and log lines out; starts, reloads, stops, kills and power cuts.
 
 use super::disk::Fault;
+use super::environment::SimEnvironment;
 use super::packets::Packet;
-use super::setup::{KEY, Setup};
-use super::world::Simulated;
+use super::setup::{CONFIG, KEY, ROSTER, Setup, TextFiles};
 use axum::body::{Body, to_bytes};
 use axum::http::Request as Ask;
-use blindmeter::config::Config;
-use blindmeter::control::access::AccessPolicy;
-use blindmeter::control::handler::Handler;
+use blindmeter::config::{self, Config};
 use blindmeter::control::peer::Peer;
 use blindmeter::control::protocol::{Answer, Request};
+use blindmeter::control::server::exchange;
+use blindmeter::daemon::inputs::{read_roster, warn_of_names};
+use blindmeter::daemon::reload::Daemon;
 use blindmeter::engine::persistence::EngineParts;
-use blindmeter::engine::roster_writer::{Change, Outcome};
 use blindmeter::engine::{End, Engine, assemble};
 use blindmeter::environment::identity;
 use blindmeter::exit::{ExitError, ExitStatus};
-use blindmeter::publish::http;
-use blindmeter::roster::{Source, csv};
+use blindmeter::publish::http::{self, Listeners};
+use blindmeter::publish::web::WebConfig;
 use blindmeter::tap::CounterMemory;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A page is far shorter; see the golden page of `publish/exposition.rs`.
 const PAGE_BYTES: usize = 1 << 16;
 
+/// How long the daemon waits for a line. Those of the simulation are there whole.
+const SILENCE: Duration = Duration::from_secs(30);
+
 /// A machine. The process on it may be running or not.
 pub(crate) struct Machine {
-    pub(crate) world: Simulated,
+    pub(crate) environment: SimEnvironment,
+    files: TextFiles,
     config: Config,
     memory: CounterMemory,
     process: Option<Process>,
@@ -40,19 +45,20 @@ pub(crate) struct Machine {
 
 /// The running process.
 struct Process {
-    engine: Engine<Simulated>,
-    handler: Handler<Simulated>,
+    daemon: Daemon<SimEnvironment>,
     router: TowerToHyperService<axum::Router>,
 }
 
 impl Machine {
     /// A machine at this time, with a key and no state. Nothing runs on it.
     pub(crate) fn new(setup: &Setup, seed: u64, wall_seconds: u64) -> Self {
-        let world = Simulated::new(seed, wall_seconds);
-        world.disk.put(Path::new(KEY), &[42; 32]);
-        let config = setup.config();
-        let memory = memory(&world, &config);
-        Self { world, config, memory, process: None, cuts_power: false }
+        let environment = SimEnvironment::new(seed, wall_seconds);
+        environment.disk.put(Path::new(KEY), &[42; 32]);
+        let files = TextFiles { config: setup.text(), roster: String::new() };
+        let config = config::load(&files, Path::new(CONFIG));
+        let config = config.unwrap_or_else(|error| panic!("the simulation's configuration: {error}"));
+        let memory = memory(&environment, &config);
+        Self { environment, files, config, memory, process: None, cuts_power: false }
     }
 
     /// Starts the process with this roster file. Counters that outlived the one before are gone on
@@ -62,29 +68,33 @@ impl Machine {
     /// The exit code and the line that the process ends with.
     pub(crate) fn start(&mut self, roster: &str, accept_loss: bool) -> Result<(), String> {
         let refused = |failure: ExitError| format!("{} {}", failure.code as u8, failure.message);
-        let engine = self.try_start(roster, accept_loss);
-        let dead = self.world.disk.is_dead();
+        roster.clone_into(&mut self.files.roster);
+        let daemon = self.try_start(accept_loss);
+        let dead = self.environment.disk.is_dead();
         self.end_if_dead();
-        let engine = engine.map_err(refused)?;
+        let daemon = daemon.map_err(refused)?;
         if dead {
             return Err("it was killed".to_owned());
         }
-        let (access, unknown) = AccessPolicy::resolve(&self.config.roles);
-        assert!(unknown.is_empty(), "the roles are those of the group of number 0");
-        let handler = Handler::new(Arc::clone(&engine.state));
-        handler.set_access(access);
-        let router = TowerToHyperService::new(http::router(engine.state.pages()));
-        self.process = Some(Process { engine, handler, router });
+        daemon.resolve_roles();
+        let router = TowerToHyperService::new(http::router(daemon.engine.state.pages()));
+        self.process = Some(Process { daemon, router });
         Ok(())
     }
 
-    fn try_start(&self, roster: &str, accept_loss: bool) -> Result<Engine<Simulated>, ExitError> {
-        let bad = |error: csv::CsvError| ExitError::new(ExitStatus::Config, error.to_string());
-        let rows = csv::rows(roster.as_bytes()).map_err(bad)?;
-        let footing = EngineParts::without_tap(&self.config, self.memory, self.world.random().word());
-        let engine = assemble(&self.world, &self.config, footing, rows, accept_loss)?;
+    fn try_start(&self, accept_loss: bool) -> Result<Daemon<SimEnvironment>, ExitError> {
+        let rows = read_roster(&self.files, &self.config);
+        let rows = rows.map_err(|why| ExitError::new(ExitStatus::Config, why))?;
+        warn_of_names(Path::new(ROSTER), &rows);
+        let parts = EngineParts::without_tap(&self.config, self.memory, self.environment.rng().word());
+        let engine = assemble(&self.environment, &self.config, parts, rows, accept_loss)?;
         engine.save_first()?;
-        Ok(engine)
+        let path = PathBuf::from(CONFIG);
+        let mut daemon = Daemon::new(path, self.config.clone(), engine, Listeners::default());
+        // Nothing is listened on, so that no listener can fail.
+        let adopted = daemon.adopt(Vec::new(), WebConfig::default());
+        adopted.map_err(|error| ExitError::new(ExitStatus::Io, error.to_string()))?;
+        Ok(daemon)
     }
 
     /// True while a process runs.
@@ -93,8 +103,8 @@ impl Machine {
     }
 
     /// The running engine.
-    pub(crate) fn engine(&self) -> &Engine<Simulated> {
-        &self.process().engine
+    pub(crate) fn engine(&self) -> &Engine<SimEnvironment> {
+        &self.process().daemon.engine
     }
 
     fn process(&self) -> &Process {
@@ -104,9 +114,9 @@ impl Machine {
     /// Time passes, and the process looks at the clock at the end of it. A disk that ends the process
     /// meanwhile leaves none.
     pub(crate) async fn pass(&mut self, seconds: u64) {
-        self.world.clocks.pass(seconds);
+        self.environment.clocks.pass(seconds);
         if let Some(process) = &self.process {
-            process.engine.step().await;
+            process.daemon.engine.step().await;
         }
         self.end_if_dead();
     }
@@ -114,12 +124,12 @@ impl Machine {
     /// A fault of the disk at the operation of this number from now.
     pub(crate) fn plan(&mut self, fault: Fault, after: u64) {
         self.cuts_power = fault == Fault::PowerCut;
-        self.world.disk.plan(fault, after);
+        self.environment.disk.plan(fault, after);
     }
 
     /// Ends the process, or the machine, where a fault of the disk has done so.
     fn end_if_dead(&mut self) {
-        match self.world.disk.is_dead() {
+        match self.environment.disk.is_dead() {
             true if self.cuts_power => self.cut_power(),
             true => self.kill(),
             false => {}
@@ -128,7 +138,7 @@ impl Machine {
 
     /// A packet passes the tap.
     pub(crate) fn count(&self, packet: &Packet) {
-        packet.pass(&self.process().engine.attribution);
+        packet.pass(&self.engine().attribution);
     }
 
     /// Asks for a page: the status, the headers in their order, an empty line, the body.
@@ -166,23 +176,20 @@ impl Machine {
         text: &[u8],
         into: &mut Vec<u8>,
     ) {
-        let answer = self.answer_with(uid, gid, request, text).await;
-        serde_json::to_writer(&mut *into, &answer).expect("an answer is JSON");
-        into.push(b'\n');
+        let mut line = serde_json::to_vec(&request).expect("a request is JSON");
+        line.push(b'\n');
+        line.extend_from_slice(text);
+        let peer = Peer { uid, gids: vec![gid] };
+        let handler = &self.process().daemon.handler;
+        let exchanged = exchange(handler, &peer, SILENCE, &mut line.as_slice(), into).await;
+        exchanged.expect("memory breaks no connection");
     }
 
     /// The answer of the control socket to a user of these groups.
     pub(crate) async fn answer(&self, uid: u32, gid: u32, request: Request) -> Answer {
-        self.answer_with(uid, gid, request, b"").await
-    }
-
-    async fn answer_with(&self, uid: u32, gid: u32, request: Request, text: &[u8]) -> Answer {
-        let handler = &self.process().handler;
-        let peer = Peer { uid, gids: vec![gid] };
-        match handler.refusal(&request, &peer) {
-            Some(refusal) => refusal,
-            None => handler.answer(request, &peer, text).await,
-        }
+        let mut line = Vec::new();
+        self.ask(uid, gid, request, &mut line).await;
+        serde_json::from_slice(&line).expect("an answer is JSON")
     }
 
     /// A VPN server's hook, or an administrator, assigns a prefix. False when it was refused.
@@ -196,51 +203,51 @@ impl Machine {
         matches!(self.answer(0, 0, Request::Unassign { prefix: prefix.to_owned() }).await, Answer::Done {})
     }
 
-    /// Reads the roster file again, as SIGHUP does. False when it was refused.
-    pub(crate) async fn reload(&self, roster: &str) -> bool {
-        let Ok(rows) = csv::rows(roster.as_bytes()) else { return false };
-        let rows = rows.into_iter().map(|row| (row.prefix, row.account)).collect();
-        let change = Change::Replace(Source::File, rows);
-        matches!(self.process().engine.state.change(change).await, Outcome::Done)
+    /// Reads configuration and roster file again, as SIGHUP does. False when it was refused.
+    pub(crate) async fn reload(&mut self, roster: &str) -> bool {
+        roster.clone_into(&mut self.files.roster);
+        let process = self.process.as_mut().expect("a process runs");
+        process.daemon.reload(&self.files).await;
+        process.daemon.engine.state.health().reload_ok
     }
 
     /// The process ends by itself. Its counters are left for the next one where that follows, or where
     /// they could not be saved.
     pub(crate) async fn stop(&mut self, end: End) {
         let Some(process) = self.process.take() else { return };
-        let state = Arc::clone(&process.engine.state);
-        process.engine.stop(end).await;
-        if self.world.disk.is_dead() {
+        let state = Arc::clone(&process.daemon.engine.state);
+        process.daemon.engine.stop(end).await;
+        if self.environment.disk.is_dead() {
             return self.end_if_dead();
         }
         let left = self.config.store.is_some() && (end == End::HandOver || !state.health().store_ok);
         if left {
             self.memory.adopted = true;
         } else {
-            self.memory = memory(&self.world, &self.config);
+            self.memory = memory(&self.environment, &self.config);
         }
     }
 
     /// The process is killed; its counters outlive it, as those in the kernel do.
     pub(crate) fn kill(&mut self) {
         self.process = None;
-        self.world.disk.revive();
+        self.environment.disk.revive();
         self.memory.adopted = self.config.store.is_some();
         if !self.memory.adopted {
-            self.memory = memory(&self.world, &self.config);
+            self.memory = memory(&self.environment, &self.config);
         }
     }
 
     /// The power goes: counters are lost, and of files what was not synced.
     pub(crate) fn cut_power(&mut self) {
         self.process = None;
-        self.world.disk.cut_power();
-        self.world.clocks.reboot();
-        self.memory = memory(&self.world, &self.config);
+        self.environment.disk.cut_power();
+        self.environment.clocks.reboot();
+        self.memory = memory(&self.environment, &self.config);
     }
 }
 
 /// Memory for counters, of which nobody knows yet; as all counters it lives as long as the process.
-fn memory(world: &Simulated, config: &Config) -> CounterMemory {
-    CounterMemory::heap(config.capacity, identity(&mut world.random()))
+fn memory(environment: &SimEnvironment, config: &Config) -> CounterMemory {
+    CounterMemory::heap(config.capacity, identity(&mut environment.rng()))
 }

@@ -1,22 +1,20 @@
 //! A simulated node: the daemon's own engine on a clock, a disk and randomness that belong to a test.
 //!
-//! What runs is `daemon::assemble`, `Engine::step`, `Desk::answer` and `http::router`, as in the
-//! daemon; what is simulated is the world below them ([`world`]) and the packets ([`packets`]). There
-//! is no network, no tap and no waiting: an hour of a node is as long as its steps take.
+//! What runs is `engine::assemble`, `Engine::step`, `Daemon::reload`, `server::exchange` and
+//! `http::router`, as in the daemon; what is simulated is the environment below them ([`environment`]),
+//! the files ([`setup`]) and the packets ([`packets`]). There is no network, no tap and no waiting: an
+//! hour of a node is as long as its steps take.
 //! Everything follows from a seed. Shared by the targets of `tests/leakage/`; holds no check.
 #![allow(dead_code, reason = "each target of the harness uses its own part of the simulation")]
 
 #[path = "../../store/disk.rs"]
 pub(crate) mod disk;
-#[path = "../../netns/frames.rs"]
-#[allow(clippy::duplicate_mod, reason = "a target that runs the program as well has it by the other path")]
-pub(crate) mod frames;
+pub(crate) mod environment;
 pub(crate) mod log;
 pub(crate) mod machine;
 pub(crate) mod packets;
 pub(crate) mod setup;
 pub(crate) mod watched;
-pub(crate) mod world;
 
 use log::Log;
 use std::thread;
@@ -31,7 +29,9 @@ pub(crate) fn apart<T: Send>(work: impl FnOnce(&mut Log) -> T + Send) -> T {
     })
 }
 
-/// What an engine's futures run on: this thread, and one beside it for saves.
+/// What an engine's futures run on: this thread, and one beside it for saves. It has a clock for the
+/// bounds of the control socket, none of which is ever reached.
 pub(crate) fn runtime() -> Runtime {
-    Builder::new_current_thread().max_blocking_threads(1).build().expect("a runtime can be made")
+    let runtime = Builder::new_current_thread().max_blocking_threads(1).enable_time().build();
+    runtime.expect("a runtime can be made")
 }

@@ -1,9 +1,9 @@
 //! Packets as a tap hands them over: the bytes it captured, and the length that passed.
 
-use super::frames::{Address, datagram};
+use crate::support::frames::{Address, datagram};
 use blindmeter::meter::slot::Direction;
 use blindmeter::tap::Attribution;
-use blindmeter::tap::frame::Link;
+use blindmeter::tap::frame::LinkType;
 
 /// What a packet is, as far as the meter may know.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,13 +45,13 @@ impl Packet {
         match self.kind {
             Kind::Ip(address) => {
                 let captured = captured(address, self.up);
-                attribution.count(Link::RawIp, &captured, self.bytes, direction, None);
+                attribution.count(LinkType::RawIp, &captured, self.bytes, direction, None);
             }
             Kind::NotIp => {
                 let arp = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8, 6];
-                attribution.count(Link::Ethernet, &arp, self.bytes, direction, None);
+                attribution.count(LinkType::Ethernet, &arp, self.bytes, direction, None);
             }
-            Kind::Malformed => attribution.count(Link::RawIp, &[0x45; 12], self.bytes, direction, None),
+            Kind::Malformed => attribution.count(LinkType::RawIp, &[0x45; 12], self.bytes, direction, None),
             Kind::Lost => attribution.lost(self.bytes),
         }
     }

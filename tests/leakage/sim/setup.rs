@@ -1,6 +1,9 @@
-//! How a simulated node is configured: the configuration as an operator would write it.
+//! How a simulated node is configured: the configuration as an operator would write it, and the files
+//! that the daemon reads.
 
-use blindmeter::config::{self, Config};
+use blindmeter::environment::Files;
+use std::io;
+use std::path::Path;
 
 /// What a test chooses; all else is fixed.
 #[derive(Clone, Debug)]
@@ -20,6 +23,12 @@ pub(crate) struct Setup {
     pub(crate) probe_account: &'static str,
     pub(crate) pools: Vec<&'static str>,
 }
+
+/// The configuration file.
+pub(crate) const CONFIG: &str = "/etc/blindmeter/blindmeter.toml";
+
+/// The roster file.
+pub(crate) const ROSTER: &str = "/etc/blindmeter/roster.csv";
 
 /// Where the blob lies.
 pub(crate) const BLOB: &str = "/state/ledger.sealed";
@@ -48,8 +57,9 @@ impl Default for Setup {
 }
 
 impl Setup {
-    /// The configuration. Every member of the group of number 0 has every role.
-    pub(crate) fn config(&self) -> Config {
+    /// The text of the configuration. Every member of the group of number 0 has every role, and nothing
+    /// is listened on.
+    pub(crate) fn text(&self) -> String {
         let release = if self.noisy {
             format!("mode = \"noisy\"\nepsilon = {}\nclamp = \"{}B\"", self.epsilon, self.clamp_bytes)
         } else {
@@ -60,7 +70,7 @@ impl Setup {
             None => "mode = \"memory\"".to_owned(),
         };
         let pools: Vec<String> = self.pools.iter().map(|pool| format!("{pool:?}")).collect();
-        let text = format!(
+        format!(
             r#"[tap]
 interfaces = ["wg0"]
 [node]
@@ -68,11 +78,13 @@ name = "simulated"
 [roster]
 probe_account = "{probe}"
 pools = [{pools}]
-file = "/etc/blindmeter/roster.csv"
+file = "{ROSTER}"
 [control.roles]
 roster = ["@root"]
 support = ["@root"]
 privacy = ["@root"]
+[web]
+listen = []
 [epoch]
 length = "{epoch}s"
 [release]
@@ -94,7 +106,23 @@ period = "{period}s"
             refresh = self.refresh_seconds,
             capacity = self.capacity,
             period = self.period_seconds,
-        );
-        config::parse(&text).unwrap_or_else(|error| panic!("the simulation's configuration: {error}"))
+        )
+    }
+}
+
+/// The files that a start and a reload read.
+pub(crate) struct TextFiles {
+    pub(crate) config: String,
+    pub(crate) roster: String,
+}
+
+impl Files for TextFiles {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let text = match path.to_str() {
+            Some(CONFIG) => &self.config,
+            Some(ROSTER) => &self.roster,
+            _ => return Err(io::ErrorKind::NotFound.into()),
+        };
+        Ok(text.clone().into_bytes())
     }
 }

@@ -2,7 +2,7 @@
 //! file, and how the folder looks. Not what is sealed inside.
 
 use super::disk::{Fault, SimulatedDisk, SimulatedFile};
-use super::world::Clocks;
+use super::environment::Clocks;
 use blindmeter::store::disk::{Disk, KeyFile};
 use std::collections::BTreeMap;
 use std::fmt::Write;

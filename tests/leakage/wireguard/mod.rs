@@ -3,7 +3,8 @@
 //! Shared by the targets of `tests/leakage/`; holds no traffic and no check. The private key lies in a
 //! folder of its own as long as the end lives.
 
-use crate::netns::{Namespace, wait_for};
+use crate::netns::Namespace;
+use crate::support::wait::wait_for;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

@@ -80,18 +80,18 @@ impl Learned {
 
 #[cfg(test)]
 mod tests {
-    use super::super::dice::Dice;
     use super::super::statistics::{Scored, auc};
     use super::*;
+    use crate::support::rng::Rng;
 
     /// Rows of a rule: what each attack reaches on rows that it has not seen.
-    fn reached(attack: Attack, rule: impl Fn(&[f64], &mut Dice) -> bool) -> f64 {
-        let mut dice = Dice::of(&[7]);
+    fn reached(attack: Attack, rule: impl Fn(&[f64], &mut Rng) -> bool) -> f64 {
+        let mut rng = Rng::of(&[7]);
         let mut draw = |count: usize| {
             let mut lesson = Lesson::default();
             for _ in 0..count {
-                let row: Vec<f64> = (0..6).map(|_| dice.between(-1.0, 1.0)).collect();
-                let answer = rule(&row, &mut dice);
+                let row: Vec<f64> = (0..6).map(|_| rng.uniform(-1.0, 1.0)).collect();
+                let answer = rule(&row, &mut rng);
                 lesson.add(row, answer);
             }
             lesson
@@ -108,23 +108,23 @@ mod tests {
 
     #[test]
     fn each_attack_finds_what_is_there_for_it() {
-        let logit = |sum: f64, dice: &mut Dice| dice.share() < 1.0 / (1.0 + (-4.0 * sum).exp());
+        let logit = |sum: f64, rng: &mut Rng| rng.share() < 1.0 / (1.0 + (-4.0 * sum).exp());
         for attack in ATTACKS {
             let one = reached(attack, |row, _| row[3] < 0.2);
             assert!(one > 0.995, "{}: one number {one}", attack.word());
         }
         for attack in [Attack::Logistic, Attack::Boosted] {
-            let sum = reached(attack, |row, dice| logit(row[0] + row[1] - row[2], dice));
+            let sum = reached(attack, |row, rng| logit(row[0] + row[1] - row[2], rng));
             assert!(sum > 0.93, "{}: a sum {sum}", attack.word());
         }
-        let product = reached(Attack::Boosted, |row, dice| logit(3.0 * row[4] * row[5], dice));
+        let product = reached(Attack::Boosted, |row, rng| logit(3.0 * row[4] * row[5], rng));
         assert!(product > 0.90, "a product {product}");
     }
 
     #[test]
     fn no_attack_finds_what_is_not_there() {
         for attack in ATTACKS {
-            let chance = reached(attack, |_, dice| dice.chance(0.3));
+            let chance = reached(attack, |_, rng| rng.chance(0.3));
             assert!((0.47..0.53).contains(&chance), "{}: {chance}", attack.word());
         }
     }

@@ -1,10 +1,11 @@
 //! The way that packets take: a TUN device whose other end is the test, or a tunnel of two WireGuards
 //! (Debian's wireguard-go) between the node and a client in a namespace of its own.
 
+use crate::netns::Namespace;
 use crate::netns::packet_socket::PacketSocket;
 use crate::netns::tally::Way;
 use crate::netns::wire::{HERE, Kind, THERE, Wire};
-use crate::netns::{Namespace, wait_for};
+use crate::support::wait::wait_for;
 use crate::wireguard::{End, device, wg};
 use std::process::Stdio;
 use std::sync::LazyLock;
@@ -22,12 +23,12 @@ pub(crate) enum Link {
     WireGuard,
 }
 
-pub(crate) enum Road {
+pub(crate) enum TunnelPath {
     Tun(Wire),
     WireGuard { up: PacketSocket, down: PacketSocket, _ends: [End; 2], _client: Namespace },
 }
 
-impl Road {
+impl TunnelPath {
     pub(crate) fn make(namespace: &Namespace, link: Link) -> Self {
         match link {
             Link::Tun => Self::Tun(Wire::make(namespace, Kind::Tun, &DEVICE)),
@@ -45,7 +46,7 @@ impl Road {
     }
 }
 
-fn tunnel(node: &Namespace) -> Road {
+fn tunnel(node: &Namespace) -> TunnelPath {
     let client = Namespace::new();
     node.veth("carrier0", HERE, &client, "carrier1", THERE);
     node.command("ip address add 192.0.2.1/30 dev carrier0");
@@ -62,7 +63,7 @@ fn tunnel(node: &Namespace) -> Road {
     }
     let up = PacketSocket::egress(&client, &CLIENT);
     let down = PacketSocket::egress(node, &DEVICE);
-    Road::WireGuard { up, down, _ends: ends, _client: client }
+    TunnelPath::WireGuard { up, down, _ends: ends, _client: client }
 }
 
 fn is_connected(end: &End) -> bool {

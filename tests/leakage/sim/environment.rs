@@ -1,10 +1,10 @@
-//! The world of a simulated node: clocks that a test moves, a disk that is watched, seeded randomness.
+//! The environment of a simulated node: clocks that a test moves, a disk that is watched, seeded randomness.
 
-use super::disk::{Random, SimulatedDisk};
+use super::disk::SimulatedDisk;
 use super::watched::Watched;
+use crate::support::rng::Rng;
 use blindmeter::clock::{Clock, Reading};
 use blindmeter::environment::Environment;
-use blindmeter::meter::noise::Randomness;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -76,15 +76,9 @@ impl Clock for Clocks {
     }
 }
 
-impl Randomness for Random {
-    fn next_word(&mut self) -> u64 {
-        self.word()
-    }
-}
-
 /// Everything outside of a simulated node.
 #[derive(Clone)]
-pub(crate) struct Simulated {
+pub(crate) struct SimEnvironment {
     pub(crate) clocks: Clocks,
     pub(crate) disk: Watched,
     seed: u64,
@@ -92,25 +86,25 @@ pub(crate) struct Simulated {
     sources: Arc<AtomicU64>,
 }
 
-impl Simulated {
+impl SimEnvironment {
     pub(crate) fn new(seed: u64, wall_seconds: u64) -> Self {
         let clocks = Clocks::at(wall_seconds);
         let disk = Watched::new(SimulatedDisk::new(seed), clocks.clone());
         Self { clocks, disk, seed, sources: Arc::default() }
     }
 
-    /// Randomness that nothing else in this world has.
-    pub(crate) fn random(&self) -> Random {
+    /// Randomness that nothing else in this environment has.
+    pub(crate) fn rng(&self) -> Rng {
         // Relaxed: the order in which a node asks is that of its code.
         let source = self.sources.fetch_add(1, Ordering::Relaxed);
-        Random(Random(self.seed ^ source.rotate_left(32)).word())
+        Rng::seeded(Rng::seeded(self.seed ^ source.rotate_left(32)).word())
     }
 }
 
-impl Environment for Simulated {
+impl Environment for SimEnvironment {
     type Clock = Clocks;
     type Disk = Watched;
-    type Randomness = Random;
+    type Randomness = Rng;
 
     fn clock(&self) -> Clocks {
         self.clocks.clone()
@@ -120,7 +114,7 @@ impl Environment for Simulated {
         self.disk.clone()
     }
 
-    fn randomness(&self) -> Random {
-        self.random()
+    fn randomness(&self) -> Rng {
+        self.rng()
     }
 }

@@ -7,7 +7,7 @@ use super::views::{DayView, NodeChange};
 use super::worlds::{AccountDay, DAY_SECONDS, STEP_SECONDS, STEPS, World};
 
 /// A day: what was true of it, and what each scraper saw.
-pub(crate) struct Lived {
+pub(crate) struct DayHistory {
     pub(crate) day: usize,
     pub(crate) truths: Vec<AccountDay>,
     pub(crate) exporter: DayView,
@@ -24,11 +24,11 @@ pub(crate) fn live(
     moved: bool,
     days: usize,
     noise: u64,
-    mut each: impl FnMut(&Lived),
+    mut each: impl FnMut(&DayHistory),
 ) -> usize {
     let mut node = Node::new(world.accounts, noise, Some(SAVE_EVERY_SECONDS));
     let mut peers = vec![Peer::default(); world.accounts];
-    let mut waiting: Option<Lived> = None;
+    let mut waiting: Option<DayHistory> = None;
     let mut scrapes = 0;
     // The day of the start is never published.
     node.pass_until(MIDNIGHT + u64::from(DAY_SECONDS));
@@ -49,7 +49,7 @@ pub(crate) fn live(
         let changes =
             truths.iter().zip(&mut peers).map(|(truth, peer)| scrape_steps(peer, truth, day + 1, 0..STEPS));
         let exporter = exported(changes.collect());
-        waiting = Some(Lived { day, truths, exporter, blindmeter });
+        waiting = Some(DayHistory { day, truths, exporter, blindmeter });
     }
     node.pass(PUBLISHED_AFTER);
     node.pass(u64::from(STEP_SECONDS));
@@ -106,9 +106,9 @@ fn exported(accounts: Vec<Vec<Change>>) -> DayView {
 }
 
 /// The day before was published by now.
-fn hand_on(waiting: &mut Option<Lived>, node: &Node, each: &mut impl FnMut(&Lived)) {
-    if let Some(mut lived) = waiting.take() {
-        lived.blindmeter.published = node.page().released();
-        each(&lived);
+fn hand_on(waiting: &mut Option<DayHistory>, node: &Node, each: &mut impl FnMut(&DayHistory)) {
+    if let Some(mut history) = waiting.take() {
+        history.blindmeter.published = node.page().released();
+        each(&history);
     }
 }

@@ -1,14 +1,16 @@
-//! What is attached to one interface, whichever tap it is: the seam between the thread and the taps.
+//! Where the packets of one interface come from, whichever tap it is: the seam between the worker and
+//! the taps.
 
-use super::interfaces::{self, Passed};
-use super::kernel::{Attacher, Attachment};
+use super::attribution::Attribution;
+use super::interfaces::{self, Hardware, Passed};
+use super::kernel::{AttachedProgram, Attacher};
 use super::pnet::Pnet;
 use super::ring::Ring;
-use super::{Attribution, Hardware, TapKind};
+use crate::config::TapKind;
 use std::io;
 use std::os::fd::BorrowedFd;
 
-/// What opens a source on an interface.
+/// What opens packet sources on interfaces.
 pub enum Opener {
     /// Attaches the kernel's program.
     Kernel(Attacher),
@@ -19,11 +21,11 @@ pub enum Opener {
 }
 
 impl Opener {
-    /// Takes the kernel's program off every interface that is not among these, where an earlier
-    /// process had put it.
-    pub(super) fn let_go_of_others(&self, attached: &[u32]) {
+    /// Takes the kernel's program off every interface that is not among these and has it from an
+    /// earlier process.
+    pub(super) fn detach_others(&self, attached: &[u32]) {
         if let Self::Kernel(attacher) = self {
-            attacher.let_go_of_others(attached);
+            attacher.detach_others(attached);
         }
     }
 
@@ -40,22 +42,20 @@ impl Opener {
 
 /// A tap on one interface. The kernel's has nothing to drain and nothing to wait for: a packet is
 /// counted when it passes.
-pub(super) enum Source {
-    Kernel(Attachment),
+pub(super) enum PacketSource {
+    Kernel(AttachedProgram),
     Ring(Ring),
     Pnet(Pnet),
 }
 
-/// How far a source must be read for what has arrived to be counted.
-#[derive(Clone, Copy)]
-pub(super) enum Marker {
-    Ring(usize),
-    Pnet([usize; 2]),
-}
+/// How far a source has been read, or must be read for what has arrived to be counted: blocks of a
+/// ring, or packets of pnet's two sockets.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Position(pub(super) [usize; 2]);
 
-impl Source {
-    /// Opens a source, and says what had passed the interface when it began to see packets; none
-    /// where it goes on from an earlier process.
+impl PacketSource {
+    /// Opens a source; returns with it what had passed the interface when it began to see packets, or
+    /// none where it goes on from an earlier process.
     pub(super) fn open(
         opener: &Opener,
         index: u32,
@@ -65,7 +65,7 @@ impl Source {
         match opener {
             Opener::Kernel(attacher) => attacher
                 .attach(index, hardware == Hardware::Ethernet)
-                .map(|(attachment, passed)| (Self::Kernel(attachment), passed)),
+                .map(|(program, passed)| (Self::Kernel(program), passed)),
             Opener::Ring => Ring::open(index, hardware, one_of_many)
                 .map(|(ring, passed)| (Self::Ring(ring), Some(passed.packets()))),
             Opener::Pnet => {
@@ -104,28 +104,31 @@ impl Source {
         }
     }
 
-    pub(super) fn marker(&self) -> Option<Marker> {
+    /// How far it must be read for everything that has arrived to be counted; none when it is counted
+    /// already.
+    pub(super) fn target(&self) -> Option<Position> {
         match self {
             Self::Kernel(_) => None,
-            Self::Ring(ring) => ring.marker().map(Marker::Ring),
-            Self::Pnet(pnet) => pnet.marker().map(Marker::Pnet),
+            Self::Ring(ring) => ring.target().map(|block| Position([block, 0])),
+            Self::Pnet(pnet) => pnet.target().map(Position),
         }
     }
 
-    pub(super) fn is_past(&self, marker: Marker) -> bool {
-        match (self, marker) {
-            (Self::Ring(ring), Marker::Ring(marker)) => ring.is_past(marker),
-            (Self::Pnet(pnet), Marker::Pnet(marker)) => pnet.is_past(marker),
-            // The interface was attached anew: what the marker stood for was counted at its end.
-            _ => true,
-        }
+    /// True when it has been read that far.
+    pub(super) fn has_reached(&self, target: Position) -> bool {
+        let read = match self {
+            Self::Kernel(_) => return true,
+            Self::Ring(ring) => [ring.walked(), 0],
+            Self::Pnet(pnet) => pnet.read(),
+        };
+        read.iter().zip(target.0).all(|(read, target)| *read >= target)
     }
 
-    /// Lets nothing more in; what has arrived stays to be read. Says what had passed the interface of
-    /// this index by then; none when it is gone.
+    /// Lets nothing more in; what has arrived stays to be read. Returns what had passed the interface of
+    /// this index by then, or none when it is gone.
     pub(super) fn shut(&mut self, index: u32) -> Option<u64> {
         match self {
-            Self::Kernel(attachment) => attachment.detach(),
+            Self::Kernel(program) => program.detach(),
             Self::Ring(ring) => {
                 let passed = interfaces::passed(index);
                 ring.shut();
@@ -139,10 +142,10 @@ impl Source {
         }
     }
 
-    /// Leaves the program to the next process, where it is kept there; other taps end.
+    /// Leaves the program to the next process, where it is pinned; other taps end.
     pub(super) fn leave(&mut self) {
         match self {
-            Self::Kernel(attachment) => attachment.leave(),
+            Self::Kernel(program) => program.leave(),
             Self::Ring(ring) => ring.shut(),
             Self::Pnet(pnet) => pnet.shut(),
         }
@@ -150,7 +153,7 @@ impl Source {
 
     pub(super) fn is_bound(&self) -> bool {
         match self {
-            // The list of interfaces tells.
+            // Whether the interface is there is in the list of interfaces.
             Self::Kernel(_) => true,
             Self::Ring(ring) => ring.is_bound(),
             Self::Pnet(pnet) => pnet.is_bound(),

@@ -1,4 +1,8 @@
-//! Builders of raw packets, frames and vnet headers, and addresses as plain octets.
+//! The one builder of packets, frames and vnet headers, and addresses as plain octets. Headers are
+//! etherparse's, which the hot path does not use. What must be malformed is edited afterwards; packets
+//! that are an oracle's own are built by the oracle (`meter_oracle`).
+
+use etherparse::{IpNumber, Ipv4Header, Ipv4Options, Ipv6FlowLabel, Ipv6Header, TcpHeader, UdpHeader};
 
 /// A tunnel address, printable here because a test's addresses belong to nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +20,7 @@ pub(crate) const ETHERNET_HEADER: usize = 14;
 
 const UDP: u8 = 17;
 const TCP: u8 = 6;
+const UDP_HEADER: usize = 8;
 
 impl Address {
     pub(crate) fn v4(value: u32) -> Self {
@@ -61,46 +66,45 @@ impl Address {
     }
 }
 
-/// A UDP packet of `length` bytes from its IP header on.
+/// An IP packet with this payload, whatever it is.
+pub(crate) fn packet(from: Address, to: Address, protocol: u8, payload: &[u8]) -> Vec<u8> {
+    let mut packet = ip_header(from, to, protocol, payload.len());
+    packet.extend(payload);
+    packet
+}
+
+/// A UDP packet of `length` bytes from its IP header on. Its checksum is left out.
 pub(crate) fn datagram(from: Address, to: Address, length: usize) -> Vec<u8> {
-    let mut packet = ip_header(from, to, UDP, length);
-    let datagram_length = u16::try_from(length - packet.len()).expect("a packet fits 16 bits");
-    packet.extend(9_u16.to_be_bytes());
-    packet.extend(9_u16.to_be_bytes());
-    packet.extend(datagram_length.to_be_bytes());
+    let payload = length.checked_sub(from.smallest_packet());
+    let payload = payload.unwrap_or_else(|| panic!("{length} bytes hold no packet"));
+    let mut packet = ip_header(from, to, UDP, UDP_HEADER + payload);
+    let length_field = u16::try_from(UDP_HEADER + payload).expect("a packet fits 16 bits");
+    let header = UdpHeader { source_port: 9, destination_port: 9, length: length_field, checksum: 0 };
+    packet.extend(header.to_bytes());
     packet.resize(length, 0);
     packet
 }
 
-/// A TCP segment with `option_words` words of options and `payload` bytes.
+/// A TCP segment with `option_words` words of options and `payload` bytes. Its checksum is left out.
 pub(crate) fn segment(from: Address, to: Address, option_words: u8, payload: usize) -> Vec<u8> {
-    let header_words = 5 + option_words;
-    let header = usize::from(header_words) * 4;
-    let ip = from.smallest_packet() - 8;
-    let mut packet = ip_header(from, to, TCP, ip + header + payload);
-    packet.extend(443_u16.to_be_bytes());
-    packet.extend(50_000_u16.to_be_bytes());
-    packet.extend([0, 0, 0, 1, 0, 0, 0, 1]);
-    packet.extend([header_words << 4, 0x18]);
-    packet.extend([0xff, 0xff, 0, 0, 0, 0]);
+    let mut header = TcpHeader::new(443, 50_000, 1, u16::MAX);
+    (header.acknowledgment_number, header.ack, header.psh) = (1, true, true);
     // No-operation options.
-    packet.resize(ip + header, 1);
-    packet.resize(ip + header + payload, 0x5a);
+    let options = vec![1; usize::from(option_words) * 4];
+    header.set_options_raw(&options).expect("at most ten words of options");
+    let mut packet = ip_header(from, to, TCP, header.header_len() + payload);
+    packet.extend(header.to_bytes());
+    packet.resize(packet.len() + payload, 0x5a);
     packet
 }
 
 /// The same v4 packet with four bytes of IP options (no operation).
 pub(crate) fn with_ip_options(packet: &[u8]) -> Vec<u8> {
-    let mut header = packet[..20].to_vec();
-    header[0] = 0x46;
-    let total = u16::try_from(packet.len() + 4).expect("a v4 packet fits 16 bits");
-    header[2..4].copy_from_slice(&total.to_be_bytes());
-    header[10..12].fill(0);
-    header.extend([1, 1, 1, 0]);
-    let checksum = checksum(&header);
-    header[10..12].copy_from_slice(&checksum.to_be_bytes());
-    header.extend(&packet[20..]);
-    header
+    let (mut header, payload) = Ipv4Header::from_slice(packet).expect("a v4 packet");
+    header.options = Ipv4Options::from([1, 1, 1, 0]);
+    header.total_len += 4;
+    header.header_checksum = header.calc_header_checksum();
+    [header.to_bytes().as_slice(), payload].concat()
 }
 
 /// An Ethernet frame with VLAN tags (protocol and control word), outermost first.
@@ -179,36 +183,30 @@ pub(crate) fn mac(text: &str) -> [u8; 6] {
     octets
 }
 
-fn ip_header(from: Address, to: Address, protocol: u8, length: usize) -> Vec<u8> {
-    assert!(length >= from.smallest_packet(), "{length} bytes hold no packet");
-    let mut header = Vec::with_capacity(length);
-    match from {
-        Address::V4(_) => {
-            let total = u16::try_from(length).expect("a v4 packet fits 16 bits");
-            header.extend([0x45, 0]);
-            header.extend(total.to_be_bytes());
-            header.extend([0, 0, 0, 0, 64, protocol, 0, 0]);
-            header.extend(from.octets());
-            header.extend(to.octets());
-            let checksum = checksum(&header);
-            header[10..12].copy_from_slice(&checksum.to_be_bytes());
+fn ip_header(from: Address, to: Address, protocol: u8, payload: usize) -> Vec<u8> {
+    let length = u16::try_from(payload).expect("a payload fits 16 bits");
+    let mut bytes = Vec::with_capacity(from.smallest_packet() + payload);
+    match (from, to) {
+        (Address::V4(source), Address::V4(destination)) => {
+            let header = Ipv4Header::new(length, 64, IpNumber(protocol), source, destination);
+            let mut header = header.expect("a v4 packet fits 16 bits");
+            header.dont_fragment = false;
+            header.header_checksum = header.calc_header_checksum();
+            bytes.extend(header.to_bytes());
         }
-        Address::V6(_) => {
-            let payload = u16::try_from(length - 40).expect("a v6 payload fits 16 bits");
-            header.extend([0x60, 0, 0, 0]);
-            header.extend(payload.to_be_bytes());
-            header.extend([protocol, 64]);
-            header.extend(from.octets());
-            header.extend(to.octets());
+        (Address::V6(source), Address::V6(destination)) => {
+            let header = Ipv6Header {
+                traffic_class: 0,
+                flow_label: Ipv6FlowLabel::ZERO,
+                payload_length: length,
+                next_header: IpNumber(protocol),
+                hop_limit: 64,
+                source,
+                destination,
+            };
+            bytes.extend(header.to_bytes());
         }
+        _ => panic!("both ends of a packet are of one family"),
     }
-    header
-}
-
-fn checksum(header: &[u8]) -> u16 {
-    let mut sum: u32 = header.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    !u16::try_from(sum).expect("folded to 16 bits")
+    bytes
 }

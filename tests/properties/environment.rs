@@ -1,8 +1,8 @@
-//! A simulated world around a node: two clocks that a case moves as it likes, and seeded randomness.
+//! The simulated environment of a node: two clocks that a case moves as it likes, and seeded randomness.
 
+use crate::support::rng::Rng;
 use blindmeter::clock::{Clock, Reading};
 use blindmeter::meter::counters::Counters;
-use blindmeter::meter::noise::Randomness;
 use blindmeter::meter::policy::{DAY_SECONDS, Policy, Profile};
 use blindmeter::node::Node;
 use proptest::test_runner::{Config, FileFailurePersistence};
@@ -29,8 +29,8 @@ pub(crate) const POLICY: Policy = Policy {
     mode: Policy::DEFAULT.mode,
 };
 
-/// A node of this world.
-pub(crate) type SimulatedNode = Node<Clocks, SplitMix>;
+/// A node of this environment.
+pub(crate) type SimulatedNode = Node<Clocks, Rng>;
 
 /// Both clocks of a machine. A copy shows the same time.
 #[derive(Clone)]
@@ -85,28 +85,6 @@ impl Clock for Clocks {
     }
 }
 
-/// Seeded random words.
-///
-/// # Source
-/// Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
-pub(crate) struct SplitMix(pub(crate) u64);
-
-impl Randomness for SplitMix {
-    fn next_word(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-}
-
-impl SplitMix {
-    /// Nearly uniform in `0..bound`.
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        self.next_word() % bound
-    }
-}
-
 /// A process that starts now and remembers nothing.
 pub(crate) fn start(clocks: &Clocks, accounts: usize, seed: u64) -> (SimulatedNode, Counters) {
     start_under(POLICY, clocks, accounts, seed)
@@ -120,7 +98,7 @@ pub(crate) fn start_under(
     seed: u64,
 ) -> (SimulatedNode, Counters) {
     let counters = Counters::in_memory(accounts);
-    (Node::forgetful(policy, counters, clocks.clone(), SplitMix(seed)), counters)
+    (Node::forgetful(policy, counters, clocks.clone(), Rng::seeded(seed)), counters)
 }
 
 /// So many cases, and the seeds of failing ones beside the tests.

@@ -14,10 +14,10 @@ use crate::daemon::{Daemon, Site};
 
 pub(crate) const NOBODY: u32 = 65_534;
 
-/// The files of a scene: names here stand for paths.
+/// The files of a fixture: names here stand for paths.
 const FILES: [&str; 5] = ["web.yml", "server.crt", "server.key", "clients.crt", "roster.csv"];
 
-pub(crate) struct Scene {
+pub(crate) struct Fixture {
     pub(crate) site: Site,
     pub(crate) authority: Authority,
     pub(crate) clients: Authority,
@@ -26,8 +26,8 @@ pub(crate) struct Scene {
     owner: u32,
 }
 
-impl Scene {
-    /// A scene with this web configuration, in which `@server.crt` and its like stand for paths.
+impl Fixture {
+    /// A fixture with this web configuration, in which `@server.crt` and its like stand for paths.
     pub(crate) fn new(web: &str) -> Self {
         Self::owned_by(0, web)
     }
@@ -39,19 +39,19 @@ impl Scene {
         let folders: Vec<TempDir> = FILES.iter().map(folder).collect();
         let (authority, clients) = (Authority::new("server authority"), Authority::new("client authority"));
         let pair = authority.issue(Purpose::Server);
-        let scene = Self { site, authority, clients, pair, folders, owner };
-        for folder in scene.folders.iter().map(TempDir::path).chain([scene.site.path("").as_path()]) {
+        let fixture = Self { site, authority, clients, pair, folders, owner };
+        for folder in fixture.folders.iter().map(TempDir::path).chain([fixture.site.path("").as_path()]) {
             chown(folder, Some(owner), Some(owner)).expect("root gives folders away");
             fs::set_permissions(folder, Permissions::from_mode(0o755)).expect("ours");
         }
-        scene.replace("web.yml", web);
-        scene.replace_pair(&scene.pair);
-        scene.replace("clients.crt", &scene.clients.pem());
-        scene.replace("roster.csv", "prefix,account\n10.77.0.1,canary-one\n");
-        let name = |file: &str| scene.path(file).display().to_string();
-        scene.site.configure("[store]", format!("config_file = \"{}\"\n[store]", name("web.yml")));
-        scene.site.configure(&scene.site.name("roster.csv"), name("roster.csv"));
-        scene
+        fixture.replace("web.yml", web);
+        fixture.replace_pair(&fixture.pair);
+        fixture.replace("clients.crt", &fixture.clients.pem());
+        fixture.replace("roster.csv", "prefix,account\n10.77.0.1,canary-one\n");
+        let name = |file: &str| fixture.path(file).display().to_string();
+        fixture.site.configure("[store]", format!("config_file = \"{}\"\n[store]", name("web.yml")));
+        fixture.site.configure(&fixture.site.name("roster.csv"), name("roster.csv"));
+        fixture
     }
 
     pub(crate) fn path(&self, file: &str) -> PathBuf {
@@ -129,7 +129,7 @@ impl Scene {
     }
 }
 
-/// TLS with the files of a scene, and nothing more.
+/// TLS with the files of a fixture, and nothing more.
 pub(crate) const TLS: &str = "tls_server_config: {cert_file: '@server.crt', key_file: '@server.key'}\n";
 
 /// The same for clients with a certificate.

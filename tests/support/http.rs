@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use super::PATIENCE;
+use crate::support::wait::TIMEOUT;
 
 /// An answer; header names in lower case.
 pub(crate) struct Answer {
@@ -43,7 +43,7 @@ pub(crate) fn exchange(port: u16, bytes: &[u8]) -> Vec<u8> {
             Ok(0) => return answer,
             Ok(count) => answer.extend(&buffer[..count]),
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return answer,
-            Err(error) => panic!("no answer within {} s: {error}", PATIENCE.as_secs()),
+            Err(error) => panic!("no answer within {} s: {error}", TIMEOUT.as_secs()),
         }
     }
 }
@@ -51,7 +51,7 @@ pub(crate) fn exchange(port: u16, bytes: &[u8]) -> Vec<u8> {
 /// An open connection whose reads end in time.
 pub(crate) fn connect(port: u16) -> TcpStream {
     let stream = TcpStream::connect(("127.0.0.1", port)).expect("somebody listens");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a time above zero");
+    stream.set_read_timeout(Some(TIMEOUT)).expect("a time above zero");
     stream
 }
 

@@ -1,0 +1,54 @@
+//! What the checks are told: what is to be kept private and where, and the facts that no file tells.
+//!
+//! Holds the configuration's interfaces and paths; no pool, no roster, no account.
+
+use crate::config::Pattern;
+use std::path::PathBuf;
+
+/// What is to be kept private, and where.
+pub struct Subject {
+    /// The interfaces that are metered.
+    pub interfaces: Vec<Pattern>,
+    /// The folder of the sealed store.
+    pub store: StoreLocation,
+    /// Where the kernel tap's maps are pinned.
+    pub pin: StoreLocation,
+    /// The daemon that answers on the control socket.
+    pub daemon: Option<Daemon>,
+}
+
+/// Where something is kept.
+pub enum StoreLocation {
+    /// In this folder.
+    Folder(PathBuf),
+    /// It is not kept.
+    None,
+    /// No configuration was named.
+    Unknown,
+}
+
+/// A running daemon.
+pub struct Daemon {
+    /// Its process.
+    pub pid: u32,
+    /// Its user.
+    pub uid: u32,
+}
+
+/// What no file tells.
+pub struct Facts {
+    /// Interfaces of this network namespace: index and name.
+    pub links: Vec<(u32, String)>,
+    /// The state of the clock.
+    pub clock: ClockState,
+}
+
+/// Whether somebody keeps the clock.
+pub enum ClockState {
+    /// The kernel says so.
+    Synchronised,
+    /// The kernel says no.
+    Unsynchronised,
+    /// The kernel does not say, and why.
+    NotKnown(String),
+}
