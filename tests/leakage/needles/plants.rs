@@ -22,6 +22,8 @@ mod maps;
 mod path;
 mod plan;
 mod run;
+#[path = "../../support/mod.rs"]
+mod support;
 mod talk;
 mod traffic;
 mod verdict;
