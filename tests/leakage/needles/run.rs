@@ -5,7 +5,7 @@ use crate::finder::{Finder, Hit};
 use crate::image::{self, Part, Place};
 use crate::maps;
 use crate::netns::Namespace;
-use crate::netns::daemon::{Daemon, PROGRAM, Setup};
+use crate::netns::daemon::{Daemon, Setup};
 use crate::netns::folder::Folder;
 use crate::path::{DEVICE, Link, TunnelPath};
 use crate::plan::{Kind, POOLS, Plan};
@@ -102,6 +102,8 @@ pub(crate) struct Outcome {
 
 /// What a run is made of.
 pub(crate) struct Setting {
+    /// The daemon.
+    pub(crate) program: &'static str,
     pub(crate) tap: &'static str,
     pub(crate) link: Link,
     /// Every write is traced, instead of the threads being stopped for a core.
@@ -157,7 +159,9 @@ pub(crate) fn run(setting: &Setting, plan: &Plan, finder: &Finder) -> Outcome {
     folder.configure("[roster]", &format!("[roster]\nprobe_account = \"{}\"", plan.probe));
     let apart = tempfile::tempdir().expect("a temporary directory");
     let writes = setting.traced.then(|| Writes::to(apart.path().join("trace")));
-    let mut command = writes.as_ref().map_or_else(|| Command::new(PROGRAM), |writes| writes.command(PROGRAM));
+    let mut command = writes
+        .as_ref()
+        .map_or_else(|| Command::new(setting.program), |writes| writes.command(setting.program));
     command.envs(setting.planted.iter().map(|planted| ("BLINDMETER_NEEDLE", planted)));
     let mut daemon = Daemon::spawn_as(&namespace, &folder, command);
     daemon.await_start(0);
