@@ -34,7 +34,7 @@ pub(crate) const ROOMS: [&str; 19] = [
 const ALL: &[&str] = &["*"];
 
 /// The arrows. An arrow that no file uses any more is taken out.
-const ARROWS: [(&str, &[&str]); 27] = [
+const ARROWS: [(&str, &[&str]); 28] = [
     ("lib", &[]),
     ("main", &["cli", "system::allocator::WipingAllocator"]),
     ("cli", ALL),
@@ -100,6 +100,7 @@ const ARROWS: [(&str, &[&str]); 27] = [
         ],
     ),
     ("tap/frame", &["roster::address"]),
+    ("tap/interfaces", &["system::netlink"]),
     (
         "tap/kernel",
         &[
