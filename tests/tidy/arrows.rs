@@ -86,9 +86,9 @@ const ARROWS: [(&str, &[&str]); 27] = [
         "tap",
         &[
             "clock::Stopwatch",
-            "config::Backend",
             "config::Hook",
             "config::Pattern",
+            "config::TapKind",
             "meter::counters",
             "meter::slot",
             "meter::tags",
@@ -96,6 +96,7 @@ const ARROWS: [(&str, &[&str]); 27] = [
             "roster::table",
             "system::allocator",
             "system::filesystem",
+            "system::netlink",
         ],
     ),
     ("tap/frame", &["roster::address"]),

@@ -6,7 +6,7 @@ use crate::source::{Finding, Source, Token};
 const PLACES: [(&[&str], &[&str], &str); 7] = [
     (
         &["TunnelAddress"],
-        &["src/roster/", "src/tap/frame.rs", "src/tap/kernel/owners.rs"],
+        &["src/roster/", "src/tap/frame", "src/tap/kernel/owners.rs"],
         "a packet's address goes from the tap to the roster and nowhere else",
     ),
     (
