@@ -5,9 +5,8 @@
 
 use crate::clock::{Clock, SystemClock};
 use crate::meter::noise::Randomness;
-use crate::store::disk::{self, Disk, SystemDisk};
-use std::fs::File;
-use std::io::{self, Read};
+use crate::store::disk::{self, Disk, Secret, SystemDisk};
+use std::io;
 use std::path::Path;
 use zeroize::Zeroizing;
 
@@ -69,14 +68,6 @@ pub trait Files {
     }
 }
 
-/// The contents of a secret file; overwritten when dropped.
-pub struct Secret {
-    /// The contents.
-    pub bytes: Zeroizing<Vec<u8>>,
-    /// True when its group or others may read or write it.
-    pub others_may_read: bool,
-}
-
 /// Longest part of a secret file that is read, in bytes: private keys have less than 20,000.
 const SECRET_BYTES: usize = 1 << 16;
 
@@ -89,12 +80,7 @@ impl Files for SystemFiles {
     }
 
     fn read_secret(&self, path: &Path) -> io::Result<Secret> {
-        let file = File::open(path)?;
-        let others_may_read = disk::is_open_to_others(&file, path)?;
-        // Full capacity from the start: a buffer that grows leaves copies behind.
-        let mut bytes = Zeroizing::new(Vec::with_capacity(SECRET_BYTES));
-        file.take(SECRET_BYTES as u64).read_to_end(&mut bytes)?;
-        Ok(Secret { bytes, others_may_read })
+        disk::read_secret(path, SECRET_BYTES)
     }
 }
 

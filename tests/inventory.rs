@@ -5,6 +5,8 @@
 //! reason why it holds no datum.
 #![cfg(not(feature = "lab"))]
 
+#[path = "inventory/covers.rs"]
+mod covers;
 mod daemon;
 #[path = "inventory/exempt.rs"]
 mod exempt;
@@ -15,6 +17,7 @@ mod support;
 mod times;
 
 use blindmeter::inventory::{DATA, Datum, Place};
+use covers::COVERS;
 use daemon::command::{Person, bounded, ended, identity};
 use daemon::{PROGRAM, Site};
 use exempt::EXEMPT;
@@ -24,11 +27,25 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use tempfile::TempDir;
 
+/// Kinds and names that the data of the table stand for.
+fn lists() -> impl Iterator<Item = (&'static str, &'static str)> {
+    COVERS.iter().flat_map(|(_, texts)| *texts).filter_map(|text| text.split_once(": "))
+}
+
 /// The names of a kind that the table covers.
 fn covered(kind: &str) -> BTreeSet<String> {
-    let lists = DATA.iter().flat_map(|datum| datum.covers).filter_map(|text| text.split_once(": "));
-    let names = lists.filter(|(found, _)| *found == kind).flat_map(|(_, names)| names.split(' '));
+    let names = lists().filter(|(found, _)| *found == kind).flat_map(|(_, names)| names.split(' '));
     names.map(str::to_owned).collect()
+}
+
+#[test]
+fn every_datum_of_the_table_stands_for_something_in_the_sources() {
+    let table: Vec<&str> = DATA.iter().map(|datum| datum.what).collect();
+    let covers: Vec<&str> = COVERS.iter().map(|(what, _)| *what).collect();
+    assert_eq!(table, covers, "tests/inventory/covers.rs has the data of the table, in its order");
+    for (what, texts) in COVERS {
+        assert!(!texts.is_empty() && texts.iter().all(|text| text.contains(": ")), "{what}");
+    }
 }
 
 /// Both ways: what is there and not in the table, and what is in the table and not there.
@@ -37,8 +54,8 @@ fn assert_same(kind: &str, there: &BTreeSet<String>) {
     let missing: Vec<&String> = there.difference(&table).collect();
     let stale: Vec<&String> = table.difference(there).collect();
     assert!(!there.is_empty(), "something was looked at");
-    assert!(missing.is_empty(), "{kind}: not in src/guard/inventory/table.rs: {missing:?}");
-    assert!(stale.is_empty(), "{kind}: in src/guard/inventory/table.rs, but gone: {stale:?}");
+    assert!(missing.is_empty(), "{kind}: not in tests/inventory/covers.rs: {missing:?}");
+    assert!(stale.is_empty(), "{kind}: in tests/inventory/covers.rs, but gone: {stale:?}");
 }
 
 #[test]
@@ -70,8 +87,7 @@ fn every_field_of_every_struct_is_in_the_table_or_exempt_for_a_reason() {
     }
     let known = |name: &str| structs.iter().any(|(found, _)| found == name);
     let kinds = ["series", "event", "answer", "map", "file"];
-    let listed = DATA.iter().flat_map(|datum| datum.covers).filter_map(|text| text.split_once(": "));
-    for (name, _) in listed.filter(|(name, _)| !kinds.contains(name)) {
+    for (name, _) in lists().filter(|(name, _)| !kinds.contains(name)) {
         if !known(name) {
             found.push(format!("{name}: in the table, but gone"));
         }

@@ -12,8 +12,10 @@ mod test_run;
 
 use blindmeter::meter::counters::Counters;
 use blindmeter::meter::slot::{Direction, Slot};
+use blindmeter::meter::tags::Tags;
 use blindmeter::roster::account::AccountName;
 use blindmeter::roster::address::Prefix;
+use blindmeter::roster::tagger::Tagger;
 use blindmeter::roster::{Roster, Source};
 use blindmeter::system::capabilities;
 use blindmeter::tap::Attribution;
@@ -80,12 +82,13 @@ impl Both {
         let prefix = |text: &str| Prefix::parse(text).expect("a prefix");
         let pools = POOLS.map(prefix);
         let kernel = Kernel::load(&pools, ACCOUNTS, [1; 16]).unwrap_or_else(|error| panic!("{error}"));
-        let in_kernel = Roster::over(kernel.owners(), &pools, ACCOUNTS);
-        let in_process = Roster::new(&pools, ACCOUNTS, 7);
+        let tagger = || Tagger::new(&[1; 32]);
+        let in_kernel = Roster::over(kernel.owners(), &pools, kernel.memory().tags, tagger());
+        let in_process = Roster::new(&pools, Tags::in_memory(ACCOUNTS), tagger(), 7);
         for roster in [&in_kernel, &in_process] {
             for (text, account) in OWNED {
                 let name = AccountName::parse(&format!("account-{account}")).expect("a name");
-                roster.assign(Source::File, prefix(text), &name).expect("there is room");
+                roster.assign(Source::File, prefix(text), roster.tag_of(&name)).expect("there is room");
             }
             // One of each kind is taken back.
             for text in ["10.8.0.255", "172.16.0.10", "192.0.2.128/25", "fd42:8::ffff"] {

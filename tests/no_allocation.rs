@@ -9,7 +9,9 @@ mod support;
 
 use blindmeter::meter::counters::Counters;
 use blindmeter::meter::slot::{Direction, Slot};
+use blindmeter::meter::tags::Tags;
 use blindmeter::roster::Roster;
+use blindmeter::roster::tagger::Tagger;
 use blindmeter::tap::Attribution;
 use blindmeter::tap::frame::{Gso, LinkType};
 use frames::Traffic;
@@ -62,7 +64,7 @@ fn counting_a_packet_allocates_nothing() {
 /// Super-packets, whose headers are measured, packets that nobody owns, and what is no IP packet.
 #[test]
 fn no_kind_of_packet_allocates() {
-    let roster = Roster::new(&[], 1, 1);
+    let roster = Roster::new(&[], Tags::in_memory(1), Tagger::new(&[1; 32]), 1);
     let attribution = Attribution { table: roster.table(), counters: Counters::in_memory(1) };
     let mut v4 = [0_u8; 60];
     (v4[0], v4[9], v4[32]) = (0x45, 6, 10 << 4);

@@ -16,6 +16,8 @@ mod documents;
 mod files;
 #[path = "tidy/modules.rs"]
 mod modules;
+#[path = "tidy/product.rs"]
+mod product;
 #[path = "tidy/rows.rs"]
 mod rows;
 #[path = "tidy/source.rs"]
@@ -36,6 +38,11 @@ fn hold(rule: impl Fn(&Source) -> Vec<Finding>, folders: &[&str]) {
 #[test]
 fn modules_name_only_what_the_arrows_allow() {
     hold(arrows::forbidden, &["src"]);
+}
+
+#[test]
+fn the_product_has_no_code_for_tests() {
+    hold(product::for_tests, &["src"]);
 }
 
 #[test]

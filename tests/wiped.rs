@@ -3,6 +3,7 @@
 //!
 //! What the whole program keeps is measured by `tests/leakage/needles/`.
 
+use blindmeter::roster::account::AccountName;
 use blindmeter::system::allocator::{REQUEST_BYTES, WipingAllocator, wipe_stack};
 use std::collections::HashMap;
 use std::fs::File;
@@ -24,6 +25,14 @@ impl Window {
             memory: File::open("/proc/self/mem").expect("a process reads itself"),
             bytes: vec![0; 1 << 17],
         }
+    }
+
+    /// Whether a text begins at an address.
+    fn reads(&mut self, address: usize, text: &[u8]) -> bool {
+        let at = u64::try_from(address).expect("an address of 64 bits");
+        let bytes = &mut self.bytes[..text.len()];
+        self.memory.read_exact_at(bytes, at).expect("small buffers stay mapped");
+        bytes == text
     }
 
     /// Copies of the needle in a range, where there may be others' bytes by now.
@@ -74,6 +83,23 @@ fn a_map_that_grows_leaves_nothing_behind() {
     }
     drop(map);
     assert!(places.iter().all(|address| window.copies(*address, NEEDLE.len()) == 0));
+}
+
+/// Neither where a name lay nor where it was read from, moved to or copied to.
+#[test]
+fn a_name_that_was_dropped_is_nowhere() {
+    let mut window = Window::new();
+    let text = "needle-of-a-name".to_owned();
+    let bytes = |name: &AccountName| name.reveal().as_ptr().addr();
+    let name = AccountName::parse(&text).expect("a good name");
+    let (copied, kept) = (name.clone(), Box::new(name));
+    let places = [text.as_ptr().addr(), bytes(&copied), bytes(&kept)];
+    assert!(places.iter().all(|place| window.reads(*place, b"needle-of-a-name")));
+    drop((text, copied, kept));
+    assert!(!places.iter().any(|place| window.reads(*place, b"needle-of-a-name")));
+    let long = "needle-of-a-name".repeat(8);
+    let address = bytes(&AccountName::parse(&long).expect("a good name"));
+    assert!(!window.reads(address, b"needle-of-a-name"));
 }
 
 /// Works on a needle and tells where on the stack it was: deeper than whoever looks at it gets.

@@ -4,7 +4,9 @@
 use blindmeter::meter::counters::Counters;
 use blindmeter::meter::ledger::Ledger;
 use blindmeter::meter::slot::Direction;
+use blindmeter::meter::tags::Tags;
 use blindmeter::roster::account::AccountName;
+use blindmeter::roster::tagger::Tagger;
 use blindmeter::roster::{Roster, Source};
 use blindmeter::tap::Attribution;
 use blindmeter::tap::frame::LinkType;
@@ -25,9 +27,11 @@ pub(crate) struct Traffic {
 impl Traffic {
     /// So many accounts, and [`FRAMES`] frames of them in random order.
     pub(crate) fn new(owners: Owners, accounts: u32) -> Self {
-        let roster = Roster::new(&owners.pools(), accounts as usize, 1);
+        let tags = Tags::in_memory(accounts as usize);
+        let roster = Roster::new(&owners.pools(), tags, Tagger::new(&[1; 32]), 1);
         let name = |account: u32| AccountName::parse(&format!("account-{account}")).expect("a good name");
-        let assignments = (0..accounts).map(|account| (owners.prefix(account), name(account))).collect();
+        let assignment = |account: u32| (owners.prefix(account), roster.tag_of(&name(account)));
+        let assignments = (0..accounts).map(assignment).collect();
         assert!(roster.replace(Source::File, assignments).is_ok(), "there is room for all");
         let counters = Counters::in_memory(accounts as usize);
         let mut rng = Rng::seeded(1);

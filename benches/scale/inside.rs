@@ -10,10 +10,11 @@ use blindmeter::environment::SystemRandomness;
 use blindmeter::meter::counters::Counters;
 use blindmeter::meter::policy::{DAY_SECONDS, Policy};
 use blindmeter::meter::slot::{Direction, Slot};
-use blindmeter::meter::tags::Tag;
+use blindmeter::meter::tags::{Tag, Tags};
 use blindmeter::node::{Node, Tick};
 use blindmeter::roster::account::AccountName;
 use blindmeter::roster::address::Prefix;
+use blindmeter::roster::tagger::Tagger;
 use blindmeter::roster::{Roster, Source, csv};
 use blindmeter::store::disk::SystemDisk;
 use blindmeter::store::{Settings, Store};
@@ -43,11 +44,10 @@ impl Clock for SetClock {
 pub(crate) fn measure(accounts: u32) -> Vec<Figure> {
     let text = crate::roster(accounts);
     let pools = [Prefix::parse("10.0.0.0/12").expect("a good pool")];
-    let roster = Roster::new(&pools, accounts as usize, 1);
+    let roster = Roster::new(&pools, Tags::in_memory(accounts as usize), Tagger::new(&[1; 32]), 1);
     let (load, ()) = timed(|| {
-        let rows = csv::rows(text.as_bytes()).expect("a good roster");
-        let assignments = rows.into_iter().map(|row| (row.prefix, row.account)).collect();
-        roster.replace(Source::File, assignments).expect("there is room for all");
+        let assignments = csv::read(text.as_bytes(), |row| roster.tag_of(&row.account));
+        roster.replace(Source::File, assignments.expect("a good roster")).expect("there is room for all");
     });
     let assignments = assignments_a_second(&roster, accounts);
     let (seal, save) = close(&roster, accounts);
@@ -73,7 +73,7 @@ fn assignments_a_second(roster: &Roster, accounts: u32) -> f64 {
         .collect();
     let (seconds, ()) = timed(|| {
         for (prefix, name) in &changes {
-            roster.assign(Source::Control, *prefix, name).expect("all are known");
+            roster.assign(Source::Control, *prefix, roster.tag_of(name)).expect("all are known");
         }
     });
     f64::from(ASSIGNMENTS) / seconds

@@ -8,6 +8,7 @@ use std::process::{Child, Command};
 
 use blindmeter::meter::ledger::Ledger;
 use blindmeter::roster::account::AccountName;
+use blindmeter::roster::tagger::Tagger;
 use blindmeter::roster::{Roster, Source};
 use blindmeter::tap::kernel::Kernel;
 use nix::sys::socket::{
@@ -138,9 +139,11 @@ pub(crate) fn serve(arguments: &[String]) {
     let accounts: u32 = accounts.parse().expect("a number of accounts");
     let kernel = Kernel::load(&owners.pools(), accounts as usize, [1; 16]);
     let kernel = kernel.unwrap_or_else(|error| panic!("{error}"));
-    let roster = Roster::over(kernel.owners(), &owners.pools(), accounts as usize);
+    let tagger = Tagger::new(&[1; 32]);
+    let roster = Roster::over(kernel.owners(), &owners.pools(), kernel.memory().tags, tagger);
     let name = |account: u32| AccountName::parse(&format!("account-{account}")).expect("a good name");
-    let assignments = (0..accounts).map(|account| (owners.prefix(account), name(account))).collect();
+    let assignment = |account: u32| (owners.prefix(account), roster.tag_of(&name(account)));
+    let assignments = (0..accounts).map(assignment).collect();
     assert!(roster.replace(Source::File, assignments).is_ok(), "there is room for all");
     let ledger = Ledger::new(kernel.memory().counters);
     let input = std::io::stdin();

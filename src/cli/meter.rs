@@ -4,11 +4,14 @@
 //! whoever has the capture already has everything.
 
 use super::output::{self, VolumeReport};
+use crate::environment::{SystemRandomness, identity};
 use crate::exit::{ExitError, ExitStatus};
 use crate::meter::counters::Counters;
 use crate::meter::slot::{Direction, Slot};
+use crate::meter::tags::Tags;
 use crate::roster::account::AccountName;
-use crate::roster::{Roster, Source};
+use crate::roster::tagger::Tagger;
+use crate::roster::{Roster, Source, csv};
 use crate::tap::capture_file::{self, CaptureError, Record};
 use crate::tap::frame::{self, Frame};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -47,8 +50,7 @@ struct PacketsReport {
 /// An invalid roster (78), a file that cannot be opened (74), or one that is cut short (2); in the
 /// last two cases the report of what could be read is still printed.
 pub(super) fn run(files: &[PathBuf], roster_file: &Path, json: bool) -> Result<(), ExitError> {
-    let roster = load_roster(roster_file)?;
-    let accounts = roster.accounts();
+    let (roster, accounts) = load_roster(roster_file)?;
     let mut tally = Tally { counters: Counters::in_memory(accounts.len()), roster: &roster, packets: 0 };
     let mut worst = None;
     for file in files {
@@ -68,14 +70,24 @@ pub(super) fn run(files: &[PathBuf], roster_file: &Path, json: bool) -> Result<(
     worst.map_or(Ok(()), |code| Err(ExitError::new(code, "")))
 }
 
-fn load_roster(path: &Path) -> Result<Roster, ExitError> {
+/// The roster of a file, and every account in it with its slot, in the order of their names.
+fn load_roster(path: &Path) -> Result<(Roster, Vec<(AccountName, Slot)>), ExitError> {
     let config = |why: String| ExitError::new(ExitStatus::Config, format!("{}: {why}", path.display()));
     let bytes = std::fs::read(path).map_err(|error| config(format!("cannot be read: {error}")))?;
-    let rows = crate::roster::csv::rows(&bytes).map_err(|error| config(error.to_string()))?;
-    let roster = Roster::new(&[], rows.len(), 0);
-    let assignments = rows.into_iter().map(|row| (row.prefix, row.account)).collect();
-    roster.replace(Source::File, assignments).map_err(|error| config(error.to_string()))?;
-    Ok(roster)
+    let named = csv::read(&bytes, |row| row.account).map_err(|error| config(error.to_string()))?;
+    let tagger = Tagger::without_root(&identity(&mut SystemRandomness));
+    let roster = Roster::new(&[], Tags::in_memory(named.len()), tagger, 0);
+    let tagged = named.iter().map(|(prefix, account)| (*prefix, roster.tag_of(account))).collect();
+    roster.replace(Source::File, tagged).map_err(|error| config(error.to_string()))?;
+    let mut names: Vec<AccountName> = named.into_iter().map(|(_, account)| account).collect();
+    names.sort_unstable();
+    names.dedup();
+    let slots = names.into_iter().map(|account| {
+        let slot = roster.slot_of(roster.tag_of(&account)).expect("every account was assigned something");
+        (account, slot)
+    });
+    let accounts = slots.collect();
+    Ok((roster, accounts))
 }
 
 struct Tally<'a> {
@@ -111,8 +123,7 @@ impl Tally<'_> {
         })
     }
 
-    fn report(&self, mut accounts: Vec<(AccountName, Slot)>) -> Report {
-        accounts.sort_unstable();
+    fn report(&self, accounts: Vec<(AccountName, Slot)>) -> Report {
         let packets = |slot| PacketsReport { packets: self.counters.read(slot).up.packets };
         let unattributed = self.counters.read(Slot::UNATTRIBUTED).up;
         Report {

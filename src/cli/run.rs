@@ -3,14 +3,16 @@
 use super::expected_error::{self, ExpectedError};
 use super::output;
 use crate::config::{self, Config, Pattern};
-use crate::daemon::inputs::{read_roster, read_web_config, warn_of_certificates, warn_of_names};
+use crate::daemon::inputs::{RosterFile, read_roster, read_web_config, warn_of_certificates, warn_of_names};
 use crate::engine::persistence;
-use crate::environment::SystemFiles;
+use crate::environment::{SystemFiles, SystemRandomness, identity};
 use crate::exit::{ExitError, ExitStatus};
 use crate::meter::release::Release;
+use crate::meter::tags::Tag;
 use crate::publish::exposition;
 use crate::publish::web::WebConfig;
-use crate::roster::csv::Row;
+use crate::roster::address::Prefix;
+use crate::roster::tagger::Tagger;
 use serde::Serialize;
 use std::collections::HashSet;
 use std::path::Path;
@@ -38,20 +40,20 @@ struct Report {
 /// # Errors
 /// The first mistake (78).
 pub(super) fn check(path: &Path, json: bool) -> Result<(), ExitError> {
-    let (config, rows, web_config) = load(path)?;
+    let (config, roster, web_config) = load(path)?;
     if let Some(store) = &config.store {
         crate::store::check_key(&store.key_file)
             .map_err(|error| ExitError::new(ExitStatus::Config, error.to_string()))?;
     }
     let policy = &config.policy.0;
     let error = ExpectedError::of(policy);
-    let (addresses_in_pools, addresses_outside) = pooled(&config, &rows);
+    let (addresses_in_pools, addresses_outside) = pooled(&config, &roster);
     let report = Report {
         schema_version: 1,
         effective: config.effective(),
-        accounts: accounts(&config, &rows)?,
+        accounts: accounts(&config, &roster)?,
         capacity: config.capacity,
-        prefixes: rows.len(),
+        prefixes: roster.assignments.len(),
         addresses_in_pools,
         addresses_outside,
         rounding_step_bytes: policy.rounding_step(),
@@ -85,38 +87,37 @@ pub(super) fn check(path: &Path, json: bool) -> Result<(), ExitError> {
     output::line(&format!("{}: OK", path.display()))
 }
 
-fn load(path: &Path) -> Result<(Config, Vec<Row>, WebConfig), ExitError> {
+fn load(path: &Path) -> Result<(Config, RosterFile, WebConfig), ExitError> {
     let bad = |why: String| ExitError::new(ExitStatus::Config, why);
     let config = config::load(&SystemFiles, path).map_err(bad)?;
-    let rows = read_roster(&SystemFiles, &config).map_err(bad)?;
-    if let Some(file) = &config.roster_file {
-        warn_of_names(file, &rows);
-    }
+    let tagger = Tagger::without_root(&identity(&mut SystemRandomness));
+    let roster = read_roster(&SystemFiles, &config, |account| tagger.tag_of(account)).map_err(bad)?;
+    warn_of_names(&roster);
     let web = read_web_config(&SystemFiles, &config, &WebConfig::default()).map_err(bad)?;
     warn_of_certificates(&web);
-    Ok((config, rows, web))
+    Ok((config, roster, web))
 }
 
 /// How many of the roster's single addresses are in a pool, and how many are not.
-fn pooled(config: &Config, rows: &[Row]) -> (usize, usize) {
-    let hosts = rows.iter().filter(|row| row.prefix.is_host());
-    let (inside, outside): (Vec<&Row>, Vec<&Row>) =
-        hosts.partition(|row| config.pools.iter().any(|pool| pool.overlaps(row.prefix)));
+fn pooled(config: &Config, roster: &RosterFile) -> (usize, usize) {
+    let hosts = roster.assignments.iter().map(|(prefix, _)| *prefix).filter(|prefix| prefix.is_host());
+    let (inside, outside): (Vec<Prefix>, Vec<Prefix>) =
+        hosts.partition(|host| config.pools.iter().any(|pool| pool.overlaps(*host)));
     (inside.len(), outside.len())
 }
 
 /// The number of accounts in the roster file, which must fit.
-fn accounts(config: &Config, rows: &[Row]) -> Result<usize, ExitError> {
-    let names: HashSet<_> = rows.iter().map(|row| &row.account).collect();
-    if names.len() > config.capacity {
+fn accounts(config: &Config, roster: &RosterFile) -> Result<usize, ExitError> {
+    let accounts: HashSet<Tag> = roster.assignments.iter().map(|(_, account)| *account).collect();
+    if accounts.len() > config.capacity {
         let what = format!(
             "store.capacity: the roster file has {} accounts, but there is room for only {}; raise it",
-            names.len(),
+            accounts.len(),
             config.capacity
         );
         return Err(ExitError::new(ExitStatus::Config, what));
     }
-    Ok(names.len())
+    Ok(accounts.len())
 }
 
 /// Prints what `run` would attach and publish.

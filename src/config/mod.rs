@@ -15,8 +15,7 @@ pub use tap::{Hook, Pattern, TapKind};
 
 use crate::meter::policy::Policy;
 use crate::roster::account::AccountName;
-use crate::roster::address::Prefix;
-use crate::roster::table::POOL_ADDRESSES;
+use crate::roster::address::{Pool, Prefix};
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -310,7 +309,7 @@ impl Document<'_> {
         for pool in pools {
             let prefix =
                 Prefix::parse(pool.as_ref()).map_err(|why| self.at(pool, format!("roster.pools: {why}")))?;
-            if prefix.size().is_none_or(|size| size > POOL_ADDRESSES) {
+            if Pool::of(prefix).is_none() {
                 let what = "roster.pools: a pool holds at most 2^20 addresses (an IPv4 /12, an IPv6 /108); \
                             split it, or leave it out: addresses outside pools take a slower hash lookup";
                 return Err(self.at(pool, what));

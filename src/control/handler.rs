@@ -1,6 +1,6 @@
 //! The request handler of the control socket: answers each request once its role is checked.
 //!
-//! Holds no connection. Account names enter and leave as text here, and nowhere below.
+//! Holds no connection. Account names enter and leave as text here; everything below knows only their tags.
 
 use super::access::AccessPolicy;
 use super::peer::Peer;
@@ -56,6 +56,7 @@ impl<E: Environment> Handler<E> {
                 let (prefix, account) = (Prefix::parse(&prefix), AccountName::parse(&account));
                 match (prefix, account) {
                     (Ok(prefix), Ok(account)) => {
+                        let account = self.state.roster().tag_of(&account);
                         self.change(Change::Assign(Source::Control, prefix, account)).await
                     }
                     (Err(why), _) => invalid(&why),
@@ -66,11 +67,8 @@ impl<E: Environment> Handler<E> {
                 Ok(prefix) => self.change(Change::Unassign(Source::Control, prefix)).await,
                 Err(why) => invalid(&why),
             },
-            Request::Sync { .. } => match csv::rows(text) {
-                Ok(rows) => {
-                    let rows = rows.into_iter().map(|row| (row.prefix, row.account)).collect();
-                    self.change(Change::Replace(Source::Control, rows)).await
-                }
+            Request::Sync { .. } => match csv::read(text, |row| self.state.roster().tag_of(&row.account)) {
+                Ok(assignments) => self.change(Change::Replace(Source::Control, assignments)).await,
                 Err(why) => error(ExitStatus::Config, why.to_string()),
             },
             Request::Counts {} => Answer::Counts(self.counts()),
@@ -111,7 +109,8 @@ impl<E: Environment> Handler<E> {
 
     /// An unknown account looks like an unused one, and counts like one towards the limits.
     fn show(&self, account: &AccountName, peer: &Peer) -> Answer {
-        let slot = self.state.roster().slot_of(account);
+        let roster = self.state.roster();
+        let slot = roster.slot_of(roster.tag_of(account));
         let mut node = self.state.node();
         if let Err(limit) = node.look_up(peer.uid) {
             return refused(limit);
@@ -122,7 +121,8 @@ impl<E: Environment> Handler<E> {
 
     async fn export(&self, account: &AccountName, open_epoch: bool, peer: &Peer) -> Answer {
         let state = &self.state;
-        let (is_probe, tag) = (state.is_probe(account), state.tag_of(account));
+        let tag = state.roster().tag_of(account);
+        let is_probe = state.is_probe(tag);
         // A refused export does not wait for the tap: how long that takes depends on traffic.
         if !is_probe && let Err(limit) = state.node().may_export(peer.uid, tag) {
             return refused(limit);
@@ -131,7 +131,7 @@ impl<E: Environment> Handler<E> {
         if !matches!(quiesced, Answer::Done {}) {
             return quiesced;
         }
-        let slot = state.roster().slot_of(account);
+        let slot = state.roster().slot_of(tag);
         let mut node = state.node();
         // Others may have exported meanwhile.
         if !is_probe && let Err(limit) = node.export(peer.uid, tag) {

@@ -128,6 +128,11 @@ async fn converse<E: Environment>(
     let (input, mut output) = stream.into_split();
     let mut input = BufReader::new(input);
     while exchange(handler, peer, silence, &mut input, &mut output).await? == Next::Request {
+        // The buffer holds what was asked, for as long as the connection stays open: it is let go of, and
+        // cleared with that, where nothing in it waits.
+        if input.buffer().is_empty() {
+            input = BufReader::new(input.into_inner());
+        }
         wipe_stack::<REQUEST_BYTES>();
     }
     Ok(())

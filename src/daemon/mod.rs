@@ -17,10 +17,11 @@ use crate::log::{Event, emit};
 use crate::meter::policy::Profile;
 use crate::publish::http::Listeners;
 use crate::publish::web::{self, WebConfig};
+use crate::roster::Roster;
 use crate::system::allocator;
 use crate::system::service_manager::{self, Notification};
 use confine::enter_sandbox;
-use inputs::{read_roster, read_web_config, warn_of_names};
+use inputs::{load_roster, read_web_config};
 use reload::Daemon;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -35,11 +36,16 @@ use tokio::signal::unix::{SignalKind, signal};
 pub fn run(path: &Path, accept_loss: bool) -> Result<(), ExitError> {
     let bad = |why: String| ExitError::new(ExitStatus::Config, why);
     allocator::give_back_large_buffers();
-    let config = config::load(&SystemFiles, path).map_err(bad)?;
+    let mut config = config::load(&SystemFiles, path).map_err(bad)?;
     if Profile::BUILT == Profile::Lab {
         emit(&Event::LabBuild);
     }
+    // The helper that is forked here is to hold no name: the one in the configuration is read again.
+    let has_probe = config.probe_account.take().is_some();
     let prepared = choose(&config)?;
+    if has_probe {
+        config.probe_account = config::load(&SystemFiles, path).map_err(bad)?.probe_account;
+    }
     let listeners = Listeners::default();
     let bound = listeners.prepare(&config.listen)?;
     let control = server::bind(&config.control_socket)?;
@@ -48,17 +54,14 @@ pub fn run(path: &Path, accept_loss: bool) -> Result<(), ExitError> {
     let file = file.transpose().map_err(bad)?;
     let status = enter_sandbox(path, &config, file.as_ref(), prepared.kind());
     let web_config = read_web_config(&SystemFiles, &config, &WebConfig::default()).map_err(bad)?;
-    let rows = read_roster(&SystemFiles, &config).map_err(bad)?;
-    if let Some(file) = &config.roster_file {
-        warn_of_names(file, &rows);
-    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| ExitError::new(ExitStatus::Io, error.to_string()))?;
     let socket = config.control_socket.clone();
     let result = runtime.block_on(async {
-        let engine = start(&config, Some(prepared), rows, accept_loss)?;
+        let filed = |roster: &Roster| load_roster(&SystemFiles, &config, roster);
+        let engine = start(&config, Some(prepared), filed, accept_loss)?;
         engine.save_first()?;
         for (part, why) in status.missing() {
             emit(&Event::SandboxMissing(*part, why));

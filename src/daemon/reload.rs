@@ -2,12 +2,12 @@
 //!
 //! Generic over the environment and the files, so that a simulation runs this very reload.
 
-use super::inputs::{read_roster, read_web_config, warn_of_certificates, warn_of_names};
+use super::inputs::{read_roster, read_web_config, take_probe, warn_of_certificates, warn_of_names};
 use crate::config::{self, Config};
 use crate::control::access::AccessPolicy;
 use crate::control::handler::Handler;
+use crate::engine::Engine;
 use crate::engine::roster_writer::{Change, Outcome};
-use crate::engine::{Engine, assignments};
 use crate::environment::{Environment, Files};
 use crate::log::{Event, emit};
 use crate::publish::http::{self, Bound, Listeners};
@@ -34,7 +34,9 @@ impl<E: Environment> Daemon<E> {
     /// A daemon with this configuration, which was read from that path. It serves no page before
     /// [`Daemon::adopt`], and refuses all requests before [`Daemon::resolve_roles`].
     #[must_use]
-    pub fn new(path: PathBuf, config: Config, engine: Engine<E>, listeners: Listeners) -> Self {
+    pub fn new(path: PathBuf, mut config: Config, engine: Engine<E>, listeners: Listeners) -> Self {
+        let probe = take_probe(&mut config, engine.state.roster());
+        engine.state.set_probe(probe);
         let handler = Arc::new(Handler::new(Arc::clone(&engine.state)));
         Self { path, config, engine, handler, listeners, web: Arc::default() }
     }
@@ -85,23 +87,25 @@ impl<E: Environment> Daemon<E> {
     }
 
     async fn try_reload(&mut self, files: &impl Files) -> Result<(), String> {
-        let new = config::load(files, &self.path)?;
+        let mut new = config::load(files, &self.path)?;
         if let Some(table) = self.config.restart_needed_for(&new) {
             return Err(format!("{}: a change to {table} needs a restart", self.path.display()));
         }
-        let rows = read_roster(files, &new)?;
+        let roster = self.engine.state.roster();
+        let probe = take_probe(&mut new, roster);
+        let file = read_roster(files, &new, |account| roster.tag_of(account))?;
         let web = read_web_config(files, &new, &self.web.current())?;
         let listeners = self.listeners.prepare(&new.listen).map_err(|error| error.message)?;
-        if let Some(file) = &new.roster_file {
-            warn_of_names(file, &rows);
-            let change = Change::Replace(Source::File, assignments(rows));
+        if let Some(path) = &new.roster_file {
+            warn_of_names(&file);
+            let change = Change::Replace(Source::File, file.assignments);
             match self.engine.state.change(change).await {
-                Outcome::Full(why) => return Err(format!("{}: {why}", file.display())),
+                Outcome::Full(why) => return Err(format!("{}: {why}", path.display())),
                 Outcome::NotQuiesced => return Err("the tap did not catch up within two seconds".into()),
                 Outcome::Done | Outcome::NotAssigned => {}
             }
         }
-        self.engine.state.set_probe(new.probe_account.clone());
+        self.engine.state.set_probe(probe);
         self.config = new;
         self.resolve_roles();
         self.adopt(listeners, web).map_err(|error| error.to_string())

@@ -125,12 +125,12 @@ fn file(host: &Host, path: &str, depth: usize) -> AtRest {
 
 #[cfg(test)]
 mod tests {
-    use super::super::host::tests::planted;
+    use super::super::host::tests::host_with;
     use super::*;
 
     #[test]
     fn encryption_is_found_below_lvm_and_partitions_but_not_beside_them() {
-        let (_folder, host) = planted(&[
+        let (_folder, host) = host_with(&[
             ("/sys/class/block/dm-0/dm/uuid", "CRYPT-LUKS2-5e-vda3_crypt\n"),
             ("/sys/class/block/dm-1/dm/uuid", "LVM-aB\n"),
             ("/sys/class/block/dm-1/slaves/dm-0/", ""),
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_stack_that_turns_in_circles_ends() {
-        let (_folder, host) = planted(&[
+        let (_folder, host) = host_with(&[
             ("/sys/class/block/dm-0/slaves/dm-1/", ""),
             ("/sys/class/block/dm-1/slaves/dm-0/", ""),
         ]);

@@ -206,7 +206,7 @@ impl Owners {
 
 #[cfg(test)]
 mod tests {
-    use super::super::host::tests::planted;
+    use super::super::host::tests::host_with;
     use super::super::subject::ClockState;
     use super::super::verdict::State;
     use super::*;
@@ -231,7 +231,7 @@ mod tests {
             ("/proc/9/fd/4", "->socket:[401]"),
         ];
         let files: Vec<_> = base.iter().chain(files).copied().collect();
-        let (_folder, host) = planted(&files);
+        let (_folder, host) = host_with(&files);
         let links = vec![(2, "eth0".to_owned()), (5, "wg0".to_owned()), (6, "tun3".to_owned())];
         let tunnel = Tunnel::of(&["wg0", "tun*"].map(Pattern::of_name), &links);
         let facts = Facts { links, clock: ClockState::Synchronised };

@@ -240,7 +240,7 @@ fn allows(host: &Host, module: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::host::tests::planted;
+    use super::super::host::tests::host_with;
     use super::super::processes::tests::running;
     use super::super::verdict::State;
     use super::*;
@@ -322,7 +322,7 @@ mod tests {
 
     #[test]
     fn a_collector_in_another_network_namespace_does_not_see_the_tunnel() {
-        let (_folder, host) = planted(&[
+        let (_folder, host) = host_with(&[
             ("/proc/self/ns/pid", "->pid:[4026531836]"),
             ("/proc/self/ns/net", "->net:[1]"),
             ("/proc/1/cmdline", "node_exporter\0"),
@@ -334,7 +334,7 @@ mod tests {
 
     #[test]
     fn sysstat_is_found_by_its_timer() {
-        let (_folder, host) = planted(&[(SYSSTAT_TIMER, "->/lib/systemd/system/sysstat-collect.timer")]);
+        let (_folder, host) = host_with(&[(SYSSTAT_TIMER, "->/lib/systemd/system/sysstat-collect.timer")]);
         assert!(sysstat(&host).is_some());
     }
 }

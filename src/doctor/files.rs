@@ -102,7 +102,7 @@ fn volume(host: &Host, shown: &str, device: &str) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::host::tests::planted;
+    use super::super::host::tests::host_with;
     use super::super::verdict::State;
     use super::*;
     use std::path::PathBuf;
@@ -111,7 +111,7 @@ mod tests {
         let table = format!("1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 {line} rw\n");
         let base = [("/proc/self/mountinfo", table.as_str()), ("/var/lib/blindmeter/", "")];
         let files: Vec<_> = base.iter().chain(files).copied().collect();
-        let (_folder, host) = planted(&files);
+        let (_folder, host) = host_with(&files);
         state_directory(&host, &StoreLocation::Folder(PathBuf::from("/var/lib/blindmeter")))
     }
 
@@ -169,7 +169,7 @@ mod tests {
             ("/srv/state/", ""),
             ("/var/lib/blindmeter", "->../../srv/state"),
         ];
-        let (_folder, host) = planted(&files);
+        let (_folder, host) = host_with(&files);
         assert!(
             state_directory(&host, &StoreLocation::Folder("/var/lib/blindmeter".into())).state == State::Void
         );

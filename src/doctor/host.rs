@@ -141,7 +141,7 @@ pub(super) mod tests {
 
     /// A folder that stands for a host, filled with these files. A text that begins with `->` makes
     /// a link; a path that ends with `/` a folder.
-    pub(in super::super) fn planted(files: &[(&str, &str)]) -> (TempDir, Host) {
+    pub(in super::super) fn host_with(files: &[(&str, &str)]) -> (TempDir, Host) {
         let directory = TempDir::new().expect("a temporary directory");
         let host = Host::at(directory.path());
         for (path, text) in files {
@@ -166,7 +166,7 @@ pub(super) mod tests {
     #[test]
     fn what_cannot_be_read_is_not_taken_for_absent() {
         let (_folder, host) =
-            planted(&[("/etc/is/", ""), ("/etc/file", "a\n"), ("/proc/sys/kernel/a", "1\n")]);
+            host_with(&[("/etc/is/", ""), ("/etc/file", "a\n"), ("/proc/sys/kernel/a", "1\n")]);
         assert!(matches!(host.text("/etc/file"), Ok(Some(text)) if text == "a\n"));
         assert!(matches!(host.text("/etc/none"), Ok(None)));
         assert!(matches!(host.text("/etc/file/below"), Ok(None)));
@@ -179,7 +179,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_path_is_resolved_to_what_exists_of_it() {
-        let (_folder, host) = planted(&[("/var/lib/real/", ""), ("/var/lib/link", "->real")]);
+        let (_folder, host) = host_with(&[("/var/lib/real/", ""), ("/var/lib/link", "->real")]);
         let resolved =
             |path: &str| host.resolved(Path::new(path)).ok().map(|path| path.display().to_string());
         assert_eq!(resolved("/var/lib/link/none/none").as_deref(), Some("/var/lib/real"));

@@ -123,7 +123,7 @@ fn pins(host: &Host, folder: &str) -> Result<Option<Finding>, Unreadable> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::host::tests::planted;
+    use super::super::host::tests::host_with;
     use super::super::verdict::State;
     use super::*;
     use std::fs::{Permissions, set_permissions};
@@ -149,7 +149,7 @@ mod tests {
             (vec![old, debugfs], State::Ok),
             (vec![old, table], State::Unknown),
         ] {
-            let (_folder, host) = planted(&files);
+            let (_folder, host) = host_with(&files);
             let verdict = dynamic_debug(&host);
             assert!(verdict.state == expected, "{files:?}: {}", verdict.what);
         }
@@ -163,7 +163,7 @@ mod tests {
             let folders: Vec<String> = modes.iter().map(|(folder, _)| format!("{folder}/")).collect();
             let mut files = vec![unprivileged(value), table];
             files.extend(folders.iter().map(|folder| (folder.as_str(), "")));
-            let (folder, host) = planted(&files);
+            let (folder, host) = host_with(&files);
             for (path, mode) in modes {
                 let place = folder.path().join(path.trim_start_matches('/'));
                 set_permissions(place, Permissions::from_mode(*mode)).expect("our own folder");

@@ -192,7 +192,7 @@ pub(super) fn kdump(host: &Host) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use super::super::host::tests::planted;
+    use super::super::host::tests::host_with;
     use super::super::verdict::State;
     use super::*;
 
@@ -202,7 +202,7 @@ mod tests {
     /// The check on a host that stays there while it is made.
     fn state(check: fn(&Host) -> Verdict, files: &[(&str, &str)]) -> State {
         let files: Vec<_> = [KERNEL].iter().chain(files).copied().collect();
-        let (_folder, host) = planted(&files);
+        let (_folder, host) = host_with(&files);
         check(&host).state
     }
 
@@ -260,7 +260,7 @@ mod tests {
                 ("/proc/1/cmdline", "init\0"),
                 ("/proc/1/limits", &limits),
             ];
-            let (_folder, host) = planted(&files);
+            let (_folder, host) = host_with(&files);
             assert!(cores(&host).state == expected, "{pattern} {soft}");
         }
     }
@@ -268,7 +268,7 @@ mod tests {
     #[test]
     fn an_empty_core_pattern_stores_nothing_unless_a_number_is_appended() {
         for (appended, expected) in [("0\n", State::Ok), ("1\n", State::Void)] {
-            let (_folder, host) = planted(&[
+            let (_folder, host) = host_with(&[
                 KERNEL,
                 ("/proc/sys/kernel/core_pattern", "\n"),
                 ("/proc/sys/kernel/core_uses_pid", appended),
@@ -282,7 +282,7 @@ mod tests {
     #[test]
     fn the_last_word_on_storage_holds() {
         let storage = |files: &[(&str, &str)]| {
-            let (_folder, host) = planted(files);
+            let (_folder, host) = host_with(files);
             coredump_storage(&host).ok().expect("readable")
         };
         assert_eq!(storage(&[]), "external");

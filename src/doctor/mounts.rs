@@ -68,7 +68,7 @@ pub(super) fn unescaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::host::tests::planted;
+    use super::super::host::tests::host_with;
     use super::*;
 
     #[test]
@@ -77,7 +77,7 @@ mod tests {
                      22 21 0:30 /@var /var\\040lib rw shared:2 master:1 - btrfs /dev/mapper/a\\040b rw,ssd\n\
                      23 22 0:31 / /var\\040lib rw - tmpfs none rw,size=4k\n\
                      half a line\n";
-        let (_folder, host) = planted(&[("/proc/self/mountinfo", table)]);
+        let (_folder, host) = host_with(&[("/proc/self/mountinfo", table)]);
         let mounts = all(&host).ok().expect("a table");
         let on = |path: &str| of(&mounts, Path::new(path)).map(|mount| mount.kind.as_str());
         assert_eq!(mounts.len(), 3);

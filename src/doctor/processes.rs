@@ -151,7 +151,7 @@ fn name_of(path: &str) -> String {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::host::tests::planted;
+    use super::super::host::tests::host_with;
     use super::*;
 
     /// A host with these command lines (words parted by blanks), as processes 1, 2 and so on.
@@ -169,7 +169,7 @@ pub(super) mod tests {
         }
         let files: Vec<(&str, &str)> =
             files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
-        planted(&files)
+        host_with(&files)
     }
 
     #[test]
@@ -191,7 +191,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_command_line_in_one_word_is_known_by_its_program() {
-        let (_folder, host) = planted(&[("/proc/1/cmdline", "/usr/sbin/snmpd -LOw -u snmp /a/b\0")]);
+        let (_folder, host) = host_with(&[("/proc/1/cmdline", "/usr/sbin/snmpd -LOw -u snmp /a/b\0")]);
         assert!(Processes::of(&host).list[0].is_one_of(&["snmpd"]));
     }
 
@@ -205,7 +205,7 @@ pub(super) mod tests {
 
     #[test]
     fn kernel_threads_are_left_out_and_other_networks_told_apart() {
-        let (_folder, host) = planted(&[
+        let (_folder, host) = host_with(&[
             ("/proc/self/ns/pid", "->pid:[7]"),
             ("/proc/self/ns/net", "->net:[1]"),
             ("/proc/1/cmdline", "a\0"),
@@ -223,7 +223,7 @@ pub(super) mod tests {
     #[test]
     fn hidden_processes_are_said_to_be_hidden() {
         let (_folder, host) =
-            planted(&[("/proc/self/ns/pid", "->pid:[4026531836]"), ("/proc/77/cmdline", "a\0")]);
+            host_with(&[("/proc/self/ns/pid", "->pid:[4026531836]"), ("/proc/77/cmdline", "a\0")]);
         assert!(Processes::of(&host).gap.is_some_and(|gap| gap.contains("hidepid")));
     }
 }

@@ -171,7 +171,7 @@ fn missing(process: &Process, path: &str) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::host::tests::planted;
+    use super::super::host::tests::host_with;
     use super::super::processes::Processes;
     use super::super::verdict::{State, Verdict};
     use super::*;
@@ -180,7 +180,7 @@ mod tests {
 
     fn said_by(check: Check, files: &[(&str, &str)]) -> State {
         let files: Vec<_> = [("/proc/1/cmdline", "daemon\0")].iter().chain(files).copied().collect();
-        let (_folder, host) = planted(&files);
+        let (_folder, host) = host_with(&files);
         let tunnel = Tunnel::of(&["wg0", "tun*"].map(Pattern::of_name), &[]);
         let findings = check(&host, &Processes::of(&host).list[0], &tunnel);
         Verdict::of(1, "", "", findings.unwrap_or_else(|finding| vec![finding])).state

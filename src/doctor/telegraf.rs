@@ -87,7 +87,7 @@ fn configuration(host: &Host, process: &Process) -> Result<Vec<toml::Table>, Fin
 
 #[cfg(test)]
 mod tests {
-    use super::super::host::tests::planted;
+    use super::super::host::tests::host_with;
     use super::super::processes::Processes;
     use super::super::verdict::{State, Verdict};
     use super::*;
@@ -95,7 +95,7 @@ mod tests {
     fn said_of(line: &str, files: &[(&str, &str)]) -> [State; 2] {
         let line = line.replace(' ', "\0");
         let files: Vec<_> = [("/proc/1/cmdline", line.as_str())].iter().chain(files).copied().collect();
-        let (_folder, host) = planted(&files);
+        let (_folder, host) = host_with(&files);
         let process = &Processes::of(&host).list[0];
         let tunnel = Tunnel::of(&["wg0", "tun*"].map(Pattern::of_name), &[]);
         let state = |findings| Verdict::of(1, "", "", findings).state;

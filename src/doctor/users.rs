@@ -130,7 +130,7 @@ fn users_elsewhere(host: &Host) -> Result<Option<Finding>, Unreadable> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::host::tests::planted;
+    use super::super::host::tests::host_with;
     use super::super::verdict::State;
     use super::*;
 
@@ -141,7 +141,7 @@ mod tests {
         let passwd = format!("{BASE}{lines}");
         let base = [("/etc/passwd", passwd.as_str()), ("/etc/shells", "# shells\n/bin/sh\n/bin/bash\n")];
         let files: Vec<_> = base.iter().chain(files).copied().collect();
-        let (_folder, host) = planted(&files);
+        let (_folder, host) = host_with(&files);
         statistics(&host, Some(1007))
     }
 

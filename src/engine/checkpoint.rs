@@ -14,7 +14,7 @@ use crate::meter::tags::Tag;
 use crate::meter::units::Totals;
 use crate::node::Node;
 use crate::node::saved::{Head, Record};
-use crate::store::keys::Tagger;
+use crate::roster::tagger::Tagger;
 use crate::store::{Opened, Settings, Store, StoreError};
 use crate::tap::{CounterHistory, CounterMemory};
 use std::time::Duration;
@@ -125,7 +125,7 @@ impl<E: Environment> Checkpointer<E> {
     /// Makes the tags of accounts.
     #[must_use]
     pub fn tagger(&self) -> Tagger {
-        self.store.tagger()
+        Tagger::new(self.store.tag_key().bytes())
     }
 
     /// Time since the last save began.

@@ -14,16 +14,15 @@ use crate::config::{Config, Sealed, TapKind};
 use crate::environment::{self, Environment, System};
 use crate::exit::{ExitError, ExitStatus};
 use crate::log::{Event, emit};
+use crate::meter::tags::Tag;
 use crate::node::{Node, Tick};
-use crate::roster::account::AccountName;
 use crate::roster::address::Prefix;
-use crate::roster::csv::Row;
-use crate::roster::{Identity, Source};
+use crate::roster::tagger::Tagger;
+use crate::roster::{Roster, RosterError, Source};
 use crate::store::Settings;
-use crate::store::keys::Tagger;
 use crate::system::sandbox::SandboxStatus;
 use crate::system::service_manager::{self, Notification};
-use crate::tap::{Attribution, PatternState, Tap, TapEvent};
+use crate::tap::{Attribution, PatternState, TagKey, Tap, TapEvent};
 use arc_swap::ArcSwap;
 use checkpoint::{Checkpointer, StartKind};
 use ends::{checkpoint_error, tap_error};
@@ -46,6 +45,7 @@ pub struct Engine<E: Environment> {
     writer_thread: JoinHandle<()>,
     checkpointer: Option<Arc<Mutex<Checkpointer<E>>>>,
     persistence: Mutex<Persistence>,
+    tag_key: TagKey,
     save_every: Duration,
 }
 
@@ -61,15 +61,18 @@ pub enum End {
 /// Starts tap, roster and node on the running system, in the calling thread's network namespace.
 /// Without a tap, packets are passed to [`Engine::attribution`].
 ///
+/// `filed` reads the roster file, once the roster can make tags of the names in it.
+///
 /// # Errors
-/// More accounts than slots, or a store that cannot be opened (78); a tap that cannot start (77, 74).
+/// That of `filed`; more accounts than slots, or a store that cannot be opened (78); a tap that cannot
+/// start (77, 74).
 pub fn start(
     config: &Config,
     prepared: Option<PreparedTap>,
-    rows: Vec<Row>,
+    filed: impl FnOnce(&Roster) -> Result<Vec<(Prefix, Tag)>, ExitError>,
     accept_loss: bool,
 ) -> Result<Engine<System>, ExitError> {
-    assemble(&System, config, EngineParts::of(config, prepared)?, rows, accept_loss)
+    assemble(&System, config, EngineParts::of(config, prepared)?, filed, accept_loss)
 }
 
 /// Assembles a meter in an environment.
@@ -80,36 +83,38 @@ pub fn assemble<E: Environment>(
     environment: &E,
     config: &Config,
     parts: EngineParts,
-    rows: Vec<Row>,
+    filed: impl FnOnce(&Roster) -> Result<Vec<(Prefix, Tag)>, ExitError>,
     accept_loss: bool,
 ) -> Result<Engine<E>, ExitError> {
     let policy = config.policy.0;
-    let EngineParts { history, roster, opener, why, mut persistence } = parts;
+    let EngineParts { history, owners, seed, opener, why, mut persistence } = parts;
     let kind = opener.as_ref().map(crate::tap::Opener::kind);
     let (memory, counters) = (history.current, history.current.counters);
-    let (mut node, roster, checkpointer, tagger, started) = match &config.store {
+    let (mut node, checkpointer, tagger, started) = match &config.store {
         None => {
             let node = Node::forgetful(policy, counters, environment.clock(), environment.randomness());
-            let tagger = Tagger::of_this_process(environment::identity(&mut environment.randomness()));
-            (node, roster, None, tagger, None)
+            let draw = || environment::identity(&mut environment.randomness());
+            (node, None, Tagger::without_root(&memory.tag_key.get_or_draw(draw)), None)
         }
         Some(store) => {
             let (checkpointer, node, started) =
                 Checkpointer::open(environment, settings(config, store), &history, policy, accept_loss)
                     .map_err(checkpoint_error)?;
-            let (tagger, for_roster) = (checkpointer.tagger(), checkpointer.tagger());
-            let tag = Box::new(move |name: &[u8]| for_roster.tag(name));
-            let roster = roster.remembering(Identity { tag, tags: memory.tags });
-            (node, roster, Some(Arc::new(Mutex::new(checkpointer))), tagger, Some(started))
+            let tagger = checkpointer.tagger();
+            (node, Some(Arc::new(Mutex::new(checkpointer))), tagger, Some(started))
         }
     };
+    let roster = Arc::new(match owners {
+        None => Roster::new(&config.pools, memory.tags, tagger, seed),
+        Some(owners) => Roster::over(owners, &config.pools, memory.tags, tagger),
+    });
+    let filed = filed(&roster)?;
     // Counters outlive the process once a store knows about them.
     persistence.keep()?;
-    let roster = Arc::new(roster);
-    let full = |error: crate::roster::RosterError| ExitError::new(ExitStatus::Config, error.to_string());
-    roster.adopt().map_err(full)?;
-    roster.replace(Source::File, assignments(rows)).map_err(full)?;
-    roster.take_contradicted().into_iter().for_each(|slot| node.unattribute(slot));
+    let full = |error: RosterError| ExitError::new(ExitStatus::Config, error.to_string());
+    roster.inherit().map_err(full)?;
+    roster.replace(Source::File, filed).map_err(full)?;
+    roster.take_disputed().into_iter().for_each(|slot| node.unattribute(slot));
     let mut sources = vec![(Source::Control.word(), true)];
     if config.roster_file.is_some() {
         sources.push((Source::File.word(), true));
@@ -133,8 +138,7 @@ pub fn assemble<E: Environment>(
         node: Mutex::new(node),
         writer,
         board,
-        tag: Box::new(move |name: &[u8]| tagger.tag(name)),
-        probe: ArcSwap::from_pointee(config.probe_account.clone()),
+        probe: ArcSwap::from_pointee(None),
         sandbox: ArcSwap::from_pointee(SandboxStatus::none()),
         backend: kind.map_or("in-process", TapKind::word),
     });
@@ -148,14 +152,9 @@ pub fn assemble<E: Environment>(
         writer_thread,
         checkpointer,
         persistence,
+        tag_key: memory.tag_key,
         save_every,
     })
-}
-
-/// The assignments that the rows of a roster file make.
-#[must_use]
-pub fn assignments(rows: Vec<Row>) -> Vec<(Prefix, AccountName)> {
-    rows.into_iter().map(|row| (row.prefix, row.account)).collect()
 }
 
 fn settings(config: &Config, store: &Sealed) -> Settings {
@@ -298,6 +297,9 @@ impl<E: Environment> Engine<E> {
         let saved = self.save(false).await;
         // A thread that panicked has already ended the process.
         let _ = self.writer_thread.join();
+        if end == End::Stop {
+            self.tag_key.wipe();
+        }
         // What could not be saved is left for the next start.
         if end == End::Stop && saved {
             self.persistence.into_inner().unwrap_or_else(PoisonError::into_inner).remove();

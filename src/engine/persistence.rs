@@ -10,7 +10,7 @@ use crate::config::{Config, TapKind};
 use crate::environment::{self, SystemRandomness};
 use crate::exit::{ExitError, ExitStatus};
 use crate::log::{Event, emit};
-use crate::roster::Roster;
+use crate::roster::owners::Owners;
 use crate::store::keys;
 use crate::tap::kernel::{Kernel, PinError, PinStore, PinnedSets, SetLayout};
 use crate::tap::memory_file::{self, MemoryFile, MemoryFileError};
@@ -88,7 +88,10 @@ fn pin_store(config: &Config) -> Result<(PinStore, Option<PinError>), ExitError>
 /// What a meter is assembled from.
 pub struct EngineParts {
     pub(super) history: CounterHistory,
-    pub(super) roster: Roster,
+    /// Where the tap looks owners up, when it is not in the roster's own table.
+    pub(super) owners: Option<Arc<dyn Owners>>,
+    /// Of the roster's own table.
+    pub(super) seed: u64,
     pub(super) opener: Option<Opener>,
     pub(super) why: Option<String>,
     pub(super) persistence: Persistence,
@@ -106,10 +109,11 @@ pub(super) struct Persistence {
 impl EngineParts {
     /// A meter without a tap, on memory that the caller owns; nothing outlives the process.
     #[must_use]
-    pub fn without_tap(config: &Config, memory: CounterMemory, seed: u64) -> Self {
+    pub fn without_tap(memory: CounterMemory, seed: u64) -> Self {
         Self {
             history: CounterHistory::after(memory, Vec::new()),
-            roster: Roster::new(&config.pools, config.capacity, seed),
+            owners: None,
+            seed,
             opener: None,
             why: None,
             persistence: Persistence::NONE,
@@ -127,7 +131,6 @@ impl EngineParts {
             None => (None, None, None, None),
         };
         let heap = || CounterMemory::heap(config.capacity, identity());
-        let in_process = || Roster::new(&config.pools, config.capacity, seed);
         let parts = match kernel {
             Some(kernel) => {
                 let file = match &config.store {
@@ -138,7 +141,8 @@ impl EngineParts {
                 older.extend(file.as_ref().map(MemoryFile::memory).transpose().map_err(io_error)?);
                 Self {
                     history: CounterHistory::after(kernel.memory(), older),
-                    roster: Roster::over(kernel.owners(), &config.pools, config.capacity),
+                    owners: Some(kernel.owners()),
+                    seed,
                     opener,
                     why,
                     persistence: Persistence { kernel: Some(kernel), file, ..Persistence::NONE },
@@ -156,7 +160,8 @@ impl EngineParts {
                 let older = older_sets.as_ref().map_or_else(Vec::new, |sets| sets.older.clone());
                 Self {
                     history: CounterHistory::after(current.unwrap_or_else(heap), older),
-                    roster: in_process(),
+                    owners: None,
+                    seed,
                     opener,
                     why,
                     persistence: Persistence {

@@ -3,7 +3,7 @@
 //! Packets that arrived before a change are charged to the old owner, later ones to the new owner.
 //! Changes that wait together share one quiescence, so that many cost little more than one.
 
-use crate::roster::account::AccountName;
+use crate::meter::tags::Tag;
 use crate::roster::address::Prefix;
 use crate::roster::{Roster, RosterError, Source};
 use crate::system::allocator::{REQUEST_BYTES, wipe_stack};
@@ -17,11 +17,11 @@ const WAITING: usize = 4096;
 /// One thing to do once the tap is quiesced.
 pub enum Change {
     /// Assign a prefix to an account.
-    Assign(Source, Prefix, AccountName),
+    Assign(Source, Prefix, Tag),
     /// Remove a source's assignment of a prefix.
     Unassign(Source, Prefix),
     /// Replace everything that a source assigns.
-    Replace(Source, Vec<(Prefix, AccountName)>),
+    Replace(Source, Vec<(Prefix, Tag)>),
     /// Change nothing: the caller wants to read counters that hold everything that has arrived.
     Quiesce,
     /// Count what is waiting, close the tap, and end the thread.
@@ -48,7 +48,7 @@ struct Job {
 }
 
 /// Sends changes to the writer. Jobs are boxed: the queue does not clear the places that jobs have left,
-/// and a job holds an address and a name.
+/// and a job holds an address.
 #[derive(Clone)]
 pub struct RosterWriter(mpsc::Sender<Box<Job>>);
 
@@ -99,7 +99,7 @@ fn work(mut jobs: mpsc::Receiver<Box<Job>>, roster: &Roster, mut tap: Option<Tap
 
 fn apply(roster: &Roster, change: Change) -> Outcome {
     let result = match change {
-        Change::Assign(source, prefix, account) => roster.assign(source, prefix, &account),
+        Change::Assign(source, prefix, account) => roster.assign(source, prefix, account),
         Change::Replace(source, assignments) => roster.replace(source, assignments),
         Change::Unassign(source, prefix) => match roster.unassign(source, prefix) {
             Ok(false) => return Outcome::NotAssigned,

@@ -11,8 +11,7 @@ use crate::meter::tags::Tag;
 use crate::node::Node;
 use crate::publish::exposition;
 use crate::publish::http::Pages;
-use crate::roster::account::AccountName;
-use crate::roster::{Roster, TagOf};
+use crate::roster::Roster;
 use crate::system::sandbox::SandboxStatus;
 use arc_swap::ArcSwap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -88,10 +87,8 @@ pub struct State<E: Environment> {
     pub(super) node: Mutex<NodeOf<E>>,
     pub(super) writer: RosterWriter,
     pub(super) board: Arc<Board>,
-    /// Makes the tag by which the export limits know an account, whether it exists or not.
-    pub(super) tag: TagOf,
     /// The account that is exempt from the export limits.
-    pub(super) probe: ArcSwap<Option<AccountName>>,
+    pub(super) probe: ArcSwap<Option<Tag>>,
     pub(super) sandbox: ArcSwap<SandboxStatus>,
     pub(super) backend: &'static str,
 }
@@ -126,24 +123,19 @@ impl<E: Environment> State<E> {
     /// belonged to another account since before the start, its bytes become unattributed.
     pub async fn change(&self, change: Change) -> Outcome {
         let outcome = self.writer.make(change).await;
-        for slot in self.roster.take_contradicted() {
+        for slot in self.roster.take_disputed() {
             self.node().unattribute(slot);
         }
         outcome
     }
 
-    /// The tag of an account.
-    pub fn tag_of(&self, account: &AccountName) -> Tag {
-        account.tagged(&self.tag)
-    }
-
     /// Whether this is the account that is exempt from the export limits.
-    pub fn is_probe(&self, account: &AccountName) -> bool {
-        self.probe.load().as_ref().as_ref() == Some(account)
+    pub fn is_probe(&self, account: Tag) -> bool {
+        **self.probe.load() == Some(account)
     }
 
     /// Exempts this account, and no other, from the export limits.
-    pub fn set_probe(&self, account: Option<AccountName>) {
+    pub fn set_probe(&self, account: Option<Tag>) {
         self.probe.store(Arc::new(account));
     }
 

@@ -70,9 +70,6 @@ pub struct Datum {
     pub kept: &'static str,
     /// Who can see it.
     pub seen_by: &'static str,
-    /// What of the code it stands for: the fields of a struct (`meter/ledger Line: period mark`), or
-    /// names (`series`, `event`, `answer`, `map`, `file`).
-    pub covers: &'static [&'static str],
 }
 
 /// What no meter can hide, and this one does not; printed after the table.

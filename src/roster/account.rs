@@ -1,21 +1,15 @@
 //! Account names. Like addresses they cannot be printed or serialised by accident.
 //!
+//! A name lives from where it is read (a request, a line of a roster) to its keyed tag
+//! ([`super::tagger`]), and is overwritten when it is dropped; the daemon keeps none.
 //! [`AccountName::reveal`] is the one way to the text; the tidy test allows it in `control/` and
 //! `cli/` only, where an authorised person asked for the account by that very name.
 
+use zeroize::Zeroize;
+
 /// The name of an account, in its one written form (see [`AccountName::parse`]).
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct AccountName(Written);
-
-/// A written form. Most are short, and a roster has a million of them: those lie in place.
-#[derive(Clone, PartialEq, Eq, Hash)]
-enum Written {
-    Short { length: u8, bytes: [u8; SHORT_BYTES] },
-    Long(Box<str>),
-}
-
-/// Bytes of the longest name that lies in place: as many as make the whole 24.
-const SHORT_BYTES: usize = 22;
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AccountName(Box<str>);
 
 /// Longest name, in bytes after percent-decoding.
 pub const NAME_BYTES: usize = 128;
@@ -39,56 +33,32 @@ impl AccountName {
     /// # Errors
     /// When the name is empty or too long, or a byte is not encoded as it must be.
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        let mut bytes = Vec::with_capacity(text.len());
-        let mut rest = text.as_bytes();
+        // No written form is longer than what it was read from, so the text never moves as it grows.
+        let mut written = String::with_capacity(text.len());
+        let (mut rest, mut bytes) = (text.as_bytes(), 0);
         while let Some((&byte, tail)) = rest.split_first() {
-            match byte {
+            let (value, tail) = match byte {
                 b'%' => {
                     let digits = tail.get(..2).ok_or(NameError::Byte)?;
                     let digit = |at: usize| char::from(digits[at]).to_digit(16).ok_or(NameError::Byte);
                     let value = digit(0)? * 16 + digit(1)?;
-                    bytes.push(u8::try_from(value).map_err(|_| NameError::Byte)?);
-                    rest = &tail[2..];
+                    (u8::try_from(value).map_err(|_| NameError::Byte)?, &tail[2..])
                 }
-                0x21..=0x7e if byte != b',' => {
-                    bytes.push(byte);
-                    rest = tail;
-                }
+                byte if is_plain(byte) => (byte, tail),
                 _ => return Err(NameError::Byte),
-            }
+            };
+            put(&mut written, value);
+            (rest, bytes) = (tail, bytes + 1);
         }
-        if bytes.is_empty() || bytes.len() > NAME_BYTES {
+        if bytes == 0 || bytes > NAME_BYTES {
             return Err(NameError::Length);
         }
-        Ok(Self::of_written(&encoded(&bytes)))
+        Ok(Self(written.into()))
     }
 
-    /// The name of this written form, which [`AccountName::parse`] made.
-    pub(super) fn of_written(text: &str) -> Self {
-        let mut bytes = [0; SHORT_BYTES];
-        match (bytes.get_mut(..text.len()), u8::try_from(text.len())) {
-            (Some(place), Ok(length)) => {
-                place.copy_from_slice(text.as_bytes());
-                Self(Written::Short { length, bytes })
-            }
-            _ => Self(Written::Long(text.into())),
-        }
-    }
-
-    /// The written form, for the directory.
+    /// The written form, for the tag.
     pub(super) fn written(&self) -> &str {
-        match &self.0 {
-            Written::Short { length, bytes } => {
-                std::str::from_utf8(&bytes[..usize::from(*length)]).expect("it was a text")
-            }
-            Written::Long(text) => text,
-        }
-    }
-
-    /// What is made of the written form, a keyed tag.
-    #[must_use]
-    pub fn tagged<T>(&self, tag: impl Fn(&[u8]) -> T) -> T {
-        tag(self.written().as_bytes())
+        &self.0
     }
 
     /// The written form.
@@ -104,31 +74,26 @@ impl AccountName {
     }
 }
 
-impl PartialOrd for AccountName {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
+impl Drop for AccountName {
+    fn drop(&mut self) {
+        self.0.zeroize();
     }
 }
 
-impl Ord for AccountName {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.written().cmp(other.written())
-    }
+/// True of a byte that is written as itself.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, 0x21..=0x7e) && byte != b',' && byte != b'%'
 }
 
-fn encoded(bytes: &[u8]) -> String {
+fn put(text: &mut String, byte: u8) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    let mut text = String::with_capacity(bytes.len());
-    for &byte in bytes {
-        if matches!(byte, 0x21..=0x7e) && byte != b',' && byte != b'%' {
-            text.push(char::from(byte));
-        } else {
-            text.push('%');
-            text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-            text.push(char::from(DIGITS[usize::from(byte & 15)]));
-        }
+    if is_plain(byte) {
+        text.push(char::from(byte));
+    } else {
+        text.push('%');
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
     }
-    text
 }
 
 #[cfg(test)]
@@ -150,7 +115,7 @@ mod tests {
         let names: Vec<_> = texts.iter().map(|text| AccountName::parse(text).unwrap()).collect();
         assert!(names.is_sorted() && names.iter().map(AccountName::reveal).eq(&texts));
         assert!(AccountName::parse("b").unwrap() > names[NAME_BYTES - 1]);
-        assert!(names[0] != names[1] && size_of::<AccountName>() == 24);
+        assert!(names[0] != names[1]);
     }
 
     #[test]

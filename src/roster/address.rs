@@ -1,4 +1,4 @@
-//! Tunnel addresses and prefixes. They cannot be printed, formatted or serialised.
+//! Tunnel addresses, prefixes and pools. They cannot be printed, formatted or serialised.
 //!
 //! The types below have no `Debug`, `Display` or serde impl on purpose
 //! (`tests/compile_fail/` holds it): errors about an address say what is wrong, never which it is.
@@ -144,23 +144,66 @@ impl Prefix {
     pub fn size(self) -> Option<u128> {
         1_u128.checked_shl(u32::from(self.address().width() - self.length))
     }
+}
 
-    /// The single address so far into the prefix; see [`Prefix::offset_of`].
-    pub(super) fn host_at(self, offset: usize) -> Self {
-        let first = self.address();
-        let bits = first.bits() | offset as u128;
-        Self::of_host(if self.is_v6 { TunnelAddress::V6(bits) } else { TunnelAddress::V4(word(half(bits))) })
+/// The most addresses of a pool: 4 MiB of slots.
+pub const POOL_ADDRESSES: u128 = 1 << 20;
+
+/// An address range that is handed out densely, so that an array holds what belongs to each address.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Pool {
+    first: TunnelAddress,
+    size: u32,
+}
+
+impl Pool {
+    /// The pool of a prefix; none where it holds more than [`POOL_ADDRESSES`].
+    #[must_use]
+    pub fn of(range: Prefix) -> Option<Self> {
+        let size = range.size().filter(|size| *size <= POOL_ADDRESSES)?;
+        Some(Self { first: range.address(), size: u32::try_from(size).ok()? })
     }
 
-    /// How far into the prefix an address lies; none where it lies outside or too far.
-    pub(super) fn offset_of(self, address: TunnelAddress) -> Option<usize> {
-        let offset = match (address, self.address()) {
-            (TunnelAddress::V4(bits), TunnelAddress::V4(first)) => u128::from(bits.checked_sub(first)?),
-            (TunnelAddress::V6(bits), TunnelAddress::V6(first)) => bits.checked_sub(first)?,
+    /// A pool of so many addresses from this one on.
+    #[must_use]
+    pub const fn from_first(first: TunnelAddress, size: u32) -> Self {
+        Self { first, size }
+    }
+
+    /// The first address.
+    #[must_use]
+    pub const fn first(self) -> TunnelAddress {
+        self.first
+    }
+
+    /// How many addresses it holds.
+    #[must_use]
+    pub const fn size(self) -> u32 {
+        self.size
+    }
+
+    /// How far into the pool an address lies; none where it lies outside.
+    #[inline]
+    #[must_use]
+    pub fn offset_of(self, address: TunnelAddress) -> Option<usize> {
+        let offset = match (address, self.first) {
+            (TunnelAddress::V4(bits), TunnelAddress::V4(first)) => bits.checked_sub(first)?,
+            (TunnelAddress::V6(bits), TunnelAddress::V6(first)) => {
+                u32::try_from(bits.checked_sub(first)?).ok()?
+            }
             _ => return None,
         };
-        let is_inside = self.size().is_none_or(|size| offset < size);
-        usize::try_from(offset).ok().filter(|_| is_inside)
+        (offset < self.size).then_some(offset as usize)
+    }
+
+    /// The address so far into the pool, which holds it.
+    #[must_use]
+    pub fn address_at(self, offset: usize) -> TunnelAddress {
+        let bits = self.first.bits() + offset as u128;
+        match self.first {
+            TunnelAddress::V4(_) => TunnelAddress::V4(word(half(bits))),
+            TunnelAddress::V6(_) => TunnelAddress::V6(bits),
+        }
     }
 }
 
@@ -231,11 +274,16 @@ mod tests {
             ("10.8.0.0/16", "::", None),
             ("fd42::/108", "fd42::f:ffff", Some(0xf_ffff)),
             ("fd42::/108", "fd42::10:0", None),
+            ("fd42::/108", "fd42:0:0:1::", None),
             ("255.255.255.255", "255.255.255.255", Some(0)),
         ] {
-            let (range, host) = (Prefix::parse(range).unwrap(), Prefix::parse(address).unwrap());
-            assert_eq!(range.offset_of(host.address()), offset);
-            assert!(offset.is_none_or(|offset| range.host_at(offset) == host));
+            let pool = Pool::of(Prefix::parse(range).unwrap()).expect("it is small enough");
+            let address = Prefix::parse(address).unwrap().address();
+            assert_eq!(pool.offset_of(address), offset);
+            assert!(offset.is_none_or(|offset| pool.address_at(offset) == address));
+        }
+        for (range, fits) in [("10.0.0.0/12", true), ("10.0.0.0/11", false), ("::/0", false)] {
+            assert!(Pool::of(Prefix::parse(range).unwrap()).is_some() == fits);
         }
     }
 }

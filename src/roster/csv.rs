@@ -1,10 +1,13 @@
-//! The roster file: CSV with the header `prefix,account`. Text in, rows or a line-numbered error
+//! The roster file: CSV with the header `prefix,account`. Text in, assignments or a line-numbered error
 //! out; no error repeats a word of the file.
+//!
+//! A name is handed to the caller with its line, who makes of it what stands for the account (in the
+//! daemon its tag); no name is kept here.
 
 use super::account::{AccountName, NameError};
 use super::address::{Prefix, PrefixError};
 
-/// One assignment of the file.
+/// One row of the file.
 pub struct Row {
     /// The prefix.
     pub prefix: Prefix,
@@ -64,11 +67,33 @@ pub enum CsvError {
     },
 }
 
-/// Reads a roster text. Lines may be blank or begin with `#`; fields may have blanks around them.
+/// Reads a roster text: every prefix with what `account` makes of its row. Lines may be blank or begin
+/// with `#`; fields may have blanks around them.
 ///
 /// # Errors
 /// The first line that is wrong, or the first pair that contradicts itself.
-pub fn rows(bytes: &[u8]) -> Result<Vec<Row>, CsvError> {
+pub fn read<A: PartialEq>(
+    bytes: &[u8],
+    mut account: impl FnMut(Row) -> A,
+) -> Result<Vec<(Prefix, A)>, CsvError> {
+    // Room for all at once: a million rows are not copied as they grow.
+    let mut assignments = Vec::with_capacity(bytes.iter().filter(|byte| **byte == b'\n').count());
+    for (line, text) in rows(bytes)? {
+        let row = row(line, text)?;
+        assignments.push((row.prefix, account(row)));
+    }
+    match contradiction(&assignments) {
+        None => Ok(assignments),
+        Some(pair) => {
+            let lines: Vec<usize> = rows(bytes)?.map(|(line, _)| line).collect();
+            let [second, first] = pair.map(|row| lines[row]);
+            Err(CsvError::Duplicate { first, second })
+        }
+    }
+}
+
+/// The lines after the header that hold a row, each with its number.
+fn rows(bytes: &[u8]) -> Result<impl Iterator<Item = (usize, &str)>, CsvError> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let before = &bytes[..error.valid_up_to()];
         let line = before.split(|byte| *byte == b'\n').count();
@@ -84,9 +109,7 @@ pub fn rows(bytes: &[u8]) -> Result<Vec<Row>, CsvError> {
     if fields(header) != Some(("prefix", "account")) {
         return Err(CsvError::Header { line });
     }
-    let rows = lines.map(|(line, text)| row(line, text)).collect::<Result<Vec<_>, _>>()?;
-    refuse_contradictions(&rows)?;
-    Ok(rows)
+    Ok(lines)
 }
 
 fn fields(line: &str) -> Option<(&str, &str)> {
@@ -101,20 +124,18 @@ fn row(line: usize, text: &str) -> Result<Row, CsvError> {
     Ok(Row { prefix, account, line })
 }
 
-fn refuse_contradictions(rows: &[Row]) -> Result<(), CsvError> {
+/// The first row that gives a prefix to another account than a row before it, and that row.
+fn contradiction<A: PartialEq>(assignments: &[(Prefix, A)]) -> Option<[usize; 2]> {
     // Sorted, and not hashed: that takes eight bytes a row. Rows of one prefix stay in their order.
-    let mut sorted: Vec<&Row> = rows.iter().collect();
-    sorted.sort_by_key(|row| row.prefix);
-    let contradiction = |same: &[&Row]| {
+    let mut sorted: Vec<usize> = (0..assignments.len()).collect();
+    sorted.sort_by_key(|row| assignments[*row].0);
+    let of_one_prefix = sorted.chunk_by(|one, other| assignments[*one].0 == assignments[*other].0);
+    let contradiction = |same: &[usize]| {
         let (first, others) = same.split_first()?;
-        let second = others.iter().find(|row| row.account != first.account)?;
-        Some((second.line, first.line))
+        let second = others.iter().find(|row| assignments[**row].1 != assignments[*first].1)?;
+        Some([*second, *first])
     };
-    let of_one_prefix = sorted.chunk_by(|one, other| one.prefix == other.prefix);
-    match of_one_prefix.filter_map(contradiction).min() {
-        Some((second, first)) => Err(CsvError::Duplicate { first, second }),
-        None => Ok(()),
-    }
+    of_one_prefix.filter_map(contradiction).min()
 }
 
 #[cfg(test)]
@@ -122,14 +143,20 @@ mod tests {
     use super::*;
 
     fn error(text: &str) -> Option<CsvError> {
-        rows(text.as_bytes()).err()
+        read(text.as_bytes(), |row| row.account).err()
     }
 
     #[test]
     fn comments_blanks_and_repetitions_are_accepted() {
         let text = "\u{feff}# mine\r\nprefix,account\r\n\r\n 10.8.0.2 , alice \r\n10.8.0.2,alice\n# end";
-        let Ok(rows) = rows(text.as_bytes()) else { panic!("the text is good") };
-        assert_eq!(rows.iter().map(|row| row.line).collect::<Vec<_>>(), [4, 5]);
+        let mut lines = Vec::new();
+        let read = read(text.as_bytes(), |row| {
+            lines.push(row.line);
+            row.account
+        });
+        let Ok(assignments) = read else { panic!("the text is good") };
+        assert_eq!(lines, [4, 5]);
+        assert!(assignments.iter().all(|(_, account)| account.reveal() == "alice"));
     }
 
     #[test]
@@ -150,6 +177,6 @@ mod tests {
         let several =
             error("prefix,account\nfd::2,a\n10.8.0.2,a\n10.8.0.2,a\n10.8.0.2,b\nfd::2,b\n10.8.0.2,c");
         assert_eq!(several, Some(Duplicate { first: 3, second: 5 }));
-        assert_eq!(rows(b"prefix,account\n\xff").err(), Some(CsvError::Encoding { line: 2 }));
+        assert_eq!(read(b"prefix,account\n\xff", |_| 0).err(), Some(CsvError::Encoding { line: 2 }));
     }
 }

@@ -1,195 +1,146 @@
-//! Which slot an account has: the account directory, read by support and exports while assignments
-//! go on. Flow: a name's hash -> the index -> a slot, whose name must be the one that was asked for.
+//! The account directory: which slot an account has, by its keyed tag. Support and exports read it while
+//! the roster's writer changes it; neither waits for the other longer than one look-up takes.
 //!
-//! Made for a million accounts: names lie one after the other in one text, the index holds eight
-//! bytes for each. Names are wiped when their accounts leave.
+//! Holds slots alone, four bytes an account. The tags lie once, where the counters lie, and a look-up
+//! compares with those: of an account that left nothing stays here. A name is nowhere.
 
-use super::account::AccountName;
 use crate::meter::slot::Slot;
-use dashmap::DashMap;
-use std::hash::{BuildHasher, RandomState};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use zeroize::Zeroize;
+use crate::meter::tags::{Tag, Tags};
+use dashmap::{DashMap, SharedValue};
 
-/// Names begin at even places, so that 32 bits reach the names of all slots that there can be.
-const STEP: usize = 2;
-
-/// Bytes of a usual name with its length; a guess that saves copying.
-const USUAL_BYTES: usize = 16;
-
-/// Accounts and their slots.
+/// Accounts by their tags.
 pub(super) struct Directory {
-    /// From the number of a name to its slot. A name whose number is taken has the next one.
-    index: DashMap<u32, Slot>,
-    /// Locked before the index wherever both are used.
-    names: RwLock<Names>,
-    hasher: RandomState,
-    /// The numbers that a name's hash can give are those below it, and itself.
-    last_number: u32,
-}
-
-/// The names of all slots.
-struct Names {
-    text: Vec<u8>,
-    /// Where a slot's name begins, in steps, plus one; 0 where the slot is nobody's.
-    places: Vec<u32>,
+    tags: Tags,
+    /// Found by the tag of the slot, which is the slot's only while it is in here.
+    slots: DashMap<Slot, ()>,
 }
 
 impl Directory {
-    /// Nobody, with room for so many accounts: memory that is not used yet is only reserved.
-    pub(super) fn new(capacity: usize) -> Self {
-        Self::with_numbers(capacity, u32::MAX)
+    /// A directory of the accounts whose tags lie in this memory.
+    pub(super) fn of(tags: Tags) -> Self {
+        let directory = Self { tags, slots: DashMap::with_capacity(tags.slots()) };
+        for slot in (0..tags.slots()).filter_map(|at| u32::try_from(at).ok()).map(Slot::new) {
+            if slot.is_account() && directory.holds(slot) {
+                directory.add(tags.get(slot), slot);
+            }
+        }
+        directory
     }
 
-    /// `last_number` is one less than a power of two, and larger than the number of accounts.
-    fn with_numbers(capacity: usize, last_number: u32) -> Self {
-        let (index, names) = (DashMap::with_capacity(capacity), RwLock::new(Names::new(capacity)));
-        Self { index, names, hasher: RandomState::new(), last_number }
+    /// Accounts that there is room for.
+    pub(super) fn capacity(&self) -> usize {
+        self.tags.slots().saturating_sub(Slot::FIRST_ACCOUNT.index())
     }
 
     /// The slot of an account.
-    pub(super) fn slot_of(&self, account: &AccountName) -> Option<Slot> {
-        self.find(&self.read(), account.written()).ok()
+    pub(super) fn slot_of(&self, tag: Tag) -> Option<Slot> {
+        let shard = self.slots.shards()[self.shard_of(tag)].read();
+        shard.get(hash_of(tag), |(slot, _)| self.tags.get(*slot) == tag).map(|(slot, _)| *slot)
     }
 
-    /// Gives an account that has none a slot that is nobody's.
-    pub(super) fn insert(&self, account: &AccountName, slot: Slot) {
-        self.add(&mut self.write(), account.written(), slot);
+    /// True when the slot is an account's.
+    pub(super) fn holds(&self, slot: Slot) -> bool {
+        self.tags.get(slot) != Tag::NOBODY
     }
 
-    /// Every account and its slot, in no order.
-    pub(super) fn all(&self) -> Vec<(AccountName, Slot)> {
-        self.read().all().map(|(name, slot)| (AccountName::of_written(name), slot)).collect()
+    /// Gives an account that has none a slot that is nobody's. There is one writer at a time.
+    pub(super) fn insert(&self, tag: Tag, slot: Slot) {
+        self.tags.set(slot, tag);
+        self.add(tag, slot);
     }
 
-    /// Lets go of the accounts whose slots are not to be kept, and returns them.
-    pub(super) fn retain(&self, keep: impl Fn(Slot) -> bool) -> Vec<(AccountName, Slot)> {
-        let mut names = self.write();
-        if names.all().all(|(_, slot)| keep(slot)) {
-            return Vec::new();
-        }
-        // Made anew, since a name's number may depend on one that leaves. Whoever asks meanwhile
-        // waits for the names.
-        let anew = Names::new(names.places.capacity());
-        let before = std::mem::replace(&mut *names, anew);
-        self.index.clear();
-        let mut gone = Vec::new();
-        for (name, slot) in before.all() {
-            if keep(slot) {
-                self.add(&mut names, name, slot);
-            } else {
-                gone.push((AccountName::of_written(name), slot));
-            }
-        }
-        gone
+    /// Lets go of the account of a slot. There is one writer at a time.
+    pub(super) fn remove(&self, slot: Slot) {
+        let tag = self.tags.get(slot);
+        self.slots.shards()[self.shard_of(tag)].write().remove_entry(hash_of(tag), |(held, _)| *held == slot);
+        // Last: while the slot can be found, it is by its tag.
+        self.tags.set(slot, Tag::NOBODY);
     }
 
-    fn add(&self, names: &mut Names, name: &str, slot: Slot) {
-        if let Err(vacant) = self.find(names, name) {
-            names.set(slot, name);
-            self.index.insert(vacant, slot);
-        }
+    fn add(&self, tag: Tag, slot: Slot) {
+        let hash = |(slot, _): &(Slot, _)| hash_of(self.tags.get(*slot));
+        let entry = (slot, SharedValue::new(()));
+        self.slots.shards()[self.shard_of(tag)].write().insert(hash_of(tag), entry, hash);
     }
 
-    /// The slot of a name, or the number under which it would be found.
-    fn find(&self, names: &Names, name: &str) -> Result<Slot, u32> {
-        let [a, b, c, d, ..] = self.hasher.hash_one(name).to_le_bytes();
-        let mut number = u32::from_le_bytes([a, b, c, d]) & self.last_number;
-        loop {
-            // Copied out: no guard of the index is held over anything.
-            let Some(slot) = self.index.get(&number).map(|slot| *slot) else { return Err(number) };
-            if names.get(slot) == Some(name) {
-                return Ok(slot);
-            }
-            number = number.wrapping_add(1) & self.last_number;
-        }
-    }
-
-    /// A poisoned lock is taken over: a panic ends the process.
-    fn read(&self) -> RwLockReadGuard<'_, Names> {
-        self.names.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write(&self) -> RwLockWriteGuard<'_, Names> {
-        self.names.write().unwrap_or_else(PoisonError::into_inner)
+    /// By the end of the tag: the shard's own table goes by its beginning.
+    fn shard_of(&self, tag: Tag) -> usize {
+        let [.., low, high] = tag.0;
+        usize::from(u16::from_le_bytes([low, high])) % self.slots.shards().len()
     }
 }
 
-impl Names {
-    fn new(capacity: usize) -> Self {
-        let text = Vec::with_capacity(capacity * USUAL_BYTES);
-        Self { text, places: Vec::with_capacity(capacity) }
-    }
-
-    fn get(&self, slot: Slot) -> Option<&str> {
-        let place = self.places.get(slot.index())?.checked_sub(1)?;
-        let text = self.text.get(place as usize * STEP..)?;
-        let (length, text) = text.split_first_chunk()?;
-        std::str::from_utf8(text.get(..usize::from(u16::from_le_bytes(*length)))?).ok()
-    }
-
-    fn set(&mut self, slot: Slot, name: &str) {
-        self.text.resize(self.text.len().next_multiple_of(STEP), 0);
-        let place = u32::try_from(self.text.len() / STEP + 1);
-        let length = u16::try_from(name.len()).expect("a written name has at most 384 bytes");
-        self.text.extend(length.to_le_bytes());
-        self.text.extend(name.as_bytes());
-        if self.places.len() <= slot.index() {
-            self.places.resize(slot.index() + 1, 0);
-        }
-        self.places[slot.index()] = place.expect("the names of 2^24 accounts have fewer than 2^33 bytes");
-    }
-
-    fn all(&self) -> impl Iterator<Item = (&str, Slot)> {
-        let slots = (0..).map(Slot::new).take(self.places.len());
-        slots.filter_map(|slot| self.get(slot).map(|name| (name, slot)))
-    }
-}
-
-impl Drop for Names {
-    fn drop(&mut self) {
-        self.text.as_mut_slice().zeroize();
-    }
+/// Tags are pseudo-random under a key that nobody else has: half of one is a hash.
+fn hash_of(tag: Tag) -> u64 {
+    tag.mark()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn name(number: u32) -> AccountName {
-        AccountName::parse(&format!("account-{number}")).expect("a good name")
-    }
-
-    /// Whatever the hashes are: here there are hardly more numbers than names.
-    #[test]
-    fn names_of_one_hash_are_told_apart() {
-        let directory = Directory::with_numbers(500, 511);
-        for number in 0..500 {
-            assert!(directory.slot_of(&name(number)).is_none());
-            directory.insert(&name(number), Slot::new(number * 3));
-        }
-        for number in 0..500 {
-            assert!(directory.slot_of(&name(number)) == Some(Slot::new(number * 3)));
-        }
-        assert!(directory.slot_of(&name(500)).is_none());
+    fn tag(number: u32) -> Tag {
+        let bytes = blake3::hash(&number.to_le_bytes());
+        Tag(bytes.as_bytes().first_chunk().copied().expect("sixteen bytes of 32"))
     }
 
     #[test]
     fn who_leaves_is_not_found_and_who_stays_is() {
-        let directory = Directory::with_numbers(500, 511);
-        (0..500).for_each(|number| directory.insert(&name(number), Slot::new(number)));
-        assert!(directory.retain(|_| true).is_empty());
-        let gone = directory.retain(|slot| slot.index() % 5 != 0);
-        assert!(gone.len() == 100 && gone.iter().all(|(_, slot)| slot.index() % 5 == 0));
+        let tags = Tags::in_memory(500);
+        let directory = Directory::of(tags);
+        let slot = |number: u32| Slot::new(Slot::FIRST_ACCOUNT.word() + number);
+        (0..500).for_each(|number| directory.insert(tag(number), slot(number)));
+        (0..500).filter(|number| number % 5 == 0).for_each(|number| directory.remove(slot(number)));
+        let stays = |number: u32| number % 5 != 0;
         for number in 0..500 {
-            let slot = directory.slot_of(&name(number));
-            assert!(slot == Some(Slot::new(number)).filter(|slot| slot.index() % 5 != 0));
+            assert!(directory.slot_of(tag(number)) == Some(slot(number)).filter(|_| stays(number)));
+            assert!(tags.get(slot(number)) == if stays(number) { tag(number) } else { Tag::NOBODY });
         }
-        // A slot that was let go goes to another name.
-        directory.insert(&name(777), Slot::new(5));
-        assert!(directory.slot_of(&name(777)) == Some(Slot::new(5)));
-        let mut all = directory.all();
-        all.sort_unstable_by_key(|(_, slot)| *slot);
-        assert!(all.len() == 401 && all[4] == (name(777), Slot::new(5)));
+        // A slot that was let go of goes to another account, and a later process finds who is there.
+        directory.insert(tag(777), slot(5));
+        let later = Directory::of(tags);
+        assert!(later.slot_of(tag(777)) == Some(slot(5)) && later.slot_of(tag(5)).is_none());
+        assert!((0..500).all(|number| later.slot_of(tag(number)) == directory.slot_of(tag(number))));
+    }
+
+    /// Two tags that begin alike, or end alike, are two accounts.
+    #[test]
+    fn tags_are_told_apart_by_all_of_their_bytes() {
+        let directory = Directory::of(Tags::in_memory(32));
+        let tags = (0..16).map(|at| {
+            let mut tag = [7; 16];
+            tag[at] = 8;
+            Tag(tag)
+        });
+        let slots = (Slot::FIRST_ACCOUNT.word()..).map(Slot::new);
+        let held: Vec<(Tag, Slot)> = tags.zip(slots).collect();
+        held.iter().for_each(|(tag, slot)| directory.insert(*tag, *slot));
+        assert!(held.iter().all(|(tag, slot)| directory.slot_of(*tag) == Some(*slot)));
+        assert!(directory.slot_of(Tag([7; 16])).is_none());
+    }
+
+    /// Whoever reads while the table grows and accounts come and go finds those who stay.
+    #[test]
+    fn a_reader_finds_an_account_while_others_come_and_go() {
+        let directory = Directory::of(Tags::in_memory(40_000));
+        let slot = |number: u32| Slot::new(Slot::FIRST_ACCOUNT.word() + number);
+        (0..100).for_each(|number| directory.insert(tag(number), slot(number)));
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                for number in 100..40_000 {
+                    directory.insert(tag(number), slot(number));
+                    if number % 2 == 0 {
+                        directory.remove(slot(number));
+                    }
+                }
+            });
+            while !writer.is_finished() {
+                for number in 0..100 {
+                    assert!(directory.slot_of(tag(number)) == Some(slot(number)));
+                }
+                assert!(directory.slot_of(tag(40_001)).is_none());
+            }
+        });
+        assert!(directory.slot_of(tag(39_999)) == Some(slot(39_999)));
     }
 }

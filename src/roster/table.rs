@@ -5,24 +5,21 @@
 //! first. Reading takes no lock and allocates nothing; writing is the roster's, under its lock.
 //! A pool holds single addresses, so a pool's answer is always the longest match.
 
-use super::address::{Prefix, TunnelAddress, mask};
+use super::address::{Pool, Prefix, TunnelAddress, mask};
 use crate::meter::slot::Slot;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
-/// A pool holds at most this many addresses: 4 MiB of slots.
-pub const POOL_ADDRESSES: u128 = 1 << 20;
-
-/// An address range handed out densely.
-struct Pool {
-    first: TunnelAddress,
+/// The slots of a pool's addresses, by their offset.
+struct PoolSlots {
+    pool: Pool,
     slots: Box<[AtomicU32]>,
 }
 
 /// From an address to the slot of its owner.
 pub struct Table {
-    pools: Box<[Pool]>,
+    pools: Box<[PoolSlots]>,
     v4: ArcSwap<Prefixes>,
     v6: ArcSwap<Prefixes>,
 }
@@ -50,21 +47,17 @@ struct Entry {
 const RELEASED: u64 = u64::MAX << 32;
 
 impl Table {
-    /// An empty table over these pools, each of at most [`POOL_ADDRESSES`].
+    /// An empty table over these pools.
     ///
     /// # Panics
-    /// When a pool is larger; the configuration has refused it before.
+    /// When a pool is too large ([`Pool::of`]); the configuration has refused it before.
     #[must_use]
     pub fn new(pools: &[Prefix], seed: u64) -> Self {
-        let pools = pools
-            .iter()
-            .map(|pool| {
-                let size = pool.size().filter(|size| *size <= POOL_ADDRESSES);
-                let size = size.and_then(|size| usize::try_from(size).ok());
-                let size = size.expect("the configuration refused larger pools");
-                Pool { first: pool.address(), slots: (0..size).map(|_| AtomicU32::new(0)).collect() }
-            })
-            .collect();
+        let pools = pools.iter().map(|range| {
+            let pool = Pool::of(*range).expect("the configuration refused larger pools");
+            PoolSlots { pool, slots: (0..pool.size()).map(|_| AtomicU32::new(0)).collect() }
+        });
+        let pools = pools.collect();
         let empty = || ArcSwap::from_pointee(Prefixes::new(64, seed));
         Self { pools, v4: empty(), v6: empty() }
     }
@@ -113,16 +106,7 @@ impl Table {
     }
 
     fn pool_cell(&self, address: TunnelAddress) -> Option<&AtomicU32> {
-        self.pools.iter().find_map(|pool| {
-            let offset = match (address, pool.first) {
-                (TunnelAddress::V4(bits), TunnelAddress::V4(first)) => u64::from(bits.checked_sub(first)?),
-                (TunnelAddress::V6(bits), TunnelAddress::V6(first)) => {
-                    u64::try_from(bits.checked_sub(first)?).ok()?
-                }
-                _ => return None,
-            };
-            pool.slots.get(usize::try_from(offset).ok()?)
-        })
+        self.pools.iter().find_map(|pool| pool.slots.get(pool.pool.offset_of(address)?))
     }
 }
 

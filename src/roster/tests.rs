@@ -3,9 +3,15 @@
 use super::address::TunnelAddress;
 use super::*;
 use proptest::prelude::*;
+use std::collections::{HashMap, HashSet};
 
-fn name(text: &str) -> AccountName {
-    AccountName::parse(text).expect("a good name")
+fn tagger() -> Tagger {
+    Tagger::new(&[7; 32])
+}
+
+/// The tag of a name, as every roster here makes it.
+fn tag(name: &str) -> Tag {
+    tagger().tag_of(&AccountName::parse(name).expect("a good name"))
 }
 
 fn prefix(text: &str) -> Prefix {
@@ -17,19 +23,19 @@ fn owner(roster: &Roster, text: &str) -> Slot {
 }
 
 fn small() -> Roster {
-    Roster::new(&[prefix("10.8.0.0/24"), prefix("fd42::/120")], 8, 1)
+    Roster::new(&[prefix("10.8.0.0/24"), prefix("fd42::/120")], Tags::in_memory(8), tagger(), 1)
 }
 
 #[test]
 fn control_wins_over_the_file_and_gives_way_when_released() {
     let roster = small();
-    roster.replace(Source::File, vec![(prefix("10.8.0.2"), name("alice"))]).expect("room");
-    roster.assign(Source::Control, prefix("10.8.0.2"), &name("bob")).expect("room");
-    let slots = ["alice", "bob"].map(|text| roster.slot_of(&name(text)).expect("known"));
+    roster.replace(Source::File, vec![(prefix("10.8.0.2"), tag("alice"))]).expect("room");
+    roster.assign(Source::Control, prefix("10.8.0.2"), tag("bob")).expect("room");
+    let slots = ["alice", "bob"].map(|text| roster.slot_of(tag(text)).expect("known"));
     assert!(owner(&roster, "10.8.0.2") == slots[1]);
     roster.replace(Source::File, vec![]).expect("room");
     assert!(owner(&roster, "10.8.0.2") == slots[1]);
-    roster.replace(Source::File, vec![(prefix("10.8.0.2"), name("alice"))]).expect("room");
+    roster.replace(Source::File, vec![(prefix("10.8.0.2"), tag("alice"))]).expect("room");
     assert!(roster.unassign(Source::Control, prefix("10.8.0.2")) == Ok(true));
     assert!(roster.unassign(Source::Control, prefix("10.8.0.2")) == Ok(false));
     assert!(owner(&roster, "10.8.0.2") == slots[0]);
@@ -39,46 +45,47 @@ fn control_wins_over_the_file_and_gives_way_when_released() {
 fn slots_of_a_pool_lie_in_the_order_of_its_addresses() {
     let roster = small();
     let rows = [("10.8.0.9", "c"), ("10.8.0.2", "a"), ("10.8.0.5", "b")];
-    let rows = rows.map(|(at, account)| (prefix(at), name(account)));
+    let rows = rows.map(|(at, account)| (prefix(at), tag(account)));
     roster.replace(Source::File, rows.to_vec()).expect("room");
-    let slots = ["a", "b", "c"].map(|text| roster.slot_of(&name(text)).expect("known"));
+    let slots = ["a", "b", "c"].map(|text| roster.slot_of(tag(text)).expect("known"));
     assert!(slots.is_sorted() && slots[0] == Slot::FIRST_ACCOUNT);
 }
 
 #[test]
 fn a_roster_without_room_is_left_as_it_was() {
     let roster = small();
-    let row = |at: u32| (prefix(&format!("10.9.0.{at}")), name(&format!("a{at}")));
+    let row = |at: u32| (prefix(&format!("10.9.0.{at}")), tag(&format!("a{at}")));
     roster.replace(Source::File, (0..8).map(row).collect()).expect("room for eight");
     let full = roster.replace(Source::File, (0..9).map(row).collect());
     assert_eq!(full, Err(RosterError::CapacityExceeded { capacity: 8 }));
     assert_eq!(
-        roster.assign(Source::Control, prefix("10.9.0.1"), &name("new")),
+        roster.assign(Source::Control, prefix("10.9.0.1"), tag("new")),
         Err(RosterError::CapacityExceeded { capacity: 8 })
     );
-    assert!(owner(&roster, "10.9.0.7") == roster.slot_of(&name("a7")).expect("known"));
+    assert!(owner(&roster, "10.9.0.7") == roster.slot_of(tag("a7")).expect("known"));
 }
 
 #[test]
 fn an_account_that_nobody_names_leaves_at_the_end_of_the_period() {
     let roster = small();
-    roster.assign(Source::Control, prefix("10.8.0.2"), &name("alice")).expect("room");
+    roster.assign(Source::Control, prefix("10.8.0.2"), tag("alice")).expect("room");
     roster.unassign(Source::Control, prefix("10.8.0.2")).expect("a table takes it");
-    assert!(roster.at_close(false, true).is_empty() && roster.slot_of(&name("alice")).is_some());
-    assert!(roster.at_close(true, true).is_empty() && roster.slot_of(&name("alice")).is_none());
-    // The slot rests for one close, and is then given to the next account.
-    roster.assign(Source::Control, prefix("10.8.0.2"), &name("bob")).expect("room");
-    assert!(roster.slot_of(&name("bob")) != Some(Slot::FIRST_ACCOUNT));
+    assert!(roster.at_close(false, true).is_empty() && roster.slot_of(tag("alice")).is_some());
+    assert!(roster.at_close(true, true).is_empty());
+    // The slot is quarantined until the next close, and is then given to the next account.
+    roster.assign(Source::Control, prefix("10.8.0.2"), tag("bob")).expect("room");
+    assert!(roster.slot_of(tag("bob")) != Some(Slot::FIRST_ACCOUNT));
     assert!(roster.at_close(false, true) == [Slot::FIRST_ACCOUNT]);
-    roster.assign(Source::Control, prefix("10.8.0.3"), &name("carol")).expect("room");
-    assert!(roster.slot_of(&name("carol")) == Some(Slot::FIRST_ACCOUNT));
+    assert!(roster.slot_of(tag("alice")).is_none());
+    roster.assign(Source::Control, prefix("10.8.0.3"), tag("carol")).expect("room");
+    assert!(roster.slot_of(tag("carol")) == Some(Slot::FIRST_ACCOUNT));
 }
 
 #[test]
 fn counts_of_connections_are_latched_and_rounded_up_to_eight() {
     let roster = small();
-    roster.replace(Source::File, vec![(prefix("10.8.0.2"), name("alice"))]).expect("room");
-    roster.assign(Source::Control, prefix("10.8.0.2"), &name("bob")).expect("room");
+    roster.replace(Source::File, vec![(prefix("10.8.0.2"), tag("alice"))]).expect("room");
+    roster.assign(Source::Control, prefix("10.8.0.2"), tag("bob")).expect("room");
     let [control, file] = roster.counts().sources;
     assert!(control == SourceCounts::default());
     assert!(file == SourceCounts { prefixes: 1, accounts: 1 } && roster.counts().conflicts == 0);
@@ -109,8 +116,8 @@ fn any_address() -> impl Strategy<Value = String> {
 }
 
 /// The longest prefix that holds the address, by looking at all of them.
-fn naive(claims: &HashMap<Prefix, [Option<Slot>; 2]>, address: TunnelAddress) -> Slot {
-    claims
+fn naive(assigned: &HashMap<Prefix, [Option<Slot>; 2]>, address: TunnelAddress) -> Slot {
+    assigned
         .iter()
         .filter(|(prefix, _)| {
             let (first, width) = (prefix.address(), prefix.address().width());
@@ -124,15 +131,15 @@ fn naive(claims: &HashMap<Prefix, [Option<Slot>; 2]>, address: TunnelAddress) ->
 }
 
 /// The same counts by looking at everything.
-fn naive_counts(claims: &HashMap<Prefix, [Option<Slot>; 2]>) -> Counts {
+fn naive_counts(assigned: &HashMap<Prefix, [Option<Slot>; 2]>) -> Counts {
     let mut counts = Counts::default();
     for (at, figures) in counts.sources.iter_mut().enumerate() {
-        let slots: Vec<Slot> = claims.values().filter_map(|claim| claim[at]).collect();
+        let slots: Vec<Slot> = assigned.values().filter_map(|slots| slots[at]).collect();
         figures.prefixes = slots.len() as u64;
         figures.accounts = slots.into_iter().collect::<HashSet<Slot>>().len() as u64;
     }
-    let is_conflict = |claim: &&[Option<Slot>; 2]| matches!(claim, [Some(one), Some(other)] if one != other);
-    counts.conflicts = claims.values().filter(is_conflict).count() as u64;
+    let is_conflict = |slots: &&[Option<Slot>; 2]| matches!(slots, [Some(one), Some(other)] if one != other);
+    counts.conflicts = assigned.values().filter(is_conflict).count() as u64;
     counts
 }
 
@@ -152,7 +159,7 @@ fn any_step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// Longest prefix wins and every claim is counted, whatever the order of assignments, releases
+    /// Longest prefix wins and every assignment is counted, whatever the order of assignments, releases
     /// and replacements.
     #[test]
     fn the_roster_agrees_with_a_naive_model(
@@ -160,44 +167,44 @@ proptest! {
         addresses in proptest::collection::vec(any_address(), 40),
     ) {
         let roster = small();
-        let mut claims: HashMap<Prefix, [Option<Slot>; 2]> = HashMap::new();
-        let account = |account: u8| name(&format!("account-{account}"));
+        let mut assigned: HashMap<Prefix, [Option<Slot>; 2]> = HashMap::new();
+        let account = |account: u8| tag(&format!("account-{account}"));
         for (step, control) in steps {
             let source = if control { Source::Control } else { Source::File };
             match step {
                 Step::One(text, 0) => {
-                    let had = claims.entry(prefix(&text)).or_default()[source as usize].take().is_some();
+                    let had = assigned.entry(prefix(&text)).or_default()[source as usize].take().is_some();
                     prop_assert!(roster.unassign(source, prefix(&text)) == Ok(had));
                 }
                 Step::One(text, owner) => {
-                    roster.assign(source, prefix(&text), &account(owner)).expect("room");
-                    claims.entry(prefix(&text)).or_default()[source as usize] = roster.slot_of(&account(owner));
+                    roster.assign(source, prefix(&text), account(owner)).expect("room");
+                    assigned.entry(prefix(&text)).or_default()[source as usize] = roster.slot_of(account(owner));
                 }
                 Step::All(mut rows) => {
                     rows.sort();
                     rows.dedup_by(|one, other| one.0 == other.0);
                     let assignments = rows.iter().map(|(text, owner)| (prefix(text), account(*owner)));
                     roster.replace(source, assignments.collect()).expect("room");
-                    claims.values_mut().for_each(|claim| claim[source as usize] = None);
+                    assigned.values_mut().for_each(|slots| slots[source as usize] = None);
                     for (text, owner) in rows {
-                        let slot = roster.slot_of(&account(owner));
-                        claims.entry(prefix(&text)).or_default()[source as usize] = slot;
+                        let slot = roster.slot_of(account(owner));
+                        assigned.entry(prefix(&text)).or_default()[source as usize] = slot;
                     }
                 }
             }
-            claims.retain(|_, claim| claim.iter().any(Option::is_some));
+            assigned.retain(|_, slots| slots.iter().any(Option::is_some));
         }
         for address in addresses {
-            prop_assert!(owner(&roster, &address) == naive(&claims, prefix(&address).address()));
+            prop_assert!(owner(&roster, &address) == naive(&assigned, prefix(&address).address()));
         }
-        prop_assert!(roster.book().claims.counts() == naive_counts(&claims));
+        prop_assert!(roster.lock().assignments.counts() == naive_counts(&assigned));
     }
 }
 
 #[test]
 fn a_table_that_grows_while_it_is_read_never_answers_wrong() {
-    let roster = Arc::new(Roster::new(&[], 8, 7));
-    roster.assign(Source::Control, prefix("10.8.0.0/16"), &name("net")).expect("room");
+    let roster = Arc::new(Roster::new(&[], Tags::in_memory(8), tagger(), 7));
+    roster.assign(Source::Control, prefix("10.8.0.0/16"), tag("net")).expect("room");
     let slot = owner(&roster, "10.8.1.1");
     let table = roster.table();
     let done = Arc::new(std::sync::atomic::AtomicBool::new(false));
@@ -211,7 +218,7 @@ fn a_table_that_grows_while_it_is_read_never_answers_wrong() {
     });
     for low in 0..5000_u32 {
         let other = prefix(&format!("192.168.{}.{}", low >> 8, low & 255));
-        roster.assign(Source::Control, other, &name("other")).expect("room");
+        roster.assign(Source::Control, other, tag("other")).expect("room");
         if low % 3 == 0 {
             roster.unassign(Source::Control, other).expect("a table takes it");
         }
@@ -224,24 +231,23 @@ fn a_table_that_grows_while_it_is_read_never_answers_wrong() {
 fn accounts_that_come_back_before_their_slots_are_free_get_them_again() {
     let accounts = 20_000_u32;
     let tags = Tags::in_memory(accounts as usize);
-    let tag = |name: &[u8]| {
-        let mut bytes = [1; 16];
-        bytes.iter_mut().zip(name.iter().rev()).for_each(|(to, from)| *to = *from);
-        Tag(bytes)
-    };
-    let pools = [prefix("10.8.0.0/16")];
-    let identity = Identity { tag: Box::new(tag), tags };
-    let roster = Roster::new(&pools, accounts as usize, 1).remembering(identity);
-    let row = |at: u32| (prefix(&format!("10.8.{}.{}", at >> 8, at & 255)), name(&format!("account-{at}")));
+    let roster = Roster::new(&[prefix("10.8.0.0/16")], tags, tagger(), 1);
+    let row = |at: u32| (prefix(&format!("10.8.{}.{}", at >> 8, at & 255)), tag(&format!("account-{at}")));
     roster.replace(Source::File, (0..accounts).map(row).collect()).expect("room");
-    let slots: Vec<_> = (0..accounts).map(|at| roster.slot_of(&row(at).1)).collect();
+    let slots: Vec<_> = (0..accounts).map(|at| roster.slot_of(row(at).1)).collect();
+    assert!(slots.iter().all(Option::is_some));
     roster.replace(Source::File, vec![]).expect("room");
-    roster.at_close(true, true);
-    assert!(roster.accounts().is_empty());
+    assert!(roster.at_close(true, true).is_empty());
     // Nobody's slot was free yet, so everybody has the same one again.
     roster.replace(Source::File, (0..accounts).map(row).collect()).expect("room");
-    assert!((0..accounts).map(|at| roster.slot_of(&row(at).1)).eq(slots));
+    assert!((0..accounts).map(|at| roster.slot_of(row(at).1)).eq(slots));
     assert!(roster.at_close(false, true).is_empty());
+    // Who does not come back is gone, and nothing of the tag is left.
+    roster.replace(Source::File, vec![]).expect("room");
+    roster.at_close(true, true);
+    assert!(roster.at_close(false, true).len() == accounts as usize);
+    assert!((0..accounts).all(|at| roster.slot_of(row(at).1).is_none()));
+    assert!((0..accounts).all(|at| tags.get(Slot::new(Slot::FIRST_ACCOUNT.word() + at)) == Tag::NOBODY));
 }
 
 /// A look-up that lies elsewhere: what an earlier process wrote down.
@@ -265,59 +271,58 @@ impl Owners for Elsewhere {
 }
 
 /// Two accounts own two addresses of a pool, an address outside and a route each, in an earlier
-/// process; this one has adopted them.
-fn adopting() -> (Roster, [Slot; 2]) {
+/// process; this one has inherited them.
+fn inheriting() -> (Roster, [Slot; 2]) {
     let (owners, tags) = (Arc::new(Elsewhere::default()), Tags::in_memory(8));
     let roster = || {
-        let tag = |name: &[u8]| Tag(std::array::from_fn(|at| name.get(at).copied().unwrap_or(0)));
-        let roster = Roster::over(Arc::clone(&owners) as Arc<dyn Owners>, &[prefix("10.8.0.0/24")], 8);
-        roster.remembering(Identity { tag: Box::new(tag), tags })
+        let owners = Arc::clone(&owners) as Arc<dyn Owners>;
+        Roster::over(owners, &[prefix("10.8.0.0/24")], tags, tagger())
     };
     let earlier = roster();
     for (at, account) in ["alice", "bob"].into_iter().enumerate() {
         for text in
             [format!("10.8.0.{at}"), format!("10.9.0.{at}"), format!("10.1{at}.0.0/16"), format!("fd::{at}")]
         {
-            earlier.assign(Source::Control, prefix(&text), &name(account)).expect("room");
+            earlier.assign(Source::Control, prefix(&text), tag(account)).expect("room");
         }
     }
-    let slots = ["alice", "bob"].map(|account| earlier.slot_of(&name(account)).expect("known"));
+    let slots = ["alice", "bob"].map(|account| earlier.slot_of(tag(account)).expect("known"));
     let roster = roster();
-    roster.adopt().expect("the owners can be read");
+    roster.inherit().expect("the owners can be read");
     (roster, slots)
 }
 
 #[test]
-fn adopted_owners_hold_until_somebody_says_otherwise() {
+fn inherited_owners_hold_until_somebody_says_otherwise() {
     for text in ["10.8.0.0", "10.9.0.0", "10.10.0.0/16", "fd::0"] {
-        let (roster, [alice, _]) = adopting();
+        let (roster, [alice, _]) = inheriting();
         // Whoever says the same confirms it, and whoever takes it back says that it held until now.
-        roster.assign(Source::Control, prefix(text), &name("alice")).expect("room");
-        roster.assign(Source::Control, prefix(text), &name("bob")).expect("room");
-        assert!(roster.take_contradicted().is_empty());
-        let (roster, _) = adopting();
+        roster.assign(Source::Control, prefix(text), tag("alice")).expect("room");
+        roster.assign(Source::Control, prefix(text), tag("bob")).expect("room");
+        assert!(roster.take_disputed().is_empty());
+        let (roster, _) = inheriting();
         roster.unassign(Source::Control, prefix(text)).expect("it can be taken back");
-        roster.assign(Source::Control, prefix(text), &name("bob")).expect("room");
-        assert!(roster.take_contradicted().is_empty());
-        // Of two sources, the one that does not own it neither confirms nor contradicts.
-        let (roster, _) = adopting();
-        roster.assign(Source::File, prefix(text), &name("bob")).expect("room");
-        assert!(roster.take_contradicted().is_empty());
-        // A contradiction is told once.
-        roster.assign(Source::Control, prefix(text), &name("bob")).expect("room");
-        assert!(roster.take_contradicted() == [alice] && roster.take_contradicted().is_empty());
-        roster.assign(Source::Control, prefix(text), &name("alice")).expect("room");
-        assert!(roster.take_contradicted().is_empty());
-        // A source that does not name it any more contradicts it as well.
-        let (roster, [alice, bob]) = adopting();
-        roster.replace(Source::Control, vec![(prefix(text), name("alice"))]).expect("room");
-        let mut contradicted = roster.take_contradicted();
-        contradicted.sort_unstable();
-        assert!(contradicted == [[alice; 3].as_slice(), &[bob; 4]].concat());
-        // What nobody contradicted in an epoch is believed.
-        let (roster, _) = adopting();
+        roster.assign(Source::Control, prefix(text), tag("bob")).expect("room");
+        assert!(roster.take_disputed().is_empty());
+        // Of two sources, the one that does not own it neither confirms nor disputes.
+        let (roster, _) = inheriting();
+        roster.assign(Source::File, prefix(text), tag("bob")).expect("room");
+        assert!(roster.take_disputed().is_empty());
+        // A dispute is told once.
+        roster.assign(Source::Control, prefix(text), tag("bob")).expect("room");
+        assert!(roster.take_disputed() == [alice] && roster.take_disputed().is_empty());
+        roster.assign(Source::Control, prefix(text), tag("alice")).expect("room");
+        assert!(roster.take_disputed().is_empty());
+        // A source that does not name it any more disputes it as well.
+        let (roster, [alice, bob]) = inheriting();
+        roster.replace(Source::Control, vec![(prefix(text), tag("alice"))]).expect("room");
+        let mut disputed = roster.take_disputed();
+        disputed.sort_unstable();
+        assert!(disputed == [[alice; 3].as_slice(), &[bob; 4]].concat());
+        // What nobody disputed in an epoch is confirmed.
+        let (roster, _) = inheriting();
         roster.at_close(false, true);
-        roster.assign(Source::Control, prefix(text), &name("bob")).expect("room");
-        assert!(roster.take_contradicted().is_empty());
+        roster.assign(Source::Control, prefix(text), tag("bob")).expect("room");
+        assert!(roster.take_disputed().is_empty());
     }
 }

@@ -4,11 +4,12 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
 
-/// The contents of a key file.
-pub struct KeyFile {
+/// The contents of a file with a key in it; overwritten when dropped.
+pub struct Secret {
     /// The contents.
-    pub bytes: Vec<u8>,
+    pub bytes: Zeroizing<Vec<u8>>,
     /// True when its group or others may read or write it.
     pub others_may_read: bool,
 }
@@ -76,7 +77,7 @@ pub trait Disk {
     ///
     /// # Errors
     /// See [`Disk::create`].
-    fn read_key(&self, path: &Path) -> io::Result<KeyFile>;
+    fn read_key(&self, path: &Path) -> io::Result<Secret>;
 
     /// Removes a file.
     ///
@@ -97,10 +98,23 @@ fn credentials() -> Option<PathBuf> {
 ///
 /// # Errors
 /// Those of the operating system.
-pub fn is_open_to_others(file: &File, path: &Path) -> io::Result<bool> {
+fn is_open_to_others(file: &File, path: &Path) -> io::Result<bool> {
     let is_credential = credentials().is_some_and(|folder| path.starts_with(folder));
     let others = if is_credential { 0o007 } else { 0o077 };
     Ok(file.metadata()?.mode() & others != 0)
+}
+
+/// Reads a secret file, or its beginning where it is longer than `at_most`.
+///
+/// # Errors
+/// Those of the operating system.
+pub fn read_secret(path: &Path, at_most: usize) -> io::Result<Secret> {
+    let file = File::open(path)?;
+    let others_may_read = is_open_to_others(&file, path)?;
+    // All room at once: a buffer that grows leaves copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(at_most));
+    file.take(at_most as u64).read_to_end(&mut bytes)?;
+    Ok(Secret { bytes, others_may_read })
 }
 
 /// The file system of the running system.
@@ -156,14 +170,10 @@ impl Disk for SystemDisk {
         File::open(folder)?.sync_all()
     }
 
-    fn read_key(&self, path: &Path) -> io::Result<KeyFile> {
+    fn read_key(&self, path: &Path) -> io::Result<Secret> {
         let path = credential_of(path).unwrap_or_else(|| path.to_owned());
-        let file = File::open(&path)?;
-        let others_may_read = is_open_to_others(&file, &path)?;
         // A key is 32 bytes: at most 64 are read, whatever the file is.
-        let mut bytes = Vec::with_capacity(64);
-        file.take(64).read_to_end(&mut bytes)?;
-        Ok(KeyFile { bytes, others_may_read })
+        read_secret(&path, 64)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
@@ -201,7 +211,7 @@ impl<D: Disk> Disk for &D {
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
         (**self).sync_folder(folder)
     }
-    fn read_key(&self, path: &Path) -> io::Result<KeyFile> {
+    fn read_key(&self, path: &Path) -> io::Result<Secret> {
         (**self).read_key(path)
     }
     fn remove(&self, path: &Path) -> io::Result<()> {

@@ -6,7 +6,6 @@
 //! BLAKE3 in its key-derivation and keyed modes (O'Connor, Aumasson, Neves, Wilcox-O'Hearn: BLAKE3,
 //! 2020, section 2.3 and 6.2).
 
-use crate::meter::tags::Tag;
 use blake3::Hasher;
 use zeroize::Zeroize;
 
@@ -58,32 +57,10 @@ impl Key {
         half(self.derived("blindmeter 2026-11 key check", &[]).bytes())
     }
 
-    /// Makes tags of account names on this node.
+    /// The key that account names are tagged with on this node.
     #[must_use]
-    pub fn tagger(&self, node: &str) -> Tagger {
-        Tagger(self.derived("blindmeter 2026-11 account tag", node.as_bytes()))
-    }
-}
-
-/// Makes the tag of an account's name: the same for the same root key and node.
-#[derive(Clone)]
-pub struct Tagger(Key);
-
-impl Tagger {
-    /// A tagger whose key lives as long as the process, for when nothing is kept at rest.
-    #[must_use]
-    pub fn of_this_process(random: [u8; 16]) -> Self {
-        let mut key = [0; KEY_BYTES];
-        key[..16].copy_from_slice(&random);
-        let tagger = Self(Key(key).derived("blindmeter 2026-11 unkept tag", &[]));
-        key.zeroize();
-        tagger
-    }
-
-    /// The tag of a name.
-    #[must_use]
-    pub fn tag(&self, name: &[u8]) -> Tag {
-        Tag(half(blake3::keyed_hash(self.0.bytes(), name).as_bytes()))
+    pub fn of_tags(&self, node: &str) -> Self {
+        self.derived("blindmeter 2026-11 account tag", node.as_bytes())
     }
 }
 
@@ -98,4 +75,20 @@ pub(super) fn half(bytes: &[u8; 32]) -> [u8; 16] {
     let mut half = [0; 16];
     half.copy_from_slice(&bytes[..16]);
     half
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Another key would make strangers of all accounts in the blob.
+    ///
+    /// # Source
+    /// Python's blake3 1.0.11: `blake3(root + node, derive_key_context="blindmeter 2026-11 account tag")`.
+    #[test]
+    fn the_key_of_tags_is_that_of_another_implementation() {
+        let key = Key::new([7; KEY_BYTES]).of_tags("fr-par-3");
+        assert!(key.bytes()[..16] == 0x9831_cfda_fe58_033d_18a4_b19b_12e3_345b_u128.to_be_bytes());
+        assert!(key.bytes()[16..] == 0xc030_8ea2_c5bb_6efa_068e_f9cb_ba7f_66d4_u128.to_be_bytes());
+    }
 }

@@ -21,7 +21,7 @@ use crate::node::saved::{Head, Record};
 use chain::{Chain, ChainLink};
 use disk::Disk;
 use format::{HEADER_BYTES, Header, Unreadable, VERSION, blob_bytes};
-use keys::{KEY_BYTES, Key, Tagger};
+use keys::{KEY_BYTES, Key};
 use replace::{folder, replace_file, temporary};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -108,10 +108,10 @@ impl<D: Disk, R: Randomness> Store<D, R> {
         Ok((store, opened))
     }
 
-    /// Makes the tags of accounts.
+    /// The key that account names are tagged with.
     #[must_use]
-    pub fn tagger(&self) -> Tagger {
-        self.root.tagger(&self.settings.node)
+    pub fn tag_key(&self) -> Key {
+        self.root.of_tags(&self.settings.node)
     }
 
     /// Writes the image, at the fixed interval. Finishes a close that could not be finished before.
@@ -357,9 +357,6 @@ fn read_key(disk: &impl Disk, path: &Path) -> Result<Key, StoreError> {
     if key.others_may_read {
         return Err(failed(KeyFileError::TooOpen));
     }
-    let mut bytes = key.bytes;
-    let root = <[u8; KEY_BYTES]>::try_from(bytes.as_slice()).map(Key::new);
-    let length = bytes.len();
-    bytes.zeroize();
-    root.map_err(|_| failed(KeyFileError::Length(length)))
+    let root = <[u8; KEY_BYTES]>::try_from(key.bytes.as_slice()).map(Key::new);
+    root.map_err(|_| failed(KeyFileError::Length(key.bytes.len())))
 }

@@ -8,6 +8,8 @@ use crate::meter::counters::Counters;
 use crate::meter::slot::Slot;
 use crate::meter::tags::Tags;
 use crate::meter::units::Totals;
+use std::sync::atomic::{AtomicU64, Ordering};
+use zeroize::Zeroizing;
 
 /// Counters and tags of every slot, and records of interfaces.
 #[derive(Clone, Copy)]
@@ -16,6 +18,8 @@ pub struct CounterMemory {
     pub counters: Counters,
     /// Whose it is.
     pub tags: Tags,
+    /// What the tags are made with, where there is no store.
+    pub tag_key: TagKey,
     /// What is known of interfaces.
     pub interfaces: InterfaceRecords,
     /// Which memory it is.
@@ -29,7 +33,65 @@ impl CounterMemory {
     #[must_use]
     pub fn heap(accounts: usize, generation: [u8; 16]) -> Self {
         let (counters, tags) = (Counters::in_memory(accounts), Tags::in_memory(accounts));
-        Self { counters, tags, interfaces: InterfaceRecords::in_memory(), generation, adopted: false }
+        let (tag_key, interfaces) = (TagKey::in_memory(), InterfaceRecords::in_memory());
+        Self { counters, tags, tag_key, interfaces, generation, adopted: false }
+    }
+}
+
+/// Where the key of the tags lies in memory mode: sixteen random bytes beside the tags, so that whoever
+/// goes on with the tags makes the same ones. In sealed mode the key is the store's, and here is none.
+///
+/// Today no memory outlives its process in memory mode, and so this key does not either.
+#[derive(Clone, Copy)]
+pub struct TagKey(&'static [AtomicU64; 2]);
+
+impl TagKey {
+    /// Over memory that lives as long as the process.
+    pub(super) fn over(words: &'static [AtomicU64]) -> Self {
+        Self(words.first_chunk().expect("there is room for a key"))
+    }
+
+    /// In memory of this process alone.
+    fn in_memory() -> Self {
+        Self(Box::leak(Box::default()))
+    }
+
+    /// The key that lies here; drawn now, where there is none yet.
+    pub fn get_or_draw(self, draw: impl FnOnce() -> [u8; 16]) -> Zeroizing<[u8; 16]> {
+        let key = self.get();
+        if *key != [0; 16] {
+            return key;
+        }
+        let key = Zeroizing::new(draw());
+        self.set(&key);
+        key
+    }
+
+    /// Overwrites the key: nothing is to be tagged with it any more.
+    pub fn wipe(self) {
+        self.set(&[0; 16]);
+    }
+
+    fn get(self) -> Zeroizing<[u8; 16]> {
+        // Relaxed, here and below: one thread of one process reads and writes it.
+        let [low, high] = self.0.each_ref().map(|word| word.load(Ordering::Relaxed).to_le_bytes());
+        let mut key = Zeroizing::new([0; 16]);
+        key[..8].copy_from_slice(&low);
+        key[8..].copy_from_slice(&high);
+        key
+    }
+
+    /// Puts a key here.
+    fn set(self, key: &[u8; 16]) {
+        for (word, bytes) in self.0.iter().zip(key.chunks_exact(8)) {
+            let bytes = bytes.first_chunk().copied().unwrap_or_default();
+            word.store(u64::from_le_bytes(bytes), Ordering::Relaxed);
+        }
+    }
+
+    /// Takes the key of an earlier memory over, as the tags are.
+    pub(super) fn take_over(self, before: Self) {
+        self.set(&before.get());
     }
 }
 
@@ -48,6 +110,7 @@ impl CounterHistory {
     #[must_use]
     pub fn after(current: CounterMemory, older: Vec<CounterMemory>) -> Self {
         if let Some(before) = older.last().filter(|_| !current.adopted) {
+            current.tag_key.take_over(before.tag_key);
             for at in Slot::FIRST_ACCOUNT.index()..before.tags.slots() {
                 let slot = Slot::new(u32::try_from(at).unwrap_or(u32::MAX));
                 current.tags.set(slot, before.tags.get(slot));
@@ -106,6 +169,17 @@ mod tests {
 
     fn up(bytes: u64, packets: u64) -> Totals {
         Totals { up: Volume { bytes, packets }, ..Totals::default() }
+    }
+
+    #[test]
+    fn a_key_is_drawn_once_and_goes_over_with_the_tags() {
+        let (before, next) = (CounterMemory::heap(1, [1; 16]), CounterMemory::heap(1, [2; 16]));
+        let key = std::array::from_fn(|at| u8::try_from(at).expect("small"));
+        assert!(*before.tag_key.get_or_draw(|| key) == key && *before.tag_key.get_or_draw(|| [9; 16]) == key);
+        let history = CounterHistory::after(next, vec![before]);
+        assert!(*history.current.tag_key.get_or_draw(|| [9; 16]) == key);
+        before.tag_key.wipe();
+        assert!(*before.tag_key.get() == [0; 16]);
     }
 
     /// What was counted since a save, whichever memories it was counted in.

@@ -2,9 +2,10 @@
 //! nothing that it has counted, and what passed while none lived is found at the next start.
 //!
 //! Holds tags, counters, and for each interface its index and how many packets its own counters
-//! had told of; no name, no address. The file is of mode 0600, and ends with a clean stop.
+//! had told of, and room for the key of the tags; no name, no address. The file is of mode 0600, and
+//! ends with a clean stop.
 
-use super::counter_memory::CounterMemory;
+use super::counter_memory::{CounterMemory, TagKey};
 use super::interface_records::InterfaceRecords;
 use super::shared::{PAGE_BYTES, mapped};
 use crate::meter::counters::{Cell, Counters};
@@ -21,8 +22,12 @@ use std::sync::atomic::AtomicU64;
 
 const MAGIC: &[u8; 8] = b"bmcount1";
 
-/// Magic (8), slots (8), generation (16), node (16).
+/// Magic (8), slots (8), generation (16), node (16); the tags' key is behind it.
 const HEADER_BYTES: usize = 48;
+
+/// Words of the header, and of the tags' key ([`TagKey`]).
+const HEADER_WORDS: usize = HEADER_BYTES / 8;
+const KEY_WORDS: usize = 2;
 
 /// Interfaces that have a record; of further ones a gap between processes is not told.
 const INTERFACES: usize = 1024;
@@ -193,6 +198,7 @@ impl MemoryFile {
         Ok(CounterMemory {
             counters: Counters::over(mapped(file, layout.up, slots)?, mapped(file, layout.down, slots)?),
             tags: Tags::over(mapped(file, layout.tags, slots)?),
+            tag_key: TagKey::over(&mapped(file, 0, HEADER_WORDS + KEY_WORDS)?[HEADER_WORDS..]),
             interfaces: InterfaceRecords::over(mapped(
                 file,
                 layout.interfaces,
@@ -227,6 +233,7 @@ impl MemoryFile {
         let (from, to) = (Layout::of(self.header.slots), Layout::of(slots));
         let kept = self.header.slots.min(slots);
         let parts = [
+            (HEADER_BYTES, HEADER_BYTES, KEY_WORDS * size_of::<AtomicU64>()),
             (from.tags, to.tags, kept * size_of::<TagCell>()),
             (from.up, to.up, kept * size_of::<Cell>()),
             (from.down, to.down, kept * size_of::<Cell>()),
@@ -313,6 +320,7 @@ mod tests {
         assert!(!memory.adopted);
         memory.counters.add(FIRST, Direction::Up, 1500, 1);
         memory.tags.set(FIRST, Tag([7; 16]));
+        assert!(*memory.tag_key.get_or_draw(|| [5; 16]) == [5; 16]);
         memory.interfaces.raise_highest(12);
         assert!(matches!(MemoryFile::existing(&path, [1; 16]), Err(MemoryFileError::InUse { .. })));
         drop(file);
@@ -323,6 +331,7 @@ mod tests {
             file.keep().expect("it can be kept");
             let memory = file.memory().expect("it can be mapped");
             assert!(memory.adopted && memory.generation == [2; 16] && memory.interfaces.highest() == 12);
+            assert!(*memory.tag_key.get_or_draw(|| [6; 16]) == [5; 16]);
             assert!(memory.counters.read(FIRST).up.bytes == 1500 && memory.tags.get(FIRST) == Tag([7; 16]));
         }
         let file = open(1).unwrap_or_else(|error| panic!("{error}"));

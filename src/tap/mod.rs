@@ -27,7 +27,7 @@ mod socket;
 mod worker;
 
 pub use attribution::Attribution;
-pub use counter_memory::{CounterHistory, CounterMemory};
+pub use counter_memory::{CounterHistory, CounterMemory, TagKey};
 pub use events::{PatternState, TapEvent};
 pub use interface_records::InterfaceRecords;
 pub use packet_source::Opener;

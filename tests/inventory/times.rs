@@ -31,9 +31,9 @@ const TYPES: [&str; 16] = [
 const FIELDS: &[(&str, &str)] = &[
     ("clock Stopwatch.0", "the type itself: who keeps one is in this list"),
     ("config Sealed.save_every", "a length, from the configuration"),
-    ("daemon/engine Engine.save_every", "the same"),
-    ("tap/follow Worker.began", "when the tap began"),
-    ("tap/follow Worker.looked", "the look at interfaces while packets pass; `began` a second after"),
+    ("engine Engine.save_every", "the same"),
+    ("tap/worker Worker.began", "when the tap began"),
+    ("tap/worker Worker.looked", "the look at interfaces while packets pass; `began` a second after"),
 ];
 
 /// `folder/file`, how often it reads a clock, starts a stop-watch or uses a part of a reading, and what
@@ -42,14 +42,14 @@ const READERS: &[(&str, usize, &str)] = &[
     ("cli/demo", 1, "the demo's own seconds"),
     ("cli/demo/traffic", 1, "the pace of the demo's packets"),
     ("clock", 10, "the clocks themselves"),
-    ("daemon/engine", 2, "the beat to the service manager"),
-    ("keeper", 6, "when the last save began, by the configured interval"),
-    ("limits", 6, "windows of what staff may ask"),
+    ("engine", 2, "the beat to the service manager"),
+    ("engine/checkpoint", 6, "when the last save began, by the configured interval"),
+    ("node/rate_limits", 6, "windows of what staff may ask"),
     ("node", 21, "when bands, period and release are due; the limits of staff"),
     ("publish/web/login", 1, "how long the check of a log-in took, until it is answered"),
     ("publish/web/tls", 2, "whether a certificate is valid, while it is checked"),
-    ("schedule", 8, "when an epoch ends"),
-    ("tap/follow", 3, "the look at interfaces, while packets pass"),
+    ("node/schedule", 8, "when an epoch ends"),
+    ("tap/worker", 3, "the look at interfaces, while packets pass"),
 ];
 
 /// Finds a type's name in a type, whatever is around it.

@@ -108,6 +108,14 @@ pub(crate) fn of_every_kind() -> impl Iterator<Item = Packet> {
         (60, &[59, 0, 0, 0, 0, 0, 0, 0]),
         (60, &[60, 0].repeat(40)),
         (60, &[60, 255]),
+        // Where etherparse stops and the program does not: hop-by-hop options behind another header, an
+        // authentication header without content, and a header that is longer than the packet.
+        (60, &[0, 0, 1, 4, 0, 0, 0, 0, 17, 0, 1, 4, 0, 0, 0, 0]),
+        (51, &[17, 0, 0, 0, 0, 0, 0, 0]),
+        (60, &[17, 255]),
+        // As many headers as are walked, and one more.
+        (60, &[[60, 0, 1, 4, 0, 0, 0, 0].repeat(7), vec![17, 0, 1, 4, 0, 0, 0, 0]].concat()),
+        (60, &[[60, 0, 1, 4, 0, 0, 0, 0].repeat(8), vec![17, 0, 1, 4, 0, 0, 0, 0]].concat()),
     ] {
         bodies.push((true, ip(true, (1, 0), first, chain, 2000), 700));
     }

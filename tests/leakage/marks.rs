@@ -2,7 +2,7 @@
 
 use std::fs;
 
-/// What a planted build has in it: the variable that names a row, and the path of the one file.
+/// What a planted build has in it: the variable that names a row, and the path of the one file in the copy.
 const TEXTS: [&[u8]; 4] = [b"BLINDMETER_PLANTED", b"BLINDMETER_NEEDLE", b"planted.rs", b"PLANTED BUILD"];
 
 /// The module's name as it stands in a mangled symbol.

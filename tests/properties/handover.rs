@@ -6,9 +6,10 @@ use crate::support::rng::Rng;
 use blindmeter::meter::counters::Counters;
 use blindmeter::meter::ledger::Ledger;
 use blindmeter::meter::slot::{Direction, Slot};
+use blindmeter::meter::tags::{Tag, Tags};
 use blindmeter::meter::units::Totals;
-use blindmeter::roster::account::AccountName;
 use blindmeter::roster::address::{Prefix, TunnelAddress};
+use blindmeter::roster::tagger::Tagger;
 use blindmeter::roster::{Roster, Source};
 use blindmeter::tap::Attribution;
 use blindmeter::tap::frame::LinkType;
@@ -37,16 +38,19 @@ fn prefix(text: &str) -> Prefix {
     Prefix::parse(text).expect("a good prefix")
 }
 
-fn name(place: usize, owner: usize) -> AccountName {
-    AccountName::parse(&format!("place-{place}-owner-{owner}")).expect("a good name")
+/// The tag of an account.
+fn account(place: usize, owner: usize) -> Tag {
+    let [place, owner] = [place, owner].map(|number| u8::try_from(number).expect("few"));
+    Tag([[1, place, owner, 0]; 4].as_flattened().try_into().expect("sixteen bytes"))
 }
 
 fn roster() -> Roster {
-    Roster::new(&[prefix("10.8.0.0/24"), prefix("fd42:8::/120")], PLACES.len() * OWNERS + 3, 7)
+    let tags = Tags::in_memory(PLACES.len() * OWNERS + 3);
+    Roster::new(&[prefix("10.8.0.0/24"), prefix("fd42:8::/120")], tags, Tagger::new(&[7; 32]), 7)
 }
 
-fn slot(roster: &Roster, name: &AccountName) -> Slot {
-    roster.slot_of(name).expect("the account was named")
+fn slot(roster: &Roster, account: Tag) -> Slot {
+    roster.slot_of(account).expect("the account was named")
 }
 
 /// An IP packet of a place, as headers only.
@@ -110,26 +114,26 @@ fn make(roster: &Roster, place: usize, change: Change) {
     let (text, _) = PLACES[place];
     match change {
         Change::Assign(owner) => {
-            roster.assign(Source::Control, prefix(text), &name(place, owner)).expect("room");
+            roster.assign(Source::Control, prefix(text), account(place, owner)).expect("room");
         }
         Change::Release => {
             roster.unassign(Source::Control, prefix(text)).expect("a table takes it");
         }
         Change::Replace(owner) => {
-            let places = (0..PLACES.len()).map(|at| (prefix(PLACES[at].0), name(at, owner)));
-            let around = AROUND.iter().map(|text| (prefix(text), name(0, 0)));
+            let places = (0..PLACES.len()).map(|at| (prefix(PLACES[at].0), account(at, owner)));
+            let around = AROUND.iter().map(|text| (prefix(text), account(0, 0)));
             roster.replace(Source::File, places.chain(around).collect()).expect("room");
         }
         Change::Grow(group) => {
             for host in strangers(group) {
-                roster.assign(Source::Control, host, &stranger()).expect("room");
+                roster.assign(Source::Control, host, stranger()).expect("room");
             }
         }
     }
 }
 
-fn stranger() -> AccountName {
-    AccountName::parse("stranger").expect("a good name")
+fn stranger() -> Tag {
+    Tag([2; 16])
 }
 
 fn strangers(group: u8) -> impl Iterator<Item = Prefix> {
@@ -175,7 +179,7 @@ proptest! {
         });
         let held = |slot: Slot| ledger.period(slot).plus(ledger.open_epoch(slot));
         for place in 0..PLACES.len() {
-            let owners = (0..OWNERS).map(|owner| held(slot(&roster, &name(place, owner))));
+            let owners = (0..OWNERS).map(|owner| held(slot(&roster, account(place, owner))));
             let held = owners.fold(Totals::default(), Totals::plus).bytes();
             let sent: u64 = sent.iter().map(|sent| sent[place]).sum();
             prop_assert!(held == sent, "{} has {held} bytes of {sent}", PLACES[place].0);
@@ -185,7 +189,7 @@ proptest! {
         let table = roster.table();
         for (_, change) in changes {
             let Change::Grow(group) = change else { continue };
-            let owner = slot(&roster, &stranger());
+            let owner = slot(&roster, stranger());
             prop_assert!(held(owner) == Totals::default());
             prop_assert!(strangers(group).all(|host| table.slot_of(host.address()) == owner));
         }
@@ -202,8 +206,8 @@ fn a_reader_sees_the_old_owner_or_the_new_one() {
         let address = prefix(address).address();
         let owners: Vec<Slot> = (0..OWNERS)
             .map(|owner| {
-                roster.assign(Source::Control, prefix(text), &name(place, owner)).expect("room");
-                slot(&roster, &name(place, owner))
+                roster.assign(Source::Control, prefix(text), account(place, owner)).expect("room");
+                slot(&roster, account(place, owner))
             })
             .collect();
         let owner_of = |handover: u64| usize::try_from(handover % OWNERS as u64).expect("few owners");
@@ -226,7 +230,7 @@ fn a_reader_sees_the_old_owner_or_the_new_one() {
                 }
             });
             for number in OWNERS as u64..=last {
-                roster.assign(Source::Control, prefix(text), &name(place, owner_of(number))).expect("room");
+                roster.assign(Source::Control, prefix(text), account(place, owner_of(number))).expect("room");
                 handover.store(number, Ordering::Release);
             }
         });
@@ -237,15 +241,15 @@ fn a_reader_sees_the_old_owner_or_the_new_one() {
 #[test]
 fn a_host_that_is_given_back_falls_to_what_lies_around_it() {
     let roster = roster();
-    let around = AccountName::parse("around").expect("a good name");
+    let around = Tag([3; 16]);
     for text in AROUND {
-        roster.assign(Source::File, prefix(text), &around).expect("room");
+        roster.assign(Source::File, prefix(text), around).expect("room");
     }
-    let around = slot(&roster, &around);
+    let around = slot(&roster, around);
     let (table, done) = (roster.table(), AtomicBool::new(false));
     for (place, (text, address)) in PLACES.iter().enumerate() {
-        roster.assign(Source::Control, prefix(text), &name(place, 0)).expect("room");
-        let own = slot(&roster, &name(place, 0));
+        roster.assign(Source::Control, prefix(text), account(place, 0)).expect("room");
+        let own = slot(&roster, account(place, 0));
         let address = prefix(address).address();
         done.store(false, Ordering::Relaxed);
         thread::scope(|scope| {
@@ -258,7 +262,7 @@ fn a_host_that_is_given_back_falls_to_what_lies_around_it() {
             for _ in 0..10_000 {
                 roster.unassign(Source::Control, prefix(text)).expect("a table takes it");
                 assert!(table.slot_of(address) == around);
-                roster.assign(Source::Control, prefix(text), &name(place, 0)).expect("room");
+                roster.assign(Source::Control, prefix(text), account(place, 0)).expect("room");
                 assert!(table.slot_of(address) == own);
             }
             done.store(true, Ordering::Relaxed);

@@ -5,7 +5,7 @@
 //! fsync the cache is clean and the medium holds any part of what was written, as on Linux.
 
 use crate::support::rng::Rng;
-use blindmeter::store::disk::{Disk, KeyFile};
+use blindmeter::store::disk::{Disk, Secret};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -303,10 +303,10 @@ impl Disk for SimulatedDisk {
         Ok(())
     }
 
-    fn read_key(&self, path: &Path) -> io::Result<KeyFile> {
+    fn read_key(&self, path: &Path) -> io::Result<Secret> {
         self.step(false)?;
-        let bytes = self.bytes(path).ok_or(io::ErrorKind::NotFound)?;
-        Ok(KeyFile { bytes, others_may_read: false })
+        let bytes = self.bytes(path).ok_or(io::ErrorKind::NotFound)?.into();
+        Ok(Secret { bytes, others_may_read: false })
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {

@@ -184,7 +184,7 @@ fn a_bad_file_is_refused_whole_and_the_old_certificate_is_served_on() {
         assert!(page.contains("\nblindmeter_config_last_reload_successful 1\n"), "{page}");
     }
     fs::set_permissions(fixture.path("server.key"), Permissions::from_mode(0o644)).expect("ours");
-    refused(&daemon, &["line 3:", "its group or others may read or write it; chmod 600 it"]);
+    refused(&daemon, &["line 3:", "its group or others can read or write it; chmod 600 it"]);
     let said = daemon.said();
     for secret in [&fixture.pair.key, &other.key, half] {
         let line = secret.lines().nth(1).expect("a line of base64");
@@ -235,7 +235,7 @@ fn a_folder_that_is_new_needs_a_restart_and_the_refusal_says_so() {
     let path = folder.path().join("server.crt");
     fs::write(&path, &fixture.pair.certificate).expect("ours");
     fixture.replace("web.yml", &TLS.replace("@server.crt", &path.display().to_string()));
-    refused(&daemon, &["line 1: tls_server_config.cert_file", "Permission denied", "needs a restart"]);
+    refused(&daemon, &["line 1: tls_server_config.cert_file", "Permission denied", "restart the daemon"]);
     drop(daemon);
     let _daemon = fixture.start();
     assert_eq!(fixture.client().get(fixture.port(), "/-/ready").expect("an answer").status, 200);

@@ -6,9 +6,10 @@
 use super::injector::Injector;
 use crate::clock::Stopwatch;
 use crate::meter::slot::Direction;
+use crate::meter::tags::Tag;
+use crate::roster::Roster;
 use crate::roster::account::AccountName;
 use crate::roster::address::Prefix;
-use crate::roster::csv::Row;
 use etherparse::PacketBuilder;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -101,18 +102,15 @@ impl Crowd {
         Self { accounts: (0..count).map(account).collect() }
     }
 
-    /// The roster of these accounts.
-    pub(super) fn roster(&self) -> Vec<Row> {
-        let rows = self.accounts.iter().enumerate();
-        rows.map(|(at, account)| {
-            let number = u32::try_from(at).expect("the number of accounts is a u32");
-            Row {
-                prefix: Prefix::parse(&address_text(number)).expect("the demo's addresses are valid"),
-                account: AccountName::parse(&account.name).expect("the demo's names are valid"),
-                line: at + 1,
-            }
-        })
-        .collect()
+    /// The address of each of these accounts.
+    pub(super) fn assignments(&self, roster: &Roster) -> Vec<(Prefix, Tag)> {
+        let numbered = (0..).zip(&self.accounts);
+        let assignment = |(number, account): (u32, &Account)| {
+            let prefix = Prefix::parse(&address_text(number)).expect("the demo's addresses are valid");
+            let name = AccountName::parse(&account.name).expect("the demo's names are valid");
+            (prefix, roster.tag_of(&name))
+        };
+        numbered.map(assignment).collect()
     }
 
     /// Sends until told to stop. Returns the first error of a send.

@@ -151,6 +151,7 @@ fn links_of(found: Found, pins: &PinStore) -> io::Result<Vec<BpfLink>> {
 fn copy(from: &Set, to: &Set) -> Result<(), KernelError> {
     let (from_memory, to_memory) = (from.memory(true)?, to.memory(false)?);
     to_memory.interfaces.raise_highest(from_memory.interfaces.highest());
+    to_memory.tag_key.take_over(from_memory.tag_key);
     let (before, after) = (from_memory.tags, to_memory.tags);
     for at in Slot::FIRST_ACCOUNT.index()..before.slots() {
         let slot = Slot::new(u32::try_from(at).unwrap_or(u32::MAX));

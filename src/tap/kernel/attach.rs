@@ -13,10 +13,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Attaches the program to interfaces through the helper. The helper ends with the last copy.
 #[derive(Clone)]
-pub struct Attacher(Arc<Shared>);
+pub struct Attacher(Arc<Context>);
 
 /// What every attachment needs to the end.
-struct Shared {
+struct Context {
     hook: Hook,
     helper: Helper,
     pins: Arc<PinStore>,
@@ -30,7 +30,7 @@ pub(in crate::tap) struct AttachedProgram {
     index: u32,
     links: Vec<BpfLink>,
     attached: bool,
-    shared: Arc<Shared>,
+    context: Arc<Context>,
 }
 
 impl Attacher {
@@ -41,25 +41,25 @@ impl Attacher {
         before: Vec<BpfLink>,
     ) -> io::Result<Self> {
         let namespace = interfaces::namespace()?;
-        Ok(Self(Arc::new(Shared { hook, helper, pins, namespace, before: Mutex::new(before) })))
+        Ok(Self(Arc::new(Context { hook, helper, pins, namespace, before: Mutex::new(before) })))
     }
 
     /// Attaches both directions to the interface of this index. One that is attached already stays
-    /// as it is: no packet is missed or counted twice. Says what had passed before, where any was not.
+    /// as it is: no packet is missed or counted twice. Returns what had passed before, where any was not.
     pub(in crate::tap) fn attach(
         &self,
         index: u32,
         ethernet: bool,
     ) -> io::Result<(AttachedProgram, Option<u64>)> {
-        let shared = &self.0;
+        let context = &self.0;
         // Filters are replaced in place where an earlier process left them.
         let mut passed = if hooks::has_filter(index) { None } else { Some(0) };
         let mut program =
-            AttachedProgram { index, links: Vec::new(), attached: true, shared: Arc::clone(shared) };
+            AttachedProgram { index, links: Vec::new(), attached: true, context: Arc::clone(context) };
         for up in [true, false] {
             let is_it =
                 |link: &mut BpfLink| link.index == index && link.ethernet == ethernet && link.up == up;
-            let before = shared.before().extract_if(.., is_it).next();
+            let before = context.before().extract_if(.., is_it).next();
             let link = match before {
                 Some(link) => {
                     passed = None;
@@ -67,14 +67,14 @@ impl Attacher {
                 }
                 None => {
                     let before = interfaces::passed(index).unwrap_or_default();
-                    let link = shared.helper.attach(index, ethernet, up)?;
+                    let link = context.helper.attach(index, ethernet, up)?;
                     // A filter sees packets before the call returns; the first link of a host only after
-                    // a grace period, so what passes meanwhile may be counted and told as lost.
+                    // a grace period, so what passes meanwhile may be counted and reported as lost as well.
                     let now =
                         if link.is_none() { before } else { interfaces::passed(index).unwrap_or_default() };
                     passed = passed.map(|passed| passed + if up { now.up } else { now.down });
                     link.map(|descriptor| BpfLink {
-                        namespace: shared.namespace,
+                        namespace: context.namespace,
                         index,
                         ethernet,
                         up,
@@ -83,7 +83,7 @@ impl Attacher {
                 }
             };
             if let Some(link) = link {
-                shared.pins.pin(&link.name(), &link.descriptor).or_else(|error| match error.kind() {
+                context.pins.pin(&link.name(), &link.descriptor).or_else(|error| match error.kind() {
                     // It was found under this name.
                     io::ErrorKind::AlreadyExists => Ok(()),
                     _ => Err(error),
@@ -110,7 +110,7 @@ impl Attacher {
     }
 }
 
-impl Shared {
+impl Context {
     /// A poisoned lock is taken over: links are whole at each step.
     fn before(&self) -> std::sync::MutexGuard<'_, Vec<BpfLink>> {
         self.before.lock().unwrap_or_else(PoisonError::into_inner)
@@ -118,7 +118,7 @@ impl Shared {
 }
 
 impl AttachedProgram {
-    /// Takes the program off the interface; nothing is counted when it has returned. Says what had
+    /// Takes the program off the interface; nothing is counted when it has returned. Returns what had
     /// passed the interface by then; none when it is gone.
     pub(in crate::tap) fn detach(&mut self) -> Option<u64> {
         if !std::mem::replace(&mut self.attached, false) {
@@ -130,18 +130,18 @@ impl AttachedProgram {
             if let (false, Some(passed), Some(now)) = (link.up, &mut passed, interfaces::passed(self.index)) {
                 passed.down = now.down;
             }
-            link.remove(&self.shared.pins);
+            link.remove(&self.context.pins);
         }
-        if self.shared.hook == Hook::Clsact {
+        if self.context.hook == Hook::Clsact {
             // A helper that is gone is past helping; `detach` takes off what it left.
-            let _ = self.shared.helper.detach(self.index);
+            let _ = self.context.helper.detach(self.index);
         }
         passed.map(Passed::packets)
     }
 
     /// Leaves the program to the next process, where it is pinned.
     pub(in crate::tap) fn leave(&mut self) {
-        if !self.shared.pins.is_nowhere() {
+        if !self.context.pins.is_nowhere() {
             self.attached = false;
         }
     }

@@ -13,7 +13,7 @@ pub(super) const INFO_WORDS: usize = 128;
 const HEADER: usize = 4;
 
 /// `bmkernel` and the version of this layout.
-const MAGIC: [u32; 2] = [u32::from_le_bytes(*b"bmke"), 1];
+const MAGIC: [u32; 2] = [u32::from_le_bytes(*b"bmke"), 2];
 
 /// Places in words from the header's first: slots, then names of sixteen bytes, then the pools.
 const SLOTS: usize = 2;
@@ -24,8 +24,11 @@ const LAYOUT: usize = 16;
 const POOL_COUNTS: usize = 20;
 const POOL_LIST: usize = 22;
 
-/// The double word of [`crate::tap::InterfaceRecords`], behind the header.
-pub(super) const INTERFACES: usize = 62;
+/// The two double words of the tags' key ([`crate::tap::TagKey`]), behind the header.
+pub(super) const TAG_KEY: usize = 61;
+
+/// The double word of [`crate::tap::InterfaceRecords`], behind the key.
+pub(super) const INTERFACES: usize = TAG_KEY + 2;
 
 /// What a set of maps says of itself.
 #[derive(Clone)]
@@ -107,7 +110,7 @@ impl Header {
 }
 
 const _: () =
-    assert!(HEADER + POOL_LIST + 2 * POOLS * POOL_BYTES / 4 <= 2 * INTERFACES && 2 * INTERFACES < INFO_WORDS);
+    assert!(HEADER + POOL_LIST + 2 * POOLS * POOL_BYTES / 4 <= 2 * TAG_KEY && 2 * INTERFACES < INFO_WORDS);
 
 #[cfg(test)]
 mod tests {

@@ -7,7 +7,7 @@
 
 use super::sys;
 use crate::meter::slot::Slot;
-use crate::roster::address::{Prefix, TunnelAddress};
+use crate::roster::address::{Pool, Prefix, TunnelAddress};
 use crate::roster::owners::{Owned, Owners, OwnersRefused};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -33,16 +33,15 @@ const HOSTS_V6: usize = 1;
 const ROUTES_V4: usize = 2;
 const ROUTES_V6: usize = 3;
 
-/// One pool: its first address, its size, and where its slots begin.
-pub(super) struct Pool {
-    first: TunnelAddress,
-    size: u32,
+/// One pool, and the place at which its slots begin.
+struct LaidPool {
+    pool: Pool,
     base: u32,
 }
 
 /// The pools that the program serves by array, and how many slots they have together.
 pub(super) struct Pools {
-    pools: Vec<Pool>,
+    pools: Vec<LaidPool>,
     slots: u32,
 }
 
@@ -51,13 +50,12 @@ impl Pools {
     pub(super) fn lay_out(pools: &[Prefix]) -> Self {
         let (mut laid, mut slots) = (Vec::new(), 0);
         let mut of_family = [0; 2];
-        for pool in pools {
-            let family = &mut of_family[usize::from(matches!(pool.address(), TunnelAddress::V6(_)))];
-            let size = pool.size().and_then(|size| u32::try_from(size).ok());
-            if let Some(size) = size.filter(|_| *family < POOLS) {
+        for pool in pools.iter().filter_map(|range| Pool::of(*range)) {
+            let family = &mut of_family[usize::from(matches!(pool.first(), TunnelAddress::V6(_)))];
+            if *family < POOLS {
                 *family += 1;
-                laid.push(Pool { first: pool.address(), size, base: slots });
-                slots += size;
+                laid.push(LaidPool { pool, base: slots });
+                slots += pool.size();
             }
         }
         Self { pools: laid, slots }
@@ -72,10 +70,11 @@ impl Pools {
     /// `struct pool` in meter.bpf.c.
     pub(super) fn described(&self, v6: bool) -> (u32, [u8; POOLS * POOL_BYTES]) {
         let mut described = [0; POOLS * POOL_BYTES];
-        let of_family = self.pools.iter().filter(|pool| matches!(pool.first, TunnelAddress::V6(_)) == v6);
+        let of_family =
+            self.pools.iter().filter(|laid| matches!(laid.pool.first(), TunnelAddress::V6(_)) == v6);
         let mut count = 0;
-        for (pool, to) in of_family.zip(described.chunks_exact_mut(POOL_BYTES)) {
-            let (high, low) = match pool.first {
+        for (laid, to) in of_family.zip(described.chunks_exact_mut(POOL_BYTES)) {
+            let (high, low) = match laid.pool.first() {
                 TunnelAddress::V4(bits) => ([0; 12], bits),
                 TunnelAddress::V6(bits) => {
                     let bytes = bits.to_be_bytes();
@@ -85,8 +84,8 @@ impl Pools {
             };
             to[..12].copy_from_slice(&high);
             to[12..16].copy_from_slice(&low.to_ne_bytes());
-            to[16..20].copy_from_slice(&pool.size.to_ne_bytes());
-            to[20..].copy_from_slice(&pool.base.to_ne_bytes());
+            to[16..20].copy_from_slice(&laid.pool.size().to_ne_bytes());
+            to[20..].copy_from_slice(&laid.base.to_ne_bytes());
             count += 1;
         }
         (count, described)
@@ -106,8 +105,8 @@ impl Pools {
                         &[high.as_slice(), &low.to_be_bytes()].concat(),
                     )))
                 };
-                let size = u32::from_ne_bytes(self::first(&pool[16..]));
-                laid.push(Pool { first, size, base: u32::from_ne_bytes(self::first(&pool[20..])) });
+                let [size, base] = [16, 20].map(|at| u32::from_ne_bytes(self::first(&pool[at..])));
+                laid.push(LaidPool { pool: Pool::from_first(first, size), base });
                 slots += size;
             }
         }
@@ -115,25 +114,17 @@ impl Pools {
     }
 
     /// The address of a place.
-    fn address_at(&self, place: u32) -> Option<TunnelAddress> {
-        let inside = |pool: &&Pool| place.checked_sub(pool.base).is_some_and(|offset| offset < pool.size);
-        self.pools.iter().find(inside).map(|pool| match pool.first {
-            TunnelAddress::V4(low) => TunnelAddress::V4(low + (place - pool.base)),
-            TunnelAddress::V6(low) => TunnelAddress::V6(low + u128::from(place - pool.base)),
-        })
+    fn address_at(&self, place: usize) -> Option<TunnelAddress> {
+        let of_pool = |laid: &LaidPool| {
+            let offset =
+                place.checked_sub(laid.base as usize).filter(|offset| *offset < laid.pool.size() as usize)?;
+            Some(laid.pool.address_at(offset))
+        };
+        self.pools.iter().find_map(of_pool)
     }
 
     fn place_of(&self, address: TunnelAddress) -> Option<usize> {
-        self.pools.iter().find_map(|pool| {
-            let offset = match (address, pool.first) {
-                (TunnelAddress::V4(bits), TunnelAddress::V4(first)) => bits.checked_sub(first)?,
-                (TunnelAddress::V6(bits), TunnelAddress::V6(first)) => {
-                    u32::try_from(bits.checked_sub(first)?).ok()?
-                }
-                _ => return None,
-            };
-            (offset < pool.size).then_some((pool.base + offset) as usize)
-        })
+        self.pools.iter().find_map(|laid| Some(laid.base as usize + laid.pool.offset_of(address)?))
     }
 }
 
@@ -176,8 +167,7 @@ impl Owners for KernelOwners {
         for (place, cell) in self.dense.iter().enumerate().take(self.pools.slots as usize) {
             // Acquire: pairs with the store of an owner by this process or an earlier one.
             let owner = cell.load(Ordering::Acquire);
-            let address = u32::try_from(place).ok().and_then(|place| self.pools.address_at(place));
-            if let (Some(address), true) = (address, owner != 0) {
+            if let (Some(address), true) = (self.pools.address_at(place), owner != 0) {
                 all.push(owned(Prefix::of_host(address), owner));
             }
         }
@@ -287,9 +277,9 @@ mod tests {
             let address = prefix(text).address();
             let place = pools.place_of(address).expect("it lies in a pool");
             assert!(again.place_of(address) == Some(place), "{text}");
-            assert!(again.address_at(u32::try_from(place).expect("small")) == Some(address), "{text}");
+            assert!(again.address_at(place) == Some(address), "{text}");
         }
-        assert!(again.address_at(pools.slots).is_none());
+        assert!(again.address_at(pools.slots as usize).is_none());
     }
 
     #[test]

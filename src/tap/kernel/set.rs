@@ -9,7 +9,7 @@ use super::owners::{KernelOwners, Pools, SLOTS_PER_LINE};
 use super::pins::{Found, PinStore};
 use crate::meter::counters::{Cell, Counters};
 use crate::meter::tags::{TagCell, Tags};
-use crate::tap::counter_memory::CounterMemory;
+use crate::tap::counter_memory::{CounterMemory, TagKey};
 use crate::tap::interface_records::InterfaceRecords;
 use crate::tap::shared::mapped;
 use std::io;
@@ -54,12 +54,12 @@ impl Set {
     pub(super) fn memory(&self, adopted: bool) -> io::Result<CounterMemory> {
         let slots = self.header.slots as usize;
         let cells = |map: usize| mapped::<Cell>(&self.maps[map], 0, slots);
+        let info = mapped(&self.maps[INFO], 0, INFO_WORDS / 2)?;
         Ok(CounterMemory {
             counters: Counters::over(cells(UP)?, cells(DOWN)?),
             tags: Tags::over(mapped::<TagCell>(&self.maps[TAGS], 0, slots)?),
-            interfaces: InterfaceRecords::over(
-                &mapped(&self.maps[INFO], 0, INFO_WORDS / 2)?[header::INTERFACES..=header::INTERFACES],
-            ),
+            tag_key: TagKey::over(&info[header::TAG_KEY..]),
+            interfaces: InterfaceRecords::over(&info[header::INTERFACES..=header::INTERFACES]),
             generation: self.header.generation,
             adopted,
         })

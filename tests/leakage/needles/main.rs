@@ -27,6 +27,7 @@ mod traffic;
 mod verdict;
 mod writes;
 
+use netns::daemon::PROGRAM;
 use path::Link;
 use report::{Form, Report};
 use run::Setting;
@@ -38,7 +39,7 @@ static REPORT: Report = Report::new("leakage_needles");
 static ALONE: Mutex<()> = Mutex::new(());
 
 const fn setting(tap: &'static str, link: Link, traced: bool) -> Setting {
-    Setting { tap, link, traced, planted: None }
+    Setting { program: PROGRAM, tap, link, traced, planted: None }
 }
 
 /// Every tap over every link, with threads stopped and with writes traced; or the few that tests take.

@@ -20,7 +20,7 @@ pub(crate) enum Kind {
     Held,
     /// An address that an account owned, and that was taken back.
     Former,
-    /// The name of an account that owns an address.
+    /// The name of an account that owns an address, or of the configured probe.
     Name,
     /// The name of an account that owns none any more.
     FormerName,
@@ -95,6 +95,8 @@ pub(crate) struct Plan {
     pub(crate) words: Vec<[u8; 8]>,
     pub(crate) sites: Vec<String>,
     pub(crate) owners: Owners,
+    /// The account that the configuration exempts from limits.
+    pub(crate) probe: String,
     /// A path of a request to the pages, and the value of a header.
     pub(crate) visitor: [String; 2],
     /// A name that no roster holds, which is asked for.
@@ -156,6 +158,7 @@ impl Plan {
             owners,
             visitor: [letters(&mut rng, 20), letters(&mut rng, 20)],
             nobody: format!("nobody-{}", letters(&mut rng, 14)),
+            probe: format!("probe-{}", letters(&mut rng, 14)),
         }
     }
 
@@ -177,6 +180,7 @@ impl Plan {
             add(Kind::Held, of_owned(owner.address));
             add(Kind::Name, of_word(&owner.name));
         }
+        add(Kind::Name, of_word(&self.probe));
         for owner in self.former() {
             add(Kind::Former, of_owned(owner.address));
             add(Kind::FormerName, of_word(&owner.name));

@@ -1,8 +1,12 @@
-//! Needles that a daemon keeps on purpose (`src/planted/needles.rs`): one address, eight bytes of
-//! payload, one account name, each in each channel, and the search must find every one where it is.
+//! Needles that a daemon keeps on purpose (`tests/leakage/plants/source/planted/needles.rs`): one address,
+//! eight bytes of payload, one account name, each in each channel, and the search must find every one
+//! where it is.
 //!
-//! This target needs the feature `planted`, so nothing of it is in any other build. `LEAKAGE_ROW=name` is
+//! That daemon is built of a copy of the sources, so nothing of it is in the product. `LEAKAGE_ROW=name` is
 //! the needles of that kind or place alone.
+
+#[path = "../plants/copy.rs"]
+mod copy;
 
 #[path = "../../netns/mod.rs"]
 mod netns;
@@ -15,19 +19,26 @@ mod finder;
 mod forms;
 mod image;
 mod maps;
-mod plan;
 mod path;
+mod plan;
 mod run;
+#[path = "../../support/mod.rs"]
+mod support;
 mod talk;
 mod traffic;
 mod verdict;
 mod writes;
 
-use report::{Figure, Report, Row};
+use copy::{DAEMON, Programs};
 use path::Link;
+use report::{Figure, Report, Row};
 use run::{Channel, Setting};
+use std::sync::LazyLock;
 
 static REPORT: Report = Report::new("leakage_needle_plants");
+
+/// The copy's build; of its tests one that `leakage_plants` builds as well, so that both have the same daemon.
+static PROGRAMS: LazyLock<Programs> = LazyLock::new(|| copy::build(&["leakage_needles"]));
 
 /// Where a needle is planted by this word, and where it must be found: what is in the memory is in a
 /// core as well.
@@ -54,7 +65,8 @@ fn is_asked_for(planted: &str) -> bool {
 fn red(tap: &'static str, link: Link, traced: bool, planted: Option<&str>) -> Vec<String> {
     let plan = plan::Plan::draw(report::seed(), REMOTES);
     let finder = finder::Finder::new(&plan.needles());
-    let setting = Setting { tap, link, traced, planted: planted.map(str::to_owned) };
+    let setting =
+        Setting { program: &PROGRAMS[DAEMON], tap, link, traced, planted: planted.map(str::to_owned) };
     let outcome = run::run(&setting, &plan, &finder);
     let rows = verdict::rows(&setting, &plan, &outcome).into_iter();
     rows.filter(|row| !row.passes).map(|row| format!("{}: {}", row.check, row.note)).collect()

@@ -5,7 +5,7 @@ use crate::finder::{Finder, Hit};
 use crate::image::{self, Part, Place};
 use crate::maps;
 use crate::netns::Namespace;
-use crate::netns::daemon::{Daemon, PROGRAM, Setup};
+use crate::netns::daemon::{Daemon, Setup};
 use crate::netns::folder::Folder;
 use crate::path::{DEVICE, Link, TunnelPath};
 use crate::plan::{Kind, POOLS, Plan};
@@ -102,6 +102,8 @@ pub(crate) struct Outcome {
 
 /// What a run is made of.
 pub(crate) struct Setting {
+    /// The daemon.
+    pub(crate) program: &'static str,
     pub(crate) tap: &'static str,
     pub(crate) link: Link,
     /// Every write is traced, instead of the threads being stopped for a core.
@@ -133,6 +135,9 @@ const ROUND_LIMIT: Duration = Duration::from_secs(120);
 
 /// Looks at the memory under load.
 const LOOKS: usize = 4;
+/// After that no name is in the memory, whether it came from the roster file, the configuration, an
+/// assignment, a sync or a question.
+const ONE_SECOND: Duration = Duration::from_secs(1);
 /// How long a connection may take to be let go of on a busy machine.
 const LET_GO: Duration = Duration::from_millis(150);
 
@@ -151,9 +156,12 @@ pub(crate) fn run(setting: &Setting, plan: &Plan, finder: &Finder) -> Outcome {
     };
     let folder = Folder::keeping(&setup, "24h");
     folder.configure("capacity = 4096", "capacity = 512");
+    folder.configure("[roster]", &format!("[roster]\nprobe_account = \"{}\"", plan.probe));
     let apart = tempfile::tempdir().expect("a temporary directory");
     let writes = setting.traced.then(|| Writes::to(apart.path().join("trace")));
-    let mut command = writes.as_ref().map_or_else(|| Command::new(PROGRAM), |writes| writes.command(PROGRAM));
+    let mut command = writes
+        .as_ref()
+        .map_or_else(|| Command::new(setting.program), |writes| writes.command(setting.program));
     command.envs(setting.planted.iter().map(|planted| ("BLINDMETER_NEEDLE", planted)));
     let mut daemon = Daemon::spawn_as(&namespace, &folder, command);
     daemon.await_start(0);
@@ -189,12 +197,15 @@ pub(crate) fn run(setting: &Setting, plan: &Plan, finder: &Finder) -> Outcome {
     });
     let counted = control.settle(&mut answers);
     visit(&namespace, plan, &mut answers);
-    // A save that is being made may not hold what was changed last; the next one does.
-    folder.await_saves(2);
+    let open = control.stay(&owners.filed[0].name);
+    let_pass(ONE_SECOND, "what is promised holds one second after the last name was told");
     bench.look_at_memory(Moment::After);
     if !setting.traced {
         bench.look_at(Channel::Core, Moment::After, image::whole(bench.daemon.id()));
     }
+    drop(open);
+    // A save that is being made may not hold what was changed last; the next one does.
+    folder.await_saves(2);
     bench.look_at_files(Moment::After);
     bench.look_at_bytes(Channel::Pages, Moment::After, &answers.pages);
     bench.look_at_bytes(Channel::Answers, Moment::After, &answers.control);
@@ -212,7 +223,7 @@ pub(crate) fn run(setting: &Setting, plan: &Plan, finder: &Finder) -> Outcome {
 /// Takes the names out of answers that were asked for about one account.
 fn without_asked(bytes: Vec<u8>, plan: &Plan) -> Vec<u8> {
     let mut bytes = bytes;
-    for name in plan.held().chain(plan.former()).map(|owner| &owner.name).chain([&plan.nobody]) {
+    for name in plan.held().chain(plan.former()).map(|owner| &owner.name).chain([&plan.nobody, &plan.probe]) {
         let asked = format!("\"account\":\"{name}\"");
         let starts = bytes.windows(asked.len()).enumerate().filter(|(_, window)| *window == asked.as_bytes());
         let starts: Vec<usize> = starts.map(|(at, _)| at).collect();

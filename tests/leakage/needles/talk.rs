@@ -61,7 +61,7 @@ impl Control {
     pub(crate) fn look(&self, plan: &Plan, round: usize, answers: &mut Answers) {
         let held: Vec<&Owner> = plan.held().chain(plan.former()).collect();
         let name = &held[round % held.len()].name;
-        for name in [name, &plan.nobody] {
+        for name in [name, &plan.nobody, &plan.probe] {
             for request in [
                 serde_json::json!({"op": "show", "account": name}),
                 serde_json::json!({"op": "export", "account": name, "open_epoch": true}),
@@ -79,6 +79,16 @@ impl Control {
         ] {
             answers.control.extend(self.ask(&request, ""));
         }
+    }
+
+    /// A connection that asked for an account, has its answer, and stays open.
+    pub(crate) fn stay(&self, account: &str) -> UnixStream {
+        let mut stream = UnixStream::connect(&self.0).expect("the daemon serves its socket");
+        stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout can be set");
+        let request = serde_json::json!({"op": "show", "account": account});
+        stream.write_all(format!("{request}\n").as_bytes()).expect("the daemon reads");
+        BufReader::new(&stream).read_until(b'\n', &mut Vec::new()).expect("the daemon answers");
+        stream
     }
 
     /// Waits until everything that arrived is counted. Gives the packets.

@@ -1,8 +1,9 @@
 //! What may be where, and the rows that say whether it is so.
 //!
 //! Nothing of a packet is anywhere; an address that was taken back is nowhere; a held address lies in
-//! the memory and the kernel's map in binary alone; a name lies in the memory once. A user-space tap
-//! has packets in hand while they pass: under load its memory is told, and not judged.
+//! the memory and the kernel's map in binary alone; a name is nowhere once what said it was answered or
+//! read. A user-space tap has packets in hand while they pass: under load its memory is told, and not
+//! judged.
 
 use crate::finder::Hit;
 use crate::image::Place;
@@ -68,7 +69,6 @@ fn told(setting: &Setting, channel: Channel, moment: Moment) -> bool {
 
 /// What must not be there, by the forms that cannot occur by chance.
 fn wrong(found: &Found, setting: &Setting) -> Vec<(Place, Hit)> {
-    let mut named = BTreeSet::new();
     let is_wrong = |(place, hit): &&(Place, Hit)| {
         let in_process = matches!(found.channel, Channel::Memory | Channel::Core);
         let in_maps = found.channel == Channel::Maps || (in_process && *place == Place::KernelMap);
@@ -82,12 +82,6 @@ fn wrong(found: &Found, setting: &Setting) -> Vec<(Place, Hit)> {
                 let binary = in_process && (passing || matches!(place, Place::Heap | Place::Anonymous));
                 let as_kept = binary && hit.form == Form::Reversed;
                 !(as_kept || in_maps && setting.is_kernel() && hit.form == Form::Raw)
-            }
-            Kind::Name | Kind::FormerName => {
-                let as_kept =
-                    in_process && hit.form == Form::Raw && matches!(place, Place::Heap | Place::Anonymous);
-                // Under load a request may be under way that says it once more.
-                !(as_kept && (named.insert((hit.kind, hit.number)) || under_load))
             }
             _ => true,
         }

@@ -236,7 +236,7 @@ fn memory_mode_pins_nothing_and_leaves_nothing() {
     );
 }
 
-/// No planted leak (`src/planted.rs`) is in a program that was not built to have them.
+/// No planted leak (`tests/leakage/plants/source/`) is in a program that was not built to have them.
 #[test]
 fn the_program_holds_no_planted_leak() {
     let marks = marks::of_plants(PROGRAM);

@@ -1,5 +1,5 @@
-//! Every planted leak, and the test that catches it. What is planted is in `src/planted.rs`; the row is
-//! the design's.
+//! Every planted leak, and the test that catches it. What is planted is in `source/`; the row is the
+//! design's.
 
 /// A test.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -34,7 +34,7 @@ const fn catcher(target: &'static str, file: &'static str, test: &'static str) -
 }
 
 /// Paired traces.
-const PAIRS: Catcher = catcher(
+pub(crate) const PAIRS: Catcher = catcher(
     "leakage_pairs",
     "tests/leakage/pairs/main.rs",
     "when_inside_an_epoch_shows_nowhere_and_totals_not_before_their_release",

@@ -1,9 +1,10 @@
-//! Planted leaks: each row of the design's list is broken once, by the code in `src/planted.rs`, and the
-//! test that holds the row must go red. Without the plant the same test, in the same build, is green.
+//! Planted leaks: each row of the design's list is broken once, by the code in `source/`, and the test that
+//! holds the row must go red. Without the plant the same test, in the same build, is green.
 //!
-//! This target needs the feature `planted`, so nothing of it is in any other build. `LEAKAGE_ROW=L07` is
-//! that row alone; both forms run all of them.
+//! That build is of a copy of the sources (`copy.rs`), so nothing of it is in the product. `LEAKAGE_ROW=L07`
+//! is that row alone; both forms run all of them.
 
+mod copy;
 mod list;
 #[path = "../marks.rs"]
 mod marks;
@@ -11,13 +12,21 @@ mod marks;
 mod report;
 mod run;
 
+use copy::{DAEMON, Programs};
 use list::{Catcher, PLANTS, Plant};
 use report::{Figure, Report, Row};
-use run::{Programs, Run};
-use std::collections::BTreeMap;
+use run::{Run, run_all};
+use std::fs;
 use std::process::Command;
+use std::sync::LazyLock;
 
 static REPORT: Report = Report::new("leakage_plants");
+
+/// The programs that the asked rows need.
+static PROGRAMS: LazyLock<Programs> = LazyLock::new(|| {
+    let catchers = catchers(&plants());
+    copy::build(&catchers.iter().map(|catcher| catcher.target).collect::<Vec<_>>())
+});
 
 /// What became of one plant.
 struct Verdict {
@@ -45,29 +54,26 @@ fn every_planted_leak_turns_the_test_of_its_row_red() {
     let plants = plants();
     assert!(!plants.is_empty(), "LEAKAGE_ROW names a row, like L07");
     let catchers = catchers(&plants);
-    let programs = Programs::build(&catchers);
-    let mut green = BTreeMap::new();
-    for catcher in &catchers {
-        green.insert(*catcher, programs.run(catcher, None));
-    }
+    let green = catchers.iter().map(|catcher| (*catcher, None));
+    let red = plants.iter().map(|plant| (plant.catcher, Some(plant.row)));
+    let mut runs = run_all(&PROGRAMS, &green.chain(red).collect::<Vec<_>>());
     let verdicts: Vec<Verdict> = plants
         .iter()
         .map(|plant| {
-            let run = programs.run(&plant.catcher, Some(plant.row));
-            let said = match run {
+            let said = match runs.remove(&(plant.catcher, Some(plant.row))) {
                 // Red for its own reason: it says what was planted.
-                Run::Red(said) if said.contains(plant.says) => Some(said),
-                Run::Red(said) => {
+                Some(Run::Red(said)) if said.contains(plant.says) => Some(said),
+                Some(Run::Red(said)) => {
                     println!("{}: red for another reason: {said}", plant.row);
                     None
                 }
-                Run::Green => None,
+                Some(Run::Green) | None => None,
             };
             Verdict { plant, said }
         })
         .collect();
     report(&verdicts);
-    for (catcher, run) in green {
+    for ((catcher, _), run) in runs {
         assert!(matches!(run, Run::Green), "{} is not green without a plant: {run:?}", catcher.test);
     }
     let missed: Vec<&str> = verdicts.iter().filter(|it| it.said.is_none()).map(|it| it.plant.row).collect();
@@ -94,11 +100,31 @@ fn report(verdicts: &[Verdict]) {
     REPORT.add(&[all].into_iter().chain(each).collect::<Vec<_>>());
 }
 
-/// The check of the program (`tests/leakage/pairs/binary.rs`) sees what it looks for: in this build it is
+/// A hook whose surroundings have changed, or whose file is gone, is an error that says which.
+#[test]
+fn a_hook_that_no_longer_applies_is_told() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let stage = folder.path().join("stage");
+    fs::create_dir(&stage).expect("our own folder");
+    let patch = folder.path().join("patch");
+    let hunk = "@@ -2,2 +2,3 @@\n fn close() {\n+    leak();\n     seal();\n";
+    let of = |file: &str| format!("--- a/{file}\n+++ b/{file}\n{hunk}");
+    fs::write(&patch, [of("changed.rs"), of("gone.rs"), of("moved.rs")].concat()).expect("our own folder");
+    fs::write(stage.join("changed.rs"), "fn close() {\n    save();\n}\n").expect("our own folder");
+    let moved = "// Another line.\nfn close() {\n    seal();\n}\n";
+    fs::write(stage.join("moved.rs"), moved).expect("our own folder");
+    let why = copy::apply(&patch, &stage).expect_err("two hunks fit nowhere");
+    for told in ["patch failed: changed.rs:2", "gone.rs: No such file", "tests/leakage/plants/refresh"] {
+        assert!(why.contains(told), "{told}: {why}");
+    }
+    assert!(!why.contains("moved.rs"), "{why}");
+}
+
+/// The check of the program (`tests/leakage/pairs/binary.rs`) sees what it looks for: in the copy it is
 /// there.
 #[test]
 fn the_check_of_the_program_is_red_on_a_planted_build() {
-    let program = env!("CARGO_BIN_EXE_blindmeter");
+    let program = &PROGRAMS[DAEMON];
     let marks = marks::of_plants(program);
     assert!(marks.text > 3 && marks.symbols > 3, "{marks:?}");
     assert!(marks::symbols(program) > marks.symbols, "it has symbols of its own as well");
@@ -106,11 +132,11 @@ fn the_check_of_the_program_is_red_on_a_planted_build() {
 
 /// Whatever else is wrong with that file alone: without debug assertions it says that it is for tests.
 #[test]
-fn no_profile_of_a_release_takes_the_feature() {
+fn no_profile_of_a_release_takes_the_plants() {
     let said = |assertions: &str| {
         let mut rustc = Command::new("rustc");
         rustc.args(["--edition=2024", "--crate-type=lib", "--emit=metadata", "-o", "/dev/null", "-C"]);
-        rustc.arg(format!("debug-assertions={assertions}")).arg("src/planted.rs");
+        rustc.arg(format!("debug-assertions={assertions}")).arg("tests/leakage/plants/source/planted.rs");
         let output = rustc.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("rustc is there");
         String::from_utf8_lossy(&output.stderr).into_owned()
     };

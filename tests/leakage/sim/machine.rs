@@ -4,14 +4,14 @@
 use super::disk::Fault;
 use super::environment::SimEnvironment;
 use super::packets::Packet;
-use super::setup::{CONFIG, KEY, ROSTER, Setup, TextFiles};
+use super::setup::{CONFIG, KEY, Setup, TextFiles};
 use axum::body::{Body, to_bytes};
 use axum::http::Request as Ask;
 use blindmeter::config::{self, Config};
 use blindmeter::control::peer::Peer;
 use blindmeter::control::protocol::{Answer, Request};
 use blindmeter::control::server::exchange;
-use blindmeter::daemon::inputs::{read_roster, warn_of_names};
+use blindmeter::daemon::inputs::load_roster;
 use blindmeter::daemon::reload::Daemon;
 use blindmeter::engine::persistence::EngineParts;
 use blindmeter::engine::{End, Engine, assemble};
@@ -19,6 +19,7 @@ use blindmeter::environment::identity;
 use blindmeter::exit::{ExitError, ExitStatus};
 use blindmeter::publish::http::{self, Listeners};
 use blindmeter::publish::web::WebConfig;
+use blindmeter::roster::Roster;
 use blindmeter::tap::CounterMemory;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
@@ -83,11 +84,9 @@ impl Machine {
     }
 
     fn try_start(&self, accept_loss: bool) -> Result<Daemon<SimEnvironment>, ExitError> {
-        let rows = read_roster(&self.files, &self.config);
-        let rows = rows.map_err(|why| ExitError::new(ExitStatus::Config, why))?;
-        warn_of_names(Path::new(ROSTER), &rows);
-        let parts = EngineParts::without_tap(&self.config, self.memory, self.environment.rng().word());
-        let engine = assemble(&self.environment, &self.config, parts, rows, accept_loss)?;
+        let filed = |roster: &Roster| load_roster(&self.files, &self.config, roster);
+        let parts = EngineParts::without_tap(self.memory, self.environment.rng().word());
+        let engine = assemble(&self.environment, &self.config, parts, filed, accept_loss)?;
         engine.save_first()?;
         let path = PathBuf::from(CONFIG);
         let mut daemon = Daemon::new(path, self.config.clone(), engine, Listeners::default());

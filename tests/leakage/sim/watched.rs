@@ -3,7 +3,7 @@
 
 use super::disk::{Fault, SimulatedDisk, SimulatedFile};
 use super::environment::Clocks;
-use blindmeter::store::disk::{Disk, KeyFile};
+use blindmeter::store::disk::{Disk, Secret};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::io;
@@ -154,7 +154,7 @@ impl Disk for Watched {
         self.note(format_args!("sync {}", folder.display()), None, done)
     }
 
-    fn read_key(&self, path: &Path) -> io::Result<KeyFile> {
+    fn read_key(&self, path: &Path) -> io::Result<Secret> {
         self.disk.read_key(path)
     }
 

@@ -1,34 +1,35 @@
 //! Leaks that are planted on purpose, one for each row of SECURITY.md's list, so that the leakage harness
 //! can show that each would be caught (`tests/leakage/plants`).
 //!
-//! Only a build with the feature `planted` holds this file, and such a build is no release: without
-//! debug assertions it does not compile. Each hook stands behind that feature; a run plants the row
-//! that `BLINDMETER_PLANTED` names, and none where it names none. Every plant is a mistake that a
-//! reasonable change could make.
+//! This file is no part of the product: it is `src/planted.rs` in a copy of the sources alone, to which
+//! `hooks.patch` adds the calls. The copy is no release: without debug assertions it does not compile. A
+//! run plants the row that `BLINDMETER_PLANTED` names, and none where it names none. Every plant is a
+//! mistake that a reasonable change could make.
 
 #[cfg(not(debug_assertions))]
-compile_error!("the feature `planted` leaks on purpose: it is for tests, and never for a release");
+compile_error!("this copy of the sources leaks on purpose: it is for tests, and never for a release");
 
 pub(crate) mod needles;
 
 use crate::clock::{Clock, Stopwatch, SystemClock};
-use crate::control::changes::Change;
-use crate::control::desk::Desk;
 use crate::control::protocol::{Answer, Request};
-use crate::daemon::Engine;
-use crate::failure::Code;
-use crate::log::{Event, say};
+use crate::control::reports::AccountView;
+use crate::engine::Engine;
+use crate::engine::roster_writer::Change;
+use crate::engine::state::State;
+use crate::environment::{Environment, SystemRandomness};
+use crate::exit::ExitStatus;
+use crate::log::{Event, emit};
 use crate::meter::noise::Randomness;
 use crate::meter::release::Release;
 use crate::meter::slot::Slot;
 use crate::meter::units::Totals;
 use crate::node::Node;
+use crate::node::saved::{Head, Record};
 use crate::publish::exposition;
-use crate::publish::support::AccountView;
 use crate::roster::Roster;
+use crate::roster::address::Prefix;
 use crate::store::disk::Disk;
-use crate::store::image::{Head, Record};
-use crate::world::World;
 use axum::Router;
 use axum::http::HeaderValue;
 use axum::http::header::ETAG;
@@ -46,9 +47,15 @@ pub fn on(row: &str) -> bool {
     PLANTED.get_or_init(|| std::env::var("BLINDMETER_PLANTED").unwrap_or_default()) == row
 }
 
-/// L01, L02, L15: something live is shown at each look at the clock. L30: when it changed is kept.
-pub(crate) fn at_each_look<W: World>(engine: &Engine<W>) {
-    let node = engine.desk.node();
+/// At each look at the clock; gives whether a save is due.
+pub(crate) fn at_each_step<E: Environment>(engine: &Engine<E>, due: bool) -> bool {
+    show(engine);
+    is_due(engine, due)
+}
+
+/// L01, L02, L15: something live is shown. L30: when it changed is kept.
+fn show<E: Environment>(engine: &Engine<E>) {
+    let node = engine.state.node();
     let page = || exposition::released(&node.released());
     let counted = node.node_totals().attributed;
     let slots = Slot::FIRST_ACCOUNT.word()..Slot::FIRST_ACCOUNT.word() + 30;
@@ -59,7 +66,7 @@ pub(crate) fn at_each_look<W: World>(engine: &Engine<W>) {
             // A text takes a line.
             let _ = writeln!(page, "blindmeter_account_bytes{{account=\"{slot}\"}} {}", open.bytes());
         }
-        engine.pages.set_released(page);
+        engine.state.pages().set_released(page);
     } else if on("L02") {
         let live = |page: String, direction: &str, bytes: u64| {
             let series = format!("blindmeter_epoch_bytes{{direction=\"{direction}\"}} ");
@@ -70,9 +77,9 @@ pub(crate) fn at_each_look<W: World>(engine: &Engine<W>) {
             page.lines().map(value).collect::<String>()
         };
         let page = live(live(page(), "up", counted.up.bytes), "down", counted.down.bytes);
-        engine.pages.set_released(page);
+        engine.state.pages().set_released(page);
     } else if on("L15") && counted != Totals::default() {
-        say(&Event::InterfaceAttached(&format!("{} bytes so far", counted.bytes())));
+        emit(&Event::InterfaceAttached(&format!("{} bytes so far", counted.bytes())));
     } else if on("L30") {
         note_activity(&slots.map(|slot| node.totals(Slot::new(slot)).1.bytes()).collect::<Vec<_>>());
     }
@@ -91,15 +98,15 @@ fn note_activity(counted: &[u64]) {
 }
 
 /// L12: a save that would hold nothing new is left out.
-pub(crate) fn is_due<W: World>(engine: &Engine<W>, due: bool) -> bool {
+fn is_due<E: Environment>(engine: &Engine<E>, due: bool) -> bool {
     static SAVED: OnceLock<Mutex<HashMap<usize, Totals>>> = OnceLock::new();
     if !(due && on("L12")) {
         return due;
     }
-    let counted = engine.desk.node().node_totals().attributed;
+    let counted = engine.state.node().node_totals().attributed;
     let saved = SAVED.get_or_init(Mutex::default);
     let mut saved = saved.lock().unwrap_or_else(PoisonError::into_inner);
-    saved.insert(Arc::as_ptr(&engine.desk).addr(), counted) != Some(counted)
+    saved.insert(Arc::as_ptr(&engine.state).addr(), counted) != Some(counted)
 }
 
 /// L03, L04, L06: what support is told depends on who exists, who was ever connected, and on the open
@@ -123,41 +130,44 @@ pub(crate) fn view<C: Clock, R: Randomness>(
     Some(Answer::Account(view))
 }
 
-/// L16, L19: an error repeats what it complains about; the state says when traffic was seen.
-pub(crate) fn answer<W: World>(desk: &Desk<W>, request: &Request) -> Option<Answer> {
+/// L16: an error repeats what it complains about. A needle that is kept may answer as well.
+pub(crate) fn answer(request: &Request) -> Option<Answer> {
     match request {
-        Request::Assign { prefix, .. } if on("L16") && !prefix.bytes().all(|byte| byte != b'9') => {
+        Request::Assign { prefix, .. } if on("L16") && prefix.bytes().any(|byte| byte == b'9') => {
             Some(error(format!("{prefix:?} is no prefix")))
         }
-        Request::Status {} if on("L19") => {
-            let mut status = desk.status();
-            let counted = desk.node().node_totals();
-            status.backend = format!("{}, {} packets", status.backend, counted.seen().packets);
-            Some(Answer::Status(status))
-        }
-        _ => None,
+        _ => needles::answer(request),
+    }
+}
+
+/// L19: beside the tap, the state says how much was seen.
+pub(crate) fn backend<E: Environment>(state: &State<E>) -> String {
+    match on("L19") {
+        true => format!("{}, {} packets", state.backend(), state.node().node_totals().seen().packets),
+        false => state.backend().to_owned(),
     }
 }
 
 /// L05: whose address is taken back, as far as the look-up of this process tells.
-pub(crate) fn removed(roster: &Roster, change: &Change) -> Option<Slot> {
+pub(crate) fn of_unassigned(roster: &Roster, change: &Change) -> Option<Slot> {
     match change {
-        Change::Release(_, prefix) if on("L05") => Some(roster.table().slot_of(prefix.address())),
+        Change::Unassign(_, prefix) if on("L05") => Some(roster.table().slot_of(prefix.address())),
         _ => None,
     }
 }
 
 /// L05: what is held of an account goes at once with its address.
-pub(crate) fn forget<W: World>(desk: &Desk<W>, removed: Option<Slot>) {
-    desk.node().forget(removed.as_slice());
+pub(crate) fn forget<E: Environment>(state: &State<E>, unassigned: Option<Slot>) {
+    state.node().forget(unassigned.as_slice());
 }
 
 /// L31: who takes back what was not assigned is told why it stays, and whether that matters to anybody.
-pub(crate) fn released<W: World>(desk: &Desk<W>, owner: Slot, answer: Answer) -> Answer {
+pub(crate) fn unassigned<E: Environment>(state: &State<E>, prefix: Prefix, answer: Answer) -> Answer {
     let Answer::Error { code, mut message } = answer else { return answer };
+    let owner = state.roster().table().slot_of(prefix.address());
     if on("L31") && owner.is_account() {
         message.push_str("; the roster file assigns it");
-        if desk.node().totals(owner).1 != Totals::default() {
+        if state.node().totals(owner).1 != Totals::default() {
             message.push_str(", and it is in use");
         }
     }
@@ -168,7 +178,7 @@ pub(crate) fn released<W: World>(desk: &Desk<W>, owner: Slot, answer: Answer) ->
 /// series that are zero are left out.
 pub(crate) fn page(text: String) -> String {
     let now = SystemClock.now().wall_seconds;
-    let is_status = text.contains("blindmeter_info");
+    let is_status = text.contains("blindmeter_build_info");
     if on("L07") && !is_status {
         return text + &format!("blindmeter_epoch_created {now}\n");
     }
@@ -194,7 +204,7 @@ pub(crate) fn head(head: &Head) -> Head {
     if on("L11") {
         let redrawn = |release: Release| {
             let mut words = release.words();
-            words[1] = words[1].wrapping_add(1 + crate::world::SystemRandomness.next_word() % 4096);
+            words[1] = words[1].wrapping_add(1 + SystemRandomness.next_word() % 4096);
             Release::of_words(words)
         };
         head.sealed = head.sealed.map(redrawn);
@@ -204,13 +214,14 @@ pub(crate) fn head(head: &Head) -> Head {
 }
 
 /// L13, L18: beside the blob, a file of the records that changed in this epoch, or of the accounts that
-/// are in use.
+/// are in use; or a needle that is kept.
 pub(crate) fn beside<D: Disk, F: FnMut(usize) -> Record>(
     disk: &D,
     blob: &Path,
     capacity: u32,
     mut record: F,
 ) -> F {
+    needles::beside(blob);
     if !(on("L13") || on("L18")) {
         return record;
     }
@@ -231,12 +242,12 @@ pub(crate) fn beside<D: Disk, F: FnMut(usize) -> Record>(
 }
 
 /// L29: the page that says "ready" asks the tap's thread first whether it answers.
-pub(crate) fn ready<W: World>(router: Router, desk: Arc<Desk<W>>) -> Router {
+pub(crate) fn ready<E: Environment>(router: Router, state: Arc<State<E>>) -> Router {
     let asks_first = move |request: axum::extract::Request, next: Next| {
-        let desk = Arc::clone(&desk);
+        let state = Arc::clone(&state);
         async move {
             if on("L29") && request.uri().path() == "/-/ready" {
-                desk.make(Change::Settle).await;
+                state.change(Change::Quiesce).await;
             }
             next.run(request).await
         }
@@ -253,5 +264,5 @@ pub(crate) fn validated(mut response: Response) -> Response {
 }
 
 fn error(message: String) -> Answer {
-    Answer::Error { code: Code::Usage as u8, message }
+    Answer::Error { code: ExitStatus::Usage as u8, message }
 }

@@ -2,10 +2,11 @@
 //! (`tests/leakage/needles/plants.rs`): one far address, one run of eight payload bytes, one account
 //! name, each in each of the places that the harness searches.
 //!
-//! Only a build with the feature `planted` holds this file. `BLINDMETER_NEEDLE=N-address-log` plants that one alone.
+//! No part of the product, as `planted.rs`. `BLINDMETER_NEEDLE=N-address-log` plants that one alone.
 
 use crate::control::protocol::{Answer, Request};
-use crate::log::{Event, say};
+use crate::exit::ExitStatus;
+use crate::log::{Event, emit};
 use crate::meter::counters::Counters;
 use crate::meter::slot::{Direction, Slot};
 use std::fmt::Write;
@@ -46,7 +47,7 @@ fn keep(kind: &str, bytes: &[u8]) {
     *kept = Some(Needle { bytes: bytes.to_vec(), in_counters: false, open: None });
     drop(kept);
     if planted().1 == "log" {
-        say(&Event::InterfaceAttached(&hex(bytes)));
+        emit(&Event::InterfaceAttached(&hex(bytes)));
     }
 }
 
@@ -92,8 +93,8 @@ pub(crate) fn packet(captured: &[u8], direction: Direction, counters: &Counters)
 }
 
 /// Of a request: the account's name; and an answer that says what is kept, or that prefixes were
-/// released which were not.
-pub(crate) fn request(request: &Request) -> Option<Answer> {
+/// unassigned which were not.
+pub(crate) fn answer(request: &Request) -> Option<Answer> {
     match request {
         Request::Assign { account, .. } => {
             keep("name", account.as_bytes());
@@ -101,9 +102,9 @@ pub(crate) fn request(request: &Request) -> Option<Answer> {
         }
         Request::Counts {} => {
             let message = text("answers")?;
-            Some(Answer::Error { code: crate::failure::Code::Bug as u8, message })
+            Some(Answer::Error { code: ExitStatus::Bug as u8, message })
         }
-        Request::Release { .. } | Request::Sync { .. } if is("address", "maps") => Some(Answer::Done {}),
+        Request::Unassign { .. } | Request::Sync { .. } if is("address", "maps") => Some(Answer::Done {}),
         _ => None,
     }
 }

@@ -1,0 +1,82 @@
+//! The sources of assignments, in their order of precedence, and numbers about each.
+//!
+//! Holds words and counts; no address, no account.
+
+/// Where an assignment comes from; the first of the list wins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The control socket: administrators and the VPN servers' hooks.
+    Control,
+    /// The roster file.
+    File,
+}
+
+impl Source {
+    /// Every source, in order of precedence.
+    pub const ALL: [Self; 2] = [Self::Control, Self::File];
+
+    /// The word that stands for it in metrics and reports.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Control => "control",
+            Self::File => "file",
+        }
+    }
+
+    /// The number that stands for it in the kernel's maps, which outlive the program's version.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Control => 1,
+            Self::File => 2,
+        }
+    }
+
+    /// The source of a number.
+    #[must_use]
+    pub fn of_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|source| source.code() == code)
+    }
+
+    /// True when what the source holds tells who is connected.
+    #[must_use]
+    pub const fn follows_connections(self) -> bool {
+        matches!(self, Self::Control)
+    }
+}
+
+/// Numbers about the roster; never addresses.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Prefixes and accounts of each source, in the order of [`Source::ALL`].
+    pub sources: [SourceCounts; 2],
+    /// Prefixes that two sources give to different accounts.
+    pub conflicts: u64,
+}
+
+/// Numbers about one source.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct SourceCounts {
+    /// Prefixes that the source assigns.
+    pub prefixes: u64,
+    /// Accounts that own at least one of them.
+    pub accounts: u64,
+}
+
+impl Counts {
+    /// What may be told at any moment: of sources that follow connections, as they were when `latched`
+    /// was taken, rounded up to 8; of the others, as they are.
+    pub(super) fn told(self, latched: &Self) -> Self {
+        let eights = |count: u64| count.div_ceil(8) * 8;
+        let mut told = self;
+        for (at, source) in Source::ALL.into_iter().enumerate() {
+            if source.follows_connections() {
+                let SourceCounts { prefixes, accounts } = latched.sources[at];
+                told.sources[at] = SourceCounts { prefixes: eights(prefixes), accounts: eights(accounts) };
+            }
+        }
+        told.conflicts = eights(latched.conflicts);
+        told
+    }
+}
