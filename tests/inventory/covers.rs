@@ -111,11 +111,11 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
     (
         "interfaces: index, name, and what their own packet counters read when metering of them stopped",
         &[
-            "tap/worker Attachment: remembered serial index name source",
+            "tap/worker Attachment: record serial index name source",
             "tap/interfaces InterfaceEntry: index name hardware passed",
             "tap/interfaces Passed: up down",
             "tap/gap Left: index name packets",
-            "tap/counter_memory CounterMemory: links",
+            "tap/counter_memory CounterMemory: interfaces",
         ],
     ),
     (
@@ -170,7 +170,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         "kernel tap: keyed tags of the slots' accounts, and what identifies the memory",
         &[
             "map: tags info",
-            "tap/kernel/header Header: slots generation predecessor node layout pools",
+            "tap/kernel/header Header: slots generation predecessor node layout_digest pools",
             "tap/counter_memory CounterMemory: tags",
             "meter/tags TagCell: low high",
         ],

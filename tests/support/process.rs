@@ -1,6 +1,6 @@
 //! The daemon as a process: how it is started, what it logs, its signals and its end. In which namespace
 //! it runs is said by whoever spawns it; which files it has, by the harness above (`daemon`, `netns`).
-#![allow(unsafe_code, reason = "what a child does between fork and exec has no safe form")]
+#![expect(unsafe_code, reason = "what a child does between fork and exec has no safe form")]
 
 use super::wait::{TIMEOUT, wait_at_most, wait_for};
 use nix::sys::signal::{Signal, kill};

@@ -1,5 +1,5 @@
 //! Bounded waits: for something that comes, and, by name, for time that must pass by itself.
-#![allow(clippy::disallowed_methods, reason = "a test bounds its waits by the real clock")]
+#![expect(clippy::disallowed_methods, reason = "a test bounds its waits by the real clock")]
 
 use std::thread;
 use std::time::{Duration, Instant};
