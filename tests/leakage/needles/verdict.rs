@@ -138,7 +138,7 @@ fn tally(hits: &[(Place, Hit)]) -> String {
     let text = |(kind, place, form): &(Kind, Place, Form)| {
         let of_group = hits.iter().filter(|(at, hit)| (hit.kind, *at, hit.form) == (*kind, *place, *form));
         let distinct = of_group.map(|(_, hit)| hit.number).collect::<BTreeSet<_>>().len();
-        format!("{distinct} {} {form:?} in {place:?}", kind.as_str())
+        format!("{distinct} {} {form:?} in {place:?}", kind.word())
     };
     let texts: Vec<String> = groups.iter().map(text).collect();
     if texts.is_empty() { "nothing".to_owned() } else { texts.join(", ") }
