@@ -103,7 +103,7 @@ pub(crate) const EXEMPT: &[(&str, &[&str])] = &[
             "tap/kernel/adopt Opened",
             "tap/kernel/attach Attacher",
             "tap/kernel/attach AttachedProgram",
-            "tap/kernel/attach Shared",
+            "tap/kernel/attach Context",
             "tap/kernel/link BpfLink",
             "tap/kernel/helper Helper",
             "tap/kernel/helper Message",
