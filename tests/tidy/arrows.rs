@@ -96,7 +96,6 @@ const ARROWS: [(&str, &[&str]); 28] = [
             "roster::table",
             "system::allocator",
             "system::filesystem",
-            "system::netlink",
         ],
     ),
     ("tap/frame", &["roster::address"]),
