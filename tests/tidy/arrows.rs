@@ -120,13 +120,7 @@ const ARROWS: [(&str, &[&str]); 28] = [
     ("doctor", &["config::Pattern"]),
     (
         "config",
-        &[
-            "environment::Files",
-            "meter::budget",
-            "meter::policy",
-            "roster::account",
-            "roster::address",
-        ],
+        &["environment::Files", "meter::budget", "meter::policy", "roster::account", "roster::address"],
     ),
     // Clocks, disk, files and randomness as a simulation can replace them.
     ("environment", &["clock", "meter::noise", "store::disk"]),
