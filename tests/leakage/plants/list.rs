@@ -67,7 +67,8 @@ const LOOK_UPS: Catcher = catcher(
     "a_member_of_staff_looks_up_thirty_accounts_a_minute_whoever_they_are",
 );
 
-const GATE: Catcher = catcher("audit", "tests/audit.rs", "the_crowd_gate_tells_half_an_epsilon_and_no_more");
+pub(crate) const GATE: Catcher =
+    catcher("audit", "tests/audit.rs", "the_crowd_gate_tells_half_an_epsilon_and_no_more");
 
 const FLOORS: Catcher = catcher("bad_input", "tests/bad_input.rs", "a_floor_that_is_violated_is_named");
 

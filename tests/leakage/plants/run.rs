@@ -1,7 +1,7 @@
 //! How one test of the planted copy is run, with a leak or without any, and what became of it.
 
 use crate::copy::Programs;
-use crate::list::{Catcher, PAIRS};
+use crate::list::{Catcher, GATE, PAIRS};
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -21,9 +21,10 @@ pub(crate) enum Run {
 /// A test, and the row whose leak is planted in it; none where it is to be green.
 pub(crate) type Job = (Catcher, Option<&'static str>);
 
-/// Runs all of these. Those of simulated worlds have a core each; what runs a daemon runs alone.
+/// Runs all of these. What only computes has a core each; what runs a daemon runs alone.
 pub(crate) fn run_all(programs: &Programs, jobs: &[Job]) -> BTreeMap<Job, Run> {
-    let (simulated, alone): (Vec<Job>, Vec<Job>) = jobs.iter().partition(|(catcher, _)| *catcher == PAIRS);
+    let (computing, alone): (Vec<Job>, Vec<Job>) =
+        jobs.iter().partition(|(catcher, _)| [PAIRS, GATE].contains(catcher));
     let runs = Mutex::new(BTreeMap::new());
     let work = |jobs: &Mutex<std::vec::IntoIter<Job>>| {
         let next = || jobs.lock().unwrap_or_else(PoisonError::into_inner).next();
@@ -32,10 +33,10 @@ pub(crate) fn run_all(programs: &Programs, jobs: &[Job]) -> BTreeMap<Job, Run> {
             runs.lock().unwrap_or_else(PoisonError::into_inner).insert((catcher, row), run);
         }
     };
-    let simulated = Mutex::new(simulated.into_iter());
+    let computing = Mutex::new(computing.into_iter());
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
-            scope.spawn(|| work(&simulated));
+            scope.spawn(|| work(&computing));
         }
     });
     work(&Mutex::new(alone.into_iter()));
