@@ -156,7 +156,10 @@ pub fn exists(kind: u16, body: &[u8]) -> bool {
 }
 
 /// Sends rtnetlink one message; returns the first datagram of the answer.
-fn ask(kind: u16, flags: u16, body: &[u8]) -> io::Result<Vec<u8>> {
+///
+/// # Errors
+/// Those of the socket. What the kernel answers is in the datagram.
+pub fn ask(kind: u16, flags: u16, body: &[u8]) -> io::Result<Vec<u8>> {
     let mut socket = Socket::new(NETLINK_ROUTE)?;
     socket.bind_auto()?;
     socket.send_to(&message(kind, flags, body), &SocketAddr::new(0, 0), 0)?;

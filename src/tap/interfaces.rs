@@ -7,7 +7,7 @@
 
 use super::frame::LinkType;
 use crate::system::netlink::{
-    DONE, ERROR, REQUEST, REQUEST_DUMP, attributes, message, messages, u16_at, u32_at, u64_at,
+    DONE, ERROR, REQUEST, REQUEST_DUMP, ask, attributes, message, messages, u16_at, u32_at, u64_at,
 };
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use std::io;
@@ -149,13 +149,8 @@ pub(super) fn list() -> io::Result<Vec<InterfaceEntry>> {
 
 /// What the counters of one interface say now; none when it is gone.
 pub(super) fn passed(index: u32) -> Option<Passed> {
-    let mut socket = Socket::new(NETLINK_ROUTE).ok()?;
-    socket.bind_auto().ok()?;
-    let request = message(GET_LINK, REQUEST, &link_header(index));
-    socket.send_to(&request, &SocketAddr::new(0, 0), 0).ok()?;
-    let mut buffer = Vec::with_capacity(BUFFER_BYTES);
-    socket.recv(&mut buffer, 0).ok()?;
-    let answer = messages(&buffer).find(|message| message.kind == NEW_LINK)?;
+    let reply = ask(GET_LINK, REQUEST, &link_header(index)).ok()?;
+    let answer = messages(&reply).find(|message| message.kind == NEW_LINK)?;
     entry(answer.body).map(|entry| entry.passed)
 }
 
