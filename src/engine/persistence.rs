@@ -131,7 +131,7 @@ impl EngineParts {
             None => (None, None, None, None),
         };
         let heap = || CounterMemory::heap(config.capacity, identity());
-        let parts = match kernel {
+        let (history, owners, persistence) = match kernel {
             Some(kernel) => {
                 let file = match &config.store {
                     Some(_) => MemoryFile::existing(&path, node).map_err(file_error)?,
@@ -139,14 +139,9 @@ impl EngineParts {
                 };
                 let mut older = kernel.older();
                 older.extend(file.as_ref().map(MemoryFile::memory).transpose().map_err(io_error)?);
-                Self {
-                    history: CounterHistory::after(kernel.memory(), older),
-                    owners: Some(kernel.owners()),
-                    seed,
-                    opener,
-                    why,
-                    persistence: Persistence { kernel: Some(kernel), file, ..Persistence::NONE },
-                }
+                let history = CounterHistory::after(kernel.memory(), older);
+                let owners = kernel.owners();
+                (history, Some(owners), Persistence { kernel: Some(kernel), file, ..Persistence::NONE })
             }
             None => {
                 let file = match &config.store {
@@ -158,22 +153,11 @@ impl EngineParts {
                 };
                 let current = file.as_ref().map(MemoryFile::memory).transpose().map_err(io_error)?;
                 let older = older_sets.as_ref().map_or_else(Vec::new, |sets| sets.older.clone());
-                Self {
-                    history: CounterHistory::after(current.unwrap_or_else(heap), older),
-                    owners: None,
-                    seed,
-                    opener,
-                    why,
-                    persistence: Persistence {
-                        older: older_sets,
-                        file,
-                        counts_into_file: true,
-                        kernel: None,
-                    },
-                }
+                let history = CounterHistory::after(current.unwrap_or_else(heap), older);
+                (history, None, Persistence { older: older_sets, file, counts_into_file: true, kernel: None })
             }
         };
-        Ok(parts)
+        Ok(Self { history, owners, seed, opener, why, persistence })
     }
 }
 
