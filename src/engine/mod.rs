@@ -218,8 +218,11 @@ impl<E: Environment> Engine<E> {
             }
             Tick::Quiet => {}
             Tick::Sealed { period_ended } => {
-                self.state.update_health(|health| health.close_ok = true);
-                let free = self.state.roster().at_close(period_ended, self.state.health().store_ok);
+                let saved = self.state.update_health(|health| {
+                    health.close_ok = true;
+                    health.store_ok
+                });
+                let free = self.state.roster().at_close(period_ended, saved);
                 self.state.node().forget(&free);
                 self.save(true).await;
             }

@@ -60,14 +60,15 @@ impl Board {
         Self { health: Mutex::new(health), pages, policy }
     }
 
-    /// Changes the health, and the page if it shows something different.
-    pub(super) fn update(&self, change: impl FnOnce(&mut Health)) {
+    /// Changes the health, and the page if it shows something different; returns what `change` does.
+    pub(super) fn update<T>(&self, change: impl FnOnce(&mut Health) -> T) -> T {
         let mut health = self.lock();
         let before = health.clone();
-        change(&mut health);
+        let result = change(&mut health);
         if *health != before {
             self.pages.set_status(health.page(&self.policy));
         }
+        result
     }
 
     /// Shows this release from now on.
@@ -109,9 +110,9 @@ impl<E: Environment> State<E> {
         self.board.lock().clone()
     }
 
-    /// Changes the health, and the page with it.
-    pub fn update_health(&self, change: impl FnOnce(&mut Health)) {
-        self.board.update(change);
+    /// Changes the health, and the page with it; returns what `change` does.
+    pub fn update_health<T>(&self, change: impl FnOnce(&mut Health) -> T) -> T {
+        self.board.update(change)
     }
 
     /// What `/metrics` serves.
