@@ -93,13 +93,8 @@ impl Gaps {
 
 #[cfg(test)]
 mod tests {
+    use super::super::interface_records::tests::records;
     use super::*;
-    use std::sync::atomic::AtomicU64;
-
-    fn records(interfaces: usize) -> InterfaceRecords {
-        let words = (0..InterfaceRecords::words(interfaces)).map(|_| AtomicU64::new(0));
-        InterfaceRecords::over(Box::leak(words.collect::<Box<[AtomicU64]>>()))
-    }
 
     #[test]
     fn an_interface_that_comes_back_tells_what_passed_meanwhile() {

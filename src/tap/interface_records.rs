@@ -101,10 +101,10 @@ impl InterfaceRecord {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn records(interfaces: usize) -> InterfaceRecords {
+    pub(in super::super) fn records(interfaces: usize) -> InterfaceRecords {
         let words = (0..InterfaceRecords::words(interfaces)).map(|_| AtomicU64::new(0));
         InterfaceRecords::over(Box::leak(words.collect::<Box<[AtomicU64]>>()))
     }
