@@ -85,7 +85,7 @@ impl fmt::Display for Event<'_> {
                 "store: first start; the current epoch will not be released; a power cut or kernel crash \
                  loses what was counted since the last save",
             ),
-            Self::Resumed => out.write_str("store: resumed; nothing was lost"),
+            Self::Resumed => out.write_str("store: resumed; nothing that was counted was lost"),
             Self::ResumedWithoutCounters => out.write_str(
                 "store: resumed from the last save; what was counted since is lost, unless the last process \
                  stopped cleanly",
