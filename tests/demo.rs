@@ -1,7 +1,6 @@
 //! The demo, as a newcomer runs it: counted equals sent, epochs are released, the page is good.
 //!
 //! As root, and as an ordinary user, who may not open /dev/net/tun on most machines.
-#![expect(clippy::disallowed_methods, reason = "the test connects to the demo's port and bounds its waits")]
 
 mod support;
 

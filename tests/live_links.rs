@@ -2,8 +2,6 @@
 //! is attached is counted exactly, nothing is counted on a device that the configuration does not name,
 //! and what passed a device that is named while nobody was attached to it is told as lost.
 
-#![expect(clippy::disallowed_methods, reason = "a live test bounds its waits by the real clock")]
-
 mod netns;
 mod support;
 

@@ -11,8 +11,11 @@ use blindmeter::roster::{Roster, Source};
 use blindmeter::tap::Attribution;
 use blindmeter::tap::frame::LinkType;
 
-use crate::owners::{HEADER_BYTES, Owners};
+use crate::owners::Owners;
 use crate::support::rng::Rng;
+
+/// Bytes of a header: the fixed IPv6 header.
+const HEADER_BYTES: usize = 40;
 
 /// Frames that are counted in a round: 2.5 MiB of them, more than a core's own caches hold.
 pub(crate) const FRAMES: usize = 1 << 16;
@@ -35,7 +38,10 @@ impl Traffic {
         assert!(roster.replace(Source::File, assignments).is_ok(), "there is room for all");
         let counters = Counters::in_memory(accounts as usize);
         let mut rng = Rng::seeded(1);
-        let draw = |_| owners.header(u32::try_from(rng.below(accounts as usize)).expect("below a u32"));
+        let draw = |_| {
+            let account = u32::try_from(rng.below(accounts as usize)).expect("below a u32");
+            *owners.packet(account, 1200).first_chunk().expect("a packet is longer than its header")
+        };
         let frames = (0..FRAMES).map(draw).collect();
         Self {
             attribution: Attribution { table: roster.table(), counters },

@@ -3,9 +3,6 @@
 use crate::support::frames::{Address, datagram};
 use blindmeter::roster::address::Prefix;
 
-/// Bytes of a header: the fixed IPv6 header.
-pub(crate) const HEADER_BYTES: usize = 40;
-
 /// Where the accounts' addresses are looked up.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Owners {
@@ -94,10 +91,5 @@ impl Owners {
             _ => (Address::v6(0xfd00 << 112 | wide), Address::v6(0x2000 << 112)),
         };
         datagram(from, to, length)
-    }
-
-    /// The first bytes of a packet from an account.
-    pub(crate) fn header(self, account: u32) -> [u8; HEADER_BYTES] {
-        *self.packet(account, 1200).first_chunk().expect("a packet is longer than its header")
     }
 }

@@ -55,7 +55,7 @@ pub(super) fn run(json: bool, daemon: &Daemon) -> Result<(), ExitError> {
             let config = config::load(&SystemFiles, &daemon.config).map_err(bad)?;
             let status = status(&config.control_socket);
             let backend = config.backend;
-            (told_by_configuration(config), status, backend)
+            (subject_of_config(config), status, backend)
         }
     };
     let facts = doctor::ask()
@@ -95,7 +95,7 @@ fn subject_of_status(status: &StatusReport, socket: &Path) -> Subject {
     }
 }
 
-fn told_by_configuration(config: Config) -> Subject {
+fn subject_of_config(config: Config) -> Subject {
     let pins = matches!(config.backend, None | Some(TapKind::Kernel)) && config.store.is_some();
     let folder = |store: config::Sealed| store.path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
     Subject {
@@ -147,11 +147,11 @@ fn sandbox(status: &Result<StatusReport, ExitError>) -> Remark {
     }
 }
 
-/// What the tap in use tells whoever watches the process (leak L21), and what it copies.
+/// What the tap in use reveals to whoever watches the process (leak L21), and what it copies.
 fn tap(in_use: Option<&str>, configured: Option<TapKind>) -> Remark {
-    let follows = "its processor time follows the traffic, and every user of this host may read that";
+    let follows = "its CPU time follows the traffic, and every user of this host can read it";
     let kernel_tap = Some("use the kernel tap (tap.backend)");
-    match in_use.or(configured.map(TapKind::word)) {
+    match in_use.or(configured.map(TapKind::as_str)) {
         Some("kernel") => Remark {
             state: State::Ok.as_str(),
             what: "kernel: no packet enters the process".to_owned(),

@@ -21,13 +21,13 @@ impl Config {
             text.push_str(&line);
             text.push('\n');
         };
-        let backend = self.backend.map_or("auto", TapKind::word);
+        let backend = self.backend.map_or("auto", TapKind::as_str);
         put("[tap]".into());
         put(format!(
             "interfaces = [{}]",
             list(&mut self.interfaces.iter().map(|pattern| pattern.text().to_owned()))
         ));
-        let hook = self.hook.map_or("auto", Hook::word);
+        let hook = self.hook.map_or("auto", Hook::as_str);
         put(format!(
             "backend = \"{backend}\"\nhook = \"{hook}\"\npin = \"{}\"\n\n[node]\nname = \"{}\"\n\n[roster]",
             self.pin.display(),

@@ -29,7 +29,7 @@ pub struct Config {
     pub interfaces: Vec<Pattern>,
     /// Which tap to use; none for the best that the privileges allow.
     pub backend: Option<TapKind>,
-    /// Where the kernel tap attaches; none for the best of this kernel.
+    /// Where the kernel tap attaches; none for the best that this kernel has.
     pub hook: Option<Hook>,
     /// Where the kernel tap is pinned, so that it outlives the process.
     pub pin: PathBuf,
@@ -260,7 +260,7 @@ impl Document<'_> {
                 return Err(self.at(pattern, what));
             }
             if seen.iter().any(|earlier: &Pattern| earlier.text() == text) {
-                return Err(self.at(pattern, "tap.interfaces: named twice; keep one"));
+                return Err(self.at(pattern, "tap.interfaces: listed twice; keep one"));
             }
             seen.push(Pattern::of_name(text));
         }
@@ -269,7 +269,7 @@ impl Document<'_> {
 
     fn backend(&self, backend: Option<&Spanned<String>>) -> Result<Option<TapKind>, ConfigError> {
         let Some(backend) = backend.filter(|backend| backend.as_ref() != "auto") else { return Ok(None) };
-        match TapKind::of_word(backend.as_ref()) {
+        match TapKind::of_name(backend.as_ref()) {
             Some(kind) => Ok(Some(kind)),
             None => Err(self.at(backend, "tap.backend: expected \"auto\", \"kernel\", \"ring\" or \"pnet\"")),
         }

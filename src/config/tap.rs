@@ -14,9 +14,9 @@ pub enum TapKind {
 impl TapKind {
     const ALL: [Self; 3] = [Self::Kernel, Self::Ring, Self::Pnet];
 
-    /// The word in the configuration and in reports.
+    /// The name in the configuration and in reports.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Kernel => "kernel",
             Self::Ring => "ring",
@@ -24,10 +24,10 @@ impl TapKind {
         }
     }
 
-    /// The tap of a word; none where it is no tap's.
+    /// The tap of this name; none if there is no such tap.
     #[must_use]
-    pub fn of_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.word() == word)
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 }
 
@@ -41,9 +41,9 @@ pub enum Hook {
 }
 
 impl Hook {
-    /// The word in the configuration and in the log.
+    /// The name in the configuration and in the log.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Tcx => "tcx",
             Self::Clsact => "clsact",
@@ -56,7 +56,7 @@ impl Hook {
 pub struct Pattern(String);
 
 impl Pattern {
-    /// The pattern as it is written.
+    /// The pattern as written.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.0
@@ -68,13 +68,13 @@ impl Pattern {
         self.0.contains(['*', '?'])
     }
 
-    /// True when the pattern stands for this interface.
+    /// True when this interface matches the pattern.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
         glob_matches(self.0.as_bytes(), name.as_bytes())
     }
 
-    /// The pattern that is written so.
+    /// The pattern of this text: a name, or a glob.
     #[must_use]
     pub fn of_name(name: &str) -> Self {
         Self(name.to_owned())

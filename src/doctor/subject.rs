@@ -1,4 +1,4 @@
-//! What the checks are told: what is to be kept private and where, and the facts that no file tells.
+//! What the checks are given: what is to be kept private and where, and the facts that no file says.
 //!
 //! Holds the configuration's interfaces and paths; no pool, no roster, no account.
 
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 /// What is to be kept private, and where.
 pub struct Subject {
-    /// The interfaces that are metered.
+    /// The metered interfaces.
     pub interfaces: Vec<Pattern>,
     /// The folder of the sealed store.
     pub store: StoreLocation,
@@ -18,12 +18,13 @@ pub struct Subject {
 }
 
 /// Where something is kept.
+#[derive(Clone)]
 pub enum StoreLocation {
     /// In this folder.
     Folder(PathBuf),
     /// It is not kept.
     None,
-    /// No configuration was named.
+    /// No configuration was given.
     Unknown,
 }
 
@@ -35,7 +36,7 @@ pub struct Daemon {
     pub uid: u32,
 }
 
-/// What no file tells.
+/// What no file says.
 pub struct Facts {
     /// Interfaces of this network namespace: index and name.
     pub links: Vec<(u32, String)>,
@@ -43,12 +44,12 @@ pub struct Facts {
     pub clock: ClockState,
 }
 
-/// Whether somebody keeps the clock.
+/// Whether the clock is synchronised.
 pub enum ClockState {
     /// The kernel says so.
     Synchronised,
     /// The kernel says no.
     Unsynchronised,
     /// The kernel does not say, and why.
-    NotKnown(String),
+    Unknown(String),
 }

@@ -26,7 +26,7 @@ fn clock() -> ClockState {
     let mut state: libc::timex = unsafe { std::mem::zeroed() };
     // SAFETY: no mode is set, so the call only fills the struct, which outlives it.
     if unsafe { libc::adjtimex(&raw mut state) } < 0 {
-        return ClockState::NotKnown(io::Error::last_os_error().to_string());
+        return ClockState::Unknown(io::Error::last_os_error().to_string());
     }
     if state.status & libc::STA_UNSYNC == 0 { ClockState::Synchronised } else { ClockState::Unsynchronised }
 }

@@ -4,7 +4,7 @@
 //! an account or a user of this host: whoever runs the check knows those, and a log of its output must
 //! not.
 
-/// How a check ended, from good to bad.
+/// The outcome of a check, from best to worst.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
     /// Nothing was found.

@@ -122,7 +122,7 @@ pub fn assemble<E: Environment>(
     let board = Arc::new(Board::new(Health::good(sources), &node.released(), policy));
     let attribution = Attribution { table: roster.table(), counters };
     if let (Some(kind), Some(why)) = (kind, why) {
-        emit(&Event::TapChosen(kind.word(), &why));
+        emit(&Event::TapChosen(kind.as_str(), &why));
     }
     let on_event = {
         let board = Arc::clone(&board);
@@ -140,7 +140,7 @@ pub fn assemble<E: Environment>(
         board,
         probe: ArcSwap::from_pointee(None),
         sandbox: ArcSwap::from_pointee(SandboxStatus::none()),
-        backend: kind.map_or("in-process", TapKind::word),
+        backend: kind.map_or("in-process", TapKind::as_str),
     });
     let save_every = config.store.as_ref().map_or(Duration::MAX, |store| store.save_every);
     let (persistence, epoch_seconds) = (Mutex::new(persistence), policy.epoch_seconds);

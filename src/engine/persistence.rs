@@ -58,7 +58,7 @@ pub fn choose(config: &Config) -> Result<PreparedTap, ExitError> {
 /// See [`choose`].
 pub fn try_out(config: &Config) -> Result<(&'static str, String), ExitError> {
     let selection = tap(config, &Arc::new(PinStore::Nowhere))?;
-    Ok((selection.opener.kind().word(), selection.why))
+    Ok((selection.opener.kind().as_str(), selection.why))
 }
 
 fn tap(config: &Config, pins: &Arc<PinStore>) -> Result<Selection, ExitError> {

@@ -9,8 +9,8 @@ use super::{Datum, Place};
 pub const DATA: &[Datum] = &[
     Datum {
         place: Place::Memory,
-        what: "names of accounts, and the slot of each",
-        kept: "until the end of the first period in which no source names them",
+        what: "the slot of each account, found by its keyed tag (16 bytes, below); no name is held",
+        kept: "until one close after the first period in which no source names it",
         seen_by: "root, by reading the process's memory",
     },
     Datum {
@@ -21,8 +21,8 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Memory,
-        what: "slots waiting for another account, and slots known only by their tag",
-        kept: "until the next close of an epoch, or the end of the period",
+        what: "slots waiting for another account",
+        kept: "until the next close of an epoch, or until another account has them",
         seen_by: "root, by reading the process's memory",
     },
     Datum {
@@ -75,7 +75,7 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Memory,
-        what: "keyed tags of accounts, and keys: the root key, the links of its chain, the key of the tags",
+        what: "keyed tags of accounts (16 bytes each), and keys: the root key, the links of its chain, the key of the tags",
         kept: "while the process runs; overwritten when it ends",
         seen_by: "root, by reading the process's memory",
     },

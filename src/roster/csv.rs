@@ -156,7 +156,8 @@ mod tests {
         });
         let Ok(assignments) = read else { panic!("the text is good") };
         assert_eq!(lines, [4, 5]);
-        assert!(assignments.iter().all(|(_, account)| account.reveal() == "alice"));
+        let alice = AccountName::parse("alice").expect("a name");
+        assert!(assignments.iter().all(|(_, account)| *account == alice));
     }
 
     #[test]

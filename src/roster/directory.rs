@@ -91,7 +91,7 @@ mod tests {
         let slot = |number: u32| Slot::new(Slot::FIRST_ACCOUNT.word() + number);
         (0..500).for_each(|number| directory.insert(tag(number), slot(number)));
         (0..500).filter(|number| number % 5 == 0).for_each(|number| directory.remove(slot(number)));
-        let stays = |number: u32| number % 5 != 0;
+        let stays = |number: u32| !number.is_multiple_of(5);
         for number in 0..500 {
             assert!(directory.slot_of(tag(number)) == Some(slot(number)).filter(|_| stays(number)));
             assert!(tags.get(slot(number)) == if stays(number) { tag(number) } else { Tag::NOBODY });

@@ -14,6 +14,7 @@ mod assignment;
 mod assignments;
 pub mod csv;
 mod directory;
+mod error;
 pub mod owners;
 mod slots;
 mod source;
@@ -21,6 +22,7 @@ pub mod table;
 pub mod tagger;
 mod wiped_map;
 
+pub use error::RosterError;
 pub use source::{Counts, Source, SourceCounts};
 
 use crate::meter::slot::Slot;
@@ -30,25 +32,11 @@ use address::Prefix;
 use assignment::Assignment;
 use assignments::Assignments;
 use directory::Directory;
-use owners::{Owned, Owners, OwnersRefused};
+use owners::{Owned, Owners};
 use slots::SlotAllocator;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use table::Table;
 use tagger::Tagger;
-
-/// Why an assignment was not made.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RosterError {
-    /// More accounts than there are slots.
-    #[error("more than {capacity} accounts; raise [store] capacity and restart")]
-    CapacityExceeded {
-        /// The number of accounts there is room for.
-        capacity: usize,
-    },
-    /// The tap's own look-up did not take the owner.
-    #[error(transparent)]
-    Owners(#[from] OwnersRefused),
-}
 
 /// Who owns what. One per process.
 pub struct Roster {

@@ -4,8 +4,8 @@
 //! An account that comes back before its slot is free gets the same one. Knows tags and slots; which
 //! source names whom is told by the caller.
 
-use super::RosterError;
 use super::directory::Directory;
+use super::error::RosterError;
 use crate::meter::slot::Slot;
 use crate::meter::tags::Tag;
 use std::collections::{BTreeSet, HashSet};

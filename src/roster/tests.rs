@@ -1,6 +1,7 @@
 //! The roster against a naive model, and its rules one by one.
 
 use super::address::TunnelAddress;
+use super::owners::OwnersRefused;
 use super::*;
 use proptest::prelude::*;
 use std::collections::{HashMap, HashSet};

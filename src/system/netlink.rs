@@ -9,7 +9,7 @@
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use std::io;
 
-/// NLM_F_REQUEST, and with NLM_F_ACK for what is answered with an error number alone.
+/// NLM_F_REQUEST, and with NLM_F_ACK for a request that is only acknowledged.
 pub const REQUEST: u16 = 0x1;
 const REQUEST_ACK: u16 = 0x5;
 
@@ -109,7 +109,7 @@ fn split(bytes: &[u8], header: usize, length: usize) -> Option<(&[u8], &[u8])> {
     Some((content, bytes.get(length.next_multiple_of(ALIGNMENT)..).unwrap_or_default()))
 }
 
-/// Text as the kernel takes it: with a zero at its end.
+/// Text as the kernel expects it: NUL-terminated.
 #[must_use]
 pub fn text(text: &str) -> Vec<u8> {
     [text.as_bytes(), &[0]].concat()
@@ -133,7 +133,7 @@ pub fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
     bytes.get(at..)?.first_chunk().map(|bytes| u64::from_ne_bytes(*bytes))
 }
 
-/// Sends rtnetlink one message of this type and waits until the kernel has done what it asks.
+/// Sends rtnetlink one message of this type and waits for the acknowledgement.
 ///
 /// # Errors
 /// What the kernel answers.
@@ -148,14 +148,14 @@ pub fn request(kind: u16, flags: u16, body: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Whether rtnetlink knows the object that a message of this type asks for.
+/// Whether the object that a message of this type asks rtnetlink for exists.
 #[must_use]
 pub fn exists(kind: u16, body: &[u8]) -> bool {
     let reply = ask(kind, REQUEST, body).unwrap_or_default();
     messages(&reply).next().is_some_and(|message| message.kind != ERROR)
 }
 
-/// Sends rtnetlink one message; the first datagram of the answer.
+/// Sends rtnetlink one message; returns the first datagram of the answer.
 fn ask(kind: u16, flags: u16, body: &[u8]) -> io::Result<Vec<u8>> {
     let mut socket = Socket::new(NETLINK_ROUTE)?;
     socket.bind_auto()?;

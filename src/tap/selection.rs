@@ -49,7 +49,7 @@ pub fn choose(
         let hook = kernel::hook(hook)?;
         let mut kernel = load(hook)?;
         let opener = Opener::Kernel(kernel.attacher(hook).map_err(KernelError::System)?);
-        let why = format!("{why}; attached by {}", hook.word());
+        let why = format!("{why}; attached by {}", hook.as_str());
         Ok(Selection { opener, kernel: Some(kernel), why })
     };
     match asked {
@@ -73,7 +73,7 @@ pub fn choose(
 
 fn ring(why: String) -> Result<Selection, TapError> {
     may_open_packet_sockets(TapKind::Ring)?;
-    Ring::probe().map_err(|error| TapError::Failed(TapKind::Ring.word(), error))?;
+    Ring::probe().map_err(|error| TapError::Failed(TapKind::Ring.as_str(), error))?;
     Ok(Selection { opener: Opener::Ring, kernel: None, why })
 }
 
@@ -84,9 +84,9 @@ fn pnet(why: String) -> Selection {
 fn may_open_packet_sockets(kind: TapKind) -> Result<(), TapError> {
     match socket::open() {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            Err(TapError::Permission(kind.word()))
+            Err(TapError::Permission(kind.as_str()))
         }
-        Err(error) => Err(TapError::Failed(kind.word(), error)),
+        Err(error) => Err(TapError::Failed(kind.as_str(), error)),
         Ok(_) => Ok(()),
     }
 }

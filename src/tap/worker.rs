@@ -71,8 +71,8 @@ impl Tap {
     ) -> Result<Self, TapError> {
         let kind = opener.kind();
         let failed = |error: io::Error| match error.kind() {
-            io::ErrorKind::PermissionDenied => TapError::Permission(kind.word()),
-            _ => TapError::Failed(kind.word(), error),
+            io::ErrorKind::PermissionDenied => TapError::Permission(kind.as_str()),
+            _ => TapError::Failed(kind.as_str(), error),
         };
         if kind != TapKind::Kernel {
             socket::open().map_err(failed)?;

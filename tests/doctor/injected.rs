@@ -278,7 +278,7 @@ fn what_cannot_be_read_is_never_passed_as_good() {
         assert_eq!(said.remedy.as_deref(), Some("run as root"), "{path}");
     }
     let mut host = Planted::well_kept();
-    host.facts.clock = ClockState::NotKnown("no".to_owned());
+    host.facts.clock = ClockState::Unknown("no".to_owned());
     assert_eq!(numbers(&host.examined(), State::Unknown), [12]);
     // From a PID namespace of its own it sees too few processes to say anything of collectors.
     let host = Planted::well_kept();

@@ -4,22 +4,17 @@
 /// By the words of the datum in the table (`src/inventory/table.rs`).
 pub(crate) const COVERS: &[(&str, &[&str])] = &[
     (
-        "names of accounts, and the slot of each",
-        &[
-            "roster/directory Directory: index names hasher last_number",
-            "roster/directory Names: text places",
-            "roster Roster: directory",
-        ],
+        "the slot of each account, found by its keyed tag (16 bytes, below); no name is held",
+        &["roster/directory Directory: tags slots", "roster Roster: directory"],
     ),
     (
         "prefixes of accounts: which slot owns which address, by source",
         &[
-            "roster Roster: table elsewhere book",
-            "roster Book: claims contradicted",
-            "roster/assignments Assignments: pools",
-            "roster/assignments Assignments: v4 v6",
-            "roster/assignments Pool: range claims",
-            "roster/table Pool: first slots",
+            "roster Roster: table elsewhere writing",
+            "roster Writing: assignments disputed",
+            "roster/assignments Assignments: pools v4 v6",
+            "roster/assignments PoolAssignments: pool assignments",
+            "roster/table PoolSlots: pool slots",
             "roster/table Table: pools v4 v6",
             "roster/table Prefixes: entries lengths used seed",
             "roster/table Entry: high low owner",
@@ -27,15 +22,15 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "slots waiting for another account, and slots known only by their tag",
-        &["roster Book: capacity next resting free nameless"],
+        "slots waiting for another account",
+        &["roster Writing: slots", "roster/slots SlotAllocator: directory next quarantined free"],
     ),
     (
         "numbers of prefixes and accounts by source, as of the last close",
         &[
-            "roster Book: latched",
-            "roster Counts: sources conflicts",
-            "roster SourceCounts: prefixes accounts",
+            "roster Writing: latched",
+            "roster/source Counts: sources conflicts",
+            "roster/source SourceCounts: prefixes accounts",
         ],
     ),
     (
@@ -103,25 +98,24 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "keyed tags of accounts, and keys: the root key, the links of its chain, the key of the tags",
+        "keyed tags of accounts (16 bytes each), and keys: the root key, the links of its chain, the key of the tags",
         &[
-            "roster Roster: identity",
-            "roster Identity: tag tags",
+            "roster Roster: tagger",
+            "tap/counter_memory CounterMemory: tag_key",
             "engine/checkpoint Checkpointer: store memory",
             "engine/checkpoint SavedSlots: tags",
             "store/chain ChainLink: generation fresh key",
             "store/chain Chain: path doubtful",
-            "engine/state State: tag",
         ],
     ),
     (
         "interfaces: index, name, and what their own packet counters read when metering of them stopped",
         &[
-            "tap/worker Attachment: remembered serial index name source",
+            "tap/worker Attachment: record serial index name source",
             "tap/interfaces InterfaceEntry: index name hardware passed",
             "tap/interfaces Passed: up down",
             "tap/gap Left: index name packets",
-            "tap/counter_memory CounterMemory: links",
+            "tap/counter_memory CounterMemory: interfaces",
         ],
     ),
     (
@@ -160,7 +154,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
     ),
     (
         "TLS: the private key and the certificates, and the keys of open connections; no sessions and no tickets",
-        &["publish/web WebConfig: tls", "environment Secret: bytes others_may_read"],
+        &["publish/web WebConfig: tls", "store/disk Secret: bytes others_may_read"],
     ),
     (
         "kernel tap: bytes and packets of each slot and direction, cumulative",
@@ -176,7 +170,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         "kernel tap: keyed tags of the slots' accounts, and what identifies the memory",
         &[
             "map: tags info",
-            "tap/kernel/header Header: slots generation predecessor node layout pools",
+            "tap/kernel/header Header: slots generation predecessor node layout_digest pools",
             "tap/counter_memory CounterMemory: tags",
             "meter/tags TagCell: low high",
         ],

@@ -33,7 +33,7 @@ const FIELDS: &[(&str, &str)] = &[
     ("config Sealed.save_every", "a length, from the configuration"),
     ("engine Engine.save_every", "the same"),
     ("tap/worker Worker.began", "when the tap began"),
-    ("tap/worker Worker.looked", "the look at interfaces while packets pass; `began` a second after"),
+    ("tap/worker Worker.counters_read", "the look at interfaces while packets pass; `began` a second after"),
 ];
 
 /// `folder/file`, how often it reads a clock, starts a stop-watch or uses a part of a reading, and what

@@ -34,7 +34,7 @@ pub(crate) const ROOMS: [&str; 19] = [
 const ALL: &[&str] = &["*"];
 
 /// The arrows. An arrow that no file uses any more is taken out.
-const ARROWS: [(&str, &[&str]); 27] = [
+const ARROWS: [(&str, &[&str]); 28] = [
     ("lib", &[]),
     ("main", &["cli", "system::allocator::WipingAllocator"]),
     ("cli", ALL),
@@ -96,10 +96,10 @@ const ARROWS: [(&str, &[&str]); 27] = [
             "roster::table",
             "system::allocator",
             "system::filesystem",
-            "system::netlink",
         ],
     ),
     ("tap/frame", &["roster::address"]),
+    ("tap/interfaces", &["system::netlink"]),
     (
         "tap/kernel",
         &[

@@ -6,17 +6,25 @@ use crate::source::{Finding, Source, Token};
 const PLACES: [(&[&str], &[&str], &str); 7] = [
     (
         &["TunnelAddress"],
-        &["src/roster/", "src/tap/frame", "src/tap/kernel/owners.rs"],
+        &["src/roster/", "src/tap/frame.rs", "src/tap/frame/", "src/tap/kernel/owners.rs"],
         "a packet's address goes from the tap to the roster and nowhere else",
     ),
     (
         &["Prefix"],
-        &["src/roster/", "src/config/", "src/control/", "src/engine/", "src/cli/", "src/tap/kernel/"],
+        &[
+            "src/roster/",
+            "src/config/",
+            "src/control/",
+            "src/daemon/inputs.rs",
+            "src/engine/",
+            "src/cli/",
+            "src/tap/kernel/",
+        ],
         "prefixes are for the roster and for what hands them in",
     ),
     (
         &["AccountName"],
-        &["src/roster/", "src/config/", "src/control/", "src/engine/", "src/cli/"],
+        &["src/roster/", "src/config/", "src/control/", "src/daemon/inputs.rs", "src/cli/"],
         "account names are for the roster and for what hands them in",
     ),
     (
