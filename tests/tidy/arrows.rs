@@ -126,7 +126,6 @@ const ARROWS: [(&str, &[&str]); 28] = [
             "meter::policy",
             "roster::account",
             "roster::address",
-            "roster::table::POOL_ADDRESSES",
         ],
     ),
     // Clocks, disk, files and randomness as a simulation can replace them.
