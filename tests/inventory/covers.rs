@@ -181,7 +181,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
             "map: owners hosts_v4 hosts_v6 routes_v4 routes_v6",
             "tap/kernel/owners KernelOwners: pools dense in_use tables entries",
             "tap/kernel/owners Pools: pools slots",
-            "tap/kernel/owners Pool: first size base",
+            "tap/kernel/owners LaidPool: pool base",
         ],
     ),
     (

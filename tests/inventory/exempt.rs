@@ -18,7 +18,7 @@ pub(crate) const EXEMPT: &[(&str, &[&str])] = &[
             "meter/units Totals",
             "meter/units Volume",
             "publish/exposition Page",
-            "publish/web WebError",
+            "publish/web/error WebError",
             "publish/web/login Credential",
             "publish/web/tls Warning",
             "publish/web/yaml Entry",
