@@ -1,8 +1,8 @@
 //! The repository's own rules, checked over its text: who may name what, and how files look.
 //!
 //! Each rule is a function from a source to findings, and stands beside a test that plants what it
-//! must find. Nothing is run or compiled here; what the compiler can refuse by itself is in
-//! `tests/blind_core.rs` and `tests/compile_fail.rs`.
+//! must find. Nothing is compiled here, and of the program only `--help` is run; what the compiler can refuse
+//! by itself is in `tests/blind_core.rs` and `tests/compile_fail.rs`.
 
 #[path = "tidy/arrows.rs"]
 mod arrows;
