@@ -106,7 +106,7 @@ pub(crate) fn apply(patch: &Path, stage: &Path) -> Result<(), String> {
 /// Builds the targets in the copy; gives cargo's messages.
 fn cargo(folder: &Path, targets: &[&str]) -> String {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["test", "--locked", "--offline", "--no-run", "--message-format=json"]);
+    cargo.args(["test", "--locked", "--offline", "--no-run", "--message-format=json-render-diagnostics"]);
     targets.iter().for_each(|target| {
         cargo.args(["--test", target]);
     });
