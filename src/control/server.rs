@@ -13,6 +13,7 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener as StdListener;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
@@ -96,13 +97,13 @@ pub async fn serve<E: Environment>(listener: UnixListener, handler: Arc<Handler<
         let Ok(place) = Arc::clone(room).try_acquire_owned() else { continue };
         let (handler, counter) = (Arc::clone(&handler), Arc::clone(&counter));
         let silence = if unauthorized { UNAUTHORIZED_SILENCE } else { SILENCE };
-        connections.spawn(async move {
+        connections.spawn(wiping(async move {
             // An unauthorized peer needs no turn: it is refused without any work.
             let turn = if unauthorized { None } else { counter.acquire_owned().await.ok() };
             // A failed connection concerns only its peer.
             let _ = converse(stream, &peer, silence, &handler).await;
             drop((turn, place));
-        });
+        }));
     }
 }
 
@@ -133,9 +134,20 @@ async fn converse<E: Environment>(
         if input.buffer().is_empty() {
             input = BufReader::new(input.into_inner());
         }
-        wipe_stack::<REQUEST_BYTES>();
     }
     Ok(())
+}
+
+/// Wipes the stack that a task has used, whenever it pauses: another one might copy what it finds there, with
+/// the unused places of an object, to where it stays.
+fn wiping(task: impl Future<Output = ()> + Send + 'static) -> impl Future<Output = ()> + Send {
+    // Called through a table: inlined, its frame would be this function's own, which cannot be wiped.
+    let mut task: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(task);
+    std::future::poll_fn(move |context| {
+        let polled = task.as_mut().poll(context);
+        wipe_stack::<REQUEST_BYTES>();
+        polled
+    })
 }
 
 /// What follows an exchange.
