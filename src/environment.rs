@@ -6,6 +6,7 @@
 use crate::clock::{Clock, SystemClock};
 use crate::meter::noise::Randomness;
 use crate::store::disk::{self, Disk, Secret, SystemDisk};
+use crate::system::users;
 use std::io;
 use std::path::Path;
 use zeroize::Zeroizing;
@@ -51,7 +52,7 @@ impl Environment for System {
     }
 }
 
-/// Files that are read whole.
+/// Files that are read whole, and the system's list of users.
 pub trait Files {
     /// Reads a file.
     ///
@@ -65,6 +66,11 @@ pub trait Files {
     /// See [`Files::read`].
     fn read_secret(&self, path: &Path) -> io::Result<Secret> {
         Ok(Secret { bytes: Zeroizing::new(self.read(path)?), others_may_read: false })
+    }
+
+    /// The ids of the users that a name in `[control.roles]` stands for; see [`users::named`].
+    fn users(&self, name: &str) -> Option<Vec<u32>> {
+        users::named(name)
     }
 }
 

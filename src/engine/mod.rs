@@ -14,6 +14,7 @@ use crate::config::{Config, Sealed, TapKind};
 use crate::environment::{self, Environment, System};
 use crate::exit::{ExitError, ExitStatus};
 use crate::log::{Event, emit};
+use crate::meter::slot::Slot;
 use crate::meter::tags::Tag;
 use crate::node::{Node, Tick};
 use crate::roster::address::Prefix;
@@ -222,7 +223,9 @@ impl<E: Environment> Engine<E> {
                     health.close_ok = true;
                     health.store_ok
                 });
-                let free = self.state.roster().at_close(period_ended, saved);
+                let used = self.state.node().used();
+                let is_unused = |slot: Slot| !used.get(slot.index()).copied().unwrap_or(true);
+                let free = self.state.roster().at_close(period_ended, saved, is_unused);
                 self.state.node().forget(&free);
                 self.save(true).await;
             }

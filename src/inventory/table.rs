@@ -87,7 +87,7 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Memory,
-        what: "users and groups that have a role, and who is at the other end of a control connection",
+        what: "users that have a role, and who is at the other end of a control connection",
         kept: "until the next reload; while the connection lasts",
         seen_by: "root, by reading the process's memory",
     },

@@ -306,6 +306,15 @@ impl<C: Clock, R: Randomness> Node<C, R> {
         (self.ledger.period(slot), self.ledger.open_epoch(slot))
     }
 
+    /// Of each slot, whether anything is held of its account: totals, the open epoch, or a band.
+    pub fn used(&self) -> Vec<bool> {
+        let is_used = |index: usize| {
+            let (period, open) = self.totals(slot_at(index));
+            period.plus(open) != Totals::default() || self.band(slot_at(index)) != Band::default()
+        };
+        (0..self.ledger.slots()).map(is_used).collect()
+    }
+
     /// Exact totals of the node since the period began.
     pub fn node_totals(&self) -> NodeTotals {
         self.ledger.node()

@@ -23,7 +23,11 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
     ),
     (
         "slots waiting for another account",
-        &["roster Writing: slots", "roster/slots SlotAllocator: directory next quarantined free"],
+        &[
+            "roster Writing: slots socket",
+            "roster/slots SlotAllocator: directory next quarantined free",
+            "roster/quota SocketQuota: reserve named",
+        ],
     ),
     (
         "numbers of prefixes and accounts by source, as of the last close",
@@ -119,13 +123,13 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "users and groups that have a role, and who is at the other end of a control connection",
+        "users that have a role, and who is at the other end of a control connection",
         &[
             "control/access AccessPolicy: roster support privacy",
-            "control/handler Handler: access",
+            "control/handler Handler: access syncs",
             "engine/state State: probe",
-            "control/peer Peer: uid gids",
-            "control/peer Members: uids gids",
+            "control/peer Peer: uid",
+            "control/peer Members: uids",
         ],
     ),
     (

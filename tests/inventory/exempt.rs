@@ -9,6 +9,7 @@ pub(crate) const EXEMPT: &[(&str, &[&str])] = &[
             "daemon/inputs RosterFile",
             "clock Stopwatch",
             "meter/band Band",
+            "control/client Connection",
             "control/reports Baseline",
             "tap/frame Gso",
             "exit ExitError",
