@@ -111,8 +111,9 @@ fn an_officer_exports_twenty_accounts_a_day_and_the_probe_account_without_end() 
     }
     for _ in 0..3 {
         export("canary-probe").succeeded();
-        site.command(&["accounts", "export", "--node"]).succeeded();
+        site.command(&["accounts", "export", "--node"]).failed(77, &limit);
     }
+    site.command_as(OTHER, &["accounts", "export", "--node"]).succeeded();
     site.command_as(OTHER, &["accounts", "export", "canary-20"]).succeeded();
     // Which account is the probe is read anew at a reload.
     site.configure("\"canary-probe\"", "\"canary-one\"");

@@ -15,7 +15,7 @@ use blindmeter::meter::release::Release;
 use blindmeter::meter::slot::{Direction, Slot};
 use blindmeter::meter::tags::Tag;
 use blindmeter::meter::units::{Totals, Volume};
-use blindmeter::node::rate_limits::{RateLimitState, Staff, Window};
+use blindmeter::node::rate_limits::{Looker, Officer, RateLimitState, Window};
 use blindmeter::node::saved::{Head, Record};
 use blindmeter::node::schedule::ScheduleState;
 use blindmeter::store::disk::SystemDisk;
@@ -91,18 +91,20 @@ fn carry() -> Carry {
 
 fn limits() -> RateLimitState {
     let window = |index, elapsed_nanoseconds| Window { index, elapsed_nanoseconds };
-    let member = |uid: u8| Staff {
+    let looker =
+        |uid: u8| Looker { uid: 1000 * u32::from(uid), shown_this_minute: uid, shown_today: 2 * uid };
+    let officer = |uid: u8| Officer {
         uid: 1000 * u32::from(uid),
-        shown_this_minute: uid,
-        shown_today: 2 * uid,
         exported_today: 3 * uid,
+        exported_this_week: 4 * uid,
     };
     RateLimitState {
         seen_at: 1,
         minute: window(2, 3),
         day: window(4, 5),
         week: window(6, 7),
-        staff: vec![member(1), member(2)],
+        lookers: vec![looker(1), looker(2)],
+        officers: vec![officer(3), officer(4)],
         exported: vec![8, 9, 10],
         look_ups: 11,
         exports: 12,

@@ -92,10 +92,16 @@ impl<E: Environment> Handler<E> {
                 Ok(account) => self.export(&account, open_epoch, peer).await,
                 Err(why) => invalid(&why),
             },
-            Request::ExportNode {} => match self.change(Change::Quiesce).await {
-                Answer::Done {} => Answer::Node(self.state.node().node_totals().into()),
-                failed => failed,
-            },
+            Request::ExportNode {} => {
+                // Counted before the tap is waited for: how long that takes depends on traffic.
+                if let Err(limit) = self.state.node().export_node(peer.uid) {
+                    return refused(limit);
+                }
+                match self.change(Change::Quiesce).await {
+                    Answer::Done {} => Answer::Node(self.state.node().node_totals().into()),
+                    failed => failed,
+                }
+            }
             Request::Asked {} => {
                 let (look_ups, exports) = self.state.node().asked();
                 Answer::Asked { look_ups, exports }

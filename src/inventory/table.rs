@@ -69,7 +69,7 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Memory,
-        what: "how often each member of staff asked today, which accounts were exported this week (keyed marks), and two counts for the period",
+        what: "how often each member of support asked today and each officer this week, which accounts were exported this week (keyed marks), and two counts for the period",
         kept: "the day, the week, the period",
         seen_by: "root, by reading the process's memory; the two counts: the privacy role, in this report",
     },

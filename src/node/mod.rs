@@ -290,6 +290,15 @@ impl<C: Clock, R: Randomness> Node<C, R> {
         self.limits.export(uid, account)
     }
 
+    /// Records that this user exports the node's counts.
+    ///
+    /// # Errors
+    /// The limit that is reached; then the answer must not be given.
+    pub fn export_node(&mut self, uid: u32) -> Result<(), Limit> {
+        self.limits.observe(self.clock.now());
+        self.limits.export_node(uid)
+    }
+
     /// Look-ups of bands and exports of accounts since the period began.
     pub fn asked(&self) -> (u64, u64) {
         let state = self.limits.state();
@@ -451,7 +460,7 @@ mod tests {
         assert_eq!(stepped.node.asked(), (0, 0));
         // What was asked today and this week is forgotten in time, even if nobody asks again.
         let limits = stepped.node.head([0; 16]).limits;
-        assert!(limits.staff.is_empty() && limits.exported.is_empty());
+        assert!(limits.lookers.is_empty() && limits.officers.is_empty() && limits.exported.is_empty());
     }
 
     #[test]

@@ -92,13 +92,14 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "how often each member of staff asked today, which accounts were exported this week (keyed marks), and two counts for the period",
+        "how often each member of support asked today and each officer this week, which accounts were exported this week (keyed marks), and two counts for the period",
         &[
             "node Node: limits",
             "node/rate_limits RateLimits: allowed state",
-            "node/rate_limits RateLimitState: seen_at minute day week staff exported look_ups exports",
+            "node/rate_limits RateLimitState: seen_at minute day week lookers officers exported look_ups exports",
             "node/rate_limits Window: index elapsed_nanoseconds",
-            "node/rate_limits Staff: uid shown_this_minute shown_today exported_today",
+            "node/rate_limits Looker: uid shown_this_minute shown_today",
+            "node/rate_limits Officer: uid exported_today exported_this_week",
         ],
     ),
     (
