@@ -88,7 +88,7 @@ pub fn assemble<E: Environment>(
     accept_loss: bool,
 ) -> Result<Engine<E>, ExitError> {
     let policy = config.policy.0;
-    let EngineParts { history, owners, seed, opener, why, mut persistence } = parts;
+    let EngineParts { history, owners, seed, opener, why, goes_on, mut persistence } = parts;
     let kind = opener.as_ref().map(crate::tap::Opener::kind);
     let (memory, counters) = (history.current, history.current.counters);
     let (mut node, checkpointer, tagger, started) = match &config.store {
@@ -124,6 +124,9 @@ pub fn assemble<E: Environment>(
     let attribution = Attribution { table: roster.table(), counters };
     if let (Some(kind), Some(why)) = (kind, why) {
         emit(&Event::TapChosen(kind.as_str(), &why));
+    }
+    if !goes_on {
+        attribution.gap();
     }
     let on_event = {
         let board = Arc::clone(&board);
@@ -219,10 +222,14 @@ impl<E: Environment> Engine<E> {
             }
             Tick::Quiet => {}
             Tick::Sealed { period_ended } => {
-                let saved = self.state.update_health(|health| {
+                let (saved, is_whole) = self.state.update_health(|health| {
                     health.close_ok = true;
-                    health.store_ok
+                    (health.store_ok, health.taps.iter().all(|(_, attached)| *attached))
                 });
+                // What is not attached at the close is not in the epoch that begins either.
+                if !is_whole {
+                    self.attribution.gap();
+                }
                 let used = self.state.node().used();
                 let is_unused = |slot: Slot| !used.get(slot.index()).copied().unwrap_or(true);
                 let free = self.state.roster().at_close(period_ended, saved, is_unused);

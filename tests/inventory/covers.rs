@@ -62,7 +62,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         "sums of one epoch at its close, and sums held back until the crowd is large enough",
         &[
             "meter/ledger Sealed: attributed clamped largest_up_bytes largest_down_bytes \
-             active_accounts unattributed malformed lost",
+             active_accounts unattributed malformed lost tap_gap",
             "meter/ledger NodeTotals: attributed unattributed not_ip malformed lost",
             "meter/epoch Carry: sums scale",
             "meter/epoch Epochs: carried within",
@@ -77,7 +77,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
             "meter/epoch Epochs: policy last sealed released",
             "meter/release Release: ordinal up_bytes down_bytes suppressed unattributed_up_bytes \
              unattributed_down_bytes lost_packets malformed_packets irregular_accounts mass_event \
-             interrupted failed_attempts",
+             interrupted tap_gap failed_attempts",
             "publish/http Pages: released status",
         ],
     ),
@@ -120,6 +120,9 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
             "tap/interfaces InterfaceEntry: index name hardware passed",
             "tap/interfaces Passed: up down",
             "tap/gap Left: index name packets",
+            "tap/gap Unseen: listed came",
+            "tap/gap Counted: passed came",
+            "tap/interfaces News: gone came",
             "tap/counter_memory CounterMemory: interfaces",
         ],
     ),
@@ -220,11 +223,12 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         &["file: configuration"],
     ),
     (
-        "node totals of the last epoch, noisy or coarse depending on the mode, and counts rounded up to powers of two",
+        "node totals of the last epoch, noisy or coarse depending on the mode, counts rounded up to powers of two, and whether the tap was away",
         &["series: blindmeter_epoch blindmeter_epoch_bytes blindmeter_epoch_unattributed_bytes \
              blindmeter_epoch_suppressed blindmeter_epoch_irregular_accounts \
              blindmeter_epoch_mass_event blindmeter_epoch_interrupted blindmeter_epoch_lost_packets \
-             blindmeter_epoch_malformed_packets blindmeter_epoch_failed_attempts"],
+             blindmeter_epoch_malformed_packets blindmeter_epoch_failed_attempts \
+             blindmeter_epoch_tap_gap"],
     ),
     (
         "the state of the daemon, which traffic cannot change",

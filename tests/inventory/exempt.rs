@@ -99,7 +99,7 @@ pub(crate) const EXEMPT: &[(&str, &[&str])] = &[
             "tap/quiesce Quiescences",
             "tap/worker/attachments Worker",
             "tap/gap Gaps",
-            "tap/gap Unseen",
+            "tap/gap Unseen: records counts_between_processes gaps",
             "tap/interface_records InterfaceRecord",
             "tap/interface_records InterfaceRecords",
             "tap/kernel/loaded Kernel",

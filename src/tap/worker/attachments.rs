@@ -9,7 +9,7 @@ use crate::tap::attribution::Attribution;
 use crate::tap::events::TapEvent;
 use crate::tap::gap::Unseen;
 use crate::tap::interface_records::InterfaceRecord;
-use crate::tap::interfaces::{self, Hardware, InterfaceEntry, InterfaceEvents};
+use crate::tap::interfaces::{self, Hardware, InterfaceEntry, InterfaceEvents, News};
 use crate::tap::packet_source::{Opener, PacketSource};
 use crate::tap::quiesce::Quiescences;
 use crate::tap::reconcile::{self, Attach, Attached};
@@ -76,21 +76,22 @@ impl Worker {
     pub(super) fn begin(&mut self) {
         let there = interfaces::list().unwrap_or_default();
         self.unseen.begin(there.iter().map(|entry| entry.index));
-        self.reconcile(&[]);
+        self.reconcile(&News::default());
         let attached: Vec<u32> = self.attachments.iter().map(|attachment| attachment.index).collect();
         self.opener.detach_others(&attached);
     }
 
     /// Brings what is attached in line with the interfaces there are, and reports what changed.
-    pub(super) fn reconcile(&mut self, gone: &[InterfaceEntry]) {
+    pub(super) fn reconcile(&mut self, news: &News) {
+        self.unseen.heard(news);
         // A list that cannot be had now will be asked for at the next event.
         let Ok(there) = interfaces::list() else { return };
         let attached: Vec<Attached> = self.attachments.iter().map(Attachment::state).collect();
-        let plan = reconcile::plan(&self.patterns, &there, gone, &attached);
+        let plan = reconcile::plan(&self.patterns, &there, &news.gone, &attached);
         for (attachment, stays) in std::mem::take(&mut self.attachments).into_iter().zip(&plan.stays) {
             match stays {
                 Some(entry) => self.attachments.push(Attachment { name: entry.name.clone(), ..attachment }),
-                None => self.detach(attachment, gone),
+                None => self.detach(attachment, &news.gone),
             }
         }
         let mut failed: Vec<&str> = Vec::new();
@@ -101,7 +102,10 @@ impl Worker {
         }
         self.unseen.listed(there.iter().map(|entry| entry.index));
         let attached: Vec<&str> = self.attachments.iter().map(|attachment| &*attachment.name).collect();
-        self.reports.update(&attached, &failed).into_iter().for_each(&self.notify);
+        for event in self.reports.update(&attached, &failed) {
+            self.attribution.gap_of(&event);
+            (self.notify)(event);
+        }
     }
 
     /// True when the interface was attached.
@@ -118,6 +122,9 @@ impl Worker {
                     let missed;
                     (missed, record) = self.unseen.attached(*index, name, passed);
                     self.attribution.lost(missed);
+                    if !attach.is_one_of_many {
+                        self.attribution.gap();
+                    }
                 }
                 self.serials += 1;
                 let (serial, index, name) = (self.serials, *index, name.clone());
@@ -143,7 +150,7 @@ impl Worker {
         let index = attachment.index;
         let at_shut = attachment.source.shut(index);
         let at_end = gone.iter().find(|gone| gone.index == index).map(|gone| gone.passed.packets());
-        self.unseen.detached(index, attachment.name.clone(), at_end.or(at_shut).unwrap_or(0));
+        self.unseen.detached(index, attachment.name.clone(), at_end.or(at_shut));
         attachment.record = None;
         self.retiring.push((attachment, RETIRE_ROUNDS));
     }

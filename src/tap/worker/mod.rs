@@ -142,8 +142,8 @@ impl Worker {
         loop {
             let (interfaces_changed, sources_ready) = self.wait();
             if interfaces_changed {
-                let gone = self.events.gone();
-                self.reconcile(&gone);
+                let news = self.events.news();
+                self.reconcile(&news);
             }
             let drains = sources_ready || !self.quiescences.is_empty();
             if drains {
