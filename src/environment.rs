@@ -6,7 +6,6 @@
 use crate::clock::{Clock, SystemClock};
 use crate::meter::noise::Randomness;
 use crate::store::disk::{self, Disk, Secret, SystemDisk};
-use crate::system::users;
 use std::io;
 use std::path::Path;
 use zeroize::Zeroizing;
@@ -52,7 +51,7 @@ impl Environment for System {
     }
 }
 
-/// Files that are read whole, and the system's list of users.
+/// Files that are read whole.
 pub trait Files {
     /// Reads a file.
     ///
@@ -66,11 +65,6 @@ pub trait Files {
     /// See [`Files::read`].
     fn read_secret(&self, path: &Path) -> io::Result<Secret> {
         Ok(Secret { bytes: Zeroizing::new(self.read(path)?), others_may_read: false })
-    }
-
-    /// The ids of the users that a name in `[control.roles]` stands for; see [`users::named`].
-    fn users(&self, name: &str) -> Option<Vec<u32>> {
-        users::named(name)
     }
 }
 

@@ -5,14 +5,11 @@ mod daemon;
 mod support;
 
 use std::fs;
-use std::io::Write;
-use std::os::fd::AsRawFd;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::process::{Child, Command, Stdio};
 
-use daemon::command::{Outcome, bounded, ended, repeats_nothing};
+use daemon::command::{bounded, ended};
 use daemon::{PROGRAM, Site};
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 
 #[test]
 fn without_a_daemon_every_command_that_needs_one_says_so() {
@@ -128,105 +125,4 @@ fn a_complaint_that_cannot_be_written_keeps_its_exit_code() {
         check.args(["check", "--config", "/nonexistent.toml"]).stdin(Stdio::null()).stderr(stderr);
         assert_eq!(check.status().expect("it runs").code(), Some(78));
     }
-}
-
-/// A socket that takes a connection and never answers.
-fn silent(site: &Site) -> UnixListener {
-    UnixListener::bind(site.path("control.sock")).expect("the path is free")
-}
-
-/// Runs a command with this standard input until it has connected, and gives what others see of its arguments.
-fn seen_by_others(site: &Site, words: &[&str], input: &str) -> String {
-    let _ = fs::remove_file(site.path("control.sock"));
-    let listener = silent(site);
-    let mut command = Command::new(PROGRAM);
-    command.args(words).arg("--socket").arg(site.path("control.sock"));
-    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut child = command.spawn().expect("it runs");
-    child.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("it reads");
-    let accepted = listener.accept();
-    let seen = fs::read(format!("/proc/{}/cmdline", child.id())).expect("it waits for an answer");
-    child.kill().and_then(|()| child.wait()).expect("it is ours");
-    drop(accepted);
-    String::from_utf8(seen).expect("text").replace('\0', " ")
-}
-
-#[test]
-fn the_list_of_processes_shows_no_account_and_no_address() {
-    let site = Site::new();
-    for (words, input) in [
-        (&["roster", "assign", "10.77.0.9", "canary-a"][..], ""),
-        (&["roster", "unassign", "10.77.0.9"], ""),
-        (&["accounts", "show", "canary-a", "--json"], ""),
-        (&["accounts", "export", "--open-epoch", "canary-a"], ""),
-        (&["roster", "assign", "-"], "10.77.0.9,canary-a\n"),
-        (&["roster", "unassign", "-"], "10.77.0.9\n"),
-        (&["accounts", "show", "-"], "canary-a\n"),
-    ] {
-        let seen = seen_by_others(&site, words, input);
-        repeats_nothing(&seen);
-        let shown = format!("{PROGRAM} {}", words[0]);
-        assert_eq!(seen.trim_end(), shown, "what is left names the command: {words:?}");
-    }
-}
-
-/// Runs a command with this standard input.
-fn told(site: &Site, words: &[&str], input: &str) -> Outcome {
-    site.write("input", input);
-    let mut command = bounded();
-    command.stdin(fs::File::open(site.path("input")).expect("it is ours"));
-    command.arg(PROGRAM).args(words).arg("--config").arg(site.path("blindmeter.toml"));
-    ended(command)
-}
-
-#[test]
-fn names_and_addresses_come_by_standard_input() {
-    let site = Site::new();
-    let _daemon = site.start();
-    let lines =
-        "# a comment\nprefix,account\n10.77.0.8,canary-a\n\n 10.77.0.9 , canary-b\n10.77.1.0/24,canary%20c";
-    assert_eq!(told(&site, &["roster", "assign", "-"], lines).succeeded(), "");
-    let sync = told(&site, &["roster", "sync", "-"], "prefix,account\n10.77.0.8,canary-a\n");
-    assert_eq!(sync.succeeded(), "");
-    assert_eq!(told(&site, &["roster", "unassign", "-"], "10.77.0.8\n").succeeded(), "");
-    let shown = told(&site, &["accounts", "show", "-", "--json"], "canary-a\n").succeeded();
-    assert!(shown.contains("\"account\":\"canary-a\""), "{shown}");
-    assert!(told(&site, &["accounts", "export", "-"], "canary-a\n").succeeded().contains("closed epochs"));
-    // What is wrong is named by its line, and not repeated; what came before it is in force.
-    let outcome = told(&site, &["roster", "assign", "-"], "10.77.0.8,canary-a\n10.77.0.999,canary-b\n");
-    outcome.failed(64, &["standard input, line 2: "]);
-    told(&site, &["roster", "assign", "-"], "10.77.0.9 canary-b\n")
-        .failed(64, &["line 1: expected prefix,account"]);
-    let missing = told(&site, &["roster", "unassign", "-"], "10.77.0.8\n10.77.0.8\n");
-    missing.failed(2, &["standard input, line 2: this prefix was not assigned"]);
-    told(&site, &["accounts", "show", "-"], "").failed(64, &["holds no account name"]);
-    told(&site, &["accounts", "show", "-"], "canary-a\ncanary-b\n")
-        .failed(64, &["line 2: pass one account name"]);
-    told(&site, &["roster", "assign", "-", "canary-a"], "").failed(64, &["or - alone"]);
-    told(&site, &["roster", "sync", "-"], "prefix,account\ncanary-a,10.77.0.8\n")
-        .failed(78, &["standard input: line 2"]);
-    let long = format!("10.77.0.8,{}\n", "canary".repeat(1000));
-    told(&site, &["roster", "assign", "-"], &long).failed(64, &["line 1: longer than 4096 bytes"]);
-}
-
-#[test]
-fn a_socket_whose_queue_is_full_is_not_waited_for_without_end() {
-    let site = Site::new();
-    let listener = silent(&site);
-    // Whoever connects more often than the queue is long waits.
-    let mut queue: Vec<UnixStream> = Vec::new();
-    for _ in 0..5000 {
-        let stream =
-            socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_NONBLOCK, None).expect("a socket");
-        let address = UnixAddr::new(&site.path("control.sock")).expect("a short path");
-        if connect(stream.as_raw_fd(), &address).is_err() {
-            break;
-        }
-        queue.push(stream.into());
-    }
-    assert!(queue.len() < 5000, "the queue has an end");
-    let mut command = bounded();
-    command.arg(PROGRAM).args(["roster", "counts", "--socket"]).arg(site.path("control.sock"));
-    ended(command).failed(69, &["does not answer in time", "systemctl status blindmeter"]);
-    drop(listener);
 }

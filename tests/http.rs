@@ -16,7 +16,7 @@ use nix::sys::signal::Signal;
 use support::wait::{let_pass, wait_for};
 
 /// Every series of a node with the interfaces `bm-none*` and `bm-none0` and a roster file.
-const SERIES: [&str; 26] = [
+const SERIES: [&str; 25] = [
     "blindmeter_build_info{profile,revision,version}",
     "blindmeter_config_last_reload_successful",
     "blindmeter_epoch",
@@ -34,7 +34,6 @@ const SERIES: [&str; 26] = [
     "blindmeter_epoch_malformed_packets",
     "blindmeter_epoch_mass_event",
     "blindmeter_epoch_suppressed",
-    "blindmeter_epoch_tap_gap",
     "blindmeter_epoch_unattributed_bytes{direction=\"down\"}",
     "blindmeter_epoch_unattributed_bytes{direction=\"up\"}",
     "blindmeter_policy_info{mode,policy}",

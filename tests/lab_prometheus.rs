@@ -43,7 +43,7 @@ const OF_PROMETHEUS: [&str; 5] = [
     "scrape_samples_post_metric_relabeling",
     "scrape_series_added",
 ];
-const DOCUMENTED: [&str; 17] = [
+const DOCUMENTED: [&str; 16] = [
     "blindmeter_build_info",
     "blindmeter_policy_info",
     "blindmeter_epoch",
@@ -54,7 +54,6 @@ const DOCUMENTED: [&str; 17] = [
     "blindmeter_epoch_mass_event",
     "blindmeter_epoch_interrupted",
     "blindmeter_epoch_lost_packets",
-    "blindmeter_epoch_tap_gap",
     "blindmeter_epoch_malformed_packets",
     "blindmeter_epoch_failed_attempts",
     "blindmeter_tap_attached",

@@ -1,8 +1,8 @@
-//! The blob and the chain file of format version 2, byte for byte: what an earlier version wrote is
+//! The blob and the chain file of format version 1, byte for byte: what an earlier version wrote is
 //! read for ever, and this version writes the same.
 //!
 //! The files were written by this test's own steps with the randomness below; a change of the format
-//! is a new version with files of its own beside these. Version 1 was never released: its files are gone. No figure in them depends on a draw of noise.
+//! is a new version with files of its own beside these. No figure in them depends on a draw of noise.
 
 use blindmeter::meter::band::Band;
 use blindmeter::meter::counters::Counters;
@@ -15,7 +15,7 @@ use blindmeter::meter::release::Release;
 use blindmeter::meter::slot::{Direction, Slot};
 use blindmeter::meter::tags::Tag;
 use blindmeter::meter::units::{Totals, Volume};
-use blindmeter::node::rate_limits::{Looker, Officer, RateLimitState, Window};
+use blindmeter::node::rate_limits::{RateLimitState, Staff, Window};
 use blindmeter::node::saved::{Head, Record};
 use blindmeter::node::schedule::ScheduleState;
 use blindmeter::store::disk::SystemDisk;
@@ -44,7 +44,7 @@ fn golden(file: &str) -> PathBuf {
 /// A folder with a copy of the golden key, for only its owner to read.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
-    let key = fs::read(golden("v2.key")).expect("the golden key");
+    let key = fs::read(golden("v1.key")).expect("the golden key");
     let mut options = fs::OpenOptions::new();
     let mut file = options.write(true).create_new(true).mode(0o600).open(folder.path().join("key"));
     std::io::Write::write_all(file.as_mut().expect("a key file"), &key).expect("it is written");
@@ -64,7 +64,7 @@ fn settings(folder: &Path) -> Settings {
 fn closed(policy: Policy) -> Epochs {
     let counters = Counters::in_memory(100);
     let mut ledger = Ledger::new(counters);
-    for slot in 0..105 {
+    for slot in 0..104 {
         counters.add(Slot::new(slot), Direction::Up, 3 << 35, 5000 << (slot % 4));
         counters.add(Slot::new(slot), Direction::Down, 5 << 35, 7000);
     }
@@ -91,20 +91,18 @@ fn carry() -> Carry {
 
 fn limits() -> RateLimitState {
     let window = |index, elapsed_nanoseconds| Window { index, elapsed_nanoseconds };
-    let looker =
-        |uid: u8| Looker { uid: 1000 * u32::from(uid), shown_this_minute: uid, shown_today: 2 * uid };
-    let officer = |uid: u8| Officer {
+    let member = |uid: u8| Staff {
         uid: 1000 * u32::from(uid),
+        shown_this_minute: uid,
+        shown_today: 2 * uid,
         exported_today: 3 * uid,
-        exported_this_week: 4 * uid,
     };
     RateLimitState {
         seen_at: 1,
         minute: window(2, 3),
         day: window(4, 5),
         week: window(6, 7),
-        lookers: vec![looker(1), looker(2)],
-        officers: vec![officer(3), officer(4)],
+        staff: vec![member(1), member(2)],
         exported: vec![8, 9, 10],
         look_ups: 11,
         exports: 12,
@@ -148,10 +146,10 @@ fn record(slot: usize) -> Record {
 }
 
 #[test]
-fn version_2_is_read_to_the_last_field() {
+fn version_1_is_read_to_the_last_field() {
     let folder = folder();
-    fs::copy(golden("v2.sealed"), folder.path().join("sealed")).expect("a copy");
-    fs::copy(golden("v2.chain"), folder.path().join("sealed.chain")).expect("a copy");
+    fs::copy(golden("v1.sealed"), folder.path().join("sealed")).expect("a copy");
+    fs::copy(golden("v1.chain"), folder.path().join("sealed.chain")).expect("a copy");
     let mut records = Vec::new();
     let opened =
         Store::open(SystemDisk, Counting(0), settings(folder.path()), false, false, |slot, found| {
@@ -161,14 +159,14 @@ fn version_2_is_read_to_the_last_field() {
     let (_, opened) = opened.unwrap_or_else(|error| panic!("{error}"));
     let Opened::Resumed(found) = opened else { panic!("the golden blob is resumed from") };
     assert!(*found == head(Some(Release::none())), "the head");
-    assert_eq!(records.len(), CAPACITY + Slot::FIRST_ACCOUNT.index());
+    assert_eq!(records.len(), CAPACITY + 4);
     for (slot, found) in records.iter().enumerate() {
         assert!(*found == record(slot), "the record of slot {slot}");
     }
 }
 
 #[test]
-fn this_version_writes_version_2_byte_for_byte() {
+fn this_version_writes_version_1_byte_for_byte() {
     let folder = folder();
     let opened = Store::open(SystemDisk, Counting(0), settings(folder.path()), false, false, |_, _| {
         panic!("there is nothing yet")
@@ -177,11 +175,11 @@ fn this_version_writes_version_2_byte_for_byte() {
     assert!(matches!(opened, Opened::First));
     store.save(&head(None), |_| Record::default()).unwrap_or_else(|error| panic!("{error}"));
     store.save_close(&head(Some(Release::none())), record).unwrap_or_else(|error| panic!("{error}"));
-    for (written, golden_file) in [("sealed", "v2.sealed"), ("sealed.chain", "v2.chain")] {
+    for (written, golden_file) in [("sealed", "v1.sealed"), ("sealed.chain", "v1.chain")] {
         let written = fs::read(folder.path().join(written)).expect("it was written");
         let wanted = fs::read(golden(golden_file)).expect("the golden file");
         assert!(written == wanted, "{golden_file} differs");
     }
     let capacity = u32::try_from(CAPACITY).expect("small");
-    assert_eq!(fs::metadata(golden("v2.sealed")).expect("it is there").len(), blob_bytes(capacity));
+    assert_eq!(fs::metadata(golden("v1.sealed")).expect("it is there").len(), blob_bytes(capacity));
 }

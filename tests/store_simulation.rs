@@ -13,7 +13,7 @@ use blindmeter::meter::epoch::Carry;
 use blindmeter::meter::release::Release;
 use blindmeter::meter::tags::Tag;
 use blindmeter::meter::units::{Totals, Volume};
-use blindmeter::node::rate_limits::{Looker, RateLimitState, Window};
+use blindmeter::node::rate_limits::{RateLimitState, Staff, Window};
 use blindmeter::node::saved::{Head, Record};
 use blindmeter::node::schedule::ScheduleState;
 use blindmeter::store::{Opened, Settings, Store, StoreError, chain_path};
@@ -44,9 +44,9 @@ fn settings(capacity: usize) -> Settings {
     }
 }
 
-fn looker(member: u64, number: u64) -> Looker {
+fn staff(member: u64, number: u64) -> Staff {
     let uid = u32::try_from(member).expect("small");
-    Looker { uid, shown_today: u8::try_from(number % 100).expect("small"), ..Looker::default() }
+    Staff { uid, shown_today: u8::try_from(number % 100).expect("small"), ..Staff::default() }
 }
 
 /// The image of this number: every field is made of it, so that a mixture of two shows.
@@ -76,7 +76,7 @@ fn image(number: u64) -> (Head, impl Fn(usize) -> Record) {
         limits: RateLimitState {
             seen_at: number + 9,
             minute: Window { index: number + 10, elapsed_nanoseconds: number + 11 },
-            lookers: (0..number % 5).map(|member| looker(member, number)).collect(),
+            staff: (0..number % 5).map(|member| staff(member, number)).collect(),
             exported: (0..number % 7).collect(),
             exports: number + 12,
             ..RateLimitState::default()

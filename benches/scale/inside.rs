@@ -95,9 +95,7 @@ fn close(roster: &Roster, accounts: u32) -> (f64, f64) {
         clock.0.set(Reading { wall_seconds: wall_seconds + 3600, boot_nanoseconds });
         let (seconds, is_sealed) = timed(|| {
             let Tick::Sealed { period_ended } = node.tick() else { return false };
-            let used = node.used();
-            let is_unused = |slot: Slot| !used.get(slot.index()).copied().unwrap_or(true);
-            node.forget(&roster.at_close(period_ended, true, is_unused));
+            node.forget(&roster.at_close(period_ended, true));
             true
         });
         seal = seal.or(is_sealed.then_some(seconds));

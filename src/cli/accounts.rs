@@ -1,7 +1,6 @@
 //! `blindmeter accounts`: one account's usage band for support, exact totals for the privacy officer.
 
 use super::connection::unexpected_answer;
-use super::input;
 use super::output;
 use crate::control::client;
 use crate::control::protocol::{Answer, Request};
@@ -15,7 +14,7 @@ use std::path::Path;
 pub(super) enum Command {
     /// Show an account's usage band and flags (support role)
     Show {
-        /// Account name; - reads it from standard input, and keeps it out of the shell's history
+        /// Account name
         account: String,
         /// Print JSON
         #[arg(long)]
@@ -23,7 +22,7 @@ pub(super) enum Command {
     },
     /// Export the exact totals held about an account, or the node's (privacy role)
     Export {
-        /// Account name; - reads it from standard input, and keeps it out of the shell's history
+        /// Account name
         #[arg(required_unless_present = "node")]
         account: Option<String>,
         /// Export the node's totals instead of an account's
@@ -44,13 +43,13 @@ pub(super) enum Command {
 /// Those of the daemon.
 pub(super) fn run(command: &Command, socket: &Path) -> Result<(), ExitError> {
     match command {
-        Command::Show { account, json } => show(&input::account(account)?, *json, socket),
+        Command::Show { account, json } => show(account, *json, socket),
         Command::Export { node: true, json, .. } => node(*json, socket),
         Command::Export { account, open_epoch, json, .. } => {
             let account = account
                 .as_deref()
                 .ok_or_else(|| ExitError::new(ExitStatus::Usage, "pass an account name"))?;
-            export(&input::account(account)?, *open_epoch, *json, socket)
+            export(account, *open_epoch, *json, socket)
         }
     }
 }

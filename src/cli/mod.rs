@@ -7,7 +7,6 @@ mod detach;
 mod doctor;
 mod expected_error;
 mod generate;
-mod input;
 mod inventory;
 mod meter;
 mod output;
@@ -16,10 +15,8 @@ mod run;
 mod status;
 
 use crate::exit::{ExitError, ExitStatus};
-use crate::system::arguments;
 use clap::{CommandFactory, Parser, Subcommand};
 use connection::{CONFIG, Daemon, locations};
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -126,10 +123,8 @@ enum Command {
 /// Parses the command line and runs the command.
 #[must_use]
 pub fn main() -> ExitCode {
-    // First of all: until then, whoever lists processes reads them.
-    let words = hidden_arguments();
     exit_on_panic();
-    let cli = match Cli::try_parse_from(words) {
+    let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
             if !error.use_stderr() {
@@ -150,18 +145,6 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Families of commands whose arguments may be an account's name or address.
-const NAMING: [&str; 2] = ["roster", "accounts"];
-
-/// The arguments. Those that may name an account are no longer seen by others.
-fn hidden_arguments() -> Vec<OsString> {
-    let words: Vec<OsString> = std::env::args_os().collect();
-    if words.get(1).is_some_and(|family| NAMING.iter().any(|naming| family == naming)) {
-        arguments::hide(&words, 2);
-    }
-    words
-}
-
 fn run(command: Command) -> Result<(), ExitError> {
     match command {
         Command::Run { config, dry_run: false, accept_loss } => crate::daemon::run(&config, accept_loss),
@@ -169,10 +152,7 @@ fn run(command: Command) -> Result<(), ExitError> {
         Command::Demo(options) => demo::run(&options),
         Command::Check { config, json } => run::check(&config, json),
         Command::Meter { files, roster, json } => meter::run(&files, &roster, json),
-        Command::Roster { command, daemon } => {
-            command.checked()?;
-            roster::run(&command, &daemon.socket()?)
-        }
+        Command::Roster { command, daemon } => roster::run(&command, &daemon.socket()?),
         Command::Accounts { command, daemon } => accounts::run(&command, &daemon.socket()?),
         Command::Status { json, daemon } => status::run(json, &daemon.socket()?),
         Command::Detach { config, json } => detach::run(&locations(&config, "pass --config FILE")?, json),

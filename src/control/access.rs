@@ -1,12 +1,12 @@
 //! The access policy of the control socket: which role a request needs, and who has it.
 //!
-//! Holds ids of users; answers nothing and logs nothing.
+//! Holds ids of users and groups; answers nothing and logs nothing.
 
 use super::peer::{Members, Peer, own_uid};
 use super::protocol::Request;
 use crate::config::Roles;
 
-/// Who may ask for what, by user id.
+/// Who may ask for what, by user and group id.
 #[derive(Default)]
 pub struct AccessPolicy {
     roster: Members,
@@ -17,11 +17,11 @@ pub struct AccessPolicy {
 impl AccessPolicy {
     /// Resolves the configured names; also returns those that do not exist.
     #[must_use]
-    pub fn resolve(roles: &Roles, look_up: impl Fn(&str) -> Option<Vec<u32>>) -> (Self, Vec<String>) {
-        let (roster, mut unknown) = Members::resolve(&roles.roster, &look_up);
-        let (support, more) = Members::resolve(&roles.support, &look_up);
+    pub fn resolve(roles: &Roles) -> (Self, Vec<String>) {
+        let (roster, mut unknown) = Members::resolve(&roles.roster);
+        let (support, more) = Members::resolve(&roles.support);
         unknown.extend(more);
-        let (privacy, more) = Members::resolve(&roles.privacy, &look_up);
+        let (privacy, more) = Members::resolve(&roles.privacy);
         unknown.extend(more);
         unknown.sort_unstable();
         unknown.dedup();

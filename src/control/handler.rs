@@ -12,29 +12,24 @@ use crate::engine::roster_writer::{Change, Outcome};
 use crate::engine::state::State;
 use crate::environment::Environment;
 use crate::exit::ExitStatus;
-use crate::meter::tags::Tag;
 use crate::node::rate_limits::Limit;
 use crate::roster::account::AccountName;
 use crate::roster::address::Prefix;
 use crate::roster::{Source, csv};
-use crate::system::allocator::{REQUEST_BYTES, wipe_stack};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
 
 /// Answers requests about a running meter.
 pub struct Handler<E: Environment> {
     state: Arc<State<E>>,
     access: ArcSwap<AccessPolicy>,
-    /// One roster text is held and read at a time, however many are sent.
-    pub(super) syncs: Semaphore,
 }
 
 impl<E: Environment> Handler<E> {
     /// A handler that refuses everyone until [`Handler::set_access`] is called.
     #[must_use]
     pub fn new(state: Arc<State<E>>) -> Self {
-        Self { state, access: ArcSwap::default(), syncs: Semaphore::new(1) }
+        Self { state, access: ArcSwap::default() }
     }
 
     /// Puts an access policy in force.
@@ -55,16 +50,13 @@ impl<E: Environment> Handler<E> {
     }
 
     /// Answers a request of this peer, whose role has been checked; `text` is what followed a `sync`.
-    pub async fn answer(&self, request: Request, peer: &Peer, text: Vec<u8>) -> Answer {
+    pub async fn answer(&self, request: Request, peer: &Peer, text: &[u8]) -> Answer {
         match request {
             Request::Assign { prefix, account } => {
                 let (prefix, account) = (Prefix::parse(&prefix), AccountName::parse(&account));
                 match (prefix, account) {
                     (Ok(prefix), Ok(account)) => {
                         let account = self.state.roster().tag_of(&account);
-                        if self.state.is_probe(account) {
-                            return of_the_probe();
-                        }
                         self.change(Change::Assign(Source::Control, prefix, account)).await
                     }
                     (Err(why), _) => invalid(&why),
@@ -75,10 +67,7 @@ impl<E: Environment> Handler<E> {
                 Ok(prefix) => self.change(Change::Unassign(Source::Control, prefix)).await,
                 Err(why) => invalid(&why),
             },
-            Request::Sync { .. } => match self.read(text).await {
-                Ok(assignments) if assignments.iter().any(|(_, account)| self.state.is_probe(*account)) => {
-                    of_the_probe()
-                }
+            Request::Sync { .. } => match csv::read(text, |row| self.state.roster().tag_of(&row.account)) {
                 Ok(assignments) => self.change(Change::Replace(Source::Control, assignments)).await,
                 Err(why) => error(ExitStatus::Config, why.to_string()),
             },
@@ -92,33 +81,15 @@ impl<E: Environment> Handler<E> {
                 Ok(account) => self.export(&account, open_epoch, peer).await,
                 Err(why) => invalid(&why),
             },
-            Request::ExportNode {} => {
-                // Counted before the tap is waited for: how long that takes depends on traffic.
-                if let Err(limit) = self.state.node().export_node(peer.uid) {
-                    return refused(limit);
-                }
-                match self.change(Change::Quiesce).await {
-                    Answer::Done {} => Answer::Node(self.state.node().node_totals().into()),
-                    failed => failed,
-                }
-            }
+            Request::ExportNode {} => match self.change(Change::Quiesce).await {
+                Answer::Done {} => Answer::Node(self.state.node().node_totals().into()),
+                failed => failed,
+            },
             Request::Asked {} => {
                 let (look_ups, exports) = self.state.node().asked();
                 Answer::Asked { look_ups, exports }
             }
         }
-    }
-
-    /// Reads a roster text on a thread of its own: a large one takes a second, and others are answered meanwhile.
-    async fn read(&self, text: Vec<u8>) -> Result<Vec<(Prefix, Tag)>, csv::CsvError> {
-        let state = Arc::clone(&self.state);
-        let reading = tokio::task::spawn_blocking(move || {
-            let read = csv::read(&text, |row| state.roster().tag_of(&row.account));
-            drop(text);
-            wipe_stack::<REQUEST_BYTES>();
-            read
-        });
-        reading.await.expect("a reader that panicked has ended the process")
     }
 
     async fn change(&self, change: Change) -> Answer {
@@ -151,7 +122,7 @@ impl<E: Environment> Handler<E> {
     async fn export(&self, account: &AccountName, open_epoch: bool, peer: &Peer) -> Answer {
         let state = &self.state;
         let tag = state.roster().tag_of(account);
-        let is_probe = state.is_probe(tag) && state.roster().is_of_file_alone(tag);
+        let is_probe = state.is_probe(tag);
         // A refused export does not wait for the tap: how long that takes depends on traffic.
         if !is_probe && let Err(limit) = state.node().may_export(peer.uid, tag) {
             return refused(limit);
@@ -206,13 +177,6 @@ impl<E: Environment> Handler<E> {
             profile: state.profile().to_owned(),
         }
     }
-}
-
-/// Exports of the probe account have no limit: an address of somebody else's, given to it, would be a live
-/// counter of that one's traffic.
-fn of_the_probe() -> Answer {
-    let what = "the probe account's addresses come from roster.file alone; nothing was changed";
-    error(ExitStatus::Permission, what.into())
 }
 
 /// A limit, in one line that is the same for every account.

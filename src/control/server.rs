@@ -5,7 +5,7 @@
 
 use super::handler::{Handler, error};
 use super::protocol::{Answer, LINE_BYTES, Request, SYNC_BYTES};
-use crate::control::peer::Peer;
+use crate::control::peer::{Peer, supplementary_groups};
 use crate::environment::Environment;
 use crate::exit::{ExitError, ExitStatus};
 use crate::system::allocator::{REQUEST_BYTES, wipe_stack};
@@ -114,7 +114,10 @@ struct Rooms {
 }
 
 fn identify(stream: &UnixStream) -> io::Result<Peer> {
-    Ok(Peer { uid: stream.peer_cred()?.uid() })
+    let credentials = stream.peer_cred()?;
+    let mut gids = supplementary_groups(stream)?;
+    gids.push(credentials.gid());
+    Ok(Peer { uid: credentials.uid(), gids })
 }
 
 async fn converse<E: Environment>(
@@ -200,7 +203,6 @@ async fn answer<E: Environment>(
     input: &mut (impl AsyncBufRead + Unpin),
 ) -> io::Result<Answer> {
     let mut text = Vec::new();
-    let mut turn = None;
     if let Request::Sync { bytes } = request {
         if bytes > SYNC_BYTES {
             return Ok(error(
@@ -208,8 +210,6 @@ async fn answer<E: Environment>(
                 format!("a roster may have at most {SYNC_BYTES} bytes; shorten it"),
             ));
         }
-        // Those behind it wait with their text unread: memory is bounded by one.
-        turn = handler.syncs.acquire().await.ok();
         let wanted = bytes as u64;
         let read = crate::clock::timeout(SILENCE, input.take(wanted).read_to_end(&mut text)).await;
         if read.transpose()? != Some(bytes) {
@@ -217,9 +217,7 @@ async fn answer<E: Environment>(
         }
     }
     // Boxed, so that its memory is cleared when it is done, not when the connection ends.
-    let answer = Box::pin(handler.answer(request, peer, text)).await;
-    drop(turn);
-    Ok(answer)
+    Ok(Box::pin(handler.answer(request, peer, &text)).await)
 }
 
 /// One line; none at the end. One that is too long or cut short has no line feed.

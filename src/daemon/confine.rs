@@ -9,7 +9,6 @@ use crate::publish::web::WebConfigFile;
 use crate::store::disk::credential_of;
 use crate::system::capabilities;
 use crate::system::sandbox::{self, Folder, Reach, Sandbox, SandboxStatus};
-use crate::system::users;
 use std::path::Path;
 
 /// Enters the sandbox while the process still has one thread.
@@ -21,7 +20,7 @@ pub(super) fn enter_sandbox(
 ) -> SandboxStatus {
     // Loads what is needed later but out of reach inside: the system's libraries for users and groups,
     // and the boot id.
-    let _ = AccessPolicy::resolve(&config.roles, users::named);
+    let _ = AccessPolicy::resolve(&config.roles);
     let _ = SystemClock.boot();
     let packet_sockets = tap != TapKind::Kernel;
     sandbox::enter(&Sandbox {

@@ -90,7 +90,7 @@ async fn serve(mut daemon: Daemon<System>, control: UnixListener) -> Result<(), 
     let mut terminate = signal(SignalKind::terminate()).map_err(io)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(io)?;
     let mut hand_over = signal(SignalKind::user_defined1()).map_err(io)?;
-    daemon.resolve_roles(&SystemFiles);
+    daemon.resolve_roles();
     let control = tokio::net::UnixListener::from_std(control).map_err(io)?;
     allocator::wipe_stack::<{ allocator::REQUEST_BYTES }>();
     emit(&Event::Ready);

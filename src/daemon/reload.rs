@@ -63,9 +63,9 @@ impl<E: Environment> Daemon<E> {
         Ok(())
     }
 
-    /// Looks up the users that have a role, and puts the roles in force.
-    pub fn resolve_roles(&self, files: &impl Files) {
-        let (access, unknown) = AccessPolicy::resolve(&self.config.roles, |name| files.users(name));
+    /// Looks up the users and groups that have a role, and puts the roles in force.
+    pub fn resolve_roles(&self) {
+        let (access, unknown) = AccessPolicy::resolve(&self.config.roles);
         for name in unknown {
             emit(&Event::UnknownRoleMember(&name));
         }
@@ -107,7 +107,7 @@ impl<E: Environment> Daemon<E> {
         }
         self.engine.state.set_probe(probe);
         self.config = new;
-        self.resolve_roles(files);
+        self.resolve_roles();
         self.adopt(listeners, web).map_err(|error| error.to_string())
     }
 }

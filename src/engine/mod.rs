@@ -14,7 +14,6 @@ use crate::config::{Config, Sealed, TapKind};
 use crate::environment::{self, Environment, System};
 use crate::exit::{ExitError, ExitStatus};
 use crate::log::{Event, emit};
-use crate::meter::slot::Slot;
 use crate::meter::tags::Tag;
 use crate::node::{Node, Tick};
 use crate::roster::address::Prefix;
@@ -88,7 +87,7 @@ pub fn assemble<E: Environment>(
     accept_loss: bool,
 ) -> Result<Engine<E>, ExitError> {
     let policy = config.policy.0;
-    let EngineParts { history, owners, seed, opener, why, goes_on, mut persistence } = parts;
+    let EngineParts { history, owners, seed, opener, why, mut persistence } = parts;
     let kind = opener.as_ref().map(crate::tap::Opener::kind);
     let (memory, counters) = (history.current, history.current.counters);
     let (mut node, checkpointer, tagger, started) = match &config.store {
@@ -124,9 +123,6 @@ pub fn assemble<E: Environment>(
     let attribution = Attribution { table: roster.table(), counters };
     if let (Some(kind), Some(why)) = (kind, why) {
         emit(&Event::TapChosen(kind.as_str(), &why));
-    }
-    if !goes_on {
-        attribution.gap();
     }
     let on_event = {
         let board = Arc::clone(&board);
@@ -222,17 +218,11 @@ impl<E: Environment> Engine<E> {
             }
             Tick::Quiet => {}
             Tick::Sealed { period_ended } => {
-                let (saved, is_whole) = self.state.update_health(|health| {
+                let saved = self.state.update_health(|health| {
                     health.close_ok = true;
-                    (health.store_ok, health.taps.iter().all(|(_, attached)| *attached))
+                    health.store_ok
                 });
-                // What is not attached at the close is not in the epoch that begins either.
-                if !is_whole {
-                    self.attribution.gap();
-                }
-                let used = self.state.node().used();
-                let is_unused = |slot: Slot| !used.get(slot.index()).copied().unwrap_or(true);
-                let free = self.state.roster().at_close(period_ended, saved, is_unused);
+                let free = self.state.roster().at_close(period_ended, saved);
                 self.state.node().forget(&free);
                 self.save(true).await;
             }

@@ -94,8 +94,6 @@ pub struct EngineParts {
     pub(super) seed: u64,
     pub(super) opener: Option<Opener>,
     pub(super) why: Option<String>,
-    /// Nothing passed uncounted before this process, as far as its tap goes.
-    pub(super) goes_on: bool,
     pub(super) persistence: Persistence,
 }
 
@@ -118,7 +116,6 @@ impl EngineParts {
             seed,
             opener: None,
             why: None,
-            goes_on: true,
             persistence: Persistence::NONE,
         }
     }
@@ -134,8 +131,6 @@ impl EngineParts {
             None => (None, None, None, None),
         };
         let heap = || CounterMemory::heap(config.capacity, identity());
-        let is_adopted = |kernel: &Kernel| kernel.memory().adopted || !kernel.older().is_empty();
-        let goes_on = opener.is_none() || kernel.as_ref().is_some_and(is_adopted);
         let (history, owners, persistence) = match kernel {
             Some(kernel) => {
                 let file = match &config.store {
@@ -162,7 +157,7 @@ impl EngineParts {
                 (history, None, Persistence { older: older_sets, file, counts_into_file: true, kernel: None })
             }
         };
-        Ok(Self { history, owners, seed, opener, why, goes_on, persistence })
+        Ok(Self { history, owners, seed, opener, why, persistence })
     }
 }
 

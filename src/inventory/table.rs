@@ -69,7 +69,7 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Memory,
-        what: "how often each member of support asked today and each officer this week, which accounts were exported this week (keyed marks), and two counts for the period",
+        what: "how often each member of staff asked today, which accounts were exported this week (keyed marks), and two counts for the period",
         kept: "the day, the week, the period",
         seen_by: "root, by reading the process's memory; the two counts: the privacy role, in this report",
     },
@@ -87,7 +87,7 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Memory,
-        what: "users that have a role, and who is at the other end of a control connection",
+        what: "users and groups that have a role, and who is at the other end of a control connection",
         kept: "until the next reload; while the connection lasts",
         seen_by: "root, by reading the process's memory",
     },
@@ -183,7 +183,7 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Published,
-        what: "node totals of the last epoch, noisy or coarse depending on the mode, counts rounded up to powers of two, and whether the tap was away",
+        what: "node totals of the last epoch, noisy or coarse depending on the mode, and counts rounded up to powers of two",
         kept: "until the next release; as long as whoever scrapes it keeps it",
         seen_by: "everyone who can reach /metrics",
     },

@@ -71,38 +71,25 @@ pub struct LookUps {
     pub shown_a_minute: u8,
     /// The same in a day.
     pub shown_a_day: u8,
-    /// Look-ups that support as a whole may make in a day beyond each member's own share.
-    pub shown_by_all_a_day: u16,
-    /// Each member's own share of them: nobody can use it up for another.
-    pub own_shown_a_day: u8,
-    /// Accounts that one officer may export in a day; an export of the node's counts is one as well.
+    /// Accounts that one officer may export in a day.
     pub exported_a_day: u8,
-    /// Accounts that all officers together may export in a week beyond each officer's own share: bounds what
-    /// is kept.
-    pub exported_by_all_a_week: u16,
-    /// Each officer's own share of them.
-    pub own_exported_a_week: u8,
-    /// Members of support who may look up in a day: bounds what is kept.
-    pub support_a_day: u16,
-    /// Officers who may export in a week: bounds what is kept.
-    pub officers_a_week: u16,
+    /// Accounts that all officers together may export in a week: bounds what is kept.
+    pub exported_a_week: u16,
+    /// Members of staff who may look up or export in a day: bounds what is kept.
+    pub staff_a_day: u8,
 }
 
 impl LookUps {
     /// The promised limits.
     ///
     /// # Source
-    /// Privacy design, section 4, for each member; the budgets of a role are our own.
+    /// Privacy design, section 4; the last two are our own.
     pub const STANDARD: Self = Self {
         shown_a_minute: 30,
         shown_a_day: 100,
-        shown_by_all_a_day: 1000,
-        own_shown_a_day: 20,
         exported_a_day: 20,
-        exported_by_all_a_week: 512,
-        own_exported_a_week: 5,
-        support_a_day: 256,
-        officers_a_week: 64,
+        exported_a_week: 512,
+        staff_a_day: 64,
     };
 }
 

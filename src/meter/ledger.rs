@@ -57,8 +57,6 @@ pub struct Sealed {
     pub(super) unattributed: Totals,
     pub(super) malformed: Totals,
     pub(super) lost: Totals,
-    /// The tap did not count for a part of the epoch.
-    pub(super) tap_gap: bool,
 }
 
 /// What the node counted since the period began, in closed epochs and the open one.
@@ -152,7 +150,6 @@ impl Ledger {
                 Slot::NOT_IP => {}
                 Slot::MALFORMED => sealed.malformed = epoch,
                 Slot::LOST => sealed.lost = epoch,
-                Slot::GAP => sealed.tap_gap = epoch.packets() > 0,
                 _ => {
                     sealed.attributed = sealed.attributed.plus(epoch);
                     sealed.clamped = sealed.clamped.plus(Sums::of(epoch, clamp_bytes));
@@ -233,20 +230,6 @@ fn slot_at(index: usize) -> Slot {
 mod tests {
     use super::super::slot::Direction;
     use super::*;
-
-    #[test]
-    fn a_gap_is_of_the_epoch_in_which_it_was_noted_whatever_passed() {
-        let counters = Counters::in_memory(1);
-        let mut ledger = Ledger::new(counters);
-        let note = || counters.add(Slot::GAP, Direction::Up, 0, 1);
-        counters.add(Slot::LOST, Direction::Up, 0, 7);
-        assert!(!ledger.seal(u64::MAX).tap_gap, "what is lost makes none");
-        note();
-        note();
-        let sealed = ledger.seal(u64::MAX);
-        assert!(sealed.tap_gap && sealed.lost == Totals::default() && sealed.attributed == Totals::default());
-        assert!(!ledger.seal(u64::MAX).tap_gap);
-    }
 
     #[test]
     fn a_counter_that_passes_two_to_the_64_is_counted_exactly() {

@@ -273,12 +273,8 @@ impl Policy {
             put("shown_a_minute", look_ups.shown_a_minute.into());
             put("shown_a_day", look_ups.shown_a_day.into());
             put("exported_a_day", look_ups.exported_a_day.into());
-            put("exported_by_all_a_week", look_ups.exported_by_all_a_week.into());
-            put("own_exported_a_week", look_ups.own_exported_a_week.into());
-            put("shown_by_all_a_day", look_ups.shown_by_all_a_day.into());
-            put("own_shown_a_day", look_ups.own_shown_a_day.into());
-            put("support_a_day", look_ups.support_a_day.into());
-            put("officers_a_week", look_ups.officers_a_week.into());
+            put("exported_a_week", look_ups.exported_a_week.into());
+            put("staff_a_day", look_ups.staff_a_day.into());
         }
         for edge in super::band::EDGES {
             put("band", edge);

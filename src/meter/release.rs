@@ -31,7 +31,6 @@ pub struct Release {
     irregular_accounts: [u64; KINDS.len()],
     mass_event: bool,
     interrupted: bool,
-    tap_gap: bool,
     failed_attempts: u64,
 }
 
@@ -96,14 +95,13 @@ impl Release {
             malformed_packets: coarse_count(sealed.malformed.packets(), PACKETS_FROM),
             mass_event: raised.mass_event,
             interrupted: raised.interrupted,
-            tap_gap: sealed.tap_gap,
             failed_attempts: coarse_count(raised.failed_attempts, ATTEMPTS_FROM),
             ..Self::none()
         }
     }
 
     /// How many words encode a release.
-    pub const WORDS: usize = 12 + KINDS.len();
+    pub const WORDS: usize = 11 + KINDS.len();
 
     /// The release as words, for the store.
     #[must_use]
@@ -120,7 +118,6 @@ impl Release {
             self.malformed_packets,
             u64::from(self.mass_event),
             u64::from(self.interrupted),
-            u64::from(self.tap_gap),
             self.failed_attempts,
             heavy,
             pktflood,
@@ -134,8 +131,7 @@ impl Release {
     /// A release drawn earlier and read back from the store; only the store may call this.
     pub(crate) fn of_words(words: [u64; Self::WORDS]) -> Self {
         let [ordinal, up, down, suppressed, unattributed_up, unattributed_down, rest @ ..] = words;
-        let [lost, malformed, mass_event, interrupted, tap_gap, failed_attempts, irregular_accounts @ ..] =
-            rest;
+        let [lost, malformed, mass_event, interrupted, failed_attempts, irregular_accounts @ ..] = rest;
         Self {
             ordinal,
             up_bytes: up.cast_signed(),
@@ -148,7 +144,6 @@ impl Release {
             irregular_accounts,
             mass_event: mass_event != 0,
             interrupted: interrupted != 0,
-            tap_gap: tap_gap != 0,
             failed_attempts,
         }
     }
@@ -208,12 +203,6 @@ impl Release {
     #[must_use]
     pub fn interrupted(&self) -> bool {
         self.interrupted
-    }
-    /// True when the tap is known not to have counted for a part of the epoch, by events that traffic cannot
-    /// cause, whether or not packets passed meanwhile.
-    #[must_use]
-    pub fn tap_gap(&self) -> bool {
-        self.tap_gap
     }
     /// Failed log-ins that hooks reported, coarse.
     #[must_use]

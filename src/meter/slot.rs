@@ -1,4 +1,4 @@
-//! Slots: the dense numbers that stand for accounts inside the core, and the five reserved ones.
+//! Slots: the dense numbers that stand for accounts inside the core, and the four reserved ones.
 //!
 //! Holds no account and no address: only the roster knows who a slot is.
 
@@ -15,11 +15,8 @@ impl Slot {
     pub const MALFORMED: Self = Self(2);
     /// Packets that the tap knows it missed.
     pub const LOST: Self = Self(3);
-    /// How often the tap did not count for a while: one packet stands for one such event, whether or
-    /// not anything passed meanwhile. Traffic causes none of them.
-    pub const GAP: Self = Self(4);
     /// The first slot that belongs to an account; those below are reserved.
-    pub const FIRST_ACCOUNT: Self = Self(5);
+    pub const FIRST_ACCOUNT: Self = Self(4);
 
     /// The slot of this index.
     #[must_use]

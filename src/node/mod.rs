@@ -290,15 +290,6 @@ impl<C: Clock, R: Randomness> Node<C, R> {
         self.limits.export(uid, account)
     }
 
-    /// Records that this user exports the node's counts.
-    ///
-    /// # Errors
-    /// The limit that is reached; then the answer must not be given.
-    pub fn export_node(&mut self, uid: u32) -> Result<(), Limit> {
-        self.limits.observe(self.clock.now());
-        self.limits.export_node(uid)
-    }
-
     /// Look-ups of bands and exports of accounts since the period began.
     pub fn asked(&self) -> (u64, u64) {
         let state = self.limits.state();
@@ -313,15 +304,6 @@ impl<C: Clock, R: Randomness> Node<C, R> {
     /// Exact totals of a slot: the period's closed epochs, and the open one.
     pub fn totals(&self, slot: Slot) -> (Totals, Totals) {
         (self.ledger.period(slot), self.ledger.open_epoch(slot))
-    }
-
-    /// Of each slot, whether anything is held of its account: totals, the open epoch, or a band.
-    pub fn used(&self) -> Vec<bool> {
-        let is_used = |index: usize| {
-            let (period, open) = self.totals(slot_at(index));
-            period.plus(open) != Totals::default() || self.band(slot_at(index)) != Band::default()
-        };
-        (0..self.ledger.slots()).map(is_used).collect()
     }
 
     /// Exact totals of the node since the period began.
@@ -460,7 +442,7 @@ mod tests {
         assert_eq!(stepped.node.asked(), (0, 0));
         // What was asked today and this week is forgotten in time, even if nobody asks again.
         let limits = stepped.node.head([0; 16]).limits;
-        assert!(limits.lookers.is_empty() && limits.officers.is_empty() && limits.exported.is_empty());
+        assert!(limits.staff.is_empty() && limits.exported.is_empty());
     }
 
     #[test]

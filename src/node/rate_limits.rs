@@ -1,8 +1,7 @@
 //! How often staff may look up and export accounts: a pure function of clock readings and requests.
 //!
-//! Holds what each member of support has asked today and each officer this week, keyed marks of the accounts
-//! exported this week, and two counts since the period began. Each role has a budget for the node, and each
-//! member a share of it that no other can use up. No account name, no time: a mark means "this week" and is dropped
+//! Holds what each member of staff has asked today, keyed marks of the accounts exported this week, and
+//! two counts since the period began. No account name, no time: a mark means "this week" and is dropped
 //! with the week. The same limits apply to unknown accounts, so a refusal never reveals who exists.
 //!
 //! A minute, day or week ends when the wall clock shows another index *and* 0.9 of its length has passed
@@ -25,26 +24,17 @@ pub struct Window {
     pub elapsed_nanoseconds: u64,
 }
 
-/// What a member of support has asked.
+/// What one member of staff has asked.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub struct Looker {
+pub struct Staff {
     /// User id.
     pub uid: u32,
     /// Look-ups in the current minute.
     pub shown_this_minute: u8,
     /// Look-ups in the current day.
     pub shown_today: u8,
-}
-
-/// What a privacy officer has asked.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub struct Officer {
-    /// User id.
-    pub uid: u32,
-    /// Exports in the current day, of accounts and of the node.
+    /// Exports in the current day.
     pub exported_today: u8,
-    /// Exports of accounts in the current week.
-    pub exported_this_week: u8,
 }
 
 /// The saved state of the limits.
@@ -58,10 +48,8 @@ pub struct RateLimitState {
     pub day: Window,
     /// The current week.
     pub week: Window,
-    /// Who of support has asked today, sorted by user id so that the order reveals nothing. At most [`LOOKERS`].
-    pub lookers: Vec<Looker>,
-    /// Which officers have exported this week, sorted alike. At most [`OFFICERS`].
-    pub officers: Vec<Officer>,
+    /// Who has asked today, sorted by user id so that the order reveals nothing. At most [`STAFF`].
+    pub staff: Vec<Staff>,
     /// Marks of what was exported this week, sorted so that the order reveals nothing. At most
     /// [`EXPORTED`].
     pub exported: Vec<u64>,
@@ -71,15 +59,11 @@ pub struct RateLimitState {
     pub exports: u64,
 }
 
-/// Room for members of support.
-pub const LOOKERS: usize = LookUps::STANDARD.support_a_day as usize;
-
-/// Room for privacy officers.
-pub const OFFICERS: usize = LookUps::STANDARD.officers_a_week as usize;
+/// Room for members of staff.
+pub const STAFF: usize = LookUps::STANDARD.staff_a_day as usize;
 
 /// Room for exported accounts.
-pub const EXPORTED: usize = LookUps::STANDARD.exported_by_all_a_week as usize
-    + OFFICERS * LookUps::STANDARD.own_exported_a_week as usize;
+pub const EXPORTED: usize = LookUps::STANDARD.exported_a_week as usize;
 
 /// A limit that is reached. Its text says when it ends, and is the same for everyone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -90,9 +74,6 @@ pub enum Limit {
     /// Look-ups in a day.
     #[error("each user may look up {0} accounts a day; try again tomorrow (UTC)")]
     ShownADay(u8),
-    /// Look-ups of all of support in a day.
-    #[error("support may look up {0} accounts a day, and each user {1} more; try again tomorrow (UTC)")]
-    ShownByAll(u16, u8),
     /// Exports in a day.
     #[error("each user may export {0} accounts a day; try again tomorrow (UTC)")]
     ExportedADay(u8),
@@ -100,16 +81,11 @@ pub enum Limit {
     #[error("an account may be exported once a week; try again from next Thursday, 00:00 UTC")]
     ExportedAWeek,
     /// All exports of the week.
-    #[error(
-        "a node may export {0} accounts a week, and each user {1} more; try again from next Thursday, 00:00 UTC"
-    )]
-    ExportedByAll(u16, u8),
-    /// Too many members of support.
-    #[error("at most {0} users may look up accounts in a day; try again tomorrow (UTC)")]
-    SupportFull(u16),
-    /// Too many officers.
-    #[error("at most {0} users may export accounts in a week; try again from next Thursday, 00:00 UTC")]
-    OfficersFull(u16),
+    #[error("a node may export {0} accounts a week; try again from next Thursday, 00:00 UTC")]
+    WeekFull(u16),
+    /// Too many members of staff.
+    #[error("at most {0} users may look up or export accounts in a day; try again tomorrow (UTC)")]
+    StaffFull(u8),
 }
 
 /// The limits in force, and what was asked.
@@ -152,18 +128,15 @@ impl RateLimits {
         let passed = now.boot_nanoseconds.saturating_sub(state.seen_at);
         state.seen_at = now.boot_nanoseconds;
         if state.minute.is_over(now, passed, MINUTE_SECONDS) {
-            state.lookers.iter_mut().for_each(|looker| looker.shown_this_minute = 0);
+            for member in &mut state.staff {
+                member.shown_this_minute = 0;
+            }
         }
         if state.day.is_over(now, passed, DAY_SECONDS) {
-            state.lookers.clear();
-            state.officers.iter_mut().for_each(|officer| officer.exported_today = 0);
+            state.staff.clear();
         }
         if state.week.is_over(now, passed, WEEK_SECONDS) {
             state.exported.clear();
-            state.officers.retain_mut(|officer| {
-                officer.exported_this_week = 0;
-                officer.exported_today > 0
-            });
         }
     }
 
@@ -179,21 +152,15 @@ impl RateLimits {
     /// The limit that is reached; a refused look-up does not count.
     pub fn look_up(&mut self, uid: u32) -> Result<(), Limit> {
         if let Some(allowed) = self.allowed {
-            let looker = self.looker(uid, allowed)?;
-            if looker.shown_today >= allowed.shown_a_day {
+            let member = self.member(uid, allowed)?;
+            if member.shown_today >= allowed.shown_a_day {
                 return Err(Limit::ShownADay(allowed.shown_a_day));
             }
-            if looker.shown_this_minute >= allowed.shown_a_minute {
+            if member.shown_this_minute >= allowed.shown_a_minute {
                 return Err(Limit::ShownAMinute(allowed.shown_a_minute));
             }
-            let own = allowed.own_shown_a_day;
-            let by_all = beyond(own, self.state.lookers.iter().map(|looker| looker.shown_today));
-            if looker.shown_today >= own && by_all >= u32::from(allowed.shown_by_all_a_day) {
-                return Err(Limit::ShownByAll(allowed.shown_by_all_a_day, own));
-            }
-            let (shown_this_minute, shown_today) = (looker.shown_this_minute + 1, looker.shown_today + 1);
-            let looker = Looker { shown_this_minute, shown_today, ..looker };
-            put(&mut self.state.lookers, looker, |looker| looker.uid);
+            let (shown_this_minute, shown_today) = (member.shown_this_minute + 1, member.shown_today + 1);
+            self.keep(Staff { shown_this_minute, shown_today, ..member });
         }
         self.state.look_ups = self.state.look_ups.saturating_add(1);
         Ok(())
@@ -205,11 +172,11 @@ impl RateLimits {
     /// The limit that is reached.
     pub fn may_export(&self, uid: u32, account: Tag) -> Result<(), Limit> {
         let Some(allowed) = self.allowed else { return Ok(()) };
-        let officer = self.may_export_today(uid, allowed)?;
-        let own = allowed.own_exported_a_week;
-        let by_all = beyond(own, self.state.officers.iter().map(|officer| officer.exported_this_week));
-        if officer.exported_this_week >= own && by_all >= u32::from(allowed.exported_by_all_a_week) {
-            return Err(Limit::ExportedByAll(allowed.exported_by_all_a_week, own));
+        if self.member(uid, allowed)?.exported_today >= allowed.exported_a_day {
+            return Err(Limit::ExportedADay(allowed.exported_a_day));
+        }
+        if self.state.exported.len() >= usize::from(allowed.exported_a_week) {
+            return Err(Limit::WeekFull(allowed.exported_a_week));
         }
         match self.state.exported.binary_search(&account.mark()) {
             Ok(_) => Err(Limit::ExportedAWeek),
@@ -224,9 +191,8 @@ impl RateLimits {
     pub fn export(&mut self, uid: u32, account: Tag) -> Result<(), Limit> {
         self.may_export(uid, account)?;
         if let Some(allowed) = self.allowed {
-            let officer = self.may_export_today(uid, allowed)?;
-            let exported_this_week = officer.exported_this_week + 1;
-            self.keep(Officer { exported_today: officer.exported_today + 1, exported_this_week, ..officer });
+            let member = self.member(uid, allowed)?;
+            self.keep(Staff { exported_today: member.exported_today + 1, ..member });
             if let Err(at) = self.state.exported.binary_search(&account.mark()) {
                 self.state.exported.insert(at, account.mark());
             }
@@ -235,58 +201,22 @@ impl RateLimits {
         Ok(())
     }
 
-    /// Records an export of the node's counts: asked again and again, they are live totals.
-    ///
-    /// # Errors
-    /// The limit that is reached.
-    pub fn export_node(&mut self, uid: u32) -> Result<(), Limit> {
-        if let Some(allowed) = self.allowed {
-            let officer = self.may_export_today(uid, allowed)?;
-            self.keep(Officer { exported_today: officer.exported_today + 1, ..officer });
+    /// What this user has asked; nothing yet for a new one, if there is room.
+    fn member(&self, uid: u32, allowed: LookUps) -> Result<Staff, Limit> {
+        match self.state.staff.binary_search_by_key(&uid, |member| member.uid) {
+            Ok(at) => Ok(self.state.staff[at]),
+            Err(_) if self.state.staff.len() < usize::from(allowed.staff_a_day) => {
+                Ok(Staff { uid, ..Staff::default() })
+            }
+            Err(_) => Err(Limit::StaffFull(allowed.staff_a_day)),
         }
-        Ok(())
     }
 
-    /// What this user of support has asked; nothing yet for a new one, if there is room.
-    fn looker(&self, uid: u32, allowed: LookUps) -> Result<Looker, Limit> {
-        let new = Looker { uid, ..Looker::default() };
-        let found = find(&self.state.lookers, new, |looker| looker.uid, allowed.support_a_day);
-        found.ok_or(Limit::SupportFull(allowed.support_a_day))
-    }
-
-    /// What this officer has asked, if anything may be exported today.
-    fn may_export_today(&self, uid: u32, allowed: LookUps) -> Result<Officer, Limit> {
-        let new = Officer { uid, ..Officer::default() };
-        let found = find(&self.state.officers, new, |officer| officer.uid, allowed.officers_a_week);
-        let officer = found.ok_or(Limit::OfficersFull(allowed.officers_a_week))?;
-        if officer.exported_today >= allowed.exported_a_day {
-            return Err(Limit::ExportedADay(allowed.exported_a_day));
+    fn keep(&mut self, member: Staff) {
+        match self.state.staff.binary_search_by_key(&member.uid, |known| known.uid) {
+            Ok(at) => self.state.staff[at] = member,
+            Err(at) => self.state.staff.insert(at, member),
         }
-        Ok(officer)
-    }
-
-    fn keep(&mut self, officer: Officer) {
-        put(&mut self.state.officers, officer, |officer| officer.uid);
-    }
-}
-
-/// What members have used of their role's budget, beyond each one's own share.
-fn beyond(own: u8, used: impl Iterator<Item = u8>) -> u32 {
-    used.map(|used| u32::from(used.saturating_sub(own))).sum()
-}
-
-/// The member of this table with the id of `new`, or `new` if there is room.
-fn find<T: Copy>(table: &[T], new: T, uid: impl Fn(&T) -> u32, room: u16) -> Option<T> {
-    match table.binary_search_by_key(&uid(&new), &uid) {
-        Ok(at) => Some(table[at]),
-        Err(_) => (table.len() < usize::from(room)).then_some(new),
-    }
-}
-
-fn put<T>(table: &mut Vec<T>, member: T, uid: impl Fn(&T) -> u32) {
-    match table.binary_search_by_key(&uid(&member), &uid) {
-        Ok(at) => table[at] = member,
-        Err(at) => table.insert(at, member),
     }
 }
 

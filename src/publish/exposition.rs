@@ -62,12 +62,6 @@ pub fn released(release: &Release) -> String {
     );
     page.plain("epoch_interrupted", "1 if the node itself looks interrupted.", release.interrupted().into());
     page.plain(
-        "epoch_tap_gap",
-        "1 if the tap did not count for a part of the epoch, by starts, interfaces and other software; \
-         whether packets passed is not said here.",
-        release.tap_gap().into(),
-    );
-    page.plain(
         "epoch_lost_packets",
         "Packets the tap knows it missed, rounded up to a power of two of at least 1024.",
         unsigned(release.lost_packets()),
@@ -200,7 +194,6 @@ blindmeter_epoch_lost_packets 0
 blindmeter_epoch_malformed_packets 0
 blindmeter_epoch_mass_event 0
 blindmeter_epoch_suppressed 0
-blindmeter_epoch_tap_gap 0
 blindmeter_epoch_unattributed_bytes{{direction="down"}} 0
 blindmeter_epoch_unattributed_bytes{{direction="up"}} 0
 blindmeter_build_info{{profile="standard",revision="{revision}",version="{version}"}} 1

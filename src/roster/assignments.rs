@@ -8,7 +8,6 @@ use super::assignment::Assignment;
 use super::slots::SlotSet;
 use super::source::{Counts, Source};
 use super::wiped_map::WipedMap;
-use crate::meter::slot::Slot;
 
 /// Every assignment there is.
 pub(super) struct Assignments {
@@ -76,18 +75,6 @@ impl Assignments {
         self.all().flat_map(Assignment::slots).collect()
     }
 
-    /// The slots that the file names, and no source that follows connections.
-    pub(super) fn filed_alone(&self) -> SlotSet {
-        let mut filed: SlotSet = self.all().filter_map(|assignment| assignment.of(Source::File)).collect();
-        let connected = Source::ALL.into_iter().filter(|source| source.follows_connections());
-        for source in connected {
-            for slot in self.all().filter_map(|assignment| assignment.of(source)) {
-                filed.remove(slot);
-            }
-        }
-        filed
-    }
-
     /// Numbers of prefixes and accounts for each source, and of conflicts.
     pub(super) fn counts(&self) -> Counts {
         let mut counts = Counts::default();
@@ -103,12 +90,6 @@ impl Assignments {
             counts.conflicts += u64::from(assignment.is_conflict());
         }
         counts
-    }
-
-    /// Whether the file alone names this slot.
-    pub(super) fn are_of_file_alone(&self, slot: Slot) -> bool {
-        let others = || Source::ALL.into_iter().filter(|source| *source != Source::File);
-        self.all().all(|assignment| others().all(|source| assignment.of(source) != Some(slot)))
     }
 
     /// Every assignment of anybody, in no order.

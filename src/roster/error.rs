@@ -11,11 +11,6 @@ pub enum RosterError {
         /// The number of accounts there is room for.
         capacity: usize,
     },
-    /// The control socket has brought as many accounts as it may. Known and unknown ones are refused alike.
-    #[error(
-        "too few accounts are free for new ones over the control socket; raise [store] capacity and restart"
-    )]
-    SocketQuota,
     /// The tap's own look-up did not take the owner.
     #[error(transparent)]
     Owners(#[from] OwnersRefused),

@@ -16,7 +16,6 @@ pub mod csv;
 mod directory;
 mod error;
 pub mod owners;
-mod quota;
 mod slots;
 mod source;
 pub mod table;
@@ -34,9 +33,7 @@ use assignment::Assignment;
 use assignments::Assignments;
 use directory::Directory;
 use owners::{Owned, Owners};
-use quota::SocketQuota;
 use slots::SlotAllocator;
-use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use table::Table;
 use tagger::Tagger;
@@ -55,21 +52,9 @@ pub struct Roster {
 struct Writing {
     assignments: Assignments,
     slots: SlotAllocator,
-    socket: SocketQuota,
     /// Slots of inherited owners that a source disputed.
     disputed: Vec<Slot>,
     latched: Counts,
-}
-
-impl Writing {
-    /// The slot of an account that a source names, a new one where it has none.
-    fn slot_for(&mut self, source: Source, account: Tag) -> Slot {
-        let slot = self.slots.slot_for(account);
-        if source.follows_connections() {
-            self.socket.add(slot);
-        }
-        slot
-    }
 }
 
 impl Roster {
@@ -97,7 +82,6 @@ impl Roster {
         let writing = Writing {
             assignments: Assignments::new(pools),
             slots: SlotAllocator::new(Arc::clone(&directory)),
-            socket: SocketQuota::new(directory.capacity()),
             disputed: Vec::new(),
             latched: Counts::default(),
         };
@@ -118,9 +102,6 @@ impl Roster {
                 Some(source) => {
                     let inherited = writing.assignments.get(owned.prefix).inherited(source, owned.slot);
                     writing.assignments.set(owned.prefix, inherited);
-                    if source.follows_connections() {
-                        writing.socket.add(owned.slot);
-                    }
                 }
                 None => owners.set(Owned { slot: Slot::UNATTRIBUTED, ..owned })?,
             }
@@ -154,22 +135,14 @@ impl Roster {
         self.directory.slot_of(account)
     }
 
-    /// Whether nobody but the file names an address of this account.
-    #[must_use]
-    pub fn is_of_file_alone(&self, account: Tag) -> bool {
-        let writing = self.lock();
-        // Asked under the lock: the account does not come or go meanwhile.
-        self.directory.slot_of(account).is_none_or(|slot| writing.assignments.are_of_file_alone(slot))
-    }
-
     /// Makes an account the owner of a prefix, as far as this source is concerned.
     ///
     /// # Errors
     /// When the account is new and there is no slot left; nothing has changed then.
     pub fn assign(&self, source: Source, prefix: Prefix, account: Tag) -> Result<(), RosterError> {
         let mut writing = self.lock();
-        self.require_room(&writing, source, std::iter::once(account))?;
-        let slot = writing.slot_for(source, account);
+        writing.slots.require_room(std::iter::once(account))?;
+        let slot = writing.slots.slot_for(account);
         self.decide(&mut writing, source, prefix, Some(slot))
     }
 
@@ -199,12 +172,12 @@ impl Roster {
     /// owner: the assignments before it are made.
     pub fn replace(&self, source: Source, mut assignments: Vec<(Prefix, Tag)>) -> Result<(), RosterError> {
         let mut writing = self.lock();
-        self.require_room(&writing, source, assignments.iter().map(|(_, account)| *account))?;
+        writing.slots.require_room(assignments.iter().map(|(_, account)| *account))?;
         assignments.sort_unstable_by_key(|(prefix, _)| *prefix);
         let is_kept = |prefix: &Prefix| assignments.binary_search_by_key(prefix, |(kept, _)| *kept).is_ok();
         let gone: Vec<Prefix> = writing.assignments.of(source).filter(|prefix| !is_kept(prefix)).collect();
         for (prefix, account) in &assignments {
-            let slot = writing.slot_for(source, *account);
+            let slot = writing.slots.slot_for(*account);
             self.decide(&mut writing, source, *prefix, Some(slot))?;
         }
         for prefix in gone {
@@ -213,25 +186,22 @@ impl Roster {
         Ok(())
     }
 
-    /// At the close of an epoch: latches the counts, frees the slots in quarantine, and puts accounts
-    /// there that no source names: those of which nothing is held (`is_unused`), and, when the period
-    /// ended, all. Returns the slots that are free from now on: bytes that came between the close and the
-    /// quarantine are held of them until then.
+    /// At the close of an epoch: latches the counts, frees the slots in quarantine, and, when the
+    /// period ended, puts the accounts there that no source names. Returns the slots that are free
+    /// from now on: bytes that came between the close and the quarantine are held of them until then.
     ///
     /// `saved`: the last save succeeded. While saves fail no slot is let go: after a crash the last
     /// save could not tell its old owner's bytes from a new one's.
-    pub fn at_close(&self, period_ended: bool, saved: bool, is_unused: impl Fn(Slot) -> bool) -> Vec<Slot> {
+    pub fn at_close(&self, period_ended: bool, saved: bool) -> Vec<Slot> {
         let mut writing = self.lock();
         // What nobody disputed in an epoch is confirmed.
         writing.assignments.confirm_all();
         writing.latched = writing.assignments.counts();
         let freed = if saved { writing.slots.end_quarantine() } else { Vec::new() };
-        freed.iter().for_each(|slot| writing.socket.remove(*slot));
-        let named = writing.assignments.named();
-        for slot in writing.assignments.filed_alone().slots() {
-            writing.socket.remove(slot);
+        if period_ended {
+            let named = writing.assignments.named();
+            writing.slots.quarantine_all_but(&named);
         }
-        writing.slots.quarantine(&named, |slot| period_ended || is_unused(slot));
         freed
     }
 
@@ -241,22 +211,6 @@ impl Roster {
     pub fn counts(&self) -> Counts {
         let writing = self.lock();
         writing.assignments.counts().told(&writing.latched)
-    }
-
-    /// Whether a source may name these accounts.
-    fn require_room(
-        &self,
-        writing: &Writing,
-        source: Source,
-        accounts: impl ExactSizeIterator<Item = Tag> + Clone,
-    ) -> Result<(), RosterError> {
-        if source.follows_connections() {
-            let is_new =
-                |account: &Tag| self.directory.slot_of(*account).is_none_or(|slot| !writing.socket.has(slot));
-            let new: HashSet<Tag> = accounts.clone().filter(is_new).collect();
-            writing.socket.require(new.len(), writing.slots.room())?;
-        }
-        writing.slots.require_room(accounts)
     }
 
     /// A poisoned lock is taken over: every change leaves the roster whole at each step.

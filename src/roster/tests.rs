@@ -23,12 +23,8 @@ fn owner(roster: &Roster, text: &str) -> Slot {
     roster.table().slot_of(prefix(text).address())
 }
 
-fn roster_of(capacity: usize) -> Roster {
-    Roster::new(&[prefix("10.8.0.0/24"), prefix("fd42::/120")], Tags::in_memory(capacity), tagger(), 1)
-}
-
 fn small() -> Roster {
-    roster_of(8)
+    Roster::new(&[prefix("10.8.0.0/24"), prefix("fd42::/120")], Tags::in_memory(8), tagger(), 1)
 }
 
 #[test]
@@ -63,51 +59,11 @@ fn a_roster_without_room_is_left_as_it_was() {
     roster.replace(Source::File, (0..8).map(row).collect()).expect("room for eight");
     let full = roster.replace(Source::File, (0..9).map(row).collect());
     assert_eq!(full, Err(RosterError::CapacityExceeded { capacity: 8 }));
-    assert_eq!(roster.assign(Source::Control, prefix("10.9.0.1"), tag("new")), Err(RosterError::SocketQuota));
-    assert!(owner(&roster, "10.9.0.7") == roster.slot_of(tag("a7")).expect("known"));
-}
-
-/// What is left of the slots after the file's accounts is full of accounts that the socket made: does it say
-/// who is in the file?
-#[test]
-fn a_socket_that_has_used_its_quota_is_refused_whoever_it_names() {
-    let roster = roster_of(64);
-    let at = |number: u32| prefix(&format!("10.8.0.{number}"));
-    let filed = |number: u32| tag(&format!("filed-{number}"));
-    roster.replace(Source::File, (0..20).map(|number| (at(number), filed(number))).collect()).expect("room");
-    let made = |number: u32| tag(&format!("made-{number}"));
-    let took =
-        (0..64).take_while(|number| roster.assign(Source::Control, at(200), made(*number)).is_ok()).count();
-    assert_eq!(took, 64 - 64 / 16 - 20);
-    let refused = Err(RosterError::SocketQuota);
-    for account in [filed(3), filed(19), tag("unknown"), made(63)] {
-        assert_eq!(roster.assign(Source::Control, at(201), account), refused);
-        assert_eq!(roster.replace(Source::Control, vec![(at(201), account)]), refused);
-    }
-    // Whom it has named, it may name again: that tells it nothing.
-    assert_eq!(roster.assign(Source::Control, at(201), made(0)), Ok(()));
-    // The file has room for new accounts of its own.
-    let more = (0..24).map(|number| (at(number), filed(number))).collect();
-    assert_eq!(roster.replace(Source::File, more), Ok(()));
-}
-
-#[test]
-fn accounts_of_the_socket_that_were_never_used_leave_at_the_close() {
-    let roster = small();
-    let used = |slot: Slot| slot == Slot::FIRST_ACCOUNT;
-    for account in ["used", "unused", "named"] {
-        roster.assign(Source::Control, prefix("10.8.0.2"), tag(account)).expect("room");
-    }
-    assert!(roster.at_close(false, true, |slot| !used(slot)).is_empty());
-    let second = Slot::new(Slot::FIRST_ACCOUNT.word() + 1);
-    assert!(roster.at_close(false, true, |slot| !used(slot)) == [second]);
-    assert!(
-        ["used", "unused", "named"].map(|text| roster.slot_of(tag(text)).is_some()) == [true, false, true]
+    assert_eq!(
+        roster.assign(Source::Control, prefix("10.9.0.1"), tag("new")),
+        Err(RosterError::CapacityExceeded { capacity: 8 })
     );
-    // Their places in the quota are free as well: two are taken.
-    let more = ["a", "b", "c", "d", "e", "f", "g"]
-        .map(|text| roster.assign(Source::Control, prefix("10.8.0.3"), tag(text)));
-    assert_eq!(more.iter().filter(|made| made.is_ok()).count(), 6);
+    assert!(owner(&roster, "10.9.0.7") == roster.slot_of(tag("a7")).expect("known"));
 }
 
 #[test]
@@ -115,12 +71,12 @@ fn an_account_that_nobody_names_leaves_at_the_end_of_the_period() {
     let roster = small();
     roster.assign(Source::Control, prefix("10.8.0.2"), tag("alice")).expect("room");
     roster.unassign(Source::Control, prefix("10.8.0.2")).expect("a table takes it");
-    assert!(roster.at_close(false, true, |_| false).is_empty() && roster.slot_of(tag("alice")).is_some());
-    assert!(roster.at_close(true, true, |_| false).is_empty());
+    assert!(roster.at_close(false, true).is_empty() && roster.slot_of(tag("alice")).is_some());
+    assert!(roster.at_close(true, true).is_empty());
     // The slot is quarantined until the next close, and is then given to the next account.
     roster.assign(Source::Control, prefix("10.8.0.2"), tag("bob")).expect("room");
     assert!(roster.slot_of(tag("bob")) != Some(Slot::FIRST_ACCOUNT));
-    assert!(roster.at_close(false, true, |_| false) == [Slot::FIRST_ACCOUNT]);
+    assert!(roster.at_close(false, true) == [Slot::FIRST_ACCOUNT]);
     assert!(roster.slot_of(tag("alice")).is_none());
     roster.assign(Source::Control, prefix("10.8.0.3"), tag("carol")).expect("room");
     assert!(roster.slot_of(tag("carol")) == Some(Slot::FIRST_ACCOUNT));
@@ -134,7 +90,7 @@ fn counts_of_connections_are_latched_and_rounded_up_to_eight() {
     let [control, file] = roster.counts().sources;
     assert!(control == SourceCounts::default());
     assert!(file == SourceCounts { prefixes: 1, accounts: 1 } && roster.counts().conflicts == 0);
-    roster.at_close(false, true, |_| false);
+    roster.at_close(false, true);
     assert!(roster.counts().sources[0] == SourceCounts { prefixes: 8, accounts: 8 });
     assert!(roster.counts().conflicts == 8);
 }
@@ -211,7 +167,7 @@ proptest! {
         steps in proptest::collection::vec((any_step(), any::<bool>()), 1..120),
         addresses in proptest::collection::vec(any_address(), 40),
     ) {
-        let roster = roster_of(64);
+        let roster = small();
         let mut assigned: HashMap<Prefix, [Option<Slot>; 2]> = HashMap::new();
         let account = |account: u8| tag(&format!("account-{account}"));
         for (step, control) in steps {
@@ -282,15 +238,15 @@ fn accounts_that_come_back_before_their_slots_are_free_get_them_again() {
     let slots: Vec<_> = (0..accounts).map(|at| roster.slot_of(row(at).1)).collect();
     assert!(slots.iter().all(Option::is_some));
     roster.replace(Source::File, vec![]).expect("room");
-    assert!(roster.at_close(true, true, |_| false).is_empty());
+    assert!(roster.at_close(true, true).is_empty());
     // Nobody's slot was free yet, so everybody has the same one again.
     roster.replace(Source::File, (0..accounts).map(row).collect()).expect("room");
     assert!((0..accounts).map(|at| roster.slot_of(row(at).1)).eq(slots));
-    assert!(roster.at_close(false, true, |_| false).is_empty());
+    assert!(roster.at_close(false, true).is_empty());
     // Who does not come back is gone, and nothing of the tag is left.
     roster.replace(Source::File, vec![]).expect("room");
-    roster.at_close(true, true, |_| false);
-    assert!(roster.at_close(false, true, |_| false).len() == accounts as usize);
+    roster.at_close(true, true);
+    assert!(roster.at_close(false, true).len() == accounts as usize);
     assert!((0..accounts).all(|at| roster.slot_of(row(at).1).is_none()));
     assert!((0..accounts).all(|at| tags.get(Slot::new(Slot::FIRST_ACCOUNT.word() + at)) == Tag::NOBODY));
 }
@@ -366,7 +322,7 @@ fn inherited_owners_hold_until_somebody_says_otherwise() {
         assert!(disputed == [[alice; 3].as_slice(), &[bob; 4]].concat());
         // What nobody disputed in an epoch is confirmed.
         let (roster, _) = inheriting();
-        roster.at_close(false, true, |_| false);
+        roster.at_close(false, true);
         roster.assign(Source::Control, prefix(text), tag("bob")).expect("room");
         assert!(roster.take_disputed().is_empty());
     }

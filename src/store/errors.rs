@@ -102,7 +102,7 @@ pub enum StoreError {
     },
     /// A later version wrote it.
     #[error(
-        "store {}: has format version {version}, but this program reads version 2; install the version \
+        "store {}: has format version {version}, but this program reads version 1; install the version \
          that wrote it", path.display()
     )]
     Version {

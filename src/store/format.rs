@@ -11,14 +11,13 @@
 use super::disk::Disk;
 use super::image::{HEAD_BYTES, RECORD_BYTES};
 use super::keys::Key;
-use crate::meter::slot::Slot;
 use crate::node::saved::{Head, Record};
 use chacha20poly1305::aead::AeadInOut;
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
 use std::io;
 
 /// The format that this version writes.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 1;
 
 /// Bytes of the header.
 pub const HEADER_BYTES: usize = 72;
@@ -81,7 +80,7 @@ impl Header {
 
 /// How many slots a blob of this capacity holds.
 fn slots(capacity: u32) -> u64 {
-    u64::from(capacity) + Slot::FIRST_ACCOUNT.index() as u64
+    u64::from(capacity) + 4
 }
 
 /// Bytes before sealing.

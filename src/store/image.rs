@@ -8,12 +8,12 @@ use crate::meter::epoch::Carry;
 use crate::meter::release::Release;
 use crate::meter::tags::Tag;
 use crate::meter::units::{Totals, Volume};
-use crate::node::rate_limits::{EXPORTED, LOOKERS, Looker, OFFICERS, Officer, RateLimitState, Window};
+use crate::node::rate_limits::{EXPORTED, RateLimitState, STAFF, Staff, Window};
 use crate::node::saved::{Head, Record};
 use crate::node::schedule::ScheduleState;
 
 /// Bytes of an encoded head with padding; most of it is room for marks of exports.
-pub const HEAD_BYTES: usize = 10_240;
+pub const HEAD_BYTES: usize = 5_120;
 
 /// Bytes of an encoded record.
 pub const RECORD_BYTES: usize = 113;
@@ -67,13 +67,9 @@ impl Writer<'_> {
         }
         self.word(limits.look_ups);
         self.word(limits.exports);
-        self.list(&limits.lookers, LOOKERS, 6, |to, looker| {
-            to.bytes(&looker.uid.to_le_bytes());
-            to.bytes(&[looker.shown_this_minute, looker.shown_today]);
-        });
-        self.list(&limits.officers, OFFICERS, 6, |to, officer| {
-            to.bytes(&officer.uid.to_le_bytes());
-            to.bytes(&[officer.exported_today, officer.exported_this_week]);
+        self.list(&limits.staff, STAFF, 7, |to, member| {
+            to.bytes(&member.uid.to_le_bytes());
+            to.bytes(&[member.shown_this_minute, member.shown_today, member.exported_today]);
         });
         self.list(&limits.exported, EXPORTED, 8, |to, mark| to.word(*mark));
     }
@@ -125,18 +121,13 @@ impl Reader<'_> {
         let mut window = || Window { index: self.word(), elapsed_nanoseconds: self.word() };
         let (minute, day, week) = (window(), window(), window());
         let (look_ups, exports) = (self.word(), self.word());
-        let lookers = self.list(LOOKERS, 6, |from| {
+        let staff = self.list(STAFF, 7, |from| {
             let uid = u32::from_le_bytes(from.bytes());
-            let [shown_this_minute, shown_today] = from.bytes();
-            Looker { uid, shown_this_minute, shown_today }
-        });
-        let officers = self.list(OFFICERS, 6, |from| {
-            let uid = u32::from_le_bytes(from.bytes());
-            let [exported_today, exported_this_week] = from.bytes();
-            Officer { uid, exported_today, exported_this_week }
+            let [shown_this_minute, shown_today, exported_today] = from.bytes();
+            Staff { uid, shown_this_minute, shown_today, exported_today }
         });
         let exported = self.list(EXPORTED, 8, Self::word);
-        RateLimitState { seen_at, minute, day, week, lookers, officers, exported, look_ups, exports }
+        RateLimitState { seen_at, minute, day, week, staff, exported, look_ups, exports }
     }
 }
 

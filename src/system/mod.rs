@@ -4,10 +4,8 @@
 //! System calls that concern the process itself belong here. Nothing about traffic or identities.
 
 pub mod allocator;
-pub mod arguments;
 pub mod capabilities;
 pub mod filesystem;
 pub mod netlink;
 pub mod sandbox;
 pub mod service_manager;
-pub mod users;

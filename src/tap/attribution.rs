@@ -3,7 +3,6 @@
 //! Addresses pass through [`Attribution::count`] and are not kept. What the kernel's program does is
 //! the same, and `tests/kernel_program.rs` compares the two.
 
-use super::events::TapEvent;
 use super::frame::{self, Frame, Gso, LinkType};
 use crate::meter::counters::Counters;
 use crate::meter::slot::{Direction, Slot};
@@ -44,21 +43,6 @@ impl Attribution {
             }
             Frame::NotIp => self.counters.add(Slot::NOT_IP, direction, length, 1),
             Frame::Malformed => self.counters.add(Slot::MALFORMED, direction, length, 1),
-        }
-    }
-
-    /// Notes that the tap did not count for a while, whether or not anything passed meanwhile. Only for
-    /// events that no traffic and no user's coming or going can cause.
-    pub fn gap(&self) {
-        self.counters.add(Slot::GAP, Direction::Up, 0, 1);
-    }
-
-    /// Notes a gap where a report says that something of the configuration is not attached.
-    pub(super) fn gap_of(&self, event: &TapEvent) {
-        if let TapEvent::States(states) = event
-            && states.iter().any(|state| !state.attached)
-        {
-            self.gap();
         }
     }
 

@@ -96,29 +96,6 @@ const BUFFER_BYTES: usize = 1 << 16;
 /// Dumps that were interrupted by a change are asked for again, this many times.
 const DUMP_TRIES: usize = 5;
 
-/// What the kernel has told of interfaces since it was asked last.
-#[derive(Default)]
-pub(super) struct News {
-    /// Interfaces that are gone, as they were at their end.
-    pub(super) gone: Vec<InterfaceEntry>,
-    /// Interfaces as they were when they were first told of, since their end if they had one. Of one that
-    /// was made, or moved here from another network namespace, that is how it came.
-    pub(super) came: Vec<InterfaceEntry>,
-}
-
-impl News {
-    fn ended(&mut self, entry: InterfaceEntry) {
-        self.came.retain(|came| came.index != entry.index);
-        self.gone.push(entry);
-    }
-
-    fn told(&mut self, entry: InterfaceEntry) {
-        if !self.came.iter().any(|came| came.index == entry.index) {
-            self.came.push(entry);
-        }
-    }
-}
-
 /// Tells when the set of interfaces may have changed.
 pub(super) struct InterfaceEvents {
     socket: Socket,
@@ -137,29 +114,24 @@ impl InterfaceEvents {
         self.socket.as_fd()
     }
 
-    /// Reads what has been told.
+    /// Reads what has come, and returns the interfaces that are gone, as they were at their end.
     ///
     /// Events that the kernel had to drop are no error: the caller lists the interfaces anew and
     /// asks every socket whether its interface still exists.
-    pub(super) fn news(&mut self) -> News {
-        let mut news = News::default();
+    pub(super) fn gone(&mut self) -> Vec<InterfaceEntry> {
+        let mut gone = Vec::new();
         loop {
             self.buffer.clear();
             match self.socket.recv(&mut self.buffer, 0) {
                 Ok(_) => {
                     // A device that leaves a bridge is in that family's event; it still exists.
-                    let of_links = messages(&self.buffer)
-                        .filter(|message| message.body.first() == Some(&FAMILY_UNSPECIFIED));
-                    for message in of_links {
-                        match (message.kind, entry(message.body)) {
-                            (DELETED_LINK, Some(entry)) => news.ended(entry),
-                            (NEW_LINK, Some(entry)) => news.told(entry),
-                            _ => {}
-                        }
-                    }
+                    let deleted = messages(&self.buffer).filter(|message| {
+                        message.kind == DELETED_LINK && message.body.first() == Some(&FAMILY_UNSPECIFIED)
+                    });
+                    gone.extend(deleted.filter_map(|message| entry(message.body)));
                 }
                 Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {}
-                Err(_) => return news,
+                Err(_) => return gone,
             }
         }
     }

@@ -20,7 +20,7 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 
-const MAGIC: &[u8; 8] = b"bmcount2";
+const MAGIC: &[u8; 8] = b"bmcount1";
 
 /// Magic (8), slots (8), generation (16), node (16); the tags' key is behind it.
 const HEADER_BYTES: usize = 48;
@@ -33,7 +33,7 @@ const KEY_WORDS: usize = 2;
 const INTERFACES: usize = 1024;
 
 /// The most slots that a file is believed to have: 2^24 accounts and the reserved ones.
-const SLOTS_AT_MOST: usize = (1 << 24) + Slot::FIRST_ACCOUNT.index();
+const SLOTS_AT_MOST: usize = (1 << 24) + 4;
 
 /// Why the file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -266,9 +266,7 @@ impl Header {
         }
         let part = |at: usize| bytes[at..].first_chunk::<16>().copied().unwrap_or_default();
         let slots = bytes[8..].first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
-        let slots = usize::try_from(slots)
-            .ok()
-            .filter(|slots| (Slot::FIRST_ACCOUNT.index()..=SLOTS_AT_MOST).contains(slots));
+        let slots = usize::try_from(slots).ok().filter(|slots| (4..=SLOTS_AT_MOST).contains(slots));
         let Some(slots) = slots.filter(|_| bytes[..8] == *MAGIC) else { return Ok(None) };
         let whole = file.metadata()?.size() == Layout::of(slots).end as u64;
         Ok(whole.then(|| Self { slots, generation: part(16), node: part(32) }))
@@ -346,7 +344,7 @@ mod tests {
     fn a_file_that_is_none_of_ours_is_refused() {
         let folder = folder();
         let path = folder.path().join("control.counters");
-        for bytes in [b"".as_slice(), b"bmcount2", &[0; 100], &[b'b'; 1 << 17]] {
+        for bytes in [b"".as_slice(), b"bmcount1", &[0; 100], &[b'b'; 1 << 17]] {
             std::fs::write(&path, bytes).expect("it is ours");
             assert!(matches!(MemoryFile::existing(&path, [1; 16]), Err(MemoryFileError::Foreign { .. })));
         }

@@ -15,7 +15,6 @@ fn main() {
         irregular_accounts: [8; 6],
         mass_event: true,
         interrupted: true,
-        tap_gap: true,
         failed_attempts: 64,
     };
     let _ = Release { up_bytes: 1, ..Release::none() };

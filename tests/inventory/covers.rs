@@ -23,11 +23,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
     ),
     (
         "slots waiting for another account",
-        &[
-            "roster Writing: slots socket",
-            "roster/slots SlotAllocator: directory next quarantined free",
-            "roster/quota SocketQuota: reserve named",
-        ],
+        &["roster Writing: slots", "roster/slots SlotAllocator: directory next quarantined free"],
     ),
     (
         "numbers of prefixes and accounts by source, as of the last close",
@@ -62,7 +58,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         "sums of one epoch at its close, and sums held back until the crowd is large enough",
         &[
             "meter/ledger Sealed: attributed clamped largest_up_bytes largest_down_bytes \
-             active_accounts unattributed malformed lost tap_gap",
+             active_accounts unattributed malformed lost",
             "meter/ledger NodeTotals: attributed unattributed not_ip malformed lost",
             "meter/epoch Carry: sums scale",
             "meter/epoch Epochs: carried within",
@@ -77,7 +73,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
             "meter/epoch Epochs: policy last sealed released",
             "meter/release Release: ordinal up_bytes down_bytes suppressed unattributed_up_bytes \
              unattributed_down_bytes lost_packets malformed_packets irregular_accounts mass_event \
-             interrupted tap_gap failed_attempts",
+             interrupted failed_attempts",
             "publish/http Pages: released status",
         ],
     ),
@@ -92,14 +88,13 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "how often each member of support asked today and each officer this week, which accounts were exported this week (keyed marks), and two counts for the period",
+        "how often each member of staff asked today, which accounts were exported this week (keyed marks), and two counts for the period",
         &[
             "node Node: limits",
             "node/rate_limits RateLimits: allowed state",
-            "node/rate_limits RateLimitState: seen_at minute day week lookers officers exported look_ups exports",
+            "node/rate_limits RateLimitState: seen_at minute day week staff exported look_ups exports",
             "node/rate_limits Window: index elapsed_nanoseconds",
-            "node/rate_limits Looker: uid shown_this_minute shown_today",
-            "node/rate_limits Officer: uid exported_today exported_this_week",
+            "node/rate_limits Staff: uid shown_this_minute shown_today exported_today",
         ],
     ),
     (
@@ -116,24 +111,21 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
     (
         "interfaces: index, name, and what their own packet counters read when metering of them stopped",
         &[
-            "tap/worker/attachments Attachment: record serial index name source",
+            "tap/worker Attachment: record serial index name source",
             "tap/interfaces InterfaceEntry: index name hardware passed",
             "tap/interfaces Passed: up down",
             "tap/gap Left: index name packets",
-            "tap/gap Unseen: listed came",
-            "tap/gap Counted: passed came",
-            "tap/interfaces News: gone came",
             "tap/counter_memory CounterMemory: interfaces",
         ],
     ),
     (
-        "users that have a role, and who is at the other end of a control connection",
+        "users and groups that have a role, and who is at the other end of a control connection",
         &[
             "control/access AccessPolicy: roster support privacy",
-            "control/handler Handler: access syncs",
+            "control/handler Handler: access",
             "engine/state State: probe",
-            "control/peer Peer: uid",
-            "control/peer Members: uids",
+            "control/peer Peer: uid gids",
+            "control/peer Members: uids gids",
         ],
     ),
     (
@@ -223,12 +215,11 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         &["file: configuration"],
     ),
     (
-        "node totals of the last epoch, noisy or coarse depending on the mode, counts rounded up to powers of two, and whether the tap was away",
+        "node totals of the last epoch, noisy or coarse depending on the mode, and counts rounded up to powers of two",
         &["series: blindmeter_epoch blindmeter_epoch_bytes blindmeter_epoch_unattributed_bytes \
              blindmeter_epoch_suppressed blindmeter_epoch_irregular_accounts \
              blindmeter_epoch_mass_event blindmeter_epoch_interrupted blindmeter_epoch_lost_packets \
-             blindmeter_epoch_malformed_packets blindmeter_epoch_failed_attempts \
-             blindmeter_epoch_tap_gap"],
+             blindmeter_epoch_malformed_packets blindmeter_epoch_failed_attempts"],
     ),
     (
         "the state of the daemon, which traffic cannot change",

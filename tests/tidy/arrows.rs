@@ -49,7 +49,6 @@ const ARROWS: [(&str, &[&str]); 28] = [
             "engine::state::State",
             "environment::Environment",
             "exit",
-            "meter::tags::Tag",
             "node::rate_limits::Limit",
             "roster",
             "system::allocator",
@@ -124,7 +123,7 @@ const ARROWS: [(&str, &[&str]); 28] = [
         &["environment::Files", "meter::budget", "meter::policy", "roster::account", "roster::address"],
     ),
     // Clocks, disk, files and randomness as a simulation can replace them.
-    ("environment", &["clock", "meter::noise", "store::disk", "system::users"]),
+    ("environment", &["clock", "meter::noise", "store::disk"]),
     (
         "store",
         &[

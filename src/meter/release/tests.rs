@@ -127,18 +127,6 @@ fn marks_of_the_node_and_failed_attempts_are_passed_on() {
 }
 
 #[test]
-fn a_gap_is_told_whether_the_crowd_is_large_enough_or_not() {
-    for active in [0, 1000] {
-        for tap_gap in [false, true] {
-            let of = Sealed { tap_gap, ..sealed(active, 1 << 40, 1) };
-            assert!(
-                coarse(&of).tap_gap() == tap_gap && noisy(&of, &NOTHING, &mut Quiet(0)).tap_gap() == tap_gap
-            );
-        }
-    }
-}
-
-#[test]
 fn coarse_counts_are_powers_of_two_from_their_least() {
     for (count, from, shown) in
         [(0, 1024, 0), (1, 1024, 1024), (1024, 1024, 1024), (1025, 1024, 2048), (u64::MAX, 64, 1 << 63)]
@@ -171,7 +159,6 @@ fn a_release_comes_back_from_its_words() {
         irregular_accounts: [8, 9, 10, 11, 12, 13],
         mass_event: true,
         interrupted: true,
-        tap_gap: true,
         failed_attempts: 14,
     };
     assert!(Release::of_words(release.words()) == release);

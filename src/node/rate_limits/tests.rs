@@ -79,63 +79,22 @@ fn twenty_exports_a_day_for_each_officer_and_one_a_week_for_each_account() {
 #[test]
 fn a_table_that_is_full_refuses_and_grows_no_further() {
     let mut limits = RateLimits::begun(STANDARD, START);
-    for uid in 0..256 {
+    for uid in 0..64 {
         assert_eq!(limits.look_up(uid), Ok(()));
     }
-    assert_eq!(limits.look_up(256), Err(Limit::SupportFull(256)));
-    assert_eq!(limits.look_up(255), Ok(()));
-    // The roles share no table: who looks up takes no officer's place.
-    for uid in 0..64 {
-        assert_eq!(limits.export_node(1000 + uid), Ok(()));
+    assert_eq!(limits.look_up(64), Err(Limit::StaffFull(64)));
+    assert_eq!(limits.export(64, account(1)), Err(Limit::StaffFull(64)));
+    assert_eq!(limits.look_up(63), Ok(()));
+    for number in 0..512_u64 {
+        let uid = u32::try_from(number / 20).unwrap();
+        assert_eq!(limits.export(uid, account(number)), Ok(()));
     }
-    assert_eq!(limits.export(1064, account(1)), Err(Limit::OfficersFull(64)));
+    for known_or_not in [account(3), account(9999)] {
+        assert_eq!(limits.export(63, known_or_not), Err(Limit::WeekFull(512)));
+    }
     let state = limits.state();
-    assert_eq!((state.lookers.len(), state.officers.len()), (LOOKERS, OFFICERS));
-    assert!(state.lookers.is_sorted_by_key(|looker| looker.uid));
-    assert!(state.officers.is_sorted_by_key(|officer| officer.uid));
-}
-
-/// All but one of a role use what they can: the last one's share is still there.
-#[test]
-fn nobody_uses_up_what_is_anothers() {
-    let mut limits = RateLimits::begun(STANDARD, START);
-    let mut shown = 0;
-    for minute in 0..4 {
-        limits.observe(at(60 * minute, 0));
-        shown += (1..256).map(|uid| looked_up(&mut limits, uid).0).sum::<u32>();
-    }
-    assert_eq!(shown, 1000 + 255 * 20);
-    assert_eq!(looked_up(&mut limits, 0), (20, Limit::ShownByAll(1000, 20)));
-
-    let mut exported = 0;
-    for day in 0..6 {
-        limits.observe(at(DAY * day, 0));
-        for uid in 1..64 {
-            while limits.export(uid, account(exported + 1)).is_ok() {
-                exported += 1;
-            }
-        }
-    }
-    assert_eq!(exported, 512 + 63 * 5);
-    for known_or_not in [account(3), account(99_999)] {
-        assert_eq!(limits.export(9, known_or_not), Err(Limit::ExportedByAll(512, 5)));
-    }
-    let last = (0..).take_while(|number| limits.export(0, account(10_000 + number)).is_ok()).count();
-    assert_eq!((last, limits.state().exported.len()), (5, EXPORTED));
-    assert!(limits.state().exported.is_sorted());
-}
-
-#[test]
-fn the_nodes_counts_are_exports_of_the_day() {
-    let mut limits = RateLimits::begun(STANDARD, START);
-    for number in 0..10 {
-        assert_eq!((limits.export_node(7), limits.export(7, account(number))), (Ok(()), Ok(())));
-    }
-    assert_eq!(limits.export_node(7), Err(Limit::ExportedADay(20)));
-    assert_eq!(limits.export(7, account(99)), Err(Limit::ExportedADay(20)));
-    assert_eq!(limits.export_node(8), Ok(()));
-    limits.observe(at(DAY, 0));
-    assert_eq!(limits.export_node(7), Ok(()));
+    assert_eq!((state.staff.len(), state.exported.len()), (STAFF, EXPORTED));
+    assert!(state.staff.is_sorted_by_key(|member| member.uid) && state.exported.is_sorted());
 }
 
 /// Sets the clock to and fro by this much each hour for thirty days, asking all the time; most look-ups
@@ -212,8 +171,7 @@ fn a_lab_build_counts_and_refuses_nothing() {
         assert_eq!((limits.look_up(7), limits.export(7, account(1))), (Ok(()), Ok(())));
     }
     assert_eq!((limits.state().look_ups, limits.state().exports), (1000, 1000));
-    let state = limits.state();
-    assert!(state.lookers.is_empty() && state.officers.is_empty() && state.exported.is_empty());
+    assert!(limits.state().staff.is_empty() && limits.state().exported.is_empty());
 }
 
 #[test]
@@ -223,14 +181,8 @@ fn a_refusal_is_one_line_that_says_the_limit_and_when_it_is_over() {
         (Limit::ShownADay(100), "100 accounts a day", "tomorrow (UTC)"),
         (Limit::ExportedADay(20), "20 accounts a day", "tomorrow (UTC)"),
         (Limit::ExportedAWeek, "once a week", "from next Thursday, 00:00 UTC"),
-        (Limit::ShownByAll(1000, 20), "1000 accounts a day, and each user 20 more", "tomorrow (UTC)"),
-        (
-            Limit::ExportedByAll(512, 5),
-            "512 accounts a week, and each user 5 more",
-            "from next Thursday, 00:00 UTC",
-        ),
-        (Limit::SupportFull(256), "256 users", "tomorrow (UTC)"),
-        (Limit::OfficersFull(64), "64 users", "from next Thursday, 00:00 UTC"),
+        (Limit::WeekFull(512), "512 accounts a week", "from next Thursday, 00:00 UTC"),
+        (Limit::StaffFull(64), "64 users", "tomorrow (UTC)"),
     ] {
         let text = limit.to_string();
         assert!(text.contains(limit_text) && text.contains(over) && !text.contains('\n'), "{text}");

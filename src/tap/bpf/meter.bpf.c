@@ -56,8 +56,8 @@ typedef __u64 u64;
 #define NO_PLACE 0xffffffff
 
 // A pool's accounts have slots in the order of their addresses. The first two addresses are rarely
-// an account's (the network's and the server's), and the first five slots never are.
-#define LIKELY_SLOT(offset) ((offset) + 3)
+// an account's (the network's and the server's), and the first four slots never are.
+#define LIKELY_SLOT(offset) ((offset) + 2)
 
 // Sixteen bytes, so that four share a cache line.
 struct cell {

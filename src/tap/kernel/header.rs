@@ -13,7 +13,7 @@ pub(super) const INFO_WORDS: usize = 128;
 const HEADER: usize = 4;
 
 /// `bmkernel` and the version of this layout.
-const MAGIC: [u32; 2] = [u32::from_le_bytes(*b"bmke"), 3];
+const MAGIC: [u32; 2] = [u32::from_le_bytes(*b"bmke"), 2];
 
 /// Places in words from the header's first: slots, then names of sixteen bytes, then the pools.
 const SLOTS: usize = 2;

@@ -161,7 +161,7 @@ impl Node {
     /// When the look-up is refused.
     pub(crate) fn band(&self, account: usize) -> [Option<u64>; 2] {
         let ask = Request::Show { account: account_name(account) };
-        match self.runtime.block_on(self.machine.answer(0, ask)) {
+        match self.runtime.block_on(self.machine.answer(0, 0, ask)) {
             Answer::Account(view) => [Some(view.band.at_least_bytes), view.band.below_bytes],
             _ => panic!("support may look up a band"),
         }

@@ -28,8 +28,6 @@ pub(crate) enum Happening {
     Kill,
     /// The power goes; the next start has the files alone.
     PowerCut,
-    /// Other software takes the tap off an interface for a moment.
-    Gap,
     /// So many operations later the disk fails in this way.
     Fault(Fault, u64),
 }
@@ -204,9 +202,6 @@ impl Plan {
         }
         if theme == 12 {
             befall(Happening::Fault(Fault::PowerCut, rng.below_u64(30)), rng);
-        }
-        for _ in 0..times(13, rng) {
-            befall(Happening::Gap, rng);
         }
     }
 

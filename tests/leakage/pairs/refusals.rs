@@ -3,18 +3,17 @@
 //! None of them changes anything or counts towards a limit. What a limit refuses is in `surfaces.rs`,
 //! behind the answers that use it up.
 
-use crate::sim::setup::STRANGER;
-use crate::surfaces::{Asked, OFFICER};
+use crate::surfaces::{Asked, NO_GROUP, OFFICER, STRANGER};
 use blindmeter::control::protocol::Request;
 use std::fmt::Write;
 
-/// Somebody's user id.
-type Who = u32;
+/// Somebody's number, and that of the group.
+type Who = (u32, u32);
 
 /// A member of staff, who has every role.
-const STAFF: Who = OFFICER;
+const STAFF: Who = (OFFICER, 0);
 /// Who has none.
-const NOBODY: Who = STRANGER;
+const NOBODY: Who = (STRANGER, NO_GROUP);
 
 /// A request, and the text that follows it.
 type Form = fn(&Asked<'_>) -> (Request, String);

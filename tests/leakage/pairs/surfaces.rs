@@ -43,10 +43,12 @@ pub(crate) struct Snapshot {
 pub(crate) const UNUSED: &str = "idle-one";
 pub(crate) const UNKNOWN: &str = "nobody-x";
 
-/// Who asks; each has every role.
+/// Who asks. Every member of the group of number 0 has every role.
 const STAFF: u32 = 1000;
 pub(crate) const OFFICER: u32 = 2000;
 const GREEDY: u32 = 3000;
+pub(crate) const STRANGER: u32 = 4000;
+pub(crate) const NO_GROUP: u32 = 4000;
 
 /// Refusals at a look: all of them in eleven.
 const REFUSALS: usize = 2;
@@ -150,12 +152,12 @@ impl Snapshot {
         ];
         let first = if asked.look_ups < names.len() { asked.look % names.len() } else { 0 };
         for (name, account) in names.iter().cycle().skip(first).take(asked.look_ups) {
-            machine.ask(member, show(account), &mut self.text).await;
+            machine.ask(member, 0, show(account), &mut self.text).await;
             self.end(name, Tells::FromClose);
         }
-        machine.ask(GREEDY, show(asked.file), &mut self.text).await;
+        machine.ask(GREEDY, 0, show(asked.file), &mut self.text).await;
         self.end("show to who asks too often", Tells::FromClose);
-        machine.ask(OFFICER, export("probe"), &mut self.text).await;
+        machine.ask(OFFICER, 0, export("probe"), &mut self.text).await;
         self.end("export probe", Tells::FromClose);
         if asked.look % 30 == 3 {
             let officer = OFFICER + look / 120;
@@ -165,10 +167,10 @@ impl Snapshot {
                 ("export file", asked.file),
                 ("export hook", asked.hook),
             ] {
-                machine.ask(officer, export(account), &mut self.text).await;
+                machine.ask(officer, 0, export(account), &mut self.text).await;
                 self.end(name, Tells::FromClose);
             }
-            machine.ask(officer, export(asked.file), &mut self.text).await;
+            machine.ask(officer, 0, export(asked.file), &mut self.text).await;
             self.end("refused second export", Tells::Never);
         }
         for (name, request) in [
@@ -176,17 +178,17 @@ impl Snapshot {
             ("roster counts", Request::Counts {}),
             ("what was asked", Request::Asked {}),
         ] {
-            machine.ask(OFFICER, request, &mut self.text).await;
+            machine.ask(OFFICER, 0, request, &mut self.text).await;
             self.end(name, Tells::Never);
         }
     }
 
     async fn refusals(&mut self, machine: &Machine, asked: &Asked<'_>) {
         let first = asked.look * REFUSALS % refusals::FORMS.len();
-        for (uid, form) in refusals::FORMS.iter().cycle().skip(first).take(REFUSALS) {
+        for ((uid, gid), form) in refusals::FORMS.iter().cycle().skip(first).take(REFUSALS) {
             let (request, text) = form(asked);
             let name = refusals::name(&request);
-            machine.ask_with(*uid, request, text.as_bytes(), &mut self.text).await;
+            machine.ask_with(*uid, *gid, request, text.as_bytes(), &mut self.text).await;
             self.end(name, Tells::Never);
         }
     }

@@ -103,8 +103,6 @@ impl<'a> World<'a> {
             Happening::HandOver => self.machine.stop(End::HandOver).await,
             Happening::Kill => self.machine.kill(),
             Happening::PowerCut => self.machine.cut_power(),
-            Happening::Gap if self.machine.runs() => self.machine.engine().attribution.gap(),
-            Happening::Gap => {}
             Happening::Fault(fault, after) => self.machine.plan(*fault, *after),
         }
     }

@@ -77,7 +77,7 @@ impl Machine {
         if dead {
             return Err("it was killed".to_owned());
         }
-        daemon.resolve_roles(&self.files);
+        daemon.resolve_roles();
         let router = TowerToHyperService::new(http::router(daemon.engine.state.pages()));
         self.process = Some(Process { daemon, router });
         Ok(())
@@ -161,38 +161,45 @@ impl Machine {
         into.extend_from_slice(&body);
     }
 
-    /// Asks the control socket as this user, and appends the line of the answer.
-    pub(crate) async fn ask(&self, uid: u32, request: Request, into: &mut Vec<u8>) {
-        self.ask_with(uid, request, b"", into).await;
+    /// Asks the control socket as a user of these groups, and appends the line of the answer.
+    pub(crate) async fn ask(&self, uid: u32, gid: u32, request: Request, into: &mut Vec<u8>) {
+        self.ask_with(uid, gid, request, b"", into).await;
     }
 
     /// The same of a request that a text follows.
-    pub(crate) async fn ask_with(&self, uid: u32, request: Request, text: &[u8], into: &mut Vec<u8>) {
+    pub(crate) async fn ask_with(
+        &self,
+        uid: u32,
+        gid: u32,
+        request: Request,
+        text: &[u8],
+        into: &mut Vec<u8>,
+    ) {
         let mut line = serde_json::to_vec(&request).expect("a request is JSON");
         line.push(b'\n');
         line.extend_from_slice(text);
-        let peer = Peer { uid };
+        let peer = Peer { uid, gids: vec![gid] };
         let handler = &self.process().daemon.handler;
         let exchanged = exchange(handler, &peer, SILENCE, &mut line.as_slice(), into).await;
         exchanged.expect("memory breaks no connection");
     }
 
-    /// The answer of the control socket to this user.
-    pub(crate) async fn answer(&self, uid: u32, request: Request) -> Answer {
+    /// The answer of the control socket to a user of these groups.
+    pub(crate) async fn answer(&self, uid: u32, gid: u32, request: Request) -> Answer {
         let mut line = Vec::new();
-        self.ask(uid, request, &mut line).await;
+        self.ask(uid, gid, request, &mut line).await;
         serde_json::from_slice(&line).expect("an answer is JSON")
     }
 
     /// A VPN server's hook, or an administrator, assigns a prefix. False when it was refused.
     pub(crate) async fn assign(&self, prefix: &str, account: &str) -> bool {
         let request = Request::Assign { prefix: prefix.to_owned(), account: account.to_owned() };
-        matches!(self.answer(0, request).await, Answer::Done {})
+        matches!(self.answer(0, 0, request).await, Answer::Done {})
     }
 
     /// The assignment of a prefix is taken back. False when it was refused.
     pub(crate) async fn release(&self, prefix: &str) -> bool {
-        matches!(self.answer(0, Request::Unassign { prefix: prefix.to_owned() }).await, Answer::Done {})
+        matches!(self.answer(0, 0, Request::Unassign { prefix: prefix.to_owned() }).await, Answer::Done {})
     }
 
     /// Reads configuration and roster file again, as SIGHUP does. False when it was refused.

@@ -57,8 +57,8 @@ impl Default for Setup {
 }
 
 impl Setup {
-    /// The text of the configuration. Every user below [`STRANGER`] has every role, and nothing is
-    /// listened on.
+    /// The text of the configuration. Every member of the group of number 0 has every role, and nothing
+    /// is listened on.
     pub(crate) fn text(&self) -> String {
         let release = if self.noisy {
             format!("mode = \"noisy\"\nepsilon = {}\nclamp = \"{}B\"", self.epsilon, self.clamp_bytes)
@@ -80,9 +80,9 @@ probe_account = "{probe}"
 pools = [{pools}]
 file = "{ROSTER}"
 [control.roles]
-roster = ["@staff"]
-support = ["@staff"]
-privacy = ["@staff"]
+roster = ["@root"]
+support = ["@root"]
+privacy = ["@root"]
 [web]
 listen = []
 [epoch]
@@ -110,9 +110,6 @@ period = "{period}s"
     }
 }
 
-/// The first user id of those without a role.
-pub(crate) const STRANGER: u32 = 4000;
-
 /// The files that a start and a reload read.
 pub(crate) struct TextFiles {
     pub(crate) config: String,
@@ -127,9 +124,5 @@ impl Files for TextFiles {
             _ => return Err(io::ErrorKind::NotFound.into()),
         };
         Ok(text.clone().into_bytes())
-    }
-
-    fn users(&self, _name: &str) -> Option<Vec<u32>> {
-        Some((0..STRANGER).collect())
     }
 }
