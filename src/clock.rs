@@ -64,6 +64,29 @@ pub async fn timeout<F: Future>(duration: Duration, future: F) -> Option<F::Outp
     tokio::time::timeout(duration, future).await.ok()
 }
 
+/// Points in time that lie apart by one interval, whatever is done between them.
+pub struct Ticks {
+    next: Instant,
+    interval: Duration,
+}
+
+impl Ticks {
+    /// The first is one interval from now.
+    #[must_use]
+    pub fn every(interval: Duration) -> Self {
+        Self { next: Instant::now() + interval, interval }
+    }
+
+    /// Blocks the thread until the next one that is still to come.
+    pub fn wait(&mut self) {
+        let now = Instant::now();
+        while self.next <= now {
+            self.next += self.interval;
+        }
+        std::thread::sleep(self.next - now);
+    }
+}
+
 /// A running stopwatch, for the demo and for timeouts.
 #[derive(Clone, Copy)]
 pub struct Stopwatch(Instant);

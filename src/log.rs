@@ -44,6 +44,8 @@ pub enum Event<'a> {
     LinkTypeUnsupported(&'a str, u16),
     /// The kernel refused to attach to an interface.
     InterfaceRefused(&'a str, &'a std::io::Error),
+    /// The control socket lies where there are no access lists.
+    SocketOpenToAll(&'a Path),
     /// A role names a user or group that does not exist.
     UnknownRoleMember(&'a str),
     /// A listener that other hosts can reach has neither TLS nor a log-in.
@@ -110,6 +112,12 @@ impl fmt::Display for Event<'_> {
                  an Ethernet device"
             ),
             Self::InterfaceRefused(name, error) => write!(out, "interface {name}: cannot attach: {error}"),
+            Self::SocketOpenToAll(path) => write!(
+                out,
+                "control.socket {}: the file system has no access lists, so that every local user may connect \
+                 and delay others; put it on a tmpfs, in a folder that is closed to them",
+                path.display()
+            ),
             Self::UnknownRoleMember(name) => {
                 write!(out, "control.roles: no user or group {name}; create it, or remove it from the list")
             }

@@ -220,7 +220,7 @@ fn the_report_tells_every_datum_the_budget_and_the_residue() {
     ask.arg(site.path("blindmeter.toml"));
     let report = ended(ask);
     assert_eq!(report.code, Some(0), "the table is no secret");
-    assert!(report.stdout.contains("unknown: this needs the privacy role"), "{}", report.stdout);
+    assert!(report.stdout.contains("ask for a role in [control.roles]"), "{}", report.stdout);
     drop(daemon);
 
     let nowhere = site.name("no-such.toml");

@@ -125,5 +125,5 @@ fn may_lock_memory() -> bool {
 
 #[test]
 fn the_lists_of_system_calls_do_not_grow_unseen() {
-    assert_eq!((CALLS, HELPER_CALLS), (76, 20), "a longer list is a decision; say in the commit what for");
+    assert_eq!((CALLS, HELPER_CALLS), (77, 20), "a longer list is a decision; say in the commit what for");
 }

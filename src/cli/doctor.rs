@@ -10,6 +10,7 @@ use crate::control::protocol::{Answer, Request, StatusReport};
 use crate::doctor::{self, Host, State, StoreLocation, Subject, Verdict};
 use crate::environment::SystemFiles;
 use crate::exit::{ExitError, ExitStatus};
+use nix::sys::statvfs::{FsFlags, statvfs};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +21,7 @@ struct Report<'a> {
     checks: Vec<Check<'a>>,
     sandbox: Remark,
     tap: Remark,
+    users: Remark,
 }
 
 #[derive(Serialize)]
@@ -45,17 +47,17 @@ struct Remark {
 /// A void claim (3), an invalid configuration (78), interfaces that cannot be listed (74); with
 /// `--socket`, also no daemon (69) or no role (77).
 pub(super) fn run(json: bool, daemon: &Daemon) -> Result<(), ExitError> {
-    let (subject, status, backend) = match &daemon.socket {
+    let (subject, status, backend, socket) = match &daemon.socket {
         Some(socket) => {
             let status = status(socket)?;
-            (subject_of_status(&status, socket), Ok(status), None)
+            (subject_of_status(&status, socket), Ok(status), None, socket.clone())
         }
         None => {
             let bad = |why| ExitError::new(ExitStatus::Config, why);
             let config = config::load(&SystemFiles, &daemon.config).map_err(bad)?;
             let status = status(&config.control_socket);
-            let backend = config.backend;
-            (subject_of_config(config), status, backend)
+            let (backend, socket) = (config.backend, config.control_socket.clone());
+            (subject_of_config(config), status, backend, socket)
         }
     };
     let facts = doctor::ask()
@@ -68,6 +70,7 @@ pub(super) fn run(json: bool, daemon: &Daemon) -> Result<(), ExitError> {
         checks: verdicts.iter().map(check).collect(),
         sandbox: sandbox(&status),
         tap: tap(status.as_ref().ok().map(|status| status.backend.as_str()), backend),
+        users: users(&socket),
     };
     if json {
         output::json(&report)?
@@ -173,6 +176,21 @@ fn tap(in_use: Option<&str>, configured: Option<TapKind>) -> Remark {
     }
 }
 
+/// What other users of the host see of hooks and commands.
+fn users(socket: &Path) -> Remark {
+    let note = |what: String, remedy| Remark { state: State::Note.as_str(), what, remedy: Some(remedy) };
+    if let Some(shown) = doctor::seen_in_proc(&Host::running()) {
+        return note(shown.to_owned(), "mount -o remount,hidepid=invisible /proc");
+    }
+    let moves = FsFlags::ST_RELATIME | FsFlags::ST_NOATIME;
+    let follows = statvfs(socket).is_ok_and(|mount| !mount.flags().intersects(moves));
+    if follows {
+        let what = "the control socket's access time tells everyone with a role when a hook last ran";
+        return note(what.to_owned(), "put control.socket on a mount with relatime or noatime");
+    }
+    Remark { state: State::Ok.as_str(), what: "others see no hook and no command".to_owned(), remedy: None }
+}
+
 fn print(report: &Report) -> Result<(), ExitError> {
     let print = |label: &str, state: &str, what: &str, remedy: Option<&str>| {
         let state = if state == State::Void.as_str() { "VOID" } else { state };
@@ -184,6 +202,7 @@ fn print(report: &Report) -> Result<(), ExitError> {
     }
     print("sandbox", report.sandbox.state, &report.sandbox.what, report.sandbox.remedy)?;
     print("tap", report.tap.state, &report.tap.what, report.tap.remedy)?;
+    print("users", report.users.state, &report.users.what, report.users.remedy)?;
     let of = |state: State| {
         let found = report.checks.iter().filter(|check| check.state == state.as_str());
         found.map(|check| check.number.to_string()).collect::<Vec<_>>().join(", ")

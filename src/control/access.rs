@@ -28,6 +28,16 @@ impl AccessPolicy {
         (Self { roster, support, privacy }, unknown)
     }
 
+    /// Everyone who has a role, sorted by user id.
+    #[must_use]
+    pub fn uids(&self) -> Vec<u32> {
+        let roles = [&self.roster, &self.support, &self.privacy];
+        let mut uids: Vec<u32> = roles.into_iter().flat_map(Members::uids).collect();
+        uids.sort_unstable();
+        uids.dedup();
+        uids
+    }
+
     /// The role that the peer lacks for this request.
     pub(super) fn missing(&self, request: &Request, peer: &Peer) -> Option<&'static str> {
         let (members, role) = match request {

@@ -42,6 +42,11 @@ impl<E: Environment> Handler<E> {
         self.access.store(Arc::new(policy));
     }
 
+    /// Everyone who has a role, sorted by user id.
+    pub fn members(&self) -> Vec<u32> {
+        self.access.load().uids()
+    }
+
     /// The refusal of this request, if its role is missing; checked before anything more is read.
     pub fn refusal(&self, request: &Request, peer: &Peer) -> Option<Answer> {
         let role = self.access.load().missing(request, peer)?;

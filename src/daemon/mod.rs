@@ -7,7 +7,7 @@ pub mod inputs;
 pub mod reload;
 
 use crate::config;
-use crate::control::server;
+use crate::control::{server, socket};
 use crate::engine::checkpoint::StartKind;
 use crate::engine::persistence::choose;
 use crate::engine::{End, start};
@@ -48,7 +48,10 @@ pub fn run(path: &Path, accept_loss: bool) -> Result<(), ExitError> {
     }
     let listeners = Listeners::default();
     let bound = listeners.prepare(&config.listen)?;
-    let control = server::bind(&config.control_socket)?;
+    let control = socket::bind(&config.control_socket)?;
+    if !control.is_closed {
+        emit(&Event::SocketOpenToAll(&config.control_socket));
+    }
     // Only to know which folders to allow: the files are read again inside the sandbox, as by a reload.
     let file = config.web_config_file.as_deref().map(|path| web::read(&SystemFiles, path));
     let file = file.transpose().map_err(bad)?;
@@ -76,7 +79,7 @@ pub fn run(path: &Path, accept_loss: bool) -> Result<(), ExitError> {
         });
         let mut daemon = Daemon::new(path.to_owned(), config, engine, listeners);
         daemon.adopt(bound, web_config).map_err(|error| ExitError::new(ExitStatus::Io, error.to_string()))?;
-        serve(daemon, control).await
+        serve(daemon, control.listener).await
     });
     // The socket is ours: `bind` made sure that no other daemon answers on it.
     let _ = std::fs::remove_file(socket);
@@ -91,6 +94,7 @@ async fn serve(mut daemon: Daemon<System>, control: UnixListener) -> Result<(), 
     let mut interrupt = signal(SignalKind::interrupt()).map_err(io)?;
     let mut hand_over = signal(SignalKind::user_defined1()).map_err(io)?;
     daemon.resolve_roles(&SystemFiles);
+    daemon.admit();
     let control = tokio::net::UnixListener::from_std(control).map_err(io)?;
     allocator::wipe_stack::<{ allocator::REQUEST_BYTES }>();
     emit(&Event::Ready);
@@ -99,7 +103,10 @@ async fn serve(mut daemon: Daemon<System>, control: UnixListener) -> Result<(), 
     let end = loop {
         tokio::select! {
             () = daemon.engine.keep_time() => {}
-            _ = hangup.recv() => daemon.reload(&SystemFiles).await,
+            _ = hangup.recv() => {
+                daemon.reload(&SystemFiles).await;
+                daemon.admit();
+            }
             _ = terminate.recv() => break End::Stop,
             _ = interrupt.recv() => break End::Stop,
             _ = hand_over.recv() => break End::HandOver,

@@ -6,6 +6,7 @@ use super::inputs::{read_roster, read_web_config, take_probe, warn_of_certificat
 use crate::config::{self, Config};
 use crate::control::access::AccessPolicy;
 use crate::control::handler::Handler;
+use crate::control::socket;
 use crate::engine::Engine;
 use crate::engine::roster_writer::{Change, Outcome};
 use crate::environment::{Environment, Files};
@@ -70,6 +71,11 @@ impl<E: Environment> Daemon<E> {
             emit(&Event::UnknownRoleMember(&name));
         }
         self.handler.set_access(access);
+    }
+
+    /// Lets everyone who has a role connect to the control socket.
+    pub fn admit(&self) {
+        socket::admit(&self.config.control_socket, &self.handler.members());
     }
 
     /// Reads the configuration, roster, web configuration and certificates again. If any of them is

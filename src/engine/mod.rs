@@ -135,7 +135,7 @@ pub fn assemble<E: Environment>(
     let start =
         |opener| Tap::start(opener, &config.interfaces, attribution.clone(), memory.interfaces, on_event);
     let tap = opener.map(start).transpose().map_err(tap_error)?;
-    let (writer, writer_thread) = roster_writer::start(Arc::clone(&roster), tap)
+    let (writer, writer_thread) = roster_writer::start(Arc::clone(&roster), tap, E::ROSTER_TICK)
         .map_err(|error| ExitError::new(ExitStatus::Io, error.to_string()))?;
     let state = Arc::new(State {
         roster,

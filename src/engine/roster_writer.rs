@@ -1,14 +1,18 @@
 //! The only writer of the roster: a thread that quiesces the tap before it changes an owner.
 //!
 //! Packets that arrived before a change are charged to the old owner, later ones to the new owner.
-//! Changes that wait together share one quiescence, so that many cost little more than one.
+//! Changes that wait together share one quiescence, so that many cost little more than one. The thread wakes
+//! on a tick, whether there are changes or not: when it ran tells nobody when a client came or went.
 
+use crate::clock::Ticks;
 use crate::meter::tags::Tag;
 use crate::roster::address::Prefix;
 use crate::roster::{Roster, RosterError, Source};
 use crate::system::allocator::{REQUEST_BYTES, wipe_stack};
 use crate::tap::Tap;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
 /// Changes that may wait in the queue; further senders wait for room.
@@ -71,18 +75,28 @@ impl RosterWriter {
 pub(super) fn start(
     roster: Arc<Roster>,
     tap: Option<Tap>,
+    tick: Duration,
 ) -> std::io::Result<(RosterWriter, std::thread::JoinHandle<()>)> {
     let (sender, jobs) = mpsc::channel(WAITING);
-    let thread = std::thread::Builder::new().name("roster".into()).spawn(move || work(jobs, &roster, tap))?;
+    let thread =
+        std::thread::Builder::new().name("roster".into()).spawn(move || work(jobs, &roster, tap, tick))?;
     Ok((RosterWriter(sender), thread))
 }
 
-fn work(mut jobs: mpsc::Receiver<Box<Job>>, roster: &Roster, mut tap: Option<Tap>) {
-    let mut batch = Vec::new();
+fn work(mut jobs: mpsc::Receiver<Box<Job>>, roster: &Roster, mut tap: Option<Tap>, tick: Duration) {
     let mut ending = false;
-    while !ending && jobs.blocking_recv_many(&mut batch, WAITING) != 0 {
+    let mut ticks = (!tick.is_zero()).then(|| Ticks::every(tick));
+    while !ending {
+        let batch = match &mut ticks {
+            Some(ticks) => take(&mut jobs, ticks),
+            None => jobs.blocking_recv().map(|job| vec![job]),
+        };
+        let Some(batch) = batch else { return };
+        if batch.is_empty() {
+            continue;
+        }
         let quiesced = tap.as_ref().is_none_or(Tap::quiesce);
-        for job in batch.drain(..) {
+        for job in batch {
             match job.change {
                 Change::Stop => drop(tap.take()),
                 Change::Leave => tap.take().map_or((), Tap::leave),
@@ -94,6 +108,19 @@ fn work(mut jobs: mpsc::Receiver<Box<Job>>, roster: &Roster, mut tap: Option<Tap
             let _ = job.done.send(outcome);
         }
         wipe_stack::<REQUEST_BYTES>();
+    }
+}
+
+/// Waits for the next tick and takes the jobs there are; none when no more can come.
+fn take(jobs: &mut mpsc::Receiver<Box<Job>>, ticks: &mut Ticks) -> Option<Vec<Box<Job>>> {
+    ticks.wait();
+    let mut batch = Vec::new();
+    loop {
+        match jobs.try_recv() {
+            Ok(job) => batch.push(job),
+            Err(TryRecvError::Disconnected) if batch.is_empty() => return None,
+            Err(_) => return Some(batch),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! System calls that concern the process itself belong here. Nothing about traffic or identities.
 
+pub mod access_list;
 pub mod allocator;
 pub mod arguments;
 pub mod capabilities;

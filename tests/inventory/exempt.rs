@@ -8,6 +8,8 @@ pub(crate) const EXEMPT: &[(&str, &[&str])] = &[
             "clock Reading",
             "daemon/inputs RosterFile",
             "clock Stopwatch",
+            "clock Ticks",
+            "control/socket Bound",
             "meter/band Band",
             "control/client Connection",
             "control/reports Baseline",

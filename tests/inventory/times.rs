@@ -30,6 +30,8 @@ const TYPES: [&str; 16] = [
 /// `folder/file Name.field`, and why.
 const FIELDS: &[(&str, &str)] = &[
     ("clock Stopwatch.0", "the type itself: who keeps one is in this list"),
+    ("clock Ticks.next", "the next tick, which comes whatever happens"),
+    ("clock Ticks.interval", "a length, of the program"),
     ("config Sealed.save_every", "a length, from the configuration"),
     ("engine Engine.save_every", "the same"),
     ("tap/worker/attachments Worker.began", "when the tap began"),
@@ -44,7 +46,7 @@ const FIELDS: &[(&str, &str)] = &[
 const READERS: &[(&str, usize, &str)] = &[
     ("cli/demo", 1, "the demo's own seconds"),
     ("cli/demo/traffic", 1, "the pace of the demo's packets"),
-    ("clock", 10, "the clocks themselves"),
+    ("clock", 12, "the clocks themselves"),
     ("engine", 2, "the beat to the service manager"),
     ("engine/checkpoint", 6, "when the last save began, by the configured interval"),
     ("node/rate_limits", 6, "windows of what staff may ask"),

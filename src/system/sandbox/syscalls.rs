@@ -14,7 +14,7 @@ use seccompiler::{
 use std::collections::BTreeMap;
 
 /// System calls of the daemon, whatever their arguments.
-const FREE: [c_long; 60] = [
+const FREE: [c_long; 61] = [
     // Memory and threads.
     libc::SYS_brk,
     libc::SYS_munmap,
@@ -66,6 +66,8 @@ const FREE: [c_long; 60] = [
     libc::SYS_unlinkat,
     libc::SYS_flock,
     libc::SYS_fcntl,
+    // The access list of the control socket, at a reload.
+    libc::SYS_setxattr,
     // Existing sockets.
     libc::SYS_bind,
     libc::SYS_listen,
