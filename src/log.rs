@@ -18,6 +18,8 @@ pub enum Event<'a> {
     TapChosen(&'static str, &'a str),
     /// What the kernel tap counts does not outlive the process.
     NothingKept(&'a PinError),
+    /// The next process cannot find what the kernel tap counts.
+    PinsHidden(&'a Path),
     /// A part of the sandbox is not in force.
     SandboxMissing(Restriction, &'a str),
     /// Nothing is kept at rest: the current epoch will not be released.
@@ -83,6 +85,12 @@ impl fmt::Display for Event<'_> {
                 write!(out, "sandbox: {} is not in force ({why}): {}", part.as_str(), part.remedy())
             }
             Self::NothingKept(error) => write!(out, "{error}"),
+            Self::PinsHidden(folder) => write!(
+                out,
+                "tap.pin {}: something else is there now, so after a kill the next process does not find what \
+                 was counted; stop and start blindmeter, which saves it",
+                folder.display()
+            ),
             Self::FirstStart => out.write_str(
                 "store: first start; the current epoch will not be released; a power cut or kernel crash \
                  loses what was counted since the last save",

@@ -16,7 +16,7 @@ use blindmeter::meter::slot::{Direction, Slot};
 use blindmeter::meter::tags::Tag;
 use blindmeter::meter::units::{Totals, Volume};
 use blindmeter::node::rate_limits::{Looker, Officer, RateLimitState, Window};
-use blindmeter::node::saved::{Head, Record};
+use blindmeter::node::saved::{Head, InterfaceSum, Record};
 use blindmeter::node::schedule::ScheduleState;
 use blindmeter::store::disk::SystemDisk;
 use blindmeter::store::format::blob_bytes;
@@ -130,6 +130,8 @@ fn head(sealed: Option<Release>) -> Head {
         period_index: 714,
         period_began_at: 12,
         carry: carry(),
+        interfaces: Some(InterfaceSum { passed: 21, counted: 22, digest: 23 }),
+        is_last: true,
         limits: limits(),
     }
 }

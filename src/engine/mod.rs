@@ -23,9 +23,9 @@ use crate::roster::{Roster, RosterError, Source};
 use crate::store::Settings;
 use crate::system::sandbox::SandboxStatus;
 use crate::system::service_manager::{self, Notification};
-use crate::tap::{Attribution, PatternState, TagKey, Tap, TapEvent};
+use crate::tap::{Attribution, InterfaceReading, PatternState, TagKey, Tap, TapEvent};
 use arc_swap::ArcSwap;
-use checkpoint::{Checkpointer, StartKind};
+use checkpoint::{Checkpointer, SaveKind, StartKind};
 use ends::{checkpoint_error, tap_error};
 use persistence::{EngineParts, Persistence, PreparedTap};
 use roster_writer::{Change, Outcome};
@@ -98,8 +98,10 @@ pub fn assemble<E: Environment>(
             (node, None, Tagger::without_root(&memory.tag_key.get_or_draw(draw)), None)
         }
         Some(store) => {
+            let patterns = opener.is_some().then(|| config.interfaces.clone());
+            let settings = settings(config, store);
             let (checkpointer, node, started) =
-                Checkpointer::open(environment, settings(config, store), &history, policy, accept_loss)
+                Checkpointer::open(environment, settings, &history, policy, accept_loss, patterns)
                     .map_err(checkpoint_error)?;
             let tagger = checkpointer.tagger();
             (node, Some(Arc::new(Mutex::new(checkpointer))), tagger, Some(started))
@@ -135,6 +137,13 @@ pub fn assemble<E: Environment>(
     let start =
         |opener| Tap::start(opener, &config.interfaces, attribution.clone(), memory.interfaces, on_event);
     let tap = opener.map(start).transpose().map_err(tap_error)?;
+    if let (Some(tap), Some(checkpointer)) = (&tap, &checkpointer) {
+        let reading = InterfaceReading::take(&config.interfaces, counters);
+        // What had arrived by then is counted. Where it takes too long, more is told as lost.
+        let _ = tap.quiesce();
+        let mut checkpointer = checkpointer.lock().unwrap_or_else(PoisonError::into_inner);
+        tap.missed(reading.map_or(0, |reading| checkpointer.missed(&reading)));
+    }
     let (writer, writer_thread) = roster_writer::start(Arc::clone(&roster), tap, E::ROSTER_TICK)
         .map_err(|error| ExitError::new(ExitStatus::Io, error.to_string()))?;
     let state = Arc::new(State {
@@ -215,10 +224,14 @@ impl<E: Environment> Engine<E> {
                 Ok(checkpointer) => checkpointer.since_last() >= self.save_every,
             },
         };
+        if self.state.node().is_about_to_close() {
+            // The epoch closes either way.
+            let _ = self.state.change(Change::Conserve).await;
+        }
         let tick = self.state.node().tick();
         match tick {
             Tick::Quiet if due => {
-                self.save(false).await;
+                self.save(SaveKind::Running).await;
             }
             Tick::Quiet => {}
             Tick::Sealed { period_ended } => {
@@ -234,7 +247,7 @@ impl<E: Environment> Engine<E> {
                 let is_unused = |slot: Slot| !used.get(slot.index()).copied().unwrap_or(true);
                 let free = self.state.roster().at_close(period_ended, saved, is_unused);
                 self.state.node().forget(&free);
-                self.save(true).await;
+                self.save(SaveKind::Close).await;
             }
             Tick::Refused => self.state.update_health(|health| health.close_ok = false),
             Tick::Released(release) => self.state.board.show(&release),
@@ -247,13 +260,13 @@ impl<E: Environment> Engine<E> {
     }
 
     /// Saves the node's state, off the thread that answers requests; true when nothing is left unsaved.
-    async fn save(&self, closes: bool) -> bool {
+    async fn save(&self, kind: SaveKind) -> bool {
         let Some(checkpointer) = &self.checkpointer else { return true };
         let (checkpointer, state) = (Arc::clone(checkpointer), Arc::clone(&self.state));
         let saving = tokio::task::spawn_blocking(move || {
             let mut checkpointer = checkpointer.lock().unwrap_or_else(PoisonError::into_inner);
-            let result = checkpointer.save(&state, closes);
-            let news = checkpointer.is_news(result.is_ok(), closes);
+            let result = checkpointer.save(&state, kind);
+            let news = checkpointer.is_news(result.is_ok(), kind == SaveKind::Close);
             (result, news)
         });
         // A save that panicked has already ended the process.
@@ -267,6 +280,7 @@ impl<E: Environment> Engine<E> {
         if ok {
             self.persistence().forget_older();
         }
+        self.persistence().tell_hidden();
         self.state.update_health(|health| health.store_ok = ok);
         ok
     }
@@ -283,7 +297,7 @@ impl<E: Environment> Engine<E> {
     pub fn save_first(&self) -> Result<(), ExitError> {
         let (Some(checkpointer), Some(started)) = (&self.checkpointer, self.started) else { return Ok(()) };
         let mut checkpointer = checkpointer.lock().unwrap_or_else(PoisonError::into_inner);
-        let result = checkpointer.save(&self.state, false);
+        let result = checkpointer.save(&self.state, SaveKind::Running);
         let news = checkpointer.is_news(result.is_ok(), false);
         match result {
             // A node that was saved before keeps metering; a new one must be fixed first.
@@ -307,7 +321,8 @@ impl<E: Environment> Engine<E> {
         let change = if end == End::Stop { Change::Stop } else { Change::Leave };
         // Quiesced or not, the thread ends: there is nothing more to count.
         let _ = self.state.change(change).await;
-        let saved = self.save(false).await;
+        let is_last = end == End::Stop || self.persistence().ends_with_the_process();
+        let saved = self.save(if is_last { SaveKind::Last } else { SaveKind::Running }).await;
         // A thread that panicked has already ended the process.
         let _ = self.writer_thread.join();
         if end == End::Stop {

@@ -106,6 +106,8 @@ pub(super) struct Persistence {
     /// The counter file, while it is needed.
     file: Option<MemoryFile>,
     counts_into_file: bool,
+    /// It was told that the next process cannot find the pins.
+    told_hidden: bool,
 }
 
 impl EngineParts {
@@ -159,7 +161,11 @@ impl EngineParts {
                 let current = file.as_ref().map(MemoryFile::memory).transpose().map_err(io_error)?;
                 let older = older_sets.as_ref().map_or_else(Vec::new, |sets| sets.older.clone());
                 let history = CounterHistory::after(current.unwrap_or_else(heap), older);
-                (history, None, Persistence { older: older_sets, file, counts_into_file: true, kernel: None })
+                (
+                    history,
+                    None,
+                    Persistence { older: older_sets, file, counts_into_file: true, ..Persistence::NONE },
+                )
             }
         };
         Ok(Self { history, owners, seed, opener, why, goes_on, persistence })
@@ -167,7 +173,8 @@ impl EngineParts {
 }
 
 impl Persistence {
-    const NONE: Self = Self { kernel: None, older: None, file: None, counts_into_file: false };
+    const NONE: Self =
+        Self { kernel: None, older: None, file: None, counts_into_file: false, told_hidden: false };
 
     /// Makes the counters outlive the process from here on.
     pub(super) fn keep(&mut self) -> Result<(), ExitError> {
@@ -178,6 +185,20 @@ impl Persistence {
             file.keep().map_err(io_error)?;
         }
         Ok(())
+    }
+
+    /// True when nothing is counted once the process has ended.
+    pub(super) const fn ends_with_the_process(&self) -> bool {
+        self.counts_into_file
+    }
+
+    /// Tells once, where it is so, that the next process cannot find what is pinned.
+    pub(super) fn tell_hidden(&mut self) {
+        let hidden = self.older.as_ref().and_then(PinnedSets::hidden);
+        if let Some(folder) = hidden.filter(|_| !self.told_hidden) {
+            emit(&Event::PinsHidden(folder));
+        }
+        self.told_hidden = hidden.is_some();
     }
 
     /// Drops counters that nobody adds to any more: what they counted is in the store.

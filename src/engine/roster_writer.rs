@@ -28,6 +28,8 @@ pub enum Change {
     Replace(Source, Vec<(Prefix, Tag)>),
     /// Change nothing: the caller wants to read counters that hold everything that has arrived.
     Quiesce,
+    /// An epoch is about to close: tell what was missed of it.
+    Conserve,
     /// Count what is waiting, close the tap, and end the thread.
     Stop,
     /// The same, but leave counting for the next process what can.
@@ -98,6 +100,8 @@ fn work(mut jobs: mpsc::Receiver<Box<Job>>, roster: &Roster, mut tap: Option<Tap
         let quiesced = tap.as_ref().is_none_or(Tap::quiesce);
         for job in batch {
             match job.change {
+                // What was not done in time is told at the next close.
+                Change::Conserve => _ = tap.as_ref().is_none_or(Tap::conserve),
                 Change::Stop => drop(tap.take()),
                 Change::Leave => tap.take().map_or((), Tap::leave),
                 _ => {}
@@ -112,6 +116,7 @@ fn work(mut jobs: mpsc::Receiver<Box<Job>>, roster: &Roster, mut tap: Option<Tap
 }
 
 /// Waits for the next tick and takes the jobs there are; none when no more can come.
+#[expect(clippy::vec_box, reason = "a box is cleared when its job is done, a place of the vector is not")]
 fn take(jobs: &mut mpsc::Receiver<Box<Job>>, ticks: &mut Ticks) -> Option<Vec<Box<Job>>> {
     ticks.wait();
     let mut batch = Vec::new();
@@ -132,7 +137,7 @@ fn apply(roster: &Roster, change: Change) -> Outcome {
             Ok(false) => return Outcome::NotAssigned,
             unassigned => unassigned.map(drop),
         },
-        Change::Quiesce | Change::Stop | Change::Leave => Ok(()),
+        Change::Quiesce | Change::Conserve | Change::Stop | Change::Leave => Ok(()),
     };
     result.map_or_else(Outcome::Full, |()| Outcome::Done)
 }

@@ -81,7 +81,7 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Memory,
-        what: "interfaces: index, name, and what their own packet counters read when metering of them stopped",
+        what: "interfaces: index, name, kind, and what their own packet counters read when metering of them stopped and at the last close",
         kept: "while they exist; the last 1,024 that are gone",
         seen_by: "root, by reading the process's memory",
     },
@@ -159,7 +159,7 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Disk,
-        what: "the sealed blob: each account's figures above under its keyed tag, bands, releases, limits, marks; its size never depends on its contents",
+        what: "the sealed blob: each account's figures above under its keyed tag, bands, releases, limits, marks, and what the interfaces' own counters read, as one sum; its size never depends on its contents",
         kept: "until the next save; figures for the period",
         seen_by: "whoever has the root key and that night's chain file",
     },

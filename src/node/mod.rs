@@ -162,6 +162,8 @@ impl<C: Clock, R: Randomness> Node<C, R> {
             period_index: self.period_index,
             period_began_at: self.period_began_at,
             carry: self.epochs.carry(),
+            interfaces: None,
+            is_last: false,
             limits: self.limits.state().clone(),
         }
     }
@@ -183,6 +185,16 @@ impl<C: Clock, R: Randomness> Node<C, R> {
         if let Some(base) = self.bases.get(slot.index()) {
             self.ledger.unattribute(slot, *base);
         }
+    }
+
+    /// True when the next tick closes the open epoch, unless it becomes due just then.
+    pub fn is_about_to_close(&self) -> bool {
+        let now = self.clock.now();
+        let is_open = match self.publish_at {
+            Some(at) => now.boot_nanoseconds >= at && self.keeps && !self.durable,
+            None => true,
+        };
+        is_open && self.schedule.clone().observe(now).is_some()
     }
 
     /// Reads the clocks, and closes or publishes what is due.

@@ -28,6 +28,7 @@ pub struct ScheduleState {
 }
 
 /// Decides the ordinals of releases from clock readings.
+#[derive(Clone)]
 pub struct Schedule {
     length_seconds: u64,
     state: ScheduleState,

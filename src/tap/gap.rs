@@ -140,6 +140,7 @@ impl Gaps {
 
 #[cfg(test)]
 mod tests {
+    use super::super::conservation::Rule;
     use super::super::interface_records::tests::records;
     use super::super::interfaces::{InterfaceEntry, Passed};
     use super::*;
@@ -148,7 +149,8 @@ mod tests {
     fn entries(counted: &[(u32, u64)]) -> Vec<InterfaceEntry> {
         let entry = |&(index, up): &(u32, u64)| {
             let passed = Passed { up, ..Passed::default() };
-            InterfaceEntry { index, name: String::new(), hardware: 0xfffe, passed }
+            let (name, rule) = (String::new(), Rule::Packets);
+            InterfaceEntry { index, name, hardware: 0xfffe, rule, queue_packets: 0, passed }
         };
         counted.iter().map(entry).collect()
     }

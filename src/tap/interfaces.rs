@@ -5,6 +5,7 @@
 //! # Source
 //! rtnetlink(7); include/uapi/linux/rtnetlink.h, if_link.h.
 
+use super::conservation::Rule;
 use super::frame::LinkType;
 use crate::system::netlink::{
     DONE, ERROR, REQUEST, REQUEST_DUMP, ask, attributes, message, messages, u16_at, u32_at, u64_at,
@@ -22,7 +23,11 @@ pub(super) struct InterfaceEntry {
     pub(super) name: String,
     /// Hardware type (ARPHRD_*).
     pub(super) hardware: u16,
-    /// Packets received and sent, by the interface's own counters.
+    /// What its kind's counters can be compared with.
+    pub(super) rule: Rule,
+    /// Packets that may wait in its queue.
+    pub(super) queue_packets: u32,
+    /// Packets received and sent, by the interface's own counters; zeros where they count something else.
     pub(super) passed: Passed,
 }
 
@@ -75,6 +80,15 @@ impl Passed {
     pub(super) fn packets(self) -> u64 {
         self.up.wrapping_add(self.down)
     }
+
+    pub(super) fn plus(self, other: Self) -> Self {
+        Self { up: self.up.wrapping_add(other.up), down: self.down.wrapping_add(other.down) }
+    }
+
+    /// What passed since an earlier reading; nothing where the counters began anew.
+    pub(super) fn since(self, earlier: Self) -> Self {
+        Self { up: self.up.saturating_sub(earlier.up), down: self.down.saturating_sub(earlier.down) }
+    }
 }
 
 const NEW_LINK: u16 = 16;
@@ -83,6 +97,10 @@ const GET_LINK: u16 = 18;
 const GROUP_LINK: u32 = 1;
 const FAMILY_UNSPECIFIED: u8 = 0;
 const ATTRIBUTE_NAME: u16 = 3;
+/// IFLA_TXQLEN, and IFLA_LINKINFO with IFLA_INFO_KIND in it.
+const ATTRIBUTE_QUEUE: u16 = 13;
+const ATTRIBUTE_LINK_INFO: u16 = 18;
+const ATTRIBUTE_KIND: u16 = 1;
 /// IFLA_STATS64: struct rtnl_link_stats64, packets received and sent first.
 const ATTRIBUTE_STATISTICS: u16 = 23;
 
@@ -221,17 +239,27 @@ fn entry(body: &[u8]) -> Option<InterfaceEntry> {
     let hardware = u16_at(body, 2)?;
     let index = u32_at(body, INDEX_AT)?;
     let (mut name, mut passed) = (None, Passed::default());
+    let (mut queue_packets, mut device) = (0, [].as_slice());
     for (kind, value) in attributes(body.get(LINK_HEADER..)?) {
         match kind {
             ATTRIBUTE_NAME => {
                 let text = value.split(|byte| *byte == 0).next()?;
                 name = Some(std::str::from_utf8(text).ok()?.to_owned());
             }
+            ATTRIBUTE_QUEUE => queue_packets = u32_at(value, 0)?,
+            ATTRIBUTE_LINK_INFO => {
+                let text = attributes(value).find(|(kind, _)| *kind == ATTRIBUTE_KIND);
+                device = text.map_or(device, |(_, text)| text.strip_suffix(&[0]).unwrap_or(text));
+            }
             ATTRIBUTE_STATISTICS => passed = Passed { up: u64_at(value, 0)?, down: u64_at(value, 8)? },
             _ => {}
         }
     }
-    Some(InterfaceEntry { index, name: name?, hardware, passed })
+    let rule = Rule::of(device);
+    if rule == Rule::Never {
+        passed = Passed::default();
+    }
+    Some(InterfaceEntry { index, name: name?, hardware, rule, queue_packets, passed })
 }
 
 #[cfg(test)]

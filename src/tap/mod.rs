@@ -7,11 +7,13 @@
 
 mod attribution;
 pub mod capture_file;
+mod conservation;
 mod counter_memory;
 mod events;
 pub mod frame;
 mod gap;
 mod interface_records;
+mod interface_sum;
 mod interfaces;
 pub mod kernel;
 pub mod memory_file;
@@ -30,6 +32,7 @@ pub use attribution::Attribution;
 pub use counter_memory::{CounterHistory, CounterMemory, TagKey};
 pub use events::{PatternState, TapEvent};
 pub use interface_records::InterfaceRecords;
+pub use interface_sum::{InterfaceReading, packets_counted};
 pub use packet_source::Opener;
 pub use selection::{Selection, TapError, choose, survey};
 pub use socket::sender;

@@ -58,10 +58,12 @@ pub(super) fn plan<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tap::conservation::Rule;
     use crate::tap::interfaces::Passed;
 
     fn entry(index: u32, name: &str) -> InterfaceEntry {
-        InterfaceEntry { index, name: name.to_owned(), hardware: 0xfffe, passed: Passed::default() }
+        let (name, rule) = (name.to_owned(), Rule::Packets);
+        InterfaceEntry { index, name, hardware: 0xfffe, rule, queue_packets: 0, passed: Passed::default() }
     }
 
     const fn bound(index: u32) -> Attached {

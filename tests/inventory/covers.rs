@@ -114,12 +114,17 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "interfaces: index, name, and what their own packet counters read when metering of them stopped",
+        "interfaces: index, name, kind, and what their own packet counters read when metering of them stopped and at the last close",
         &[
             "tap/worker/attachments Attachment: record serial index name source",
-            "tap/interfaces InterfaceEntry: index name hardware passed",
+            "tap/interfaces InterfaceEntry: index name hardware rule queue_packets passed",
+            "tap/conservation Conservation: interfaces left told seen queued",
+            "tap/conservation Compared: index rule passed is_whole",
             "tap/interfaces Passed: up down",
             "tap/gap Left: index name packets",
+            "tap/interface_sum InterfaceReading: sum queued",
+            "engine/checkpoint Earlier: sum origin went_on",
+            "engine/checkpoint Checkpointer: patterns earlier",
             "tap/gap Unseen: listed came",
             "tap/gap Counted: passed came",
             "tap/interfaces News: gone came",
@@ -202,12 +207,13 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
     ),
     ("the control socket", &["file: control.socket"]),
     (
-        "the sealed blob: each account's figures above under its keyed tag, bands, releases, limits, marks; its size never depends on its contents",
+        "the sealed blob: each account's figures above under its keyed tag, bands, releases, limits, marks, and what the interfaces' own counters read, as one sum; its size never depends on its contents",
         &[
             "file: store.path",
             "node/saved Record: tag period mark reading band",
             "node/saved Head: memory boot schedule publish_at sealed released refresh_index \
-             refreshed_at period_index period_began_at carry limits",
+             refreshed_at period_index period_began_at carry interfaces is_last limits",
+            "node/saved InterfaceSum: passed counted digest",
         ],
     ),
     (
@@ -284,7 +290,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
     ("that a request succeeded, or why not; repeats nothing of the request", &["answer: Done Error"]),
     (
         "starts, stops, reloads, failed saves, named interfaces, what is missing; nothing that traffic causes",
-        &["event: LabBuild TapChosen NothingKept SandboxMissing MemoryStart FirstStart Resumed \
+        &["event: LabBuild TapChosen NothingKept PinsHidden SandboxMissing MemoryStart FirstStart Resumed \
              ResumedWithoutCounters LossAccepted SaveFailed SaveRecovered InterfaceAwaited \
              InterfaceAttached InterfaceGone LinkTypeUnsupported InterfaceRefused UnknownRoleMember SocketOpenToAll \
              ListeningWide ListeningInClear ListeningToAll CertificateOver CertificateEarly NameLooksLikeAddress Ready Reloaded ReloadRefused Stopping HandingOver"],

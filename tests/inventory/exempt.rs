@@ -100,6 +100,7 @@ pub(crate) const EXEMPT: &[(&str, &[&str])] = &[
             "tap/quiesce Quiescence",
             "tap/quiesce Quiescences",
             "tap/worker/attachments Worker",
+            "tap/conservation Conservation: by_direction",
             "tap/gap Gaps",
             "tap/gap Unseen: records counts_between_processes gaps",
             "tap/interface_records InterfaceRecord",

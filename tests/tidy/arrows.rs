@@ -34,7 +34,7 @@ pub(crate) const ROOMS: [&str; 19] = [
 const ALL: &[&str] = &["*"];
 
 /// The arrows. An arrow that no file uses any more is taken out.
-const ARROWS: [(&str, &[&str]); 28] = [
+const ARROWS: [(&str, &[&str]); 29] = [
     ("lib", &[]),
     ("main", &["cli", "system::allocator::WipingAllocator"]),
     ("cli", ALL),
@@ -101,6 +101,8 @@ const ARROWS: [(&str, &[&str]); 28] = [
     ),
     ("tap/frame", &["roster::address"]),
     ("tap/interfaces", &["system::netlink"]),
+    // What a save keeps of the interfaces.
+    ("tap/interface_sum", &["config::Pattern", "meter::counters", "node::saved::InterfaceSum"]),
     (
         "tap/kernel",
         &[

@@ -134,6 +134,12 @@ impl PinnedSets {
         Ok(Self::of(older, None, pins)?)
     }
 
+    /// Where the sets are pinned, if the next process cannot find them there.
+    #[must_use]
+    pub fn hidden(&self) -> Option<&Path> {
+        self.present.and_then(|_| self.pins.hidden())
+    }
+
     /// Removes earlier sets: what they counted is in the store.
     pub fn forget_older(&mut self) {
         for memory in self.older.drain(..) {

@@ -12,6 +12,7 @@
 use super::sys;
 use crate::system::filesystem::{self, BPF_FILESYSTEM};
 use nix::fcntl::{Flock, FlockArg};
+use nix::unistd::{UnlinkatFlags, unlinkat};
 use sd_notify::NotifyState;
 use std::fs::{DirBuilder, File};
 use std::io;
@@ -170,12 +171,22 @@ impl PinStore {
         // An error says that it is not there.
         let _ = match self {
             Self::Nowhere => Ok(()),
-            Self::Pins(folder, _) => std::fs::remove_file(folder.join(name)),
+            // By the folder that is held: something may have been mounted over it.
+            Self::Pins(_, folder) => {
+                unlinkat(&**folder, name, UnlinkatFlags::NoRemoveDir).map_err(Into::into)
+            }
             Self::Manager => {
                 let name = format!("{PREFIX}{name}");
                 sd_notify::notify(&[NotifyState::FdStoreRemove, NotifyState::FdName(&name)])
             }
         };
+    }
+
+    /// The folder of pins, where its path leads elsewhere by now: the next process cannot find them.
+    pub(super) fn hidden(&self) -> Option<&Path> {
+        let Self::Pins(path, folder) = self else { return None };
+        let identity = |of: io::Result<std::fs::Metadata>| of.ok().map(|of| (of.dev(), of.ino()));
+        (identity(std::fs::metadata(path)) != identity(folder.metadata())).then_some(path)
     }
 
     /// Removes the folder of pins, if it is empty and may be removed.

@@ -6,6 +6,7 @@
 use crate::clock::Stopwatch;
 use crate::config::Pattern;
 use crate::tap::attribution::Attribution;
+use crate::tap::conservation::Conservation;
 use crate::tap::events::TapEvent;
 use crate::tap::gap::Unseen;
 use crate::tap::interface_records::InterfaceRecord;
@@ -35,6 +36,7 @@ pub(super) struct Worker {
     pub(super) quiescences: Quiescences,
     pub(super) attribution: Attribution,
     pub(super) unseen: Unseen,
+    pub(super) conservation: Conservation,
     pub(super) began: Stopwatch,
     /// When the interfaces' own counters were read last, or something passed after they were; `began`
     /// once `is_idle`, for then it would be the time of the last packet.
@@ -121,13 +123,16 @@ impl Worker {
                 if let Some(passed) = passed {
                     let missed;
                     (missed, record) = self.unseen.attached(*index, name, passed);
-                    self.attribution.lost(missed);
+                    self.missed(missed);
                     if !attach.is_one_of_many {
                         self.attribution.gap();
                     }
                 }
                 self.serials += 1;
                 let (serial, index, name) = (self.serials, *index, name.clone());
+                if let Some(passed) = interfaces::passed(index) {
+                    self.conservation.attached(index, attach.entry.rule, passed);
+                }
                 self.attachments.push(Attachment { record, serial, index, name, source });
                 true
             }
@@ -140,6 +145,12 @@ impl Worker {
         }
     }
 
+    /// Tells as lost what passed while no tap was attached.
+    pub(super) fn missed(&mut self, packets: u64) {
+        self.attribution.lost(packets);
+        self.conservation.told(packets);
+    }
+
     fn report_failure(&mut self, attach: &Attach<'_>, event: impl FnOnce(String) -> TapEvent) {
         self.reports.failed(attach.pattern, event).into_iter().for_each(&self.notify);
     }
@@ -148,6 +159,7 @@ impl Worker {
     /// another name, or be attached anew at once.
     fn detach(&mut self, mut attachment: Attachment, gone: &[InterfaceEntry]) {
         let index = attachment.index;
+        self.conservation.detached(index, interfaces::passed(index));
         let at_shut = attachment.source.shut(index);
         let at_end = gone.iter().find(|gone| gone.index == index).map(|gone| gone.passed.packets());
         self.unseen.detached(index, attachment.name.clone(), at_end.or(at_shut));

@@ -5,9 +5,11 @@
 //! `quiesce`, what passed unseen in `gap`. Holds no packet and no address.
 
 mod attachments;
+mod close;
 mod look;
 
 use super::attribution::Attribution;
+use super::conservation::Conservation;
 use super::events::TapEvent;
 use super::gap::Unseen;
 use super::interface_records::InterfaceRecords;
@@ -46,6 +48,8 @@ pub struct Tap {
 
 enum Command {
     Quiesce(SyncSender<()>),
+    Conserve(SyncSender<()>),
+    Missed(u64),
     Leave,
     Stop,
 }
@@ -77,6 +81,7 @@ impl Tap {
         let wake = Arc::new(wake.map_err(|errno| failed(errno.into()))?);
         let (commands, received) = channel();
         let began = Stopwatch::start();
+        let conservation = Conservation::new(attribution.counters, kind == TapKind::Kernel);
         let mut worker = Worker {
             opener,
             patterns: patterns.to_vec(),
@@ -88,6 +93,7 @@ impl Tap {
             quiescences: Quiescences::default(),
             attribution,
             unseen: Unseen::new(records, kind == TapKind::Kernel),
+            conservation,
             began,
             counters_read: began,
             is_idle: true,
@@ -115,6 +121,21 @@ impl Tap {
     pub fn quiesce(&self) -> bool {
         let (done, answer) = sync_channel(1);
         self.send(Command::Quiesce(done)) && answer.recv_timeout(QUIESCE_TIMEOUT).is_ok()
+    }
+
+    /// Counts as lost what the interfaces' own counters tell of beyond what was seen since the last call:
+    /// for a close, and at no other time.
+    ///
+    /// Returns false when that was not done in time; the next close makes up for it.
+    #[must_use]
+    pub fn conserve(&self) -> bool {
+        let (done, answer) = sync_channel(1);
+        self.send(Command::Conserve(done)) && answer.recv_timeout(QUIESCE_TIMEOUT).is_ok()
+    }
+
+    /// Counts packets as lost that passed before this tap was there.
+    pub fn missed(&self, packets: u64) {
+        self.send(Command::Missed(packets));
     }
 
     /// Leaves the kernel's program to the next process; it counts on. Other taps end.
@@ -159,6 +180,12 @@ impl Worker {
             while let Ok(command) = commands.try_recv() {
                 match command {
                     Command::Quiesce(done) => self.quiesce(done),
+                    Command::Conserve(done) => {
+                        self.conserve();
+                        // Whoever asked may have given up waiting.
+                        let _ = done.send(());
+                    }
+                    Command::Missed(packets) => self.missed(packets),
                     Command::Leave => return self.leave(),
                     Command::Stop => return self.finish(),
                 }
