@@ -6,6 +6,7 @@
 pub mod allocator;
 pub mod arguments;
 pub mod capabilities;
+pub mod descriptors;
 pub mod filesystem;
 pub mod netlink;
 pub mod sandbox;

@@ -49,6 +49,11 @@ impl Unseen {
         self.came.extend(news.came.iter().map(|came| (came.index, came.passed.packets())));
     }
 
+    /// True for an interface that was not there when they were listed last.
+    pub(super) fn is_new(&self, index: u32) -> bool {
+        index > self.records.highest()
+    }
+
     /// A tap was attached to an interface whose own counters read `passed` packets. Returns how many of
     /// them passed unseen, and the record to keep of it from here on.
     pub(super) fn attached(&mut self, index: u32, name: &str, passed: u64) -> (u64, Option<InterfaceRecord>) {
