@@ -87,7 +87,7 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Memory,
-        what: "interfaces: index, name, and what their own packet counters read when metering of them stopped",
+        what: "interfaces: index, names, what they stand on, and what their own packet counters read when metering of them stopped",
         kept: "while they exist; the last 1,024 that are gone",
         seen_by: "root, by reading the process's memory",
     },

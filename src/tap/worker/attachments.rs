@@ -13,11 +13,13 @@ use crate::tap::events::TapEvent;
 use crate::tap::gap::Unseen;
 use crate::tap::interface_records::InterfaceRecord;
 use crate::tap::interfaces::{Hardware, InterfaceEntry, InterfaceEvents, News};
+use crate::tap::overlaps::overlaps;
 use crate::tap::packet_source::{Opener, PacketSource};
 use crate::tap::quiesce::Quiescences;
 use crate::tap::reconcile::{self, Attach, Attached};
 use crate::tap::reports::Reports;
 use nix::sys::eventfd::EventFd;
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
@@ -108,18 +110,22 @@ impl Worker {
             |entry: &InterfaceEntry| plan.attach.iter().any(|attach| attach.entry.index == entry.index);
         self.attribution.lost(self.refused.missed(&there, &news.gone, is_wanted));
         self.is_short = false;
-        let mut failed: Vec<&str> = Vec::new();
+        let mut failed: Vec<&InterfaceEntry> = Vec::new();
         for attach in &plan.attach {
             if !self.attach(attach) {
-                failed.push(&attach.entry.name);
+                failed.push(attach.entry);
             }
         }
         self.unseen.listed(there.iter().map(|entry| entry.index));
-        let attached: Vec<&str> = self.attachments.iter().map(|attachment| &*attachment.name).collect();
+        let attached: BTreeSet<u32> = self.attachments.iter().map(|attachment| attachment.index).collect();
+        let attached: Vec<&InterfaceEntry> =
+            there.iter().filter(|entry| attached.contains(&entry.index)).collect();
         for event in self.reports.update(&attached, &failed) {
             self.attribution.gap_of(&event);
             (self.notify)(event);
         }
+        let overlaps = overlaps(&self.patterns, &there);
+        self.reports.update_overlaps(overlaps).into_iter().for_each(&self.notify);
     }
 
     /// True when the interface was attached.
@@ -180,7 +186,6 @@ impl Worker {
         let InterfaceEntry { index, passed, .. } = attach.entry;
         // What passed before is told as for one that is attached.
         self.refused.add(*index, if self.unseen.is_new(*index) { 0 } else { passed.packets() });
-        self.attribution.gap();
         match error.raw_os_error() {
             Some(libc::EMFILE | libc::ENFILE) => {
                 self.is_short = true;
