@@ -153,7 +153,7 @@ mod tests {
     fn entries(counted: &[(u32, u64)]) -> Vec<InterfaceEntry> {
         let entry = |&(index, up): &(u32, u64)| {
             let passed = Passed { up, ..Passed::default() };
-            InterfaceEntry { index, name: String::new(), hardware: 0xfffe, passed }
+            InterfaceEntry { index, hardware: 0xfffe, passed, ..Default::default() }
         };
         counted.iter().map(entry).collect()
     }

@@ -60,7 +60,7 @@ mod tests {
     use crate::tap::interfaces::Passed;
 
     fn entry(index: u32, up: u64) -> InterfaceEntry {
-        InterfaceEntry { index, name: String::new(), hardware: 0xfffe, passed: Passed { up, down: 1 } }
+        InterfaceEntry { index, hardware: 0xfffe, passed: Passed { up, down: 1 }, ..Default::default() }
     }
 
     #[test]
