@@ -49,9 +49,10 @@ impl Unseen {
         self.came.extend(news.came.iter().map(|came| (came.index, came.passed.packets())));
     }
 
-    /// True for an interface that was not there when they were listed last.
-    pub(super) fn is_new(&self, index: u32) -> bool {
-        index > self.records.highest()
+    /// What the counters of an interface read when it was to be attached, which read `passed` now.
+    pub(super) fn first_seen(&self, index: u32, passed: u64) -> u64 {
+        let came = self.came.iter().rfind(|(came, _)| *came == index).map(|(_, passed)| *passed);
+        if self.is_new(index) { came.unwrap_or(0) } else { passed }
     }
 
     /// A tap was attached to an interface whose own counters read `passed` packets. Returns how many of

@@ -185,7 +185,7 @@ impl Worker {
     fn refuse(&mut self, attach: &Attach<'_>, error: io::Error) {
         let InterfaceEntry { index, passed, .. } = attach.entry;
         // What passed before is told as for one that is attached.
-        self.refused.add(*index, if self.unseen.is_new(*index) { 0 } else { passed.packets() });
+        self.refused.add(*index, self.unseen.first_seen(*index, passed.packets()));
         match error.raw_os_error() {
             Some(libc::EMFILE | libc::ENFILE) => {
                 self.is_short = true;

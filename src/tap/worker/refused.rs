@@ -47,11 +47,6 @@ impl Refused {
         self.0 = stay;
         missed
     }
-
-    /// True when something could not be attached.
-    pub(super) fn is_any(&self) -> bool {
-        !self.0.is_empty()
-    }
 }
 
 #[cfg(test)]
@@ -72,7 +67,7 @@ mod tests {
         assert_eq!(refused.missed(&[entry(3, 4), entry(4, 9), entry(5, 99)], &[], |_| true), 5);
         assert_eq!(refused.missed(&[entry(3, 6)], &[entry(4, 12)], |_| true), 2 + 3);
         assert_eq!(refused.attached(3, 10), Some(3), "and the rest when it can be attached");
-        assert!(refused.attached(3, 11).is_none() && !refused.is_any());
+        assert!(refused.attached(3, 11).is_none() && refused.passed.is_empty());
     }
 
     #[test]
@@ -80,6 +75,6 @@ mod tests {
         let mut refused = Refused::default();
         refused.add(3, 0);
         assert_eq!(refused.missed(&[entry(3, 4)], &[], |_| false), 0);
-        assert!(!refused.is_any());
+        assert!(refused.passed.is_empty());
     }
 }
