@@ -87,7 +87,6 @@ fn beyond_the_limit(tap: &'static str, each: usize) {
     wait_until("those who stay are counted", TIMEOUT, || {
         daemon.export_node().attributed.up_packets - before.attributed.up_packets >= counted as u64
     });
-    println!("{tap}: {held} descriptors, {busy} ticks, {} counted at first", first.attributed.up_packets);
     daemon.stop();
 }
 
