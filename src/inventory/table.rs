@@ -51,6 +51,12 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Memory,
+        what: "lines of the log that wait to be written, 256 at the most, and how many were dropped",
+        kept: "until something takes them; then wiped",
+        seen_by: "root, by reading the process's memory; they are below, under the log",
+    },
+    Datum {
+        place: Place::Memory,
         what: "sums of one epoch at its close, and sums held back until the crowd is large enough",
         kept: "until it is released",
         seen_by: "root, by reading the process's memory",
@@ -81,7 +87,7 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Memory,
-        what: "interfaces: index, name, kind, and what their own packet counters read when metering of them stopped and at the last close",
+        what: "interfaces: index, names, kind, what they stand on, and what their own packet counters read when metering of them stopped and at the last close",
         kept: "while they exist; the last 1,024 that are gone",
         seen_by: "root, by reading the process's memory",
     },

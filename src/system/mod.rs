@@ -7,6 +7,7 @@ pub mod access_list;
 pub mod allocator;
 pub mod arguments;
 pub mod capabilities;
+pub mod descriptors;
 pub mod filesystem;
 pub mod netlink;
 pub mod sandbox;

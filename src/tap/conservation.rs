@@ -16,10 +16,11 @@ use crate::meter::counters::Counters;
 use crate::meter::slot::Slot;
 
 /// What may be said of the packet counters of a kind of device.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub(super) enum Rule {
     /// Every packet that they count meets the tap: before it is merged, or as the super-packet that the
     /// tap counts as several.
+    #[default]
     Packets,
     /// They count more than packets: frames that hardware or a driver merges or keeps, and late. The tap
     /// is only blind where they moved for a whole epoch and it saw nothing.

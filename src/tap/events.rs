@@ -1,6 +1,7 @@
 //! What the tap reports of interfaces. Nothing here is caused by traffic, and nothing names an interface
 //! that only a glob matches.
 
+use super::overlaps::Overlap;
 use crate::config::Pattern;
 use std::io;
 
@@ -17,6 +18,8 @@ pub struct PatternState {
 pub enum TapEvent {
     /// The states of the patterns, after a change.
     States(Vec<PatternState>),
+    /// Interfaces that see the same packets and are both metered, after a change.
+    Overlaps(Vec<Overlap>),
     /// An interface that is named literally is not there yet.
     Awaited(String),
     /// An interface that is named literally was attached.
@@ -27,4 +30,6 @@ pub enum TapEvent {
     LinkType(String, u16),
     /// The kernel refused to attach to an interface, or to one that the glob matches.
     Refused(String, io::Error),
+    /// For an interface, or one that the glob matches, no descriptor is left; the limit.
+    NoDescriptor(String, u64),
 }

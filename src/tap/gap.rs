@@ -49,6 +49,12 @@ impl Unseen {
         self.came.extend(news.came.iter().map(|came| (came.index, came.passed.packets())));
     }
 
+    /// What the counters of an interface read when it was to be attached, which read `passed` now.
+    pub(super) fn first_seen(&self, index: u32, passed: u64) -> u64 {
+        let came = self.came.iter().rfind(|(came, _)| *came == index).map(|(_, passed)| *passed);
+        if self.is_new(index) { came.unwrap_or(0) } else { passed }
+    }
+
     /// A tap was attached to an interface whose own counters read `passed` packets. Returns how many of
     /// them passed unseen, and the record to keep of it from here on.
     pub(super) fn attached(&mut self, index: u32, name: &str, passed: u64) -> (u64, Option<InterfaceRecord>) {
@@ -149,8 +155,7 @@ mod tests {
     fn entries(counted: &[(u32, u64)]) -> Vec<InterfaceEntry> {
         let entry = |&(index, up): &(u32, u64)| {
             let passed = Passed { up, ..Passed::default() };
-            let (name, rule) = (String::new(), Rule::Packets);
-            InterfaceEntry { index, name, hardware: 0xfffe, rule, queue_packets: 0, passed }
+            InterfaceEntry { index, hardware: 0xfffe, passed, ..Default::default() }
         };
         counted.iter().map(entry).collect()
     }

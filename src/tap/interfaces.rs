@@ -16,11 +16,14 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 
 /// One interface as the kernel lists it.
+#[derive(Default)]
 pub(super) struct InterfaceEntry {
     /// Index, unique while the interface exists.
     pub(super) index: u32,
     /// Name; may change.
     pub(super) name: String,
+    /// Its other names (`ip link property`).
+    pub(super) other_names: Vec<String>,
     /// Hardware type (ARPHRD_*).
     pub(super) hardware: u16,
     /// What its kind's counters can be compared with.
@@ -29,6 +32,17 @@ pub(super) struct InterfaceEntry {
     pub(super) queue_packets: u32,
     /// Packets received and sent, by the interface's own counters; zeros where they count something else.
     pub(super) passed: Passed,
+    /// Index of the bridge, the bond or the like that it belongs to; 0 for none.
+    pub(super) master: u32,
+    /// Index of the device that passes its packets on, where it is a VLAN or the like on one; 0 for none.
+    pub(super) parent: u32,
+}
+
+impl InterfaceEntry {
+    /// True for the loopback interface (ARPHRD_LOOPBACK).
+    pub(super) fn is_loopback(&self) -> bool {
+        self.hardware == 772
+    }
 }
 
 /// Hardware types that can be metered.
@@ -97,10 +111,24 @@ const GET_LINK: u16 = 18;
 const GROUP_LINK: u32 = 1;
 const FAMILY_UNSPECIFIED: u8 = 0;
 const ATTRIBUTE_NAME: u16 = 3;
-/// IFLA_TXQLEN, and IFLA_LINKINFO with IFLA_INFO_KIND in it.
+/// IFLA_TXQLEN.
 const ATTRIBUTE_QUEUE: u16 = 13;
+/// IFLA_LINK, IFLA_LINK_NETNSID: the device below, and that it is in another namespace.
+const ATTRIBUTE_LINK: u16 = 5;
+const ATTRIBUTE_LINK_NAMESPACE: u16 = 37;
+const ATTRIBUTE_MASTER: u16 = 10;
+/// IFLA_LINKINFO, and in it IFLA_INFO_KIND.
 const ATTRIBUTE_LINK_INFO: u16 = 18;
-const ATTRIBUTE_KIND: u16 = 1;
+const INFO_KIND: u16 = 1;
+/// IFLA_PROP_LIST, and in it IFLA_ALT_IFNAME.
+const ATTRIBUTE_PROPERTIES: u16 = 52;
+const PROPERTY_NAME: u16 = 53;
+/// What an attribute's type is without NLA_F_NESTED and NLA_F_NET_BYTEORDER.
+const ATTRIBUTE_TYPE: u16 = 0x3fff;
+
+/// Kinds of device whose packets pass the device below as they are. Others have an IFLA_LINK too: the far
+/// end of a pair, or what a tunnel's outer packets leave by.
+const STANDING_ON_ANOTHER: [&[u8]; 6] = [b"vlan", b"macvlan", b"macvtap", b"ipvlan", b"ipvtap", b"macsec"];
 /// IFLA_STATS64: struct rtnl_link_stats64, packets received and sent first.
 const ATTRIBUTE_STATISTICS: u16 = 23;
 
@@ -137,9 +165,12 @@ impl News {
     }
 }
 
-/// Tells when the set of interfaces may have changed.
+/// Tells when the set of interfaces may have changed, and lists them. It holds both sockets open, so that
+/// neither takes a descriptor when there may be none left.
 pub(super) struct InterfaceEvents {
     socket: Socket,
+    /// None after an error: what was left of an answer goes with its socket.
+    lists: Option<Socket>,
     buffer: Vec<u8>,
 }
 
@@ -148,7 +179,18 @@ impl InterfaceEvents {
         let mut socket = Socket::new(NETLINK_ROUTE)?;
         socket.bind(&SocketAddr::new(0, GROUP_LINK))?;
         socket.set_non_blocking(true)?;
-        Ok(Self { socket, buffer: Vec::with_capacity(BUFFER_BYTES) })
+        Ok(Self { socket, lists: Some(asking()?), buffer: Vec::with_capacity(BUFFER_BYTES) })
+    }
+
+    /// Lists the interfaces of this network namespace.
+    pub(super) fn list(&mut self) -> io::Result<Vec<InterfaceEntry>> {
+        let socket = match self.lists.take() {
+            Some(socket) => socket,
+            None => asking()?,
+        };
+        let entries = list_by(&socket)?;
+        self.lists = Some(socket);
+        Ok(entries)
     }
 
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
@@ -183,10 +225,21 @@ impl InterfaceEvents {
     }
 }
 
-/// Lists the interfaces of this network namespace.
+/// Lists the interfaces of this network namespace, once.
 pub(super) fn list() -> io::Result<Vec<InterfaceEntry>> {
+    list_by(&asking()?)
+}
+
+/// A socket to ask the kernel by.
+fn asking() -> io::Result<Socket> {
+    let mut socket = Socket::new(NETLINK_ROUTE)?;
+    socket.bind_auto()?;
+    Ok(socket)
+}
+
+fn list_by(socket: &Socket) -> io::Result<Vec<InterfaceEntry>> {
     for _ in 0..DUMP_TRIES {
-        if let Some(entries) = dump()? {
+        if let Some(entries) = dump(socket)? {
             return Ok(entries);
         }
     }
@@ -206,9 +259,7 @@ pub(super) fn namespace() -> io::Result<u64> {
 }
 
 /// One dump; none when the kernel says that it changed under way.
-fn dump() -> io::Result<Option<Vec<InterfaceEntry>>> {
-    let mut socket = Socket::new(NETLINK_ROUTE)?;
-    socket.bind_auto()?;
+fn dump(socket: &Socket) -> io::Result<Option<Vec<InterfaceEntry>>> {
     let request = message(GET_LINK, REQUEST_DUMP, &link_header(0));
     socket.send_to(&request, &SocketAddr::new(0, 0), 0)?;
     let (mut entries, mut done, mut interrupted) = (Vec::new(), false, false);
@@ -236,30 +287,44 @@ fn link_header(index: u32) -> [u8; LINK_HEADER] {
 }
 
 fn entry(body: &[u8]) -> Option<InterfaceEntry> {
-    let hardware = u16_at(body, 2)?;
-    let index = u32_at(body, INDEX_AT)?;
-    let (mut name, mut passed) = (None, Passed::default());
-    let (mut queue_packets, mut device) = (0, [].as_slice());
+    let mut entry =
+        InterfaceEntry { hardware: u16_at(body, 2)?, index: u32_at(body, INDEX_AT)?, ..Default::default() };
+    let (mut link, mut device, mut is_elsewhere) = (0, [].as_slice(), false);
     for (kind, value) in attributes(body.get(LINK_HEADER..)?) {
-        match kind {
-            ATTRIBUTE_NAME => {
-                let text = value.split(|byte| *byte == 0).next()?;
-                name = Some(std::str::from_utf8(text).ok()?.to_owned());
+        match kind & ATTRIBUTE_TYPE {
+            ATTRIBUTE_NAME => entry.name = name(value)?,
+            ATTRIBUTE_PROPERTIES => {
+                let named = attributes(value).filter(|(kind, _)| kind & ATTRIBUTE_TYPE == PROPERTY_NAME);
+                entry.other_names.extend(named.filter_map(|(_, value)| name(value)));
             }
-            ATTRIBUTE_QUEUE => queue_packets = u32_at(value, 0)?,
+            ATTRIBUTE_STATISTICS => {
+                entry.passed = Passed { up: u64_at(value, 0)?, down: u64_at(value, 8)? };
+            }
+            ATTRIBUTE_MASTER => entry.master = u32_at(value, 0)?,
+            ATTRIBUTE_QUEUE => entry.queue_packets = u32_at(value, 0)?,
+            ATTRIBUTE_LINK => link = u32_at(value, 0)?,
             ATTRIBUTE_LINK_INFO => {
-                let text = attributes(value).find(|(kind, _)| *kind == ATTRIBUTE_KIND);
+                let text = attributes(value).find(|(kind, _)| kind & ATTRIBUTE_TYPE == INFO_KIND);
                 device = text.map_or(device, |(_, text)| text.strip_suffix(&[0]).unwrap_or(text));
             }
-            ATTRIBUTE_STATISTICS => passed = Passed { up: u64_at(value, 0)?, down: u64_at(value, 8)? },
+            ATTRIBUTE_LINK_NAMESPACE => is_elsewhere = true,
             _ => {}
         }
     }
-    let rule = Rule::of(device);
-    if rule == Rule::Never {
-        passed = Passed::default();
+    if STANDING_ON_ANOTHER.contains(&device) && !is_elsewhere {
+        entry.parent = link;
     }
-    Some(InterfaceEntry { index, name: name?, hardware, rule, queue_packets, passed })
+    entry.rule = Rule::of(device);
+    if entry.rule == Rule::Never {
+        entry.passed = Passed::default();
+    }
+    (!entry.name.is_empty()).then_some(entry)
+}
+
+/// A name, which ends with a NUL; none where it is not text.
+fn name(value: &[u8]) -> Option<String> {
+    let text = value.split(|byte| *byte == 0).next()?;
+    Some(std::str::from_utf8(text).ok()?.to_owned())
 }
 
 #[cfg(test)]

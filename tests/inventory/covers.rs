@@ -71,6 +71,10 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "lines of the log that wait to be written, 256 at the most, and how many were dropped",
+        &["log/writer Queue: lines dropped is_writing", "log/writer Line: dropped text"],
+    ),
+    (
         "the release being served, and the next one until it is due",
         &[
             "node Node: epochs",
@@ -114,11 +118,11 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "interfaces: index, name, kind, and what their own packet counters read when metering of them stopped and at the last close",
+        "interfaces: index, names, kind, what they stand on, and what their own packet counters read when metering of them stopped and at the last close",
         &[
             "tap/worker/attachments Attachment: record serial index name source",
-            "tap/interfaces InterfaceEntry: index name hardware rule queue_packets passed",
-            "tap/conservation Conservation: interfaces left told seen queued",
+            "tap/interfaces InterfaceEntry: index name other_names hardware rule queue_packets passed master parent",
+            "tap/conservation Conservation: interfaces left told seen queued by_direction",
             "tap/conservation Compared: index rule passed is_whole",
             "tap/interfaces Passed: up down",
             "tap/gap Left: index name packets",
@@ -126,6 +130,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
             "engine/checkpoint Earlier: sum origin went_on",
             "engine/checkpoint Checkpointer: patterns earlier",
             "tap/gap Unseen: listed came",
+            "tap/worker/refused Refused: passed",
             "tap/gap Counted: passed came",
             "tap/interfaces News: gone came",
             "tap/counter_memory CounterMemory: interfaces",
@@ -144,7 +149,8 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
     (
         "the state of taps, sources, saves, reloads and the sandbox",
         &[
-            "engine/state Health: taps sources close_ok store_ok reload_ok",
+            "engine/state Health: taps overlaps sources close_ok store_ok reload_ok",
+            "engine/tap_reports Globs: has_started is_partial failing failed unsaid overlaps",
             "control/handler Handler: state",
             "engine/state Board: health pages policy",
             "engine/state State: roster node writer board sandbox backend",
@@ -281,7 +287,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         &[
             "answer: Status",
             "control/protocol StatusReport: schema_version backend interfaces sources last_close_ok \
-             last_save_ok reload_ok conflicts sandbox sandbox_missing system_calls profile",
+             last_save_ok reload_ok conflicts counted_twice sandbox sandbox_missing system_calls profile",
             "control/protocol InterfaceReport: interface attached",
             "control/protocol SourceState: source up",
         ],
@@ -292,7 +298,9 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         "starts, stops, reloads, failed saves, named interfaces, what is missing; nothing that traffic causes",
         &["event: LabBuild TapChosen NothingKept PinsHidden SandboxMissing MemoryStart FirstStart Resumed \
              ResumedWithoutCounters LossAccepted SaveFailed SaveRecovered InterfaceAwaited \
-             InterfaceAttached InterfaceGone LinkTypeUnsupported InterfaceRefused UnknownRoleMember SocketOpenToAll \
-             ListeningWide ListeningInClear ListeningToAll CertificateOver CertificateEarly NameLooksLikeAddress Ready Reloaded ReloadRefused Stopping HandingOver"],
+             InterfaceAttached InterfaceGone LinkTypeUnsupported InterfaceRefused DescriptorsShort CountedTwice \
+             UnknownRoleMember SocketOpenToAll \
+             ListeningWide ListeningInClear ListeningToAll CertificateOver CertificateEarly NameLooksLikeAddress Ready Reloaded ReloadRefused LinesDropped Failed Stopping \
+             HandingOver"],
     ),
 ];

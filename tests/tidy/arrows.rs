@@ -75,7 +75,8 @@ const ARROWS: [(&str, &[&str]); 29] = [
             "tap",
         ],
     ),
-    ("log", &["store::StoreError", "system::sandbox::Restriction", "tap::kernel::PinError"]),
+    ("log", &["store::StoreError", "system::sandbox::Restriction", "tap::Overlap", "tap::kernel::PinError"]),
+    ("log/writer", &[]),
     // Of traffic, /metrics sees a release.
     ("publish", &[]),
     ("publish/exposition", &["meter::policy", "meter::flag_counts", "meter::release"]),
@@ -96,6 +97,7 @@ const ARROWS: [(&str, &[&str]); 29] = [
             "meter::units",
             "roster::table",
             "system::allocator",
+            "system::descriptors",
             "system::filesystem",
         ],
     ),
