@@ -10,6 +10,7 @@ pub mod capabilities;
 pub mod descriptors;
 pub mod filesystem;
 pub mod netlink;
+pub mod processors;
 pub mod sandbox;
 pub mod service_manager;
 pub mod users;

@@ -117,6 +117,7 @@ const ARROWS: [(&str, &[&str]); 29] = [
             "system::capabilities",
             "system::filesystem",
             "system::netlink",
+            "system::processors",
             "system::sandbox",
         ],
     ),
