@@ -146,7 +146,6 @@ impl Gaps {
 
 #[cfg(test)]
 mod tests {
-    use super::super::conservation::Rule;
     use super::super::interface_records::tests::records;
     use super::super::interfaces::{InterfaceEntry, Passed};
     use super::*;

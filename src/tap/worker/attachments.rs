@@ -13,7 +13,7 @@ use crate::tap::conservation::Conservation;
 use crate::tap::events::TapEvent;
 use crate::tap::gap::Unseen;
 use crate::tap::interface_records::InterfaceRecord;
-use crate::tap::interfaces::{Hardware, InterfaceEntry, InterfaceEvents, News};
+use crate::tap::interfaces::{self, Hardware, InterfaceEntry, InterfaceEvents, News};
 use crate::tap::overlaps::overlaps;
 use crate::tap::packet_source::{Opener, PacketSource};
 use crate::tap::quiesce::Quiescences;
@@ -152,7 +152,8 @@ impl Worker {
                 if let Some(passed) = passed {
                     let missed;
                     (missed, record) = self.unseen.attached(*index, name, passed);
-                    self.missed(self.refused.attached(*index, passed).unwrap_or(missed));
+                    let missed = self.refused.attached(*index, passed).unwrap_or(missed);
+                    self.missed(missed);
                     if !attach.is_one_of_many {
                         self.attribution.gap();
                     }
