@@ -59,6 +59,10 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
     ),
     ("the usage band of each account", &["node Node: bands", "engine/checkpoint SavedSlots: bands"]),
     (
+        "lines of the log that wait to be written, 256 at the most, and how many were dropped",
+        &["log/writer Queue: lines dropped is_writing", "log/writer Line: dropped text"],
+    ),
+    (
         "sums of one epoch at its close, and sums held back until the crowd is large enough",
         &[
             "meter/ledger Sealed: attributed clamped largest_up_bytes largest_down_bytes \
@@ -69,10 +73,6 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
             "meter/flag_counts FlagCounts: accounts mass_event interrupted failed_attempts",
             "meter/clamp Sums: up_bytes down_bytes",
         ],
-    ),
-    (
-        "lines of the log that wait to be written, 256 at the most, and how many were dropped",
-        &["log/writer Queue: lines dropped is_writing", "log/writer Line: dropped text"],
     ),
     (
         "the release being served, and the next one until it is due",
