@@ -101,20 +101,24 @@ impl<E: Environment> Checkpointer<E> {
             Opened::First => (anew(), StartKind::First),
             Opened::LossAccepted => (anew(), StartKind::LossAccepted),
             Opened::Resumed(head) => {
-                let same = history.base(head.memory, Slot::UNATTRIBUTED, Totals::default()).is_some();
-                if remain && !same {
+                // Memory that no save has named yet bears a mark that only this store can have made.
+                let mark = |memory: &CounterMemory| store.memory_mark(memory.generation, head.memory);
+                let named = history.holds(head.memory);
+                let unnamed = !named && history.oldest().tag_key.bears(&mark(history.oldest()));
+                if remain && !named && !unnamed {
                     return Err(CheckpointError::OtherCounters);
                 }
-                if !same {
+                if !remain {
                     saved.restore_tags(memory);
                 }
+                memory.tag_key.mark(&mark(&memory));
                 let entries = std::mem::take(&mut saved.entries);
                 let bands = std::mem::take(&mut saved.bands);
                 let slots = (entries, saved.readings.as_slice(), bands);
-                let since = |slot: Slot| saved.since(slot, &head, history);
+                let since = |slot: Slot| saved.since(slot, &head, history, unnamed);
                 let (clock, randomness) = (environment.clock(), environment.randomness());
                 let node = Node::resumed(policy, counters, clock, randomness, &head, slots, since);
-                (node, if same { StartKind::Resumed } else { StartKind::ResumedWithoutCounters })
+                (node, if remain { StartKind::Resumed } else { StartKind::ResumedWithoutCounters })
             }
         };
         let clock = environment.clock();
@@ -185,15 +189,15 @@ impl SavedSlots {
         self.tags.push(record.tag);
     }
 
-    /// What became of a slot since the save, by its tag in memory that outlived the process.
-    fn since(&self, slot: Slot, head: &Head, history: &CounterHistory) -> SinceSave {
+    /// What became of a slot since the save, by its tag in memory that outlived the process. `unnamed`:
+    /// all of that memory is younger than the save.
+    fn since(&self, slot: Slot, head: &Head, history: &CounterHistory, unnamed: bool) -> SinceSave {
         let at = slot.index();
         let reading = self.readings.get(at).copied().unwrap_or_default();
         let tag = self.tags.get(at).copied().unwrap_or_default();
-        SinceSave {
-            base: history.base(head.memory, slot, reading),
-            reassigned: tag != history.current.tags.get(slot),
-        }
+        let base =
+            if unnamed { Some(history.base_of_all(slot)) } else { history.base(head.memory, slot, reading) };
+        SinceSave { base, reassigned: tag != history.current.tags.get(slot) }
     }
 
     fn restore_tags(&self, memory: CounterMemory) {

@@ -310,7 +310,8 @@ impl<E: Environment> Engine<E> {
         let saved = self.save(false).await;
         // A thread that panicked has already ended the process.
         let _ = self.writer_thread.join();
-        if end == End::Stop {
+        // In sealed mode a mark lies there, which the next start needs if this could not be saved.
+        if end == End::Stop && (saved || self.checkpointer.is_none()) {
             self.tag_key.wipe();
         }
         // What could not be saved is left for the next start.

@@ -175,7 +175,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "kernel tap: keyed tags of the slots' accounts, and what identifies the memory",
+        "kernel tap: keyed tags of the slots' accounts, and what identifies the memory: random bytes, and the store's keyed mark",
         &[
             "map: tags info",
             "tap/kernel/header Header: slots generation predecessor node layout_digest pools",
@@ -197,7 +197,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         &["file: tap.pin"],
     ),
     (
-        "ring and pnet taps: counters and keyed tags of each slot, and interfaces by index with their own counters",
+        "ring and pnet taps: counters and keyed tags of each slot, interfaces by index with their own counters, and the store's keyed mark",
         &["file: control.counters", "tap/memory_file Header: slots generation node"],
     ),
     ("the control socket", &["file: control.socket"]),
