@@ -145,6 +145,7 @@ pub fn assemble<E: Environment>(
         probe: ArcSwap::from_pointee(None),
         sandbox: ArcSwap::from_pointee(SandboxStatus::none()),
         backend: kind.map_or("in-process", TapKind::as_str),
+        listeners: ArcSwap::default(),
     });
     let save_every = config.store.as_ref().map_or(Duration::MAX, |store| store.save_every);
     let (persistence, epoch_seconds) = (Mutex::new(persistence), policy.epoch_seconds);
@@ -223,7 +224,7 @@ impl<E: Environment> Engine<E> {
             Tick::Quiet => {}
             Tick::Sealed { period_ended } => {
                 let (saved, is_whole) = self.state.update_health(|health| {
-                    health.close_ok = true;
+                    health.close_ok = Some(true);
                     (health.store_ok, health.taps.iter().all(|(_, attached)| *attached))
                 });
                 // What is not attached at the close is not in the epoch that begins either.
@@ -236,7 +237,7 @@ impl<E: Environment> Engine<E> {
                 self.state.node().forget(&free);
                 self.save(true).await;
             }
-            Tick::Refused => self.state.update_health(|health| health.close_ok = false),
+            Tick::Refused => self.state.update_health(|health| health.close_ok = Some(false)),
             Tick::Released(release) => self.state.board.show(&release),
         }
     }

@@ -26,23 +26,23 @@ pub struct Health {
     pub taps: Vec<(String, bool)>,
     /// Roster sources and whether they are up.
     pub sources: Vec<(&'static str, bool)>,
-    /// Whether the last close succeeded; for `status` only, not on the page.
-    pub close_ok: bool,
+    /// Whether the last close since the start succeeded; for `status` only, not on the page.
+    pub close_ok: Option<bool>,
     /// Whether the last save succeeded.
     pub store_ok: bool,
-    /// Whether the last reload was accepted.
-    pub reload_ok: bool,
+    /// Why the last reload was refused; none where it was accepted.
+    pub reload_refusal: Option<String>,
 }
 
 impl Health {
     /// A meter with no known problem yet.
     #[must_use]
     pub(super) fn good(sources: Vec<(&'static str, bool)>) -> Self {
-        Self { taps: Vec::new(), sources, close_ok: true, store_ok: true, reload_ok: true }
+        Self { taps: Vec::new(), sources, close_ok: None, store_ok: true, reload_refusal: None }
     }
 
     fn page(&self, policy: &Policy) -> String {
-        exposition::status(&self.taps, &self.sources, self.store_ok, self.reload_ok, policy)
+        exposition::status(&self.taps, &self.sources, self.store_ok, self.reload_refusal.is_none(), policy)
     }
 }
 
@@ -92,6 +92,8 @@ pub struct State<E: Environment> {
     pub(super) probe: ArcSwap<Option<Tag>>,
     pub(super) sandbox: ArcSwap<SandboxStatus>,
     pub(super) backend: &'static str,
+    /// Where pages are served.
+    pub(super) listeners: ArcSwap<Vec<String>>,
 }
 
 impl<E: Environment> State<E> {
@@ -153,6 +155,22 @@ impl<E: Environment> State<E> {
     /// The name of the tap in use.
     pub fn backend(&self) -> &'static str {
         self.backend
+    }
+
+    /// Where pages are served.
+    pub fn listeners(&self) -> Arc<Vec<String>> {
+        self.listeners.load_full()
+    }
+
+    /// Notes where pages are served.
+    pub fn set_listeners(&self, pages: Vec<String>) {
+        self.listeners.store(Arc::new(pages));
+    }
+
+    /// How many accounts an epoch needs, and the least that may be configured.
+    pub fn crowd(&self) -> (u64, u64) {
+        let policy = &self.board.policy;
+        (policy.crowd, policy.profile.floors().crowd)
     }
 
     /// The name of the profile of the floors.

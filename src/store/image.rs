@@ -4,6 +4,7 @@
 //! docs/store-format.md; a change to it is a new format version.
 
 use crate::meter::band::Band;
+use crate::meter::calendar::{BandDates, Day};
 use crate::meter::epoch::Carry;
 use crate::meter::release::Release;
 use crate::meter::tags::Tag;
@@ -192,6 +193,8 @@ impl Head {
             writer.bytes(&number.to_le_bytes());
         }
         writer.limits(&self.limits);
+        let BandDates { as_of, first_day, last_day } = self.dates;
+        [as_of, first_day, last_day].into_iter().for_each(|day| writer.word(day.number()));
         bytes
     }
 
@@ -223,6 +226,10 @@ impl Head {
             period_began_at: reader.word(),
             carry: Carry::of_words([(); 4].map(|()| u128::from_le_bytes(reader.bytes()))),
             limits: reader.limits(),
+            dates: {
+                let [as_of, first_day, last_day] = [(); 3].map(|()| Day::of_number(reader.word()));
+                BandDates { as_of, first_day, last_day }
+            },
         }
     }
 }

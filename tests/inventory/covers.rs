@@ -33,7 +33,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         "numbers of prefixes and accounts by source, as of the last close",
         &[
             "roster Writing: latched",
-            "roster/source Counts: sources conflicts",
+            "roster/source Counts: sources accounts conflicts",
             "roster/source SourceCounts: prefixes accounts",
         ],
     ),
@@ -84,8 +84,9 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
     (
         "when epochs, refreshes and periods end: the node's own times, no user's",
         &[
-            "node Node: clock schedule refresh_index refreshed_at period_index period_began_at \
+            "node Node: clock schedule dates refresh_index refreshed_at period_index period_began_at \
              publish_at durable keeps",
+            "meter/calendar BandDates: as_of first_day last_day",
             "node/schedule Schedule: length_seconds state",
             "node/schedule ScheduleState: open last closed_at below_since was_ahead",
             "engine/checkpoint Checkpointer: clock last failing",
@@ -139,10 +140,10 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
     (
         "the state of taps, sources, saves, reloads and the sandbox",
         &[
-            "engine/state Health: taps sources close_ok store_ok reload_ok",
-            "control/handler Handler: state",
+            "engine/state Health: taps sources close_ok store_ok reload_refusal",
+            "control/handler Handler: state reloads",
             "engine/state Board: health pages policy",
-            "engine/state State: roster node writer board sandbox backend",
+            "engine/state State: roster node writer board sandbox backend listeners",
             "system/sandbox SandboxStatus: missing calls",
             "node Node: randomness",
         ],
@@ -206,7 +207,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         &[
             "file: store.path",
             "node/saved Record: tag period mark reading band",
-            "node/saved Head: memory boot schedule publish_at sealed released refresh_index \
+            "node/saved Head: memory boot schedule publish_at sealed released dates refresh_index \
              refreshed_at period_index period_began_at carry limits",
         ],
     ),
@@ -242,7 +243,8 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         &[
             "answer: Account",
             "control/reports AccountView: schema_version account band flags",
-            "control/reports BandReport: at_least_bytes below_bytes",
+            "control/reports BandReport: at_least_bytes below_bytes as_of period",
+            "control/reports PeriodReport: first_day last_day",
             "control/reports FlagReport: kind severity advice",
         ],
     ),
@@ -274,8 +276,9 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         "the state of the daemon",
         &[
             "answer: Status",
-            "control/protocol StatusReport: schema_version backend interfaces sources last_close_ok \
-             last_save_ok reload_ok conflicts sandbox sandbox_missing system_calls profile",
+            "control/protocol StatusReport: schema_version version backend listeners accounts next_release_seconds \
+             interfaces sources last_close_ok last_save_ok reload_ok reload_refusal remarks conflicts sandbox \
+             sandbox_missing system_calls profile",
             "control/protocol InterfaceReport: interface attached",
             "control/protocol SourceState: source up",
         ],
@@ -287,6 +290,6 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         &["event: LabBuild TapChosen NothingKept SandboxMissing MemoryStart FirstStart Resumed \
              ResumedWithoutCounters LossAccepted SaveFailed SaveRecovered InterfaceAwaited \
              InterfaceAttached InterfaceGone LinkTypeUnsupported InterfaceRefused UnknownRoleMember \
-             ListeningWide ListeningInClear ListeningToAll CertificateOver CertificateEarly NameLooksLikeAddress Ready Reloaded ReloadRefused Stopping HandingOver"],
+             ListeningWide ListeningInClear ListeningToAll CertificateOver CertificateEarly NameLooksLikeAddress SmallCrowd ImplausibleClock Ready Reloaded ReloadRefused Stopping HandingOver"],
     ),
 ];
