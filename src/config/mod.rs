@@ -128,7 +128,7 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
         probe_account: source.probe_account(file.roster.probe_account.as_ref())?,
         pools: source.pools(&file.roster.pools)?,
         roster_file: file.roster.file,
-        control_socket: file.control.socket.unwrap_or_else(|| PathBuf::from(SOCKET)),
+        control_socket: file.control.socket.unwrap_or_else(|| PathBuf::from(DEFAULT_SOCKET)),
         roles: roles(file.control.roles),
         policy: ComparablePolicy(policy),
         listen: source.listen(file.web.listen.as_deref())?,
@@ -159,11 +159,12 @@ pub fn locations(text: &str) -> Result<Locations, ConfigError> {
         let value = table.get(table_name).and_then(|values| values.get(key));
         PathBuf::from(value.and_then(toml::Value::as_str).unwrap_or(default))
     };
-    Ok(Locations { control_socket: path("control", "socket", SOCKET), pin: path("tap", "pin", PIN) })
+    Ok(Locations { control_socket: path("control", "socket", DEFAULT_SOCKET), pin: path("tap", "pin", PIN) })
 }
 
 /// Where the control socket is by default.
-const SOCKET: &str = "/run/blindmeter/control.sock";
+/// Where the control socket is by default.
+pub const DEFAULT_SOCKET: &str = "/run/blindmeter/control.sock";
 
 /// Where the kernel tap is pinned by default.
 const PIN: &str = "/sys/fs/bpf/blindmeter";

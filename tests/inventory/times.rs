@@ -46,14 +46,16 @@ const FIELDS: &[(&str, &str)] = &[
 const READERS: &[(&str, usize, &str)] = &[
     ("cli/demo", 1, "the demo's own seconds"),
     ("cli/demo/traffic", 1, "the pace of the demo's packets"),
-    ("clock", 12, "the clocks themselves"),
+    ("clock", 17, "the clocks themselves, and whether the wall clock can be right"),
+    ("daemon", 2, "whether the wall clock can be right, at the start"),
     ("engine", 2, "the beat to the service manager"),
     ("engine/checkpoint", 6, "when the last save began, by the configured interval"),
     ("node/rate_limits", 6, "windows of what staff may ask"),
     ("node", 22, "when bands, period and release are due; the limits of staff"),
     ("publish/web/login", 1, "how long the check of a log-in took, until it is answered"),
     ("publish/web/tls", 2, "whether a certificate is valid, while it is checked"),
-    ("node/schedule", 8, "when an epoch ends"),
+    ("node/schedule", 11, "when an epoch ends"),
+    ("node/told", 5, "what status tells: when the next release is due, whether the wall clock can be right"),
     ("tap/worker", 1, "when the tap began"),
     ("tap/worker/look", 2, "the look at interfaces, while packets pass"),
 ];
