@@ -73,7 +73,7 @@ impl Fixture {
                 std::process::Command::new("tc").args(["filter", "show", "dev", "tun0", way]).output()
             });
             let output = output.expect("iproute2 is installed");
-            String::from_utf8_lossy(&output.stdout).matches("handle 0xb11d").count()
+            String::from_utf8_lossy(&output.stdout).matches("blindmeter-").count()
         };
         list("ingress") + list("egress")
     }

@@ -194,7 +194,11 @@ impl<E: Environment> Handler<E> {
     fn status(&self) -> StatusReport {
         let state = &self.state;
         let (health, sandbox) = (state.health(), state.sandbox());
-        let interface = |(interface, attached)| InterfaceReport { interface, attached };
+        let mut before = health.before.into_iter();
+        let interface = |(interface, attached)| {
+            let before = before.next().unwrap_or_default();
+            InterfaceReport { interface, attached, before }
+        };
         let source = |(source, up): (&str, bool)| SourceState { source: source.to_owned(), up };
         StatusReport {
             schema_version: SCHEMA_VERSION,

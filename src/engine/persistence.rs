@@ -48,7 +48,8 @@ pub fn choose(config: &Config) -> Result<PreparedTap, ExitError> {
         }
         return Ok(PreparedTap { selection, older: None });
     }
-    let older = PinnedSets::take_down(pins).map_err(|error| tap_error(TapError::Kernel(error)))?;
+    let node = keys::binding(&config.node_name);
+    let older = PinnedSets::take_down(pins, node).map_err(|error| tap_error(TapError::Kernel(error)))?;
     Ok(PreparedTap { selection, older: Some(older) })
 }
 
@@ -70,7 +71,7 @@ fn tap(config: &Config, pins: &Arc<PinStore>) -> Result<Selection, ExitError> {
         node: keys::binding(&config.node_name),
     };
     let open = |hook| Kernel::open(&layout, hook, Arc::clone(pins));
-    crate::tap::choose(config.backend, config.hook, open).map_err(tap_error)
+    crate::tap::choose(config.backend, config.hook, &config.interfaces, open).map_err(tap_error)
 }
 
 /// Where the kernel tap is pinned, or why it is not.

@@ -7,6 +7,7 @@
 
 pub(crate) mod daemon;
 pub(crate) mod folder;
+pub(crate) mod foreign;
 pub(crate) mod manager;
 pub(crate) mod packet_socket;
 pub(crate) mod tally;

@@ -9,6 +9,7 @@
 //! sd_notify(3) (FDSTORE, FDPOLL), sd_listen_fds(3); Documentation/bpf (pinning).
 #![expect(unsafe_code, reason = "descriptors that the service manager passed are numbers")]
 
+use super::owner::home;
 use super::sys;
 use crate::system::filesystem::{self, BPF_FILESYSTEM};
 use nix::fcntl::{Flock, FlockArg};
@@ -194,6 +195,14 @@ impl PinStore {
         if let Self::Pins(folder, _) = self {
             // Where it was made for us it stays, empty.
             let _ = std::fs::remove_dir(folder);
+        }
+    }
+
+    /// The number of this place, for the owner of filters and links.
+    pub(super) fn home(&self) -> u16 {
+        match self {
+            Self::Pins(folder, _) => home(folder),
+            Self::Manager | Self::Nowhere => 0,
         }
     }
 
