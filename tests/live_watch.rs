@@ -9,6 +9,7 @@ use netns::daemon::{Daemon, PORT, Setup};
 use netns::folder::Folder;
 use netns::foreign::{Foreign, GO_ON, OK, XDP_DROP, XDP_PASS, detach_link};
 use netns::tally::{Expected, Way, name};
+use netns::tun::Tun;
 use netns::wire::{Kind, Wire, nobody};
 use std::sync::Arc;
 use std::time::Duration;
@@ -290,8 +291,9 @@ fn a_filter_that_takes_the_place_of_ours_is_left_and_ours_put_before_it() {
     fixture.counts(&daemon, 10);
     let pin = fixture.folder.path("bpf/other");
     Foreign::classifier(OK).pin(&pin);
-    for way in ["ingress", "egress"] {
-        let handle = handle_of(&fixture.filters(way));
+    // Both before either is taken: the tap goes from both directions for a moment.
+    let ways = ["ingress", "egress"].map(|way| (way, handle_of(&fixture.filters(way))));
+    for (way, handle) in ways {
         let place = format!("dev tun0 {way} prio 1 handle {handle} bpf da");
         fixture.namespace.command(&format!("tc filter replace {place} object-pinned {}", pin.display()));
     }
@@ -482,6 +484,40 @@ fn handle_of(list: &str) -> String {
     let line = list.lines().find(|line| line.contains("blindmeter-")).expect("our filter is listed");
     let (_, rest) = line.split_once("handle ").expect("it has a handle");
     rest.split(' ').next().expect("a number").to_owned()
+}
+
+#[test]
+fn a_bpffs_that_is_mounted_over_hinders_neither_a_running_daemon_nor_the_next() {
+    for tap in HOOKS {
+        let mut fixture = Fixture::keeping(tap);
+        let bpf = fixture.folder.path("bpf").display().to_string();
+        let (cover, uncover) = (format!("mount -t bpf bpf {bpf}"), format!("umount {bpf}"));
+        fixture.folder.configure("[\"tun0\"]", "[\"tun0\", \"tun*\"]");
+        let daemon = fixture.start();
+        fixture.counts(&daemon, 10);
+        support_command(&cover);
+        // One that comes now is attached and kept as well.
+        let late = Tun::open(&fixture.namespace, "tun7");
+        wait_until("the device that came is counted", TIMEOUT, || {
+            late.inject(&datagram(nobody(address(0), 1), nobody(address(0), 2), LENGTH));
+            daemon.export_node().unattributed.up_packets > 0
+        });
+        daemon.stop();
+        support_command(&uncover);
+        assert_eq!(fixture.folder.pins(), Vec::<String>::new(), "{tap}: a stop leaves nothing");
+        assert_eq!(fixture.own_filters(), 0);
+        drop(late);
+        // One that dies there leaves what the next one cannot find by its pins.
+        let daemon = fixture.start();
+        support_command(&cover);
+        daemon.kill();
+        let daemon = fixture.start();
+        daemon.stop();
+        assert_eq!(fixture.own_filters(), 0);
+        let detached = fixture.command(&["detach", "--json"]);
+        assert!(detached.stdout.contains("\"filtered_interfaces\":0,\"links\":0"), "{}", detached.stdout);
+        support_command(&uncover);
+    }
 }
 
 /// Runs a command line (split at spaces) where the test runs; it must succeed.

@@ -12,7 +12,7 @@ use crate::exit::{ExitError, ExitStatus};
 use crate::log::{Event, emit};
 use crate::roster::owners::Owners;
 use crate::store::keys;
-use crate::tap::kernel::{Counting, Kernel, PinError, PinStore, PinnedSets, SetLayout};
+use crate::tap::kernel::{Counting, Kernel, PinError, PinStore, PinnedSets, SetLayout, take_lost_links_off};
 use crate::tap::memory_file::{self, MemoryFile, MemoryFileError};
 use crate::tap::{CounterHistory, CounterMemory, Opener, Selection, TapError};
 use std::sync::Arc;
@@ -42,13 +42,14 @@ pub fn choose(config: &Config) -> Result<PreparedTap, ExitError> {
     let (pins, trouble) = pin_store(config)?;
     let pins = Arc::new(pins);
     let selection = tap(config, &pins)?;
+    let node = keys::binding(&config.node_name);
+    take_lost_links_off(&pins, node);
     if selection.kernel.is_some() {
         if let Some(trouble) = trouble {
             emit(&Event::NothingKept(&trouble));
         }
         return Ok(PreparedTap { selection, older: None });
     }
-    let node = keys::binding(&config.node_name);
     let older = PinnedSets::take_down(pins, node).map_err(|error| tap_error(TapError::Kernel(error)))?;
     Ok(PreparedTap { selection, older: Some(older) })
 }

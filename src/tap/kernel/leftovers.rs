@@ -66,8 +66,9 @@ pub(super) fn take_filters_off(is_to_go: impl Fn(Owner) -> bool) -> Result<usize
     Ok(filtered)
 }
 
-/// Takes the links of dead processes of this claim off, where their pins are out of sight.
-fn take_links_off(claim: Claim) -> io::Result<usize> {
+/// Takes the links of dead processes of this claim off, where their pins are out of sight; how many there
+/// were. Those of a living owner stay, this process among them.
+pub(super) fn take_links_off(claim: Claim) -> io::Result<usize> {
     let mut gone = 0;
     for interface in interfaces::list()? {
         for ingress in [true, false] {

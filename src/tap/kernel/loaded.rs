@@ -8,7 +8,7 @@ use super::counting::Counting;
 use super::error::{DetachError, KernelError};
 use super::helper::Helper;
 use super::layout::SetLayout;
-use super::leftovers::{Removed, clear, dead_owners};
+use super::leftovers::{Removed, clear, dead_owners, take_links_off};
 use super::link::BpfLink;
 use super::owner::{Claim, Mark, Owner, home};
 use super::owners::KernelOwners;
@@ -177,6 +177,12 @@ impl PinnedSets {
         }
         self.pins.close();
     }
+}
+
+/// Takes off links that a dead daemon of this node left and whose pins are out of sight: what they count is
+/// out of reach. Nothing happens where this process may not look for them.
+pub fn take_lost_links_off(pins: &PinStore, node: [u8; 16]) {
+    let _ = take_links_off(Claim::new(node, pins.home()));
 }
 
 /// Takes what a dead daemon of this node left in the kernel out of it.

@@ -37,7 +37,7 @@ pub use error::{DetachError, KernelError};
 pub(super) use hooks::obstacle_in_slot;
 pub use layout::SetLayout;
 pub use leftovers::Removed;
-pub use loaded::{Kernel, PinnedSets, detach};
+pub use loaded::{Kernel, PinnedSets, detach, take_lost_links_off};
 pub(super) use look::Stand;
 pub use pins::{PinError, PinStore};
 pub use release::hook;

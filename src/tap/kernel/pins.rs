@@ -156,7 +156,13 @@ impl PinStore {
     pub(super) fn pin(&self, name: &str, descriptor: &OwnedFd) -> io::Result<()> {
         match self {
             Self::Nowhere => Ok(()),
-            Self::Pins(folder, _) => sys::pin(descriptor, &folder.join(name)),
+            // By the open folder: another file system may be mounted over it by now.
+            Self::Pins(folder, open) => match sys::pin_in(&**open, descriptor, name) {
+                Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+                    sys::pin(descriptor, &folder.join(name))
+                }
+                result => result,
+            },
             Self::Manager => {
                 let name = format!("{PREFIX}{name}");
                 // Not to be polled: poll(2) on a map says "error", and the manager would drop it.

@@ -278,6 +278,14 @@ pub(super) fn pin(object: &impl AsFd, path: &Path) -> io::Result<()> {
     bpf(OBJECT_PIN, &[low, high, word(object), 0]).map(drop)
 }
 
+/// Gives an object a name in an open folder of a bpffs, wherever that is mounted by now.
+pub(super) fn pin_in(folder: &impl AsFd, object: &impl AsFd, name: &str) -> io::Result<()> {
+    /// BPF_F_PATH_FD, since Linux 6.5; tcx links, which come at any time, need 6.6.
+    const IN_FOLDER: u32 = 1 << 14;
+    let (_name, [low, high]) = path_words(Path::new(name))?;
+    bpf(OBJECT_PIN, &[low, high, word(object), IN_FOLDER, word(folder)]).map(drop)
+}
+
 /// Opens what has a name on a bpffs.
 pub(super) fn pinned(path: &Path) -> io::Result<OwnedFd> {
     let (_path, [low, high]) = path_words(path)?;
