@@ -4,114 +4,18 @@
 mod netns;
 mod support;
 
-use netns::Namespace;
-use netns::daemon::{Daemon, PORT, Setup};
+use netns::beside::{Fixture, LENGTH, address, second, support_command};
+use netns::daemon::Daemon;
 use netns::folder::Folder;
 use netns::foreign::{Foreign, GO_ON, OK, XDP_DROP, XDP_PASS, detach_link};
-use netns::tally::{Expected, Way, name};
+use netns::tally::Way;
 use netns::tun::Tun;
 use netns::wire::{Kind, Wire, nobody};
-use std::sync::Arc;
 use std::time::Duration;
-use support::command::Outcome;
-use support::frames::{Address, datagram};
+use support::frames::datagram;
 use support::wait::{TIMEOUT, let_pass, wait_until};
 
-const LENGTH: usize = 120;
-const ACCOUNTS: usize = 2;
 const HOOKS: [&str; 2] = ["tcx", "clsact"];
-
-/// A namespace with a TUN, and the folder of a daemon that meters it.
-struct Fixture {
-    namespace: Namespace,
-    wire: Wire,
-    folder: Arc<Folder>,
-    expected: Expected,
-}
-
-impl Fixture {
-    fn new(tap: &'static str) -> Self {
-        Self::with(tap, Folder::forgetful)
-    }
-
-    fn keeping(tap: &'static str) -> Self {
-        Self::with(tap, |setup| Folder::keeping(setup, "24h"))
-    }
-
-    fn with(tap: &'static str, folder: impl Fn(&Setup) -> Arc<Folder>) -> Self {
-        let namespace = Namespace::new();
-        let wire = Wire::make(&namespace, Kind::Tun, "tun0");
-        let folder = folder(&setup(tap, "tun0"));
-        Self { namespace, wire, folder, expected: Expected::of(ACCOUNTS) }
-    }
-
-    fn start(&self) -> Daemon {
-        Daemon::start_in(&self.namespace, &self.folder)
-    }
-
-    fn spawn(&self, status: i32) -> Daemon {
-        let mut daemon = Daemon::spawn_in(&self.namespace, &self.folder);
-        daemon.await_start(status);
-        daemon
-    }
-
-    /// Sends so many packets each way that are counted, and checks every figure.
-    fn counts(&mut self, daemon: &Daemon, packets: u64) {
-        self.send(packets);
-        for way in [Way::Up, Way::Down] {
-            self.expected.add(Some(0), way, packets, packets * LENGTH as u64);
-        }
-        self.expected.assert_held_by(daemon);
-    }
-
-    fn send(&self, packets: u64) {
-        let (owned, far) = (address(0), nobody(address(0), 1));
-        for _ in 0..packets {
-            self.wire.send(Way::Up, &datagram(owned, far, LENGTH));
-            self.wire.send(Way::Down, &datagram(far, owned, LENGTH));
-        }
-    }
-
-    fn command(&self, words: &[&str]) -> Outcome {
-        self.folder.command_in(&self.namespace, words)
-    }
-
-    /// What `tc` lists in one direction.
-    fn filters(&self, way: &'static str) -> String {
-        let output = self.namespace.run(move || {
-            std::process::Command::new("tc").args(["filter", "show", "dev", "tun0", way]).output()
-        });
-        String::from_utf8_lossy(&output.expect("iproute2 is installed").stdout).into_owned()
-    }
-
-    /// The value of `blindmeter_tap_attached`.
-    fn attached(&self, daemon: &Daemon) -> u64 {
-        let metrics = daemon.metrics(&self.namespace);
-        let series = "blindmeter_tap_attached{interface=\"tun0\"} ";
-        let value = metrics.lines().find_map(|line| line.strip_prefix(series)).expect("the series is there");
-        value.trim().parse().expect("a gauge of whole numbers")
-    }
-
-    fn own_filters(&self) -> usize {
-        ["ingress", "egress"].map(|way| self.filters(way).matches("blindmeter-").count()).iter().sum()
-    }
-}
-
-fn address(account: u32) -> Address {
-    Address::v4(0x0a08_0001 + account)
-}
-
-fn setup(tap: &'static str, interface: &'static str) -> Setup {
-    let roster = (0..2).map(|at| format!("{},{}\n", address(at).text(), name(at as usize))).collect();
-    Setup { backend: tap, interfaces: vec![interface], pools: vec!["10.8.0.0/24"], roster }
-}
-
-/// The folder of a second daemon of the same node, with an interface, a pin and a socket of its own.
-fn second(tap: &'static str, interface: &'static str, folder: impl Fn(&Setup) -> Arc<Folder>) -> Arc<Folder> {
-    let folder = folder(&setup(tap, interface));
-    folder.configure(&PORT.to_string(), "9777");
-    folder
-}
 
 #[test]
 fn an_ingress_qdisc_in_the_place_of_clsact_is_never_written_into() {
@@ -518,12 +422,4 @@ fn a_bpffs_that_is_mounted_over_hinders_neither_a_running_daemon_nor_the_next() 
         assert!(detached.stdout.contains("\"filtered_interfaces\":0,\"links\":0"), "{}", detached.stdout);
         support_command(&uncover);
     }
-}
-
-/// Runs a command line (split at spaces) where the test runs; it must succeed.
-fn support_command(line: &str) {
-    let mut words = line.split_whitespace();
-    let command = words.next().expect("a command line has a first word");
-    let status = std::process::Command::new(command).args(words).status();
-    assert!(status.is_ok_and(|status| status.success()), "{line}");
 }
