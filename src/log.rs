@@ -65,6 +65,14 @@ pub enum Event<'a> {
     DescriptorsShort(&'a str, u64),
     /// Interfaces that see the same packets are both metered.
     CountedTwice(&'a Overlap),
+    /// Somebody had taken the tap off an interface; it is attached again.
+    AttachedAgain(&'a str),
+    /// Somebody had come to stand before the tap; it is in front again.
+    InFrontAgain(&'a str, String),
+    /// Somebody stands before the tap, and it cannot pass them.
+    Behind(&'a str, String),
+    /// Nobody stands before the tap any more.
+    NobodyBefore(&'a str),
     /// A role names a user or group that does not exist.
     UnknownRoleMember(&'a str),
     /// A listener that other hosts can reach has neither TLS nor a log-in.
@@ -157,6 +165,22 @@ impl fmt::Display for Event<'_> {
                  LimitNOFILE= in the unit, or ulimit -n"
             ),
             Self::CountedTwice(overlap) => write!(out, "tap.interfaces: {overlap}"),
+            Self::AttachedAgain(name) => write!(
+                out,
+                "interface {name}: other software took the tap off; it is attached again, and what passed \
+                 meanwhile is told as lost"
+            ),
+            Self::InFrontAgain(name, who) => {
+                write!(out, "interface {name}: {who} came to stand before the tap; it is in front again")
+            }
+            Self::Behind(name, who) => write!(
+                out,
+                "interface {name}: before the tap stands {who}, which may keep packets from it; remove it, or \
+                 make sure that it lets every packet pass"
+            ),
+            Self::NobodyBefore(name) => {
+                write!(out, "interface {name}: nothing stands before the tap any more")
+            }
             Self::UnknownRoleMember(name) => {
                 write!(out, "control.roles: no user or group {name}; create it, or remove it from the list")
             }

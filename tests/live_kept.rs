@@ -74,7 +74,7 @@ impl Fixture {
                 .namespace
                 .run(move || Command::new("tc").args(["filter", "show", "dev", "tun0", way]).output());
             let output = output.expect("iproute2 is installed");
-            String::from_utf8_lossy(&output.stdout).matches("handle 0xb11d").count()
+            String::from_utf8_lossy(&output.stdout).matches("blindmeter-").count()
         };
         list("ingress") + list("egress")
     }

@@ -6,6 +6,7 @@ use crate::control::client;
 use crate::control::protocol::{Answer, Request};
 use crate::exit::{ExitError, ExitStatus};
 use crate::meter::calendar::Day;
+use crate::tap::kernel;
 use std::path::Path;
 
 /// Prints the daemon's state.
@@ -25,7 +26,11 @@ pub(super) fn run(json: bool, socket: &Path) -> Result<(), ExitError> {
         rows.push(["counters".to_owned(), format!("{}: {}", status.counters, status.counters_reason)]);
         for interface in &status.interfaces {
             let state = word(interface.attached, "attached", "NOT ATTACHED");
-            rows.push([format!("interface {}", interface.interface), state.to_owned()]);
+            let before = match interface.before.as_slice() {
+                [] => String::new(),
+                before => format!("; before it: {}", kernel::with_names(&before.join(", "))),
+            };
+            rows.push([format!("interface {}", interface.interface), format!("{state}{before}")]);
         }
         for source in &status.sources {
             rows.push([format!("roster source {}", source.source), word(source.up, "up", "DOWN").to_owned()]);

@@ -229,7 +229,11 @@ impl<E: Environment> Handler<E> {
             let node = state.node();
             (node.implausible_clock(), node.next_release_seconds())
         };
-        let interface = |(interface, attached)| InterfaceReport { interface, attached };
+        let mut before = health.before.into_iter();
+        let interface = |(interface, attached)| {
+            let before = before.next().unwrap_or_default();
+            InterfaceReport { interface, attached, before }
+        };
         let source = |(source, up): (&str, bool)| SourceState { source: source.to_owned(), up };
         StatusReport {
             schema_version: SCHEMA_VERSION,

@@ -166,8 +166,12 @@ pub struct StatusReport {
 pub struct InterfaceReport {
     /// The pattern.
     pub interface: String,
-    /// For a name: it is attached. For a glob: no interface that matches failed to attach.
+    /// For a name: it is attached, and nobody in its chain stands before it. For a glob: so is every
+    /// interface that matches.
     pub attached: bool,
+    /// Who sees packets before the tap does, and may keep them from it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub before: Vec<String>,
 }
 
 /// The state of a roster source.

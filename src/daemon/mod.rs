@@ -25,11 +25,12 @@ use crate::system::descriptors;
 use crate::system::service_manager::{self, Notification};
 use confine::enter_sandbox;
 use inputs::{load_roster, read_web_config};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use reload::Daemon;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 /// Runs the daemon until SIGTERM or SIGINT, which end it for good, or SIGUSR1, after which another
@@ -108,6 +109,7 @@ async fn serve(mut daemon: Daemon<System>, control: UnixListener) -> Result<(), 
     let mut terminate = signal(SignalKind::terminate()).map_err(io)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(io)?;
     let mut hand_over = signal(SignalKind::user_defined1()).map_err(io)?;
+    let mut children = signal(SignalKind::child()).map_err(io)?;
     daemon.resolve_roles(&SystemFiles);
     daemon.admit();
     let control = tokio::net::UnixListener::from_std(control).map_err(io)?;
@@ -116,7 +118,7 @@ async fn serve(mut daemon: Daemon<System>, control: UnixListener) -> Result<(), 
     service_manager::notify(Notification::Ready);
     let answering = tokio::spawn(server::serve(control, Arc::clone(&daemon.handler)));
     let mut reloads = std::mem::replace(&mut daemon.reloads, mpsc::channel(1).1);
-    let end = loop {
+    let (end, result) = loop {
         tokio::select! {
             () = daemon.engine.keep_time() => {}
             _ = hangup.recv() => {
@@ -129,14 +131,36 @@ async fn serve(mut daemon: Daemon<System>, control: UnixListener) -> Result<(), 
                 // Whoever asked may be gone.
                 let _ = asked.send(outcome);
             }
-            _ = terminate.recv() => break End::Stop,
-            _ = interrupt.recv() => break End::Stop,
-            _ = hand_over.recv() => break End::HandOver,
+            _ = terminate.recv() => break (End::Stop, Ok(())),
+            _ = interrupt.recv() => break (End::Stop, Ok(())),
+            _ = hand_over.recv() => break (End::HandOver, Ok(())),
+            () = helper_ended(&mut children) => break (End::HandOver, Err(without_helper())),
         }
     };
     service_manager::notify(Notification::Stopping);
     emit(&if end == End::Stop { Event::Stopping } else { Event::HandingOver });
     answering.abort();
     daemon.engine.stop(end).await;
-    Ok(())
+    result
+}
+
+/// Waits until the kernel tap's helper, the only child, has ended; for ever where there is none.
+async fn helper_ended(children: &mut Signal) {
+    // A signal may have come before anybody waited for it.
+    while !matches!(
+        waitpid(None, Some(WaitPidFlag::WNOHANG)),
+        Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..))
+    ) {
+        children.recv().await;
+    }
+}
+
+/// Without its helper the daemon could attach no interface that comes, and put nothing back: a new start
+/// goes on with what the kernel has counted meanwhile.
+fn without_helper() -> ExitError {
+    ExitError::new(
+        ExitStatus::Unavailable,
+        "the helper process that attaches the tap has ended (killed, or out of memory?); start the daemon again, \
+         nothing that was counted is lost",
+    )
 }

@@ -27,6 +27,8 @@ pub struct Health {
     pub taps: Vec<(String, bool)>,
     /// What of the interfaces is counted twice; for `status` only, not on the page.
     pub overlaps: Vec<Overlap>,
+    /// Who stands before the tap, for each of these patterns.
+    pub before: Vec<Vec<String>>,
     /// Roster sources and whether they are up.
     pub sources: Vec<(&'static str, bool)>,
     /// Whether the last close since the start succeeded; for `status` only, not on the page.
@@ -44,6 +46,7 @@ impl Health {
         Self {
             taps: Vec::new(),
             overlaps: Vec::new(),
+            before: Vec::new(),
             sources,
             close_ok: None,
             store_ok: true,

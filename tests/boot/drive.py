@@ -80,7 +80,7 @@ def counted():
 
 def filters():
     text = run("tc", "filter", "show", "dev", "tun0", "ingress") + run("tc", "filter", "show", "dev", "tun0", "egress")
-    return text.count("handle 0xb11d")
+    return text.count("blindmeter-")
 
 
 def main():

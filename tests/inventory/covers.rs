@@ -122,7 +122,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         "interfaces: index, names, kind, what they stand on, and what their own packet counters read when metering of them stopped and at the last close",
         &[
             "tap/worker/attachments Attachment: record serial index name source",
-            "tap/interfaces InterfaceEntry: index name other_names hardware rule queue_packets passed master parent",
+            "tap/interfaces InterfaceEntry: index name other_names hardware rule queue_packets passed xdp master parent",
             "tap/conservation Conservation: interfaces left told seen queued by_direction",
             "tap/conservation Compared: index rule passed is_whole",
             "tap/interfaces Passed: up down",
@@ -150,8 +150,8 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
     (
         "the state of taps, sources, saves, reloads and the sandbox",
         &[
-            "engine/state Health: taps overlaps sources close_ok store_ok reload_refusal",
-            "engine/tap_reports Globs: has_started is_partial failing failed unsaid overlaps",
+            "engine/state Health: taps before overlaps sources close_ok store_ok reload_refusal",
+            "engine/tap_reports Globs: has_started is_partial failing failed unsaid of_others before overlaps",
             "control/handler Handler: state reloads",
             "engine/state Board: health pages policy",
             "engine/state State: roster node writer board sandbox backend counting listeners",
@@ -191,7 +191,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         "kernel tap: keyed tags of the slots' accounts, and what identifies the memory: random bytes, and the store's keyed mark",
         &[
             "map: tags info",
-            "tap/kernel/header Header: slots processors generation predecessor node layout_digest pools",
+            "tap/kernel/header Header: slots processors home generation predecessor node layout_digest pools",
             "tap/counter_memory CounterMemory: tags",
             "meter/tags TagCell: low high",
         ],
@@ -292,7 +292,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
             "control/protocol StatusReport: schema_version version backend counters counters_reason listeners \
               accounts next_release_seconds interfaces sources last_close_ok last_save_ok reload_ok \
               reload_refusal remarks conflicts counted_twice sandbox sandbox_missing system_calls profile",
-            "control/protocol InterfaceReport: interface attached",
+            "control/protocol InterfaceReport: interface attached before",
             "control/protocol SourceState: source up",
         ],
     ),
@@ -302,7 +302,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         "starts, stops, reloads, failed saves, named interfaces, what is missing; nothing that traffic causes",
         &["event: LabBuild TapChosen NothingKept PinsHidden SandboxMissing MemoryStart FirstStart Resumed \
              ResumedWithoutCounters LossAccepted SaveFailed SaveRecovered InterfaceAwaited \
-             InterfaceAttached InterfaceGone LinkTypeUnsupported InterfaceRefused DescriptorsShort CountedTwice \
+             InterfaceAttached InterfaceGone LinkTypeUnsupported InterfaceRefused AttachedAgain InFrontAgain Behind NobodyBefore DescriptorsShort CountedTwice \
              UnknownRoleMember SocketOpenToAll \
              ListeningWide ListeningInClear ListeningToAll CertificateOver CertificateEarly NameLooksLikeAddress SmallCrowd ImplausibleClock Ready Reloaded ReloadRefused LinesDropped Failed Stopping \
              HandingOver"],

@@ -34,6 +34,9 @@ const FIELDS: &[(&str, &str)] = &[
     ("clock Ticks.interval", "a length, of the program"),
     ("config Sealed.save_every", "a length, from the configuration"),
     ("engine Engine.save_every", "the same"),
+    ("tap/watch Watch.looked", "the look at hooks, at intervals whatever passes"),
+    ("tap/watch Watch.held", "for how long a hook is left to other software of the host"),
+    ("tap/watch Watch.tries", "how often other software of the host took a hook"),
     ("tap/worker/attachments Worker.began", "when the tap began"),
     (
         "tap/worker/attachments Worker.counters_read",
@@ -56,6 +59,7 @@ const READERS: &[(&str, usize, &str)] = &[
     ("publish/web/tls", 2, "whether a certificate is valid, while it is checked"),
     ("node/schedule", 11, "when an epoch ends"),
     ("node/told", 5, "what status tells: when the next release is due, whether the wall clock can be right"),
+    ("tap/watch", 5, "when the hooks were looked at, and how often other software took one"),
     ("tap/worker", 1, "when the tap began"),
     ("tap/worker/look", 2, "the look at interfaces, while packets pass"),
 ];
