@@ -40,7 +40,7 @@ const MISTAKES: [Mistake; 42] = [
     ("\"1Gbit/s\"", "\"1Gbit\"", 0, &["rate like \"1Gbit/s\""]),
     ("\"1Gbit/s\"", "\"0Gbit/s\"", 0, &["release.link_capacity", "above 0"]),
     ("capacity = 64", "capacity = 0", 0, &["store.capacity", "1 to 16777216"]),
-    ("\"28d\"", "\"36d\"", 0, &["store.period", "compiled-in ceiling of 5w"]),
+    ("\"28d\"", "\"36d\"", 0, &["store.period", "compiled-in ceiling of 35d"]),
     ("\"coarse\"", "\"exact\"", 0, &["release.mode", "\"noisy\" or \"coarse\""]),
     ("\"coarse\"", "\"noisy\"\nepsilon = 0", 1, &["release.epsilon", "above 0", "like 0.5"]),
     ("\"coarse\"", "\"noisy\"\nepsilon = 1e-10", 1, &["release.epsilon", "nine places"]),
@@ -113,7 +113,7 @@ fn a_floor_that_is_violated_is_named() {
     for (from, to, key, floor) in [
         ("\"24h\"", "\"59m\"", "epoch.length", "1h"),
         ("crowd = 20", "crowd = 9", "release.crowd", "10"),
-        ("\"7d\"", "\"6d\"", "support.refresh", "1w"),
+        ("\"7d\"", "\"6d\"", "support.refresh", "7d"),
     ] {
         let place =
             format!("line {}: {key}: the compiled-in floor is {floor}; raise it", site.configure(from, to));

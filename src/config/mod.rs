@@ -160,7 +160,7 @@ pub fn locations(text: &str) -> Result<Locations, ConfigError> {
 }
 
 /// Where the control socket is by default.
-const SOCKET: &str = "/run/blindmeter/control.sock";
+pub const SOCKET: &str = "/run/blindmeter/control.sock";
 
 /// Where the kernel tap is pinned by default.
 const PIN: &str = "/sys/fs/bpf/blindmeter";

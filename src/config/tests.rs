@@ -70,7 +70,7 @@ fn floors_are_compiled_in() {
     );
     assert_eq!(
         error("refresh = \"7d\"", "refresh = \"6d\""),
-        "line 19: support.refresh: the compiled-in floor is 1w; raise it"
+        "line 19: support.refresh: the compiled-in floor is 7d; raise it"
     );
     assert!(error("period = \"28d\"", "period = \"36d\"").starts_with("line 27: store.period: "));
     assert_eq!(
