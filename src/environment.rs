@@ -74,6 +74,18 @@ pub trait Files {
     }
 }
 
+/// Why a file could not be read, and what to do where that is for the operator.
+#[must_use]
+pub fn unreadable(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => format!(
+            "cannot be read: {error}; make it readable by the daemon's user (chgrp blindmeter, chmod 640), and \
+             restart the daemon if the folder was not in the configuration before"
+        ),
+        _ => format!("cannot be read: {error}"),
+    }
+}
+
 /// Longest part of a secret file that is read, in bytes: private keys have less than 20,000.
 const SECRET_BYTES: usize = 1 << 16;
 

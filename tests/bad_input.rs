@@ -67,7 +67,7 @@ const MISTAKES: [Mistake; 42] = [
 /// A roster text and what the message holds besides the file.
 type BadRoster = (&'static [u8], &'static [&'static str]);
 
-const BAD_ROSTERS: [BadRoster; 13] = [
+const BAD_ROSTERS: [BadRoster; 16] = [
     (b"", &["line 1", "prefix,account"]),
     (b"# canary\n10.77.0.1,canary\n", &["line 2", "header"]),
     (b"prefix,account\n10.77.0.1,canary-a\n# note\n10.77.0.1/32,canary-b\n", &["line 2 and line 4"]),
@@ -81,6 +81,9 @@ const BAD_ROSTERS: [BadRoster; 13] = [
     (b"prefix,account\n10.77.0.1,canary%zz\n", &["line 2", "%XX"]),
     (b"prefix,account\n10.77.0.1,\n", &["line 2", "1 to 128 bytes"]),
     (b"prefix,account\n10.77.0.1,canary\xff\n", &["line 2", "UTF-8"]),
+    (b"prefix,account\n10.77.0.1,\"canary\n", &["line 2", "a quotation mark that is not closed"]),
+    (b"\xff\xfep\0r\0e\0f\0i\0x\0", &["line 1", "UTF-16", "save it as UTF-8"]),
+    (b"\x1f\x8b\x08\0canary", &["line 1", "gzip", "unpack it"]),
 ];
 
 #[test]
@@ -170,7 +173,7 @@ fn a_roster_file_that_cannot_be_read_is_named() {
     fs::set_permissions(&roster, PermissionsExt::from_mode(0o600)).expect("it is ours");
     let mut check = bounded();
     check.args(identity(NOBODY)).arg(site.program_for_everybody()).args(["check", "--config", &config]);
-    ended(check).failed(78, &[&roster, "Permission denied"]);
+    ended(check).failed(78, &[&roster, "Permission denied", "chgrp blindmeter"]);
     fs::remove_file(&roster).expect("it is ours");
     site.command(&["run"]).failed(78, &[&roster, "No such file"]);
     fs::create_dir(&roster).expect("the folder is ours");

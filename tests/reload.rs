@@ -42,7 +42,7 @@ fn a_bad_reload_is_refused_whole_and_a_good_one_accepted() {
     assert!(status.contains("\"reload_ok\":false"), "{status}");
     let lines: String = (0..65).map(|n| format!("10.77.1.{n},canary-{n}\n")).collect();
     site.write("roster.csv", format!("prefix,account\n{lines}"));
-    is_refused(&daemon, &[&roster, "more than 64 accounts"]);
+    is_refused(&daemon, &[&roster, "more than 64 accounts, counted over all sources"]);
     std::fs::remove_file(&roster).expect("it is ours");
     is_refused(&daemon, &[&roster, "No such file"]);
     site.write("roster.csv", "prefix,account\n10.77.0.1,canary-a\n");

@@ -3,7 +3,7 @@
 //! Files are read through [`Files`]; nothing read here is in force yet.
 
 use crate::config::Config;
-use crate::environment::Files;
+use crate::environment::{Files, unreadable};
 use crate::exit::{ExitError, ExitStatus};
 use crate::log::{Event, emit};
 use crate::meter::tags::Tag;
@@ -50,7 +50,7 @@ fn read_rows(
     let named = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
     let bytes = files
         .read(path)
-        .map_err(|error| format!("roster.file {}: cannot be read: {error}", path.display()))?;
+        .map_err(|error| format!("roster.file {}: {}", path.display(), unreadable(&error)))?;
     let mut like_addresses = Vec::new();
     let assignments = csv::read(&bytes, |row| {
         if row.account.looks_like_an_address() {
