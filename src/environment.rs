@@ -8,6 +8,7 @@ use crate::meter::noise::Randomness;
 use crate::store::disk::{self, Disk, Secret, SystemDisk};
 use crate::system::users;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use zeroize::Zeroizing;
 
@@ -68,6 +69,13 @@ pub trait Files {
         Ok(Secret { bytes: Zeroizing::new(self.read(path)?), others_may_read: false })
     }
 
+    /// Whether another file has taken this one's place where the process cannot see it: outside a mount of the file
+    /// alone, as containers make them.
+    fn is_replaced(&self, path: &Path) -> bool {
+        let _ = path;
+        false
+    }
+
     /// The ids of the users that a name in `[control.roles]` stands for; see [`users::named`].
     fn users(&self, name: &str) -> Option<Vec<u32>> {
         users::named(name)
@@ -99,6 +107,10 @@ impl Files for SystemFiles {
 
     fn read_secret(&self, path: &Path) -> io::Result<Secret> {
         disk::read_secret(path, SECRET_BYTES)
+    }
+
+    fn is_replaced(&self, path: &Path) -> bool {
+        std::fs::metadata(path).is_ok_and(|metadata| metadata.nlink() == 0)
     }
 }
 

@@ -58,6 +58,8 @@ pub enum Event<'a> {
     CertificateEarly(&'a Path),
     /// A name in the roster file looks like an address.
     NameLooksLikeAddress(&'a Path, usize),
+    /// A file is mounted by itself, and its place outside the mount has another one.
+    ReplacedOutside(&'a Path),
     /// The daemon has started.
     Ready,
     /// The configuration and the roster were read again.
@@ -138,6 +140,12 @@ impl fmt::Display for Event<'_> {
             Self::NameLooksLikeAddress(path, line) => write!(
                 out,
                 "{} line {line}: the account name looks like an address; rename the account",
+                path.display()
+            ),
+            Self::ReplacedOutside(path) => write!(
+                out,
+                "{}: replaced outside its mount, and the old file is still read; mount its folder instead of the \
+                 file, and restart",
                 path.display()
             ),
             Self::Ready => out.write_str("ready"),

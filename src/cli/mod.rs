@@ -13,8 +13,10 @@ mod meter;
 mod output;
 mod roster;
 mod run;
+mod service;
 mod status;
 mod usage;
+mod warnings;
 
 use crate::exit::{ExitError, ExitStatus};
 use crate::meter::policy::Profile;
@@ -55,6 +57,9 @@ enum Command {
         /// Configuration file
         #[arg(long, value_name = "FILE", default_value = CONFIG)]
         config: PathBuf,
+        /// Read every file as this user would; by default, as root, as the unit's User=
+        #[arg(long, value_name = "NAME")]
+        as_user: Option<String>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -186,7 +191,7 @@ fn run(command: Command) -> Result<(), ExitError> {
         Command::Run { config, dry_run: false, accept_loss } => crate::daemon::run(&config, accept_loss),
         Command::Run { config, dry_run: true, .. } => run::dry_run(&config),
         Command::Demo(options) => demo::run(&options),
-        Command::Check { config, json } => run::check(&config, json),
+        Command::Check { config, as_user, json } => run::check(&config, as_user.as_deref(), json),
         Command::Meter { files, roster, json } => meter::run(&files, &roster, json),
         Command::Roster { command, daemon } => {
             command.checked()?;

@@ -287,6 +287,6 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         &["event: LabBuild TapChosen NothingKept SandboxMissing MemoryStart FirstStart Resumed \
              ResumedWithoutCounters LossAccepted SaveFailed SaveRecovered InterfaceAwaited \
              InterfaceAttached InterfaceGone LinkTypeUnsupported InterfaceRefused UnknownRoleMember \
-             ListeningWide ListeningInClear ListeningToAll CertificateOver CertificateEarly NameLooksLikeAddress Ready Reloaded ReloadRefused Stopping HandingOver"],
+             ListeningWide ListeningInClear ListeningToAll CertificateOver CertificateEarly NameLooksLikeAddress ReplacedOutside Ready Reloaded ReloadRefused Stopping HandingOver"],
     ),
 ];

@@ -21,6 +21,7 @@ use crate::meter::budget::Epsilon;
 use crate::meter::policy::{DAY_SECONDS, Mode, Noise, Policy, Profile};
 use crate::meter::release::Release;
 use crate::publish::http;
+use crate::publish::listeners::bind;
 use crate::roster::address::Prefix;
 use clap::Args;
 use injector::Injector;
@@ -236,11 +237,12 @@ async fn watch(
 
 fn listener(requested: Option<SocketAddr>) -> Result<TcpListener, ExitError> {
     let default = SocketAddr::from(([127, 0, 0, 1], 9776));
-    let bound = match requested {
-        Some(address) => http::bind(&[address]),
-        None => http::bind(&[default]).or_else(|_| http::bind(&[SocketAddr::from(([127, 0, 0, 1], 0))])),
-    }?;
-    bound.into_iter().next().ok_or_else(|| ExitError::new(ExitStatus::Bug, "no listener"))
+    match requested {
+        Some(address) => bind("--listen", address),
+        None => {
+            bind("--listen", default).or_else(|_| bind("--listen", SocketAddr::from(([127, 0, 0, 1], 0))))
+        }
+    }
 }
 
 fn config(accounts: u32) -> Config {
