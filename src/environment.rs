@@ -8,6 +8,7 @@ use crate::meter::noise::Randomness;
 use crate::store::disk::{self, Disk, Secret, SystemDisk};
 use crate::system::users;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -75,9 +76,28 @@ pub trait Files {
         Ok(Secret { bytes: Zeroizing::new(self.read(path)?), others_may_read: false })
     }
 
+    /// Whether another file has taken this one's place where the process cannot see it: outside a mount of the file
+    /// alone, as containers make them.
+    fn is_replaced(&self, path: &Path) -> bool {
+        let _ = path;
+        false
+    }
+
     /// The ids of the users that a name in `[control.roles]` stands for; see [`users::named`].
     fn users(&self, name: &str) -> Option<Vec<u32>> {
         users::named(name)
+    }
+}
+
+/// Why a file could not be read, and what to do where that is for the operator.
+#[must_use]
+pub fn unreadable(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => format!(
+            "cannot be read: {error}; make it readable by the daemon's user (chgrp blindmeter, chmod 640), and \
+             restart the daemon if the folder was not in the configuration before"
+        ),
+        _ => format!("cannot be read: {error}"),
     }
 }
 
@@ -94,6 +114,10 @@ impl Files for SystemFiles {
 
     fn read_secret(&self, path: &Path) -> io::Result<Secret> {
         disk::read_secret(path, SECRET_BYTES)
+    }
+
+    fn is_replaced(&self, path: &Path) -> bool {
+        std::fs::metadata(path).is_ok_and(|metadata| metadata.nlink() == 0)
     }
 }
 

@@ -91,6 +91,8 @@ pub enum Event<'a> {
     SmallCrowd(SmallCrowd),
     /// The clock shows a time at which this program cannot run.
     ImplausibleClock(ImplausibleClock),
+    /// A file is mounted by itself, and its place outside the mount has another one.
+    ReplacedOutside(&'a Path),
     /// The daemon has started, and serves these pages.
     Ready(&'a [String]),
     /// The configuration and the roster were read again.
@@ -213,6 +215,12 @@ impl fmt::Display for Event<'_> {
             ),
             Self::SmallCrowd(crowd) => write!(out, "{crowd}"),
             Self::ImplausibleClock(clock) => write!(out, "{clock}"),
+            Self::ReplacedOutside(path) => write!(
+                out,
+                "{}: replaced outside its mount, and the old file is still read; mount its folder instead of the \
+                 file, and restart",
+                path.display()
+            ),
             Self::Ready(pages) => {
                 let pages =
                     if pages.is_empty() { "none (web.listen is empty)".to_owned() } else { pages.join(" ") };

@@ -40,7 +40,7 @@ const MISTAKES: [Mistake; 42] = [
     ("\"1Gbit/s\"", "\"1Gbit\"", 0, &["rate like \"1Gbit/s\""]),
     ("\"1Gbit/s\"", "\"0Gbit/s\"", 0, &["release.link_capacity", "above 0"]),
     ("capacity = 64", "capacity = 0", 0, &["store.capacity", "1 to 16777216"]),
-    ("\"28d\"", "\"36d\"", 0, &["store.period", "compiled-in ceiling of 5w"]),
+    ("\"28d\"", "\"36d\"", 0, &["store.period", "compiled-in ceiling of 35d"]),
     ("\"coarse\"", "\"exact\"", 0, &["release.mode", "\"noisy\" or \"coarse\""]),
     ("\"coarse\"", "\"noisy\"\nepsilon = 0", 1, &["release.epsilon", "above 0", "like 0.5"]),
     ("\"coarse\"", "\"noisy\"\nepsilon = 1e-10", 1, &["release.epsilon", "nine places"]),
@@ -67,7 +67,7 @@ const MISTAKES: [Mistake; 42] = [
 /// A roster text and what the message holds besides the file.
 type BadRoster = (&'static [u8], &'static [&'static str]);
 
-const BAD_ROSTERS: [BadRoster; 13] = [
+const BAD_ROSTERS: [BadRoster; 16] = [
     (b"", &["line 1", "prefix,account"]),
     (b"# canary\n10.77.0.1,canary\n", &["line 2", "header"]),
     (b"prefix,account\n10.77.0.1,canary-a\n# note\n10.77.0.1/32,canary-b\n", &["line 2 and line 4"]),
@@ -81,6 +81,9 @@ const BAD_ROSTERS: [BadRoster; 13] = [
     (b"prefix,account\n10.77.0.1,canary%zz\n", &["line 2", "%XX"]),
     (b"prefix,account\n10.77.0.1,\n", &["line 2", "1 to 128 bytes"]),
     (b"prefix,account\n10.77.0.1,canary\xff\n", &["line 2", "UTF-8"]),
+    (b"prefix,account\n10.77.0.1,\"canary\n", &["line 2", "a quotation mark that is not closed"]),
+    (b"\xff\xfep\0r\0e\0f\0i\0x\0", &["line 1", "UTF-16", "save it as UTF-8"]),
+    (b"\x1f\x8b\x08\0canary", &["line 1", "gzip", "unpack it"]),
 ];
 
 #[test]
@@ -113,7 +116,7 @@ fn a_floor_that_is_violated_is_named() {
     for (from, to, key, floor) in [
         ("\"24h\"", "\"59m\"", "epoch.length", "1h"),
         ("crowd = 20", "crowd = 9", "release.crowd", "10"),
-        ("\"7d\"", "\"6d\"", "support.refresh", "1w"),
+        ("\"7d\"", "\"6d\"", "support.refresh", "7d"),
     ] {
         let place =
             format!("line {}: {key}: the compiled-in floor is {floor}; raise it", site.configure(from, to));
@@ -170,7 +173,7 @@ fn a_roster_file_that_cannot_be_read_is_named() {
     fs::set_permissions(&roster, PermissionsExt::from_mode(0o600)).expect("it is ours");
     let mut check = bounded();
     check.args(identity(NOBODY)).arg(site.program_for_everybody()).args(["check", "--config", &config]);
-    ended(check).failed(78, &[&roster, "Permission denied"]);
+    ended(check).failed(78, &[&roster, "Permission denied", "chgrp blindmeter"]);
     fs::remove_file(&roster).expect("it is ours");
     site.command(&["run"]).failed(78, &[&roster, "No such file"]);
     fs::create_dir(&roster).expect("the folder is ours");
@@ -196,6 +199,33 @@ fn a_missing_privilege_is_named() {
             run.args(["run", "--config", &site.name("blindmeter.toml")]);
             ended(run).failed(77, &["CAP_NET_RAW", "run as root"]);
         }
+    }
+}
+
+#[test]
+fn what_stands_at_the_sockets_path_is_named() {
+    let site = Site::new();
+    let (socket, path) = (site.name("control.sock"), site.path("control.sock"));
+    let texts = |what: &'static str| ["control.socket", what, "move it away"];
+    fs::create_dir(&path).expect("ours");
+    site.command(&["run"]).failed(74, &texts("a folder is there"));
+    site.command(&["check"]).failed(78, &texts("a folder is there"));
+    fs::remove_dir(&path).expect("ours");
+    std::os::unix::fs::symlink("/nonexistent/x", &path).expect("ours");
+    site.command(&["run"]).failed(74, &texts("a link is there"));
+    site.command(&["check"]).failed(78, &texts("a link is there"));
+    fs::remove_file(&path).expect("ours");
+    // What a dead daemon left is no obstacle.
+    drop(std::os::unix::net::UnixListener::bind(&path).expect("free"));
+    site.command(&["check"]).succeeded();
+    site.configure(&format!("\"{socket}\""), format!("\"{}\"", site.name("a/b/control.sock")));
+    site.command(&["run"]).failed(74, &["control.socket", "make its folder first"]);
+    site.command(&["check"]).failed(78, &["control.socket", "make its folder first"]);
+    let long = format!("\"/run/{}\"", "s".repeat(103));
+    site.configure(&format!("\"{}\"", site.name("a/b/control.sock")), long);
+    for command in ["check", "run"] {
+        site.command(&[command])
+            .failed(78, &["control.socket: expected a path of 1 to 107 bytes", "has 108"]);
     }
 }
 
@@ -273,6 +303,97 @@ fn check_says_how_far_a_release_is_from_the_truth_and_what_to_do_about_it() {
     site.configure("\"100Mbit/s\"", "\"10Gbit/s\"");
     let large = site.command(&["check"]).succeeded();
     assert!(large.contains("0.08 % of the link's capacity") && !large.contains("fleet"), "{large}");
+}
+
+/// What starts and then disappoints is said before the start, each with what to do.
+#[test]
+fn check_warns_of_what_starts_but_disappoints() {
+    let site = Site::sealed();
+    let good_key: [u8; 32] = std::array::from_fn(|at| at.to_le_bytes()[0]);
+    site.write_key(&good_key);
+    let warned = |outcome: String, texts: &[&str]| {
+        let warnings: Vec<&str> = outcome.lines().filter(|line| line.starts_with("# warning: ")).collect();
+        for text in texts {
+            assert!(warnings.iter().any(|line| line.contains(text)), "{text:?} is said: {outcome}");
+        }
+        repeats_nothing(&outcome);
+        warnings.len()
+    };
+    let check = || site.command(&["check"]).succeeded();
+    assert_eq!(warned(check(), &["2 accounts in the roster, and 20 must be active"]), 1);
+    let all: String = (0..20).map(|n| format!("10.77.1.{n},canary-{n}\n")).collect();
+    site.write("roster.csv", format!("prefix,account\n{all}"));
+    assert_eq!(warned(check(), &[]), 0);
+    site.write("roster.csv", format!("prefix,account\n{all}0.0.0.0/0,canary-1\n::/0,canary-2\n"));
+    assert_eq!(warned(check(), &["line 22: one account owns every address", "line 23: one account"]), 2);
+    site.write("roster.csv", format!("prefix,account\n{all}"));
+    site.configure("support = [\"root\"]", "support = [\"no-such-user\", \"@shadow\"]");
+    let texts = ["no user or group no-such-user", "control.roles.support: nobody has this role"];
+    assert_eq!(warned(check(), &texts), 2);
+    site.configure("support = [\"no-such-user\", \"@shadow\"]", "support = [\"root\"]");
+    site.write_key(&[0; 32]);
+    assert_eq!(warned(check(), &["store.key_file", "one byte over and over", "head -c 32"]), 1);
+    site.write_key(&good_key);
+    site.configure("\"127.0.0.1:", "\"0.0.0.0:");
+    assert_eq!(warned(check(), &["other hosts can reach /metrics without TLS", "listen on 127.0.0.1"]), 1);
+    let report: serde_json::Value =
+        serde_json::from_str(&site.command(&["check", "--json"]).succeeded()).expect("JSON");
+    assert_eq!(report["warnings"].as_array().map(Vec::len), Some(1));
+}
+
+/// Root reads everything; the daemon's user does not.
+#[test]
+fn check_reads_as_the_daemons_user() {
+    let site = Site::sealed();
+    let check = || site.command(&["check", "--as-user", "nobody"]);
+    let path = |file: &str| site.path(file);
+    let mode =
+        |file: &str, mode| fs::set_permissions(path(file), PermissionsExt::from_mode(mode)).expect("ours");
+    let own = |file: &str, user| std::os::unix::fs::chown(path(file), Some(user), None).expect("ours");
+    site.command(&["check"]).succeeded();
+    check().failed(78, &["control.socket", "let the daemon's user write into"]);
+    own("", NOBODY.user);
+    check().failed(78, &["store.key_file", "Permission denied"]);
+    own("ledger.key", NOBODY.user);
+    assert!(check().succeeded().contains("# read as user nobody (--as-user)"));
+    mode("roster.csv", 0o600);
+    check().failed(78, &[&site.name("roster.csv"), "Permission denied", "chgrp blindmeter"]);
+    mode("roster.csv", 0o644);
+    let good = site.config();
+    site.configure(&site.name("ledger.sealed"), site.name("missing/ledger.sealed"));
+    check().failed(78, &["store.path", "is no folder"]);
+    site.command(&["check"]).failed(78, &["store.path", "is no folder"]);
+    site.write("blindmeter.toml", good);
+    mode("blindmeter.toml", 0o600);
+    check().failed(78, &[&site.name("blindmeter.toml"), "Permission denied"]);
+    site.command(&["check", "--as-user", "no-such-user"]).failed(78, &["--as-user: no user no-such-user"]);
+    mode("blindmeter.toml", 0o644);
+    let mut without_root = bounded();
+    without_root.args(identity(NOBODY)).arg(site.program_for_everybody());
+    without_root.args(["check", "--as-user", "root", "--config", &site.name("blindmeter.toml")]);
+    ended(without_root).failed(77, &["--as-user", "run `check` as root"]);
+}
+
+/// The unit says as whom the daemon runs, which key it gets, and who reaches it.
+#[test]
+fn check_reads_as_the_user_of_the_unit() {
+    let site = Site::sealed();
+    let unit = "User=nobody\nLoadCredential=ledger.key:KEY\nIPAddressDeny=any\nIPAddressAllow=localhost\n";
+    site.write("unit", format!("[Service]\n{}", unit.replace("KEY", &site.name("ledger.key"))));
+    std::os::unix::fs::chown(site.path(""), Some(NOBODY.user), None).expect("ours");
+    site.configure("\"127.0.0.1:", "\"0.0.0.0:");
+    let script = format!(
+        "mkdir -p /run/systemd && mount -t tmpfs tmpfs /run/systemd && mkdir /run/systemd/system && \
+         cp {} /run/systemd/system/blindmeter.service && {PROGRAM} check --config {}",
+        site.name("unit"),
+        site.name("blindmeter.toml")
+    );
+    let mut shell = bounded();
+    shell.args(["unshare", "--mount", "sh", "-c", &script]);
+    let said = ended(shell).succeeded();
+    // The key is root's, and the service manager hands it over.
+    assert!(said.contains("# read as user nobody (User= of the unit)"), "{said}");
+    assert!(said.contains("a scrape from elsewhere times out; add IPAddressAllow="), "{said}");
 }
 
 #[test]

@@ -7,10 +7,11 @@ mod support;
 use std::fs;
 use std::io::Write;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Child, Command, Stdio};
 
-use daemon::command::{Outcome, bounded, ended, repeats_nothing};
+use daemon::command::{NOBODY, Outcome, bounded, ended, identity, repeats_nothing};
 use daemon::{PROGRAM, Site};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 
@@ -60,7 +61,7 @@ const MISUSES: [&[&str]; 11] = [
 
 #[test]
 fn a_wrong_command_line_ends_with_64() {
-    for words in [&[][..], &["roster"], &["accounts"]].into_iter().chain(MISUSES) {
+    for words in [&["roster"][..], &["accounts"]].into_iter().chain(MISUSES) {
         let mut command = bounded();
         command.arg(PROGRAM).args(words);
         let outcome = ended(command);
@@ -85,6 +86,148 @@ fn a_wrong_command_line_is_answered_in_one_line_that_repeats_nothing() {
     }
 }
 
+/// Runs the program with these words alone.
+fn typed(words: &[&str]) -> Outcome {
+    let mut command = bounded();
+    command.arg(PROGRAM).args(words);
+    ended(command)
+}
+
+#[test]
+fn no_arguments_print_the_help() {
+    let help = typed(&[]).succeeded();
+    for text in ["Usage: blindmeter", "Commands:", "check", "status", "--version"] {
+        assert!(help.contains(text), "{text:?} is shown: {help}");
+    }
+    typed(&["roster"])
+        .failed(64, &["pass one of assign, unassign, sync, counts", "blindmeter roster --help"]);
+}
+
+#[test]
+fn a_wrong_argument_is_named_with_the_nearest_right_one() {
+    for (words, texts) in [
+        (&["chekc"][..], &["no command chekc; did you mean check?"][..]),
+        (&["canary-a"], &["argument 1: no such command", "demo"]),
+        (&["status", "--jsno"], &["no option --jsno; did you mean --json?", "blindmeter status --help"]),
+        (&["status", "--frob=10.77.0.1"], &["no option --frob;"]),
+        (&["status", "canary-a"], &["argument 2: not expected"]),
+        (&["accounts", "shwo", "canary-a"], &["argument 2: no such command; did you mean show?"]),
+        (&["accounts", "canary-a"], &["argument 2: no such command", "show"]),
+        (&["accounts", "show", "--canary-a"], &["argument 3: not expected"]),
+        (
+            &["accounts", "export", "canary-a", "--opn-epoch"],
+            &["no option --opn-epoch; did you mean --open-epoch?", "blindmeter accounts export --help"],
+        ),
+        (&["accounts", "export", "canary-a", "--node"], &["--node", "cannot be used with"]),
+        (&["status", "--config", "a", "--socket", "b"], &["--config", "cannot be used with", "--socket"]),
+        (&["check", "--config"], &["--config <FILE>: a value is missing"]),
+        (&["meter", "a.pcap"], &["missing: --roster <FILE>"]),
+        (&["gen", "completions", "nosuch"], &["<SHELL>: expected one of", "bash"]),
+        (&["demo", "--accounts", "11"], &["--accounts <ACCOUNTS>: expected a number from 12 to 60000"]),
+        (&["demo", "--seconds", "ten"], &["--seconds <SECONDS>: expected whole seconds"]),
+        (&["demo", "--listen", "10.77.0.1"], &["--listen <ADDRESS:PORT>: expected an address and a port"]),
+    ] {
+        typed(words).failed(64, texts);
+    }
+}
+
+#[test]
+fn the_version_names_the_commit_and_the_profile() {
+    let version = typed(&["--version"]).succeeded();
+    let profile = if cfg!(feature = "lab") { "lab" } else { "standard" };
+    let start = format!("blindmeter {} (commit ", env!("CARGO_PKG_VERSION"));
+    assert!(
+        version.starts_with(&start) && version.ends_with(&format!(", profile {profile})\n")),
+        "{version}"
+    );
+}
+
+/// The build script in a folder of its own, as a packager, a clone and an archive meet it.
+#[test]
+fn the_commit_is_that_of_the_build() {
+    let site = Site::new();
+    let script = site.path("build-script");
+    let mut rustc = Command::new("rustc");
+    rustc
+        .args(["--edition", "2024", "-o"])
+        .arg(&script)
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/build.rs"));
+    assert!(rustc.status().is_ok_and(|status| status.success()), "build.rs needs nothing but std");
+    let folder = site.path("tree");
+    fs::create_dir(&folder).expect("ours");
+    let revision = |profile: &str, named: &str| {
+        let mut build = Command::new(&script);
+        build.current_dir(&folder).env("PROFILE", profile).env("BLINDMETER_REVISION", named);
+        let said = String::from_utf8(build.output().expect("it runs").stdout).expect("text");
+        let line = said.lines().find_map(|line| line.strip_prefix("cargo::rustc-env=BLINDMETER_REVISION="));
+        line.expect("a revision").to_owned()
+    };
+    assert_eq!(revision("release", ""), "unknown", "an archive without git");
+    let info = "{\n  \"git\": {\n    \"sha1\": \"0123456789abcdef\"\n  }\n}";
+    fs::write(folder.join(".cargo_vcs_info.json"), info).expect("ours");
+    assert_eq!(revision("release", ""), "0123456789ab");
+    let git = |words: &[&str]| {
+        let mut git = Command::new("git");
+        git.args(["-c", "user.name=a", "-c", "user.email=a@b"]).args(words).current_dir(&folder);
+        let output = git.output().expect("git is there");
+        assert!(output.status.success(), "{words:?}");
+        String::from_utf8(output.stdout).expect("text").trim().to_owned()
+    };
+    git(&["init", "-q"]);
+    git(&["add", "."]);
+    git(&["commit", "-q", "-m", "One"]);
+    let commit = git(&["rev-parse", "--short=12", "HEAD"]);
+    assert_eq!(revision("release", ""), commit);
+    fs::write(folder.join(".cargo_vcs_info.json"), "changed").expect("ours");
+    assert_eq!(revision("release", ""), format!("{commit}-dirty"));
+    assert_eq!((revision("release", "1.2-3"), revision("debug", "")), ("1.2-3".into(), "unknown".into()));
+}
+
+#[test]
+fn manual_pages_have_files_and_exit_status() {
+    let site = Site::new();
+    let folder = site.name("man");
+    fs::create_dir(&folder).expect("ours");
+    typed(&["gen", "man", &folder]).succeeded();
+    let pages = ["blindmeter.1", "blindmeter-check.1", "blindmeter-roster-assign.1"];
+    let pages = pages.map(|page| fs::read_to_string(site.path("man").join(page)).expect("a page"));
+    for page in pages.iter().chain([&typed(&["gen", "man"]).succeeded()]) {
+        for text in [
+            ".SH \"EXIT STATUS\"",
+            ".SH \"FILES\"",
+            "/etc/blindmeter/blindmeter.toml",
+            "/run/blindmeter/control.sock",
+            "\\fB78\\fR",
+            "NO_COLOR",
+        ] {
+            assert!(page.contains(text), "{text:?}: {page}");
+        }
+    }
+}
+
+#[test]
+fn meter_says_what_is_wrong_and_prints_no_table_of_zeros() {
+    let site = Site::new();
+    let roster = site.name("roster.csv");
+    site.write("no-capture", "hello, this is no capture file at all");
+    let good = site.name("empty.pcap");
+    let header = [0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 101, 0, 0, 0];
+    site.write("empty.pcap", header);
+    let missing = site.name("missing.pcap");
+    for (files, code, text) in [
+        (&[&missing][..], 74, missing.as_str()),
+        (&[&good, &missing], 74, &missing),
+        (&[&site.name("no-capture")], 2, "no-capture"),
+    ] {
+        let mut meter = bounded();
+        meter.args([PROGRAM, "meter", "--roster", &roster]).args(files);
+        let outcome = ended(meter);
+        assert_eq!(outcome.stdout, "", "{files:?}");
+        outcome.failed(code, &[text]);
+    }
+    assert!(typed(&["meter", "--roster", &roster, &good]).succeeded().contains("0 packets"));
+}
+
 #[test]
 fn a_reader_that_goes_away_does_no_harm() {
     let site = Site::new();
@@ -100,6 +243,7 @@ fn a_reader_that_goes_away_does_no_harm() {
         &["gen", "completions", "bash"],
         &["--help"],
         &["--version"],
+        &[],
     ] {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         drop(reader);
@@ -128,6 +272,32 @@ fn a_complaint_that_cannot_be_written_keeps_its_exit_code() {
         check.args(["check", "--config", "/nonexistent.toml"]).stdin(Stdio::null()).stderr(stderr);
         assert_eq!(check.status().expect("it runs").code(), Some(78));
     }
+}
+
+/// Support staff may not read the configuration, which belongs to root and the daemon.
+#[test]
+fn staff_without_access_to_the_configuration_asks_the_default_socket() {
+    let site = Site::new();
+    let config = site.name("blindmeter.toml");
+    fs::set_permissions(&config, fs::Permissions::from_mode(0o640)).expect("ours");
+    // A folder that is nobody's but this test's, in the place of the system's.
+    let script = format!(
+        "mount -t tmpfs tmpfs /run && mkdir /run/blindmeter && \
+         sed 's#^socket = .*#socket = \"/run/blindmeter/control.sock\"#; s#support = .*#support = [\"nobody\"]#' \
+         {config} >/run/daemon.toml && {PROGRAM} run --config /run/daemon.toml 2>/dev/null & \
+         for wait in $(seq 100); do test -S /run/blindmeter/control.sock && break; sleep 0.1; done; \
+         for words in 'status' 'accounts show canary-one'; do \
+         {} {} $words --config {config} || kill $!; done; kill $!; wait",
+        identity(NOBODY).join(" "),
+        site.program_for_everybody().display(),
+    );
+    let mut shell = bounded();
+    shell.args(["unshare", "--mount", "sh", "-c", &script]);
+    let outcome = ended(shell);
+    assert!(outcome.stdout.contains("usage this period: less than"), "{} {}", outcome.stdout, outcome.stderr);
+    // A configuration that is not there is a typing error, unless nobody typed it.
+    let missing = site.name("missing.toml");
+    typed(&["status", "--config", &missing]).failed(78, &[&missing, "No such file"]);
 }
 
 /// A socket that takes a connection and never answers.

@@ -118,6 +118,9 @@ fn a_port_that_is_taken_is_said_and_nothing_starts() {
     drop(held);
     assert_eq!(output.status.code(), Some(69));
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(errors.contains(&format!("web.listen {address}")) && errors.lines().count() == 1, "{errors}");
+    assert!(
+        errors.contains(&format!("blindmeter: --listen {address}: ")) && errors.lines().count() == 1,
+        "{errors}"
+    );
     assert!(output.stdout.is_empty());
 }

@@ -42,7 +42,7 @@ fn a_bad_reload_is_refused_whole_and_a_good_one_accepted() {
     assert!(status.contains("\"reload_ok\":false"), "{status}");
     let lines: String = (0..65).map(|n| format!("10.77.1.{n},canary-{n}\n")).collect();
     site.write("roster.csv", format!("prefix,account\n{lines}"));
-    is_refused(&daemon, &[&roster, "more than 64 accounts"]);
+    is_refused(&daemon, &[&roster, "more than 64 accounts, counted over all sources"]);
     std::fs::remove_file(&roster).expect("it is ours");
     is_refused(&daemon, &[&roster, "No such file"]);
     site.write("roster.csv", "prefix,account\n10.77.0.1,canary-a\n");
@@ -123,6 +123,55 @@ fn a_reload_adds_a_listener_beside_the_one_there_is() {
     site.configure(&format!(":{old}\""), format!(":{old}\", \"127.0.0.1:{new}\""));
     assert_eq!(daemon.reload(), "blindmeter: reloaded");
     assert_eq!([old, new].map(|port| http::get(port, "/-/ready").status), [200, 200]);
+}
+
+/// Whether each of these answers at the port.
+fn answers(port: u16, hosts: [&str; 2]) -> [bool; 2] {
+    hosts.map(|host| TcpStream::connect((host, port)).is_ok())
+}
+
+#[test]
+fn a_reload_moves_the_listener_between_loopback_and_everywhere() {
+    let site = Site::new();
+    let daemon = site.start();
+    let (port, good) = (site.port, site.config());
+    // A connection that is open from before, and which the kernel hands to nobody else.
+    for (listen, v4_and_v6) in [
+        ("\"0.0.0.0:P\"", [true, false]),
+        ("\"[::]:P\"", [true, true]),
+        ("\"[::]:P\", \"0.0.0.0:P\"", [true, true]),
+        ("\"[::1]:P\"", [false, true]),
+        ("\"127.0.0.1:P\", \"[::1]:P\"", [true, true]),
+        ("\"127.0.0.1:P\"", [true, false]),
+    ] {
+        site.write("blindmeter.toml", &good);
+        site.configure(&format!("\"127.0.0.1:{port}\""), listen.replace('P', &port.to_string()));
+        site.command(&["check"]);
+        assert_eq!(daemon.reload(), "blindmeter: reloaded", "{listen}");
+        wait_for(listen, || (answers(port, ["127.0.0.1", "::1"]) == v4_and_v6).then_some(()));
+    }
+    // Somebody else's port stays theirs, and the old listener stays as well.
+    let holder = std::net::TcpListener::bind(("127.0.0.2", 0)).expect("a port");
+    let taken = holder.local_addr().expect("bound").to_string();
+    site.configure(&format!("127.0.0.1:{port}"), &taken);
+    is_refused(&daemon, &["web.listen", &taken, "stop the program that uses it"]);
+    assert_eq!(http::get(port, "/-/ready").status, 200);
+}
+
+#[test]
+fn a_file_that_was_replaced_outside_its_mount_is_told() {
+    let site = Site::new();
+    site.write("outside.csv", "prefix,account\n10.77.0.1,canary-one\n");
+    let mount =
+        format!("mount --bind {} {} && exec \"$@\"", site.name("outside.csv"), site.name("roster.csv"));
+    let daemon = site.start_under(&["unshare", "--mount", "sh", "-c", &mount, "sh"]);
+    assert_eq!(daemon.reload(), "blindmeter: reloaded");
+    assert!(!daemon.said().contains("outside"), "{}", daemon.said());
+    site.write("new.csv", "prefix,account\n10.77.0.1,canary-two\n");
+    std::fs::rename(site.path("new.csv"), site.path("outside.csv")).expect("ours");
+    assert_eq!(daemon.reload(), "blindmeter: reloaded");
+    let told = format!("{}: replaced outside its mount", site.name("roster.csv"));
+    assert_eq!(daemon.said().matches(&told).count(), 1, "{}", daemon.said());
 }
 
 #[test]

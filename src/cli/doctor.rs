@@ -2,7 +2,7 @@
 //!
 //! Prints all twelve checks, passed ones too, so that a reader sees what was examined. Changes nothing.
 
-use super::connection::{Daemon, unexpected_answer};
+use super::connection::{Daemon, default_socket, unexpected_answer};
 use super::output;
 use crate::config::{self, Config, Pattern, TapKind};
 use crate::control::client;
@@ -63,7 +63,8 @@ fn beside(tap: Remark, interfaces: &[InterfaceReport]) -> Remark {
 /// A void claim (3), an invalid configuration (78), interfaces that cannot be listed (74); with
 /// `--socket`, also no daemon (69) or no role (77).
 pub(super) fn run(json: bool, daemon: &Daemon) -> Result<(), ExitError> {
-    let (subject, status, backend, socket) = match &daemon.socket {
+    let asked = daemon.socket.clone().or_else(|| default_socket(&daemon.config));
+    let (subject, status, backend, socket) = match &asked {
         Some(socket) => {
             let status = status(socket)?;
             (subject_of_status(&status, socket), Ok(status), None, socket.clone())

@@ -47,10 +47,11 @@ struct PacketsReport {
 /// Counts the packets of the files and prints the report.
 ///
 /// # Errors
-/// An invalid roster (78), a file that cannot be opened (74), or one that is cut short (2); in the
-/// last two cases the report of what could be read is still printed.
+/// An invalid roster (78) or a file that cannot be opened (74), before anything is counted; a file that cannot
+/// be read to its end (74) or is cut short (2), after the report of what could be read.
 pub(super) fn run(files: &[PathBuf], roster_file: &Path, json: bool) -> Result<(), ExitError> {
     let (roster, accounts) = load_roster(roster_file)?;
+    files.iter().try_for_each(|file| checked(file))?;
     let mut tally = Tally { counters: Counters::in_memory(accounts.len()), roster: &roster, packets: 0 };
     let mut worst = None;
     for file in files {
@@ -61,6 +62,10 @@ pub(super) fn run(files: &[PathBuf], roster_file: &Path, json: bool) -> Result<(
             }
         }
     }
+    if let Some(code) = worst.filter(|_| tally.packets == 0 && !json) {
+        // Nothing was counted: a table of zeros would look like an answer.
+        return Err(ExitError::new(code, ""));
+    }
     let report = tally.report(accounts);
     if json {
         output::json(&report)?
@@ -68,6 +73,23 @@ pub(super) fn run(files: &[PathBuf], roster_file: &Path, json: bool) -> Result<(
         print(&report)?
     }
     worst.map_or(Ok(()), |code| Err(ExitError::new(code, "")))
+}
+
+/// A file that cannot be opened is told before hours go into the others. Opens no pipe, which would lose its writer.
+fn checked(path: &Path) -> Result<(), ExitError> {
+    let failed =
+        |why: &dyn std::fmt::Display| ExitError::new(ExitStatus::Io, format!("{}: {why}", path.display()));
+    if path == Path::new("-") {
+        return Ok(());
+    }
+    let metadata = std::fs::metadata(path).map_err(|error| failed(&error))?;
+    if metadata.is_dir() {
+        return Err(failed(&"a directory; pass capture files"));
+    }
+    if metadata.is_file() {
+        File::open(path).map_err(|error| failed(&error))?;
+    }
+    Ok(())
 }
 
 /// The roster of a file, and every account in it with its slot, in the order of their names.

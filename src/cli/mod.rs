@@ -14,10 +14,15 @@ mod output;
 mod reload;
 mod roster;
 mod run;
+mod service;
 mod status;
+mod usage;
+mod warnings;
 
 use crate::exit::{ExitError, ExitStatus};
+use crate::meter::policy::Profile;
 use crate::system::arguments;
+use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use connection::{CONFIG, Daemon, locations};
 use std::ffi::OsString;
@@ -53,6 +58,9 @@ enum Command {
         /// Configuration file
         #[arg(long, value_name = "FILE", default_value = CONFIG)]
         config: PathBuf,
+        /// Read every file as this user would; by default, as root, as the unit's User=
+        #[arg(long, value_name = "NAME")]
+        as_user: Option<String>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -135,19 +143,38 @@ pub fn main() -> ExitCode {
     // First of all: until then, whoever lists processes reads them.
     let words = hidden_arguments();
     exit_on_panic();
-    let cli = match Cli::try_parse_from(words) {
-        Ok(cli) => cli,
-        Err(error) => {
-            if !error.use_stderr() {
-                // Help and version are not errors.
-                let _ = error.print();
-                return ExitCode::SUCCESS;
-            }
-            output::error(&usage_error(&error));
-            return ExitCode::from(ExitStatus::Usage as u8);
+    if words.len() == 1 {
+        return ended(output::line(&Cli::command().render_help().to_string()));
+    }
+    match Cli::try_parse_from(&words) {
+        Ok(cli) => ended(run(cli.command)),
+        Err(error) => answer(&error, &words),
+    }
+}
+
+/// Help and the version are no errors; everything else is said on one line.
+fn answer(error: &clap::Error, words: &[OsString]) -> ExitCode {
+    match error.kind() {
+        ErrorKind::DisplayVersion => ended(output::line(&version())),
+        ErrorKind::DisplayHelp => {
+            let _ = error.print();
+            ExitCode::SUCCESS
         }
-    };
-    match run(cli.command) {
+        _ => {
+            output::error(&usage::message(error, words, &Cli::command()));
+            ExitCode::from(ExitStatus::Usage as u8)
+        }
+    }
+}
+
+/// The version, the commit it was built from, and which floors it has.
+fn version() -> String {
+    let (version, commit) = (env!("CARGO_PKG_VERSION"), env!("BLINDMETER_REVISION"));
+    format!("blindmeter {version} (commit {commit}, profile {})", Profile::BUILT.as_str())
+}
+
+fn ended(result: Result<(), ExitError>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             output::error(&error.message);
@@ -156,13 +183,10 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Families of commands whose arguments may be an account's name or address.
-const NAMING: [&str; 2] = ["roster", "accounts"];
-
 /// The arguments. Those that may name an account are no longer seen by others.
 fn hidden_arguments() -> Vec<OsString> {
     let words: Vec<OsString> = std::env::args_os().collect();
-    if words.get(1).is_some_and(|family| NAMING.iter().any(|naming| family == naming)) {
+    if words.get(1).is_some_and(|family| usage::NAMING.iter().any(|naming| family == naming)) {
         arguments::hide(&words, 2);
     }
     words
@@ -173,7 +197,7 @@ fn run(command: Command) -> Result<(), ExitError> {
         Command::Run { config, dry_run: false, accept_loss } => crate::daemon::run(&config, accept_loss),
         Command::Run { config, dry_run: true, .. } => run::dry_run(&config),
         Command::Demo(options) => demo::run(&options),
-        Command::Check { config, json } => run::check(&config, json),
+        Command::Check { config, as_user, json } => run::check(&config, as_user.as_deref(), json),
         Command::Meter { files, roster, json } => meter::run(&files, &roster, json),
         Command::Roster { command, daemon } => {
             command.checked()?;
@@ -187,20 +211,6 @@ fn run(command: Command) -> Result<(), ExitError> {
         Command::Inventory { config, json } => inventory::run(&config, json),
         Command::Gen { command } => generate::run(&command, Cli::command()),
     }
-}
-
-/// What is wrong with a command line, on one line. Names options, never their values, which may be
-/// addresses or accounts.
-fn usage_error(error: &clap::Error) -> String {
-    use clap::error::{ContextKind, ContextValue, ErrorKind};
-    let what = error.kind().as_str().unwrap_or("invalid command line");
-    let named = match (error.kind(), error.get(ContextKind::InvalidArg)) {
-        (ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand, _) => String::new(),
-        (_, Some(ContextValue::String(name))) => format!(": {name}"),
-        (_, Some(ContextValue::Strings(names))) => format!(": {}", names.join(" ")),
-        _ => String::new(),
-    };
-    format!("{what}{named}; see `blindmeter --help`")
 }
 
 /// Ends the process on a panic and prints where, never what: the message could hold anything.

@@ -2,6 +2,8 @@
 
 use super::expected_error::{self, ExpectedError};
 use super::output;
+use super::service::{Reader, Unit};
+use super::warnings;
 use crate::config::{self, Config};
 use crate::daemon::inputs::{
     RosterFile, read_roster, read_web_config, small_crowd, warn_of_certificates, warn_of_names,
@@ -19,7 +21,7 @@ use crate::roster::tagger::Tagger;
 use crate::tap::Survey;
 use serde::Serialize;
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 #[derive(Serialize)]
 struct Report {
@@ -37,29 +39,48 @@ struct Report {
     policy: String,
     profile: &'static str,
     web: String,
+    /// What starts but disappoints.
+    warnings: Vec<String>,
 }
 
-/// Checks a configuration and the files it names, and prints the settings in force.
+/// Checks a configuration and the files it names as the daemon's user would read them, and prints the settings in
+/// force.
 ///
 /// # Errors
 /// The first mistake (78).
-pub(super) fn check(path: &Path, json: bool) -> Result<(), ExitError> {
-    let (config, roster, web_config) = load(path)?;
-    if let Some(store) = &config.store {
-        crate::store::check_key(&store.key_file)
-            .map_err(|error| ExitError::new(ExitStatus::Config, error.to_string()))?;
+pub(super) fn check(path: &Path, as_user: Option<&str>, json: bool) -> Result<(), ExitError> {
+    let unit = Unit::installed();
+    let reader = Reader::of(as_user, &unit)?;
+    let read = || {
+        let loaded = load(path)?;
+        warnings::folders(&loaded.0, &unit)?;
+        let key = loaded.0.store.as_ref().map(|store| store.key_file.clone());
+        // What the service manager hands over is read by root.
+        let own = key.as_deref().filter(|key| credential(key, &unit).is_none());
+        let weak = own.map(warnings::of_key).transpose()?.flatten();
+        Ok::<_, ExitError>((loaded, weak, key))
+    };
+    let ((config, roster, web_config), mut weak, key) = match &reader {
+        Some(reader) => reader.read(read)??,
+        None => read()?,
+    };
+    if let Some(file) = key.and_then(|key| credential(&key, &unit)) {
+        weak = warnings::of_key(&file)?;
     }
     // Interfaces that cannot be listed here may be seen by the daemon.
     if let Ok(found) = crate::tap::survey(&config.interfaces) {
         warn_of_overlaps(&found);
     }
+    let accounts = accounts(&config, &roster)?;
+    let mut warnings = warnings::of(&config, &roster, accounts, &web_config, &unit);
+    warnings.extend(weak);
     let policy = &config.policy.0;
     let error = ExpectedError::of(policy);
     let (addresses_in_pools, addresses_outside) = pooled(&config, &roster);
     let report = Report {
         schema_version: 1,
         effective: config.effective(),
-        accounts: accounts(&config, &roster)?,
+        accounts,
         capacity: config.capacity,
         prefixes: roster.assignments.len(),
         addresses_in_pools,
@@ -71,6 +92,7 @@ pub(super) fn check(path: &Path, json: bool) -> Result<(), ExitError> {
         policy: policy.digest(),
         profile: policy.profile.as_str(),
         web: web_config.summary(),
+        warnings,
     };
     if json {
         return output::json(&report);
@@ -95,7 +117,18 @@ pub(super) fn check(path: &Path, json: bool) -> Result<(), ExitError> {
     }
     output::line(&format!("# web: {}", report.web))?;
     output::line(&format!("# policy digest: {}, profile {}", report.policy, report.profile))?;
+    for warning in &report.warnings {
+        output::line(&format!("# warning: {warning}"))?;
+    }
+    if let Some(reader) = &reader {
+        output::line(&format!("# read as user {} ({})", reader.name(), reader.origin))?;
+    }
     output::line(&format!("{}: OK", path.display()))
+}
+
+/// The file behind the credential that takes a key's place.
+fn credential(key: &Path, unit: &Unit) -> Option<PathBuf> {
+    unit.credential(key.file_name()?.to_str()?)
 }
 
 fn load(path: &Path) -> Result<(Config, RosterFile, WebConfig), ExitError> {

@@ -47,7 +47,7 @@ impl Config {
             list(&mut roles.support.iter().cloned()),
             list(&mut roles.privacy.iter().cloned()),
         ));
-        put(format!("\n[epoch]\nlength = \"{}\"", Seconds(policy.epoch_seconds)));
+        put(format!("\n[epoch]\nlength = \"{}\"", Seconds(policy.epoch_seconds).in_hours()));
         put(format!("\n[release]\nmode = \"{}\"", policy.mode.as_str()));
         if let Mode::Noisy(Noise { epsilon, clamp_bytes }) = policy.mode {
             put(format!("epsilon = {}\nclamp = \"{}\"", epsilon.decimal(), Bytes(clamp_bytes)));

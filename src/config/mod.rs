@@ -122,13 +122,13 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
         interfaces: source.interfaces(&file.tap)?,
         backend: source.backend(file.tap.backend.as_ref())?,
         hook: source.hook(file.tap.hook.as_ref())?,
-        pin: file.tap.pin.unwrap_or_else(|| PathBuf::from(PIN)),
+        pin: source.pin(file.tap.pin.as_ref())?,
         memory_budget_bytes: file.tap.memory_budget.map_or(MEMORY_BUDGET_BYTES, |budget| budget.0),
         node_name: source.node_name(file.node.name.as_ref())?,
         probe_account: source.probe_account(file.roster.probe_account.as_ref())?,
         pools: source.pools(&file.roster.pools)?,
         roster_file: file.roster.file,
-        control_socket: file.control.socket.unwrap_or_else(|| PathBuf::from(DEFAULT_SOCKET)),
+        control_socket: source.control_socket(file.control.socket.as_ref())?,
         roles: roles(file.control.roles),
         policy: ComparablePolicy(policy),
         listen: source.listen(file.web.listen.as_deref())?,
@@ -171,6 +171,9 @@ pub fn locations(text: &str) -> Result<Locations, ConfigError> {
 /// Where the control socket is by default.
 pub const DEFAULT_SOCKET: &str = "/run/blindmeter/control.sock";
 
+/// Longest path of a Unix socket, without the zero at its end: unix(7).
+const SOCKET_BYTES: usize = 107;
+
 /// What a node is called by default.
 const NODE: &str = "node";
 
@@ -187,7 +190,10 @@ fn redacted(message: &str) -> String {
     let line = message.trim().replace('\n', " ");
     match (line.find("string \""), line.rfind("\", expected")) {
         (Some(start), Some(end)) if start < end => format!("{}a string{}", &line[..start], &line[end + 1..]),
-        _ => line,
+        // What a number's type is called in Rust helps nobody.
+        _ => line
+            .replace("expected u64", "expected a whole number, 0 or more")
+            .replace("expected usize", "expected a whole number, 0 or more"),
     }
 }
 
@@ -271,6 +277,11 @@ impl Document<'_> {
                 let what = "tap.interfaces: expected a name or glob of 1 to 127 characters, without spaces, slashes or colons";
                 return Err(self.at(pattern, what));
             }
+            if text == "lo" {
+                let what =
+                    "tap.interfaces: lo shows each packet twice; name the tunnel's interface, like \"wg0\"";
+                return Err(self.at(pattern, what));
+            }
             if seen.iter().any(|earlier: &Pattern| earlier.text() == text) {
                 return Err(self.at(pattern, "tap.interfaces: listed twice; keep one"));
             }
@@ -337,17 +348,48 @@ impl Document<'_> {
 
     fn listen(&self, listen: Option<&[Spanned<String>]>) -> Result<Vec<SocketAddr>, ConfigError> {
         let Some(listen) = listen else { return Ok(vec![SocketAddr::from(([127, 0, 0, 1], 9776))]) };
-        listen
-            .iter()
-            .map(|text| {
-                text.as_ref().parse().map_err(|_| {
-                    self.at(
-                        text,
-                        "web.listen: expected ADDRESS:PORT, like \"127.0.0.1:9776\" or \"[::1]:9776\"",
-                    )
-                })
-            })
-            .collect()
+        let mut addresses: Vec<SocketAddr> = Vec::new();
+        for text in listen {
+            let address: SocketAddr = text.as_ref().parse().map_err(|_| {
+                let what = "web.listen: expected ADDRESS:PORT, like \"127.0.0.1:9776\" or \"[::1]:9776\"";
+                self.at(text, what)
+            })?;
+            // An IPv4 address that is written as an IPv6 one.
+            let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+            let is_within = |one: &SocketAddr, other: &SocketAddr| {
+                let is_alike = one.port() == other.port() && one.is_ipv4() == other.is_ipv4();
+                is_alike && (one == other || other.ip().is_unspecified())
+            };
+            if addresses.iter().any(|other| is_within(&address, other) || is_within(other, &address)) {
+                let what = "web.listen: listed twice, or one address is part of another; keep one of them";
+                return Err(self.at(text, what));
+            }
+            addresses.push(address);
+        }
+        Ok(addresses)
+    }
+
+    /// A Unix socket's path has an end, which bind(2) does not name.
+    fn control_socket(&self, socket: Option<&Spanned<PathBuf>>) -> Result<PathBuf, ConfigError> {
+        let Some(socket) = socket else { return Ok(PathBuf::from(DEFAULT_SOCKET)) };
+        let bytes = socket.as_ref().as_os_str().len();
+        if bytes == 0 || bytes > SOCKET_BYTES {
+            let what = format!(
+                "control.socket: expected a path of 1 to {SOCKET_BYTES} bytes, as Unix sockets have, and this one \
+                 has {bytes}; choose another folder"
+            );
+            return Err(self.at(socket, what));
+        }
+        Ok(socket.as_ref().clone())
+    }
+
+    /// Links are pinned on a bpffs, wherever the daemon is started.
+    fn pin(&self, pin: Option<&Spanned<PathBuf>>) -> Result<PathBuf, ConfigError> {
+        let Some(pin) = pin else { return Ok(PathBuf::from(PIN)) };
+        if !pin.as_ref().is_absolute() {
+            return Err(self.at(pin, format!("tap.pin: expected a path from /, like \"{PIN}\"")));
+        }
+        Ok(pin.as_ref().clone())
     }
 }
 

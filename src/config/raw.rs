@@ -36,7 +36,7 @@ pub(super) struct Tap {
     pub(super) interfaces: Spanned<Vec<Spanned<String>>>,
     pub(super) backend: Option<Spanned<String>>,
     pub(super) hook: Option<Spanned<String>>,
-    pub(super) pin: Option<PathBuf>,
+    pub(super) pin: Option<Spanned<PathBuf>>,
     pub(super) memory_budget: Option<Bytes>,
 }
 
@@ -62,7 +62,7 @@ pub(super) struct Roster {
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Control {
-    pub(super) socket: Option<PathBuf>,
+    pub(super) socket: Option<Spanned<PathBuf>>,
     #[serde(default)]
     pub(super) roles: Roles,
 }

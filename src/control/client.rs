@@ -88,7 +88,7 @@ pub fn server(socket: &Path) -> Option<(u32, u32)> {
 }
 
 /// A connected stream. Waits for a place in the queue, but not for ever.
-fn connected(path: &Path) -> io::Result<UnixStream> {
+pub(super) fn connected(path: &Path) -> io::Result<UnixStream> {
     let address = UnixAddr::new(path)?;
     let stream = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
     setsockopt(&stream, SendTimeout, &TimeVal::seconds(CONNECT_SECONDS))?;

@@ -14,7 +14,7 @@ use crate::system::service_manager;
 use rustix::fs::{AtFlags, Timespec, Timestamps, UTIME_OMIT};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 /// An access time that no connection moves on: with `relatime`, the kernel sets one that lies before the last
@@ -41,7 +41,12 @@ pub fn bind(path: &Path) -> Result<Bound, ExitError> {
         } else {
             ExitStatus::Io
         };
-        ExitError::new(code, format!("control.socket {}: {error}", path.display()))
+        let remedy = match error.kind() {
+            io::ErrorKind::NotFound => "; make its folder first",
+            io::ErrorKind::PermissionDenied => "; let the daemon's user write into its folder",
+            _ => "",
+        };
+        ExitError::new(code, format!("control.socket {}: {error}{remedy}", path.display()))
     };
     if let Some(folder) = path.parent() {
         if !folder.exists() {
@@ -50,12 +55,15 @@ pub fn bind(path: &Path) -> Result<Bound, ExitError> {
             std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o750)).map_err(failed)?;
         }
     }
-    if UnixStream::connect(path).is_ok() {
+    if is_answered(path) {
         let what = format!("control.socket {}: another daemon answers here; stop it first", path.display());
         return Err(ExitError::new(ExitStatus::Unavailable, what));
     }
     if std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket()) {
         std::fs::remove_file(path).map_err(failed)?;
+    }
+    if let Some(what) = obstacle(path) {
+        return Err(ExitError::new(ExitStatus::Io, what));
     }
     let listener = UnixListener::bind(path).map_err(failed)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
@@ -71,6 +79,31 @@ pub fn bind(path: &Path) -> Result<Bound, ExitError> {
     };
     let _ = rustix::fs::utimensat(rustix::fs::CWD, path, &ahead, AtFlags::empty());
     Ok(Bound { listener, is_closed })
+}
+
+/// Whether anybody listens there; whoever has no place left in its queue does.
+fn is_answered(path: &Path) -> bool {
+    match super::client::connected(path) {
+        Ok(_) => true,
+        Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+    }
+}
+
+/// What else stands at the socket's path, and what to do about it. A socket is nothing else: a dead daemon's is
+/// replaced.
+#[must_use]
+pub fn obstacle(path: &Path) -> Option<String> {
+    let kind = std::fs::symlink_metadata(path).ok()?.file_type();
+    let what = if kind.is_socket() {
+        return None;
+    } else if kind.is_dir() {
+        "a folder is there"
+    } else if kind.is_symlink() {
+        "a link is there"
+    } else {
+        "a file is there that is no socket"
+    };
+    Some(format!("control.socket {}: {what}; move it away, or choose another path", path.display()))
 }
 
 /// Lets these users connect, besides root and the daemon's own. What each may ask depends on the role, as the

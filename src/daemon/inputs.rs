@@ -3,7 +3,7 @@
 //! Files are read through [`Files`]; nothing read here is in force yet.
 
 use crate::config::Config;
-use crate::environment::Files;
+use crate::environment::{Files, unreadable};
 use crate::exit::{ExitError, ExitStatus};
 use crate::log::{Event, emit};
 use crate::meter::policy::SmallCrowd;
@@ -14,16 +14,19 @@ use crate::roster::address::Prefix;
 use crate::roster::{Roster, csv};
 use crate::system::allocator::{REQUEST_BYTES, wipe_stack};
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A roster file as it was read: of names, their tags alone.
 #[derive(Default)]
 pub struct RosterFile {
     /// Every prefix, and whose it is.
     pub assignments: Vec<(Prefix, Tag)>,
-    path: PathBuf,
+    /// The file.
+    pub path: PathBuf,
     /// Lines whose names look like addresses.
     like_addresses: Vec<usize>,
+    /// Lines that give an account every address of a family.
+    pub everything: Vec<usize>,
 }
 
 /// Reads the roster file of a configuration; empty if none is configured. A name lives as long as
@@ -52,16 +55,19 @@ fn read_rows(
     let named = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
     let bytes = files
         .read(path)
-        .map_err(|error| format!("roster.file {}: cannot be read: {error}", path.display()))?;
-    let mut like_addresses = Vec::new();
+        .map_err(|error| format!("roster.file {}: {}", path.display(), unreadable(&error)))?;
+    let (mut like_addresses, mut everything) = (Vec::new(), Vec::new());
     let assignments = csv::read(&bytes, |row| {
         if row.account.looks_like_an_address() {
             like_addresses.push(row.line);
         }
+        if row.prefix.length() == 0 {
+            everything.push(row.line);
+        }
         tag_of(&row.account)
     });
     let assignments = assignments.map_err(|error| named(&error))?;
-    Ok(RosterFile { assignments, path: path.clone(), like_addresses })
+    Ok(RosterFile { assignments, path: path.clone(), like_addresses, everything })
 }
 
 /// The tag of the account that the configuration exempts from the limits of exports. The name goes from
@@ -136,4 +142,11 @@ pub fn small_crowd(config: &Config, file: &RosterFile) -> Option<SmallCrowd> {
     });
     let (accounts, crowd, floor) = (accounts.len() as u64, policy.crowd, policy.profile.floors().crowd);
     (!enough).then_some(SmallCrowd { accounts, crowd, floor })
+}
+/// Warns about files that were replaced where this process cannot see it: it goes on reading the old ones.
+pub fn warn_of_replaced(files: &impl Files, path: &Path, config: &Config) {
+    let named = [Some(path), config.roster_file.as_deref(), config.web_config_file.as_deref()];
+    for path in named.into_iter().flatten().filter(|path| files.is_replaced(path)) {
+        emit(&Event::ReplacedOutside(path));
+    }
 }

@@ -17,7 +17,7 @@ use crate::environment::{System, SystemFiles};
 use crate::exit::{ExitError, ExitStatus};
 use crate::log::{self, Event, emit};
 use crate::meter::policy::Profile;
-use crate::publish::http::Listeners;
+use crate::publish::listeners::Listeners;
 use crate::publish::web::{self, WebConfig};
 use crate::roster::Roster;
 use crate::system::allocator;

@@ -4,6 +4,7 @@
 
 use super::inputs::{
     read_roster, read_web_config, take_probe, warn_of_certificates, warn_of_crowd, warn_of_names,
+    warn_of_replaced,
 };
 use crate::config::{self, Config};
 use crate::control::access::AccessPolicy;
@@ -13,7 +14,8 @@ use crate::engine::Engine;
 use crate::engine::roster_writer::{Change, Outcome};
 use crate::environment::{Environment, Files};
 use crate::log::{Event, emit};
-use crate::publish::http::{self, Bound, Listeners};
+use crate::publish::http;
+use crate::publish::listeners::{Bound, Listeners};
 use crate::publish::web::{ActiveWebConfig, Exposure, WebConfig};
 use crate::roster::Source;
 use crate::system::allocator;
@@ -124,6 +126,7 @@ impl<E: Environment> Daemon<E> {
         }
         self.engine.state.set_probe(probe);
         self.config = new;
+        warn_of_replaced(files, &self.path, &self.config);
         self.resolve_roles(files);
         self.adopt(listeners, web).map_err(|error| error.to_string())
     }

@@ -6,7 +6,6 @@
 #![expect(clippy::disallowed_types, reason = "the listeners' own addresses are bound here")]
 
 use super::web::{self, ActiveWebConfig, Exposure};
-use crate::exit::{ExitError, ExitStatus};
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Bytes;
@@ -17,13 +16,12 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::collections::VecDeque;
-use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{AbortHandle, JoinHandle, JoinSet};
+use tokio::task::{AbortHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
 /// Most concurrent connections. Beyond it the oldest is closed, so that slow clients cannot shut out a
@@ -77,31 +75,6 @@ impl Pages {
     }
 }
 
-/// Binds every address, ready for [`serve`].
-///
-/// # Errors
-/// A port that is taken (69), or an address that cannot be bound (74, 77).
-pub fn bind(addresses: &[SocketAddr]) -> Result<Vec<StdListener>, ExitError> {
-    let failed = |address: &SocketAddr, error: &io::Error| {
-        let (code, remedy) = match error.kind() {
-            io::ErrorKind::AddrInUse => {
-                (ExitStatus::Unavailable, "choose another port, or stop the program that uses it")
-            }
-            io::ErrorKind::PermissionDenied => (ExitStatus::Permission, "choose a port of 1024 or above"),
-            _ => (ExitStatus::Io, "choose an address of this host"),
-        };
-        ExitError::new(code, format!("web.listen {address}: {error}; {remedy}"))
-    };
-    let bind = |address: &SocketAddr| {
-        let listener = StdListener::bind(address).and_then(|listener| {
-            listener.set_nonblocking(true)?;
-            Ok(listener)
-        });
-        listener.map_err(|error| failed(address, &error))
-    };
-    addresses.iter().map(bind).collect()
-}
-
 /// The pages at these addresses, as a browser is given them.
 #[must_use]
 pub fn pages(addresses: &[SocketAddr], exposure: Exposure) -> Vec<String> {
@@ -134,62 +107,14 @@ pub fn router(pages: Arc<Pages>) -> Router {
         .route("/", get(text("blindmeter\n\n/metrics    released totals and the state of the daemon\n/-/healthy  answers while the process runs\n/-/ready    answers once metering has started\n")))
 }
 
-/// Listeners that are bound but not served yet.
-pub type Bound = Vec<(SocketAddr, StdListener)>;
-
-/// The listeners being served, by address.
-#[derive(Default)]
-pub struct Listeners {
-    serving: Vec<(SocketAddr, JoinHandle<()>)>,
-}
-
-impl Listeners {
-    /// Binds the addresses that are not being served yet.
-    ///
-    /// # Errors
-    /// Those of [`bind`]; nothing has changed then.
-    pub fn prepare(&self, addresses: &[SocketAddr]) -> Result<Bound, ExitError> {
-        let new = |address: &&SocketAddr| !self.serving.iter().any(|(served, _)| served == *address);
-        let new: Vec<SocketAddr> = addresses.iter().filter(new).copied().collect();
-        Ok(new.iter().copied().zip(bind(&new)?).collect())
-    }
-
-    /// Serves the bound listeners under this web configuration, and closes those no longer among the
-    /// addresses.
-    ///
-    /// # Errors
-    /// When the runtime cannot take a listener.
-    pub fn adopt(
-        &mut self,
-        bound: Bound,
-        addresses: &[SocketAddr],
-        router: &Router,
-        web: &Arc<ActiveWebConfig>,
-    ) -> io::Result<()> {
-        for (address, listener) in bound {
-            let listener = TcpListener::from_std(listener)?;
-            let task = tokio::spawn(serve_with(Arc::clone(web), listener, router.clone()));
-            self.serving.push((address, task));
-        }
-        self.serving.retain(|(address, task)| {
-            let keep = addresses.contains(address);
-            if !keep {
-                task.abort();
-            }
-            keep
-        });
-        Ok(())
-    }
-}
-
 /// Serves everyone who reaches the listener; see [`serve_with`].
 pub async fn serve(listener: TcpListener, router: Router) {
-    serve_with(Arc::default(), listener, router).await;
+    serve_with(Arc::default(), Arc::new(listener), router).await;
 }
 
 /// Serves under a web configuration until the task is dropped. No error of a connection, a handshake or
 /// accept(2) ends it.
-pub async fn serve_with(web: Arc<ActiveWebConfig>, listener: TcpListener, router: Router) {
+pub async fn serve_with(web: Arc<ActiveWebConfig>, listener: Arc<TcpListener>, router: Router) {
     let router = web::require_login(&web, router);
     let mut connections: JoinSet<()> = JoinSet::new();
     let mut handles: VecDeque<AbortHandle> = VecDeque::new();

@@ -5,4 +5,5 @@
 
 pub mod exposition;
 pub mod http;
+pub mod listeners;
 pub mod web;

@@ -62,7 +62,8 @@ impl TunnelAddress {
 }
 
 impl Prefix {
-    /// Reads `ADDRESS` or `ADDRESS/LENGTH`; a bare address is a host.
+    /// Reads `ADDRESS` or `ADDRESS/LENGTH`; a bare address is a host. An IPv4 address that is written as an IPv6
+    /// one (`::ffff:192.0.2.7`) is the IPv4 address: no packet in the tunnel carries the other.
     ///
     /// # Errors
     /// When the text is no address, the length does not fit, or host bits are set.
@@ -86,6 +87,7 @@ impl Prefix {
                 .ok_or(PrefixError::Length(width))?,
             Some(_) => return Err(PrefixError::Length(width)),
         };
+        let (address, length) = unmapped(address, length);
         Self::new(address, length).ok_or(PrefixError::HostBits)
     }
 
@@ -207,6 +209,22 @@ impl Pool {
     }
 }
 
+/// Bits before an IPv4 address that is written as an IPv6 one, and their value.
+///
+/// # Source
+/// RFC 4291, section 2.5.5.2.
+const MAPPED: (u8, u128) = (96, 0xffff);
+
+/// An IPv4 address and length, where an IPv6 one stands for it.
+fn unmapped(address: TunnelAddress, length: u8) -> (TunnelAddress, u8) {
+    match address {
+        TunnelAddress::V6(bits) if bits >> 32 == MAPPED.1 && length >= MAPPED.0 => {
+            (TunnelAddress::V4(word(half(bits))), length - MAPPED.0)
+        }
+        _ => (address, length),
+    }
+}
+
 /// The low half.
 const fn half(bits: u128) -> u64 {
     let [a, b, c, d, e, f, g, h, ..] = bits.to_le_bytes();
@@ -255,6 +273,21 @@ mod tests {
             assert_eq!(Prefix::parse(text).err(), Some(error));
             assert!(text.is_empty() || !error.to_string().contains(text));
         }
+    }
+
+    #[test]
+    fn an_ipv4_address_that_is_written_as_an_ipv6_one_is_the_ipv4_address() {
+        for (written, meant) in [
+            ("::ffff:10.8.0.5", "10.8.0.5"),
+            ("::ffff:a08:5", "10.8.0.5/32"),
+            ("::FFFF:10.8.0.5/128", "10.8.0.5"),
+            ("::ffff:10.8.0.0/112", "10.8.0.0/16"),
+            ("::ffff:0:0/96", "0.0.0.0/0"),
+        ] {
+            assert!(Prefix::parse(written).unwrap() == Prefix::parse(meant).unwrap(), "{written}");
+        }
+        assert_eq!(Prefix::parse("::ffff:10.8.0.5/112").err(), Some(PrefixError::HostBits));
+        assert!(Prefix::parse("::/0").unwrap().address() == TunnelAddress::V6(0));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use super::account::{AccountName, NameError};
 use super::address::{Prefix, PrefixError};
+use super::quoted::unquoted;
 
 /// One row of the file.
 pub struct Row {
@@ -59,6 +60,18 @@ pub enum CsvError {
         /// The later line.
         second: usize,
     },
+    /// A quotation mark that is not closed, or text after one that closes.
+    #[error("line {line}: a quotation mark that is not closed at the end of its field; remove the marks")]
+    Quotes {
+        /// The line, from 1.
+        line: usize,
+    },
+    /// Not a text at all, or not in this encoding.
+    #[error("line 1: {what}")]
+    Format {
+        /// What it is, and what to do.
+        what: &'static str,
+    },
     /// The text is not UTF-8.
     #[error("line {line}: a byte that is not UTF-8; percent-encode it in the account name")]
     Encoding {
@@ -94,6 +107,9 @@ pub fn read<A: PartialEq>(
 
 /// The lines after the header that hold a row, each with its number.
 fn rows(bytes: &[u8]) -> Result<impl Iterator<Item = (usize, &str)>, CsvError> {
+    if let Some(what) = no_text(bytes) {
+        return Err(CsvError::Format { what });
+    }
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let before = &bytes[..error.valid_up_to()];
         let line = before.split(|byte| *byte == b'\n').count();
@@ -106,10 +122,25 @@ fn rows(bytes: &[u8]) -> Result<impl Iterator<Item = (usize, &str)>, CsvError> {
         .map(|(index, line)| (index + 1, line.trim()))
         .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
     let (line, header) = lines.next().ok_or(CsvError::Empty)?;
-    if fields(header) != Some(("prefix", "account")) {
+    let header = unquoted(header).ok_or(CsvError::Quotes { line })?;
+    if fields(&header) != Some(("prefix", "account")) {
         return Err(CsvError::Header { line });
     }
     Ok(lines)
+}
+
+/// What other programs save a table as, by how it begins.
+fn no_text(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, _, ..] | [_, 0, ..] => {
+            Some("UTF-16, as some programs save a table; save it as UTF-8")
+        }
+        [0x1f, 0x8b, ..] => Some("compressed with gzip; unpack it first"),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Some("compressed with zstd; unpack it first"),
+        [0xfd, b'7', b'z', b'X', b'Z', ..] => Some("compressed with xz; unpack it first"),
+        [b'P', b'K', 3, 4, ..] => Some("a ZIP archive or a spreadsheet; save it as CSV"),
+        _ => None,
+    }
 }
 
 fn fields(line: &str) -> Option<(&str, &str)> {
@@ -118,7 +149,8 @@ fn fields(line: &str) -> Option<(&str, &str)> {
 }
 
 fn row(line: usize, text: &str) -> Result<Row, CsvError> {
-    let (prefix, account) = fields(text).ok_or(CsvError::Fields { line })?;
+    let text = unquoted(text).ok_or(CsvError::Quotes { line })?;
+    let (prefix, account) = fields(&text).ok_or(CsvError::Fields { line })?;
     let prefix = Prefix::parse(prefix).map_err(|why| CsvError::Prefix { line, why })?;
     let account = AccountName::parse(account).map_err(|why| CsvError::Name { line, why })?;
     Ok(Row { prefix, account, line })
@@ -141,6 +173,26 @@ fn contradiction<A: PartialEq>(assignments: &[(Prefix, A)]) -> Option<[usize; 2]
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn quoted_fields_are_the_same_as_plain_ones() {
+        let text = "\"prefix\",\"account\"\n\"10.8.0.5\",\"alice\"\n10.8.0.5,alice\n";
+        assert!(read(text.as_bytes(), |row| row.account).is_ok_and(|rows| rows[0] == rows[1]));
+    }
+
+    #[test]
+    fn what_is_no_text_is_named_for_what_it_is() {
+        let utf16: Vec<u8> = "prefix,account\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for (bytes, named) in [
+            (&utf16[..], "UTF-16"),
+            (&[&[0xff, 0xfe], &utf16[..]].concat(), "UTF-16"),
+            (&[0x1f, 0x8b, 8, 0], "gzip"),
+            (b"PK\x03\x04", "spreadsheet"),
+        ] {
+            let error = read(bytes, |_| 0).err().expect("no text").to_string();
+            assert!(error.contains(named) && error.starts_with("line 1: "), "{error}");
+        }
+    }
 
     fn error(text: &str) -> Option<CsvError> {
         read(text.as_bytes(), |row| row.account).err()
@@ -178,6 +230,8 @@ mod tests {
         let several =
             error("prefix,account\nfd::2,a\n10.8.0.2,a\n10.8.0.2,a\n10.8.0.2,b\nfd::2,b\n10.8.0.2,c");
         assert_eq!(several, Some(Duplicate { first: 3, second: 5 }));
+        let quotes = error("prefix,account\n10.8.0.2,\"alice");
+        assert_eq!(quotes, Some(CsvError::Quotes { line: 2 }));
         assert_eq!(read(b"prefix,account\n\xff", |_| 0).err(), Some(CsvError::Encoding { line: 2 }));
     }
 }

@@ -6,7 +6,10 @@ use super::owners::OwnersRefused;
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RosterError {
     /// More accounts than there are slots.
-    #[error("more than {capacity} accounts; raise [store] capacity and restart")]
+    #[error(
+        "more than {capacity} accounts, counted over all sources and those of this period that no source names any \
+         more; raise [store] capacity and restart"
+    )]
     CapacityExceeded {
         /// The number of accounts there is room for.
         capacity: usize,

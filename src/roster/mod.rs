@@ -17,6 +17,7 @@ mod directory;
 mod error;
 pub mod owners;
 mod quota;
+mod quoted;
 mod slots;
 mod source;
 pub mod table;

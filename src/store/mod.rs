@@ -350,8 +350,8 @@ fn link(generation: u64, fresh: bool, randomness: &mut impl Randomness) -> Chain
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn check_key(path: &Path) -> Result<(), StoreError> {
-    read_key(&disk::SystemDisk, path).map(drop)
+pub fn check_key(path: &Path) -> Result<bool, StoreError> {
+    read_key(&disk::SystemDisk, path).map(|key| key.bytes().iter().all(|byte| *byte == key.bytes()[0]))
 }
 
 /// Reads the root key.

@@ -304,7 +304,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
              ResumedWithoutCounters LossAccepted SaveFailed SaveRecovered InterfaceAwaited \
              InterfaceAttached InterfaceGone LinkTypeUnsupported InterfaceRefused AttachedAgain InFrontAgain Behind NobodyBefore DescriptorsShort CountedTwice \
              UnknownRoleMember SocketOpenToAll \
-             ListeningWide ListeningInClear ListeningToAll CertificateOver CertificateEarly NameLooksLikeAddress SmallCrowd ImplausibleClock Ready Reloaded ReloadRefused LinesDropped Failed Stopping \
+             ListeningWide ListeningInClear ListeningToAll CertificateOver CertificateEarly NameLooksLikeAddress ReplacedOutside SmallCrowd ImplausibleClock Ready Reloaded ReloadRefused LinesDropped Failed Stopping \
              HandingOver"],
     ),
 ];

@@ -34,7 +34,7 @@ pub(crate) const ROOMS: [&str; 19] = [
 const ALL: &[&str] = &["*"];
 
 /// The arrows. An arrow that no file uses any more is taken out.
-const ARROWS: [(&str, &[&str]); 30] = [
+const ARROWS: [(&str, &[&str]); 31] = [
     ("lib", &[]),
     ("main", &["cli", "system::allocator::WipingAllocator"]),
     ("cli", ALL),
@@ -91,7 +91,8 @@ const ARROWS: [(&str, &[&str]); 30] = [
     // Of traffic, /metrics sees a release.
     ("publish", &[]),
     ("publish/exposition", &["meter::policy", "meter::flag_counts", "meter::release"]),
-    ("publish/http", &["clock", "exit"]),
+    ("publish/http", &["clock"]),
+    ("publish/listeners", &["exit"]),
     // What stands before the pages sees none of them.
     ("publish/web", &["clock", "environment"]),
     // packet -> tap -> roster -> meter

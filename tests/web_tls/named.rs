@@ -99,6 +99,13 @@ fn check_and_a_start_refuse_a_bad_file_by_its_line() {
     }
     fixture.replace("web.yml", &[MUTUAL, "basic_auth_users:\n  canary: canary-password\n"].concat());
     refused("no hash", &["line 7: basic_auth_users: expected a bcrypt hash"]);
+    // Suites for another kind of key: every handshake would fail.
+    let suites = "max_version: TLS12, cipher_suites: [TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256]";
+    fixture.replace(
+        "web.yml",
+        &MUTUAL.replacen("key_file:", &format!("{suites}\n  key_file:").replace(", cipher", "\n  cipher"), 1),
+    );
+    refused("suites", &["tls_server_config.key_file", "no listed cipher suite fits this key"]);
     fs::remove_file(&web).expect("ours");
     fixture
         .site

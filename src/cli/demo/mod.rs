@@ -21,6 +21,7 @@ use crate::meter::budget::Epsilon;
 use crate::meter::policy::{DAY_SECONDS, Mode, Noise, Policy, Profile};
 use crate::meter::release::Release;
 use crate::publish::http;
+use crate::publish::listeners::bind;
 use crate::roster::address::Prefix;
 use clap::Args;
 use injector::Injector;
@@ -44,17 +45,30 @@ const FRAME: Duration = Duration::from_millis(250);
 #[derive(Args)]
 pub(super) struct Options {
     /// Seconds to run; 0 to run until Ctrl-C
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 20, value_parser = seconds)]
     seconds: u64,
     /// Number of synthetic accounts, 12 to 60000
-    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(12..=60_000))]
+    #[arg(long, default_value_t = 40, value_parser = accounts)]
     accounts: u32,
     /// Serve /metrics here; by default on loopback port 9776, or a free port if that is taken
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = listen)]
     listen: Option<SocketAddr>,
     /// Print only a final report, as JSON
     #[arg(long)]
     json: bool,
+}
+
+fn seconds(text: &str) -> Result<u64, &'static str> {
+    text.parse().map_err(|_| "expected whole seconds; 0 runs until Ctrl-C")
+}
+
+fn accounts(text: &str) -> Result<u32, &'static str> {
+    let number = text.parse().ok().filter(|accounts| (12..=60_000).contains(accounts));
+    number.ok_or("expected a number from 12 to 60000")
+}
+
+fn listen(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "expected an address and a port, like 127.0.0.1:9776 or [::1]:9776")
 }
 
 #[derive(Serialize)]
@@ -223,11 +237,12 @@ async fn watch(
 
 fn listener(requested: Option<SocketAddr>) -> Result<TcpListener, ExitError> {
     let default = SocketAddr::from(([127, 0, 0, 1], 9776));
-    let bound = match requested {
-        Some(address) => http::bind(&[address]),
-        None => http::bind(&[default]).or_else(|_| http::bind(&[SocketAddr::from(([127, 0, 0, 1], 0))])),
-    }?;
-    bound.into_iter().next().ok_or_else(|| ExitError::new(ExitStatus::Bug, "no listener"))
+    match requested {
+        Some(address) => bind("--listen", address),
+        None => {
+            bind("--listen", default).or_else(|_| bind("--listen", SocketAddr::from(([127, 0, 0, 1], 0))))
+        }
+    }
 }
 
 fn config(accounts: u32) -> Config {

@@ -15,7 +15,9 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoClientAuth, NoServerSessionStorage, ParsedCertificate, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::time_provider::TimeProvider;
-use rustls::{CertificateError, CipherSuite, Error, InconsistentKeys, RootCertStore, ServerConfig};
+use rustls::{
+    CertificateError, CipherSuite, Error, InconsistentKeys, RootCertStore, ServerConfig, SupportedCipherSuite,
+};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,6 +64,10 @@ pub(super) fn serve(files: &impl Files, tls: &Tls) -> Result<Served, WebError> {
         (Version::Tls13, _) => &[&rustls::version::TLS13],
         (Version::Tls12, Version::Tls13) => &[&rustls::version::TLS13, &rustls::version::TLS12],
     };
+    if !fits_a_suite(&certified, tls, &provider) {
+        let what = "no listed cipher suite fits this key; list those of its kind (RSA or ECDSA), or none";
+        return Err(of(&tls.key, what));
+    }
     let builder = ServerConfig::builder_with_details(provider, Arc::new(OurTime));
     let mut config = builder
         .with_protocol_versions(versions)
@@ -74,6 +80,16 @@ pub(super) fn serve(files: &impl Files, tls: &Tls) -> Result<Served, WebError> {
     config.ignore_client_order = tls.prefers_own_order;
     config.session_storage = Arc::new(NoServerSessionStorage {});
     Ok(Served { config, warnings })
+}
+
+/// Whether any handshake can succeed: suites of TLS 1.2 are for one kind of key each.
+fn fits_a_suite(certified: &CertifiedKey, tls: &Tls, provider: &CryptoProvider) -> bool {
+    provider.cipher_suites.iter().any(|suite| match suite {
+        SupportedCipherSuite::Tls12(suite) => {
+            tls.oldest == Version::Tls12 && certified.key.choose_scheme(suite.sign).is_some()
+        }
+        SupportedCipherSuite::Tls13(_) => tls.newest == Version::Tls13,
+    })
 }
 
 /// An error about a file, on the line that names it.

@@ -1,0 +1,175 @@
+//! The listeners of the pages: what a list of addresses comes to, and how one list follows another while the
+//! daemon serves.
+//!
+//! Sees no request. A list that cannot be bound changes nothing; one that can loses no connection.
+#![expect(clippy::disallowed_types, reason = "the listeners' own addresses are bound here")]
+
+use super::http::serve_with;
+use super::web::ActiveWebConfig;
+use crate::exit::{ExitError, ExitStatus};
+use axum::Router;
+use nix::sys::socket::sockopt::{Ipv6V6Only, ReuseAddr, ReusePort};
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind as bind_socket, listen, setsockopt,
+    socket,
+};
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// Connections that the kernel keeps until they are accepted, as std does.
+const QUEUE: i32 = 128;
+
+/// A place to listen at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    address: SocketAddr,
+    /// Whether `[::]` leaves IPv4 to others: where the same port is listed for an IPv4 address too.
+    is_v6_only: bool,
+}
+
+/// The places of a list of addresses.
+fn places(addresses: &[SocketAddr]) -> Vec<Place> {
+    let is_v6_only = |address: &SocketAddr| {
+        address.is_ipv6() && addresses.iter().any(|other| other.is_ipv4() && other.port() == address.port())
+    };
+    addresses.iter().map(|address| Place { address: *address, is_v6_only: is_v6_only(address) }).collect()
+}
+
+/// Binds one address, ready for [`super::http::serve`]; `key` is what an error blames.
+///
+/// # Errors
+/// A port that is taken (69), or an address that cannot be bound (74, 77).
+pub fn bind(key: &str, address: SocketAddr) -> Result<StdListener, ExitError> {
+    bound(Place { address, is_v6_only: false }, false).map_err(|error| failed(key, &address, &error))
+}
+
+fn failed(key: &str, address: &SocketAddr, error: &io::Error) -> ExitError {
+    let (code, remedy) = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            (ExitStatus::Unavailable, "choose another port, or stop the program that uses it")
+        }
+        io::ErrorKind::PermissionDenied => (ExitStatus::Permission, "choose a port of 1024 or above"),
+        _ => (ExitStatus::Io, "choose an address of this host"),
+    };
+    ExitError::new(code, format!("{key} {address}: {error}; {remedy}"))
+}
+
+/// Binds a place; `is_shared` lets it stand beside a socket of ours that allows it.
+fn bound(place: Place, is_shared: bool) -> io::Result<StdListener> {
+    let family = if place.address.is_ipv6() { AddressFamily::Inet6 } else { AddressFamily::Inet };
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let socket = socket(family, SockType::Stream, flags, None)?;
+    setsockopt(&socket, ReuseAddr, &true)?;
+    if place.is_v6_only {
+        setsockopt(&socket, Ipv6V6Only, &true)?;
+    }
+    if is_shared {
+        setsockopt(&socket, ReusePort, &true)?;
+    }
+    bind_socket(socket.as_raw_fd(), &SockaddrStorage::from(place.address))?;
+    listen(&socket, Backlog::new(QUEUE)?)?;
+    if is_shared {
+        // Only now, since listen(2) looks for conflicts again; from here on nobody else may stand beside it.
+        setsockopt(&socket, ReusePort, &false)?;
+    }
+    Ok(StdListener::from(socket))
+}
+
+/// Listeners that are bound but not served yet.
+pub type Bound = Vec<(Place, StdListener)>;
+
+/// A place that is served.
+struct Served {
+    place: Place,
+    listener: Arc<TcpListener>,
+    task: JoinHandle<()>,
+}
+
+/// The listeners being served.
+#[derive(Default)]
+pub struct Listeners {
+    serving: Vec<Served>,
+}
+
+impl Listeners {
+    /// Binds the addresses that are not being served yet.
+    ///
+    /// # Errors
+    /// Those of [`bind`]; nothing has changed then.
+    pub fn prepare(&self, addresses: &[SocketAddr]) -> Result<Bound, ExitError> {
+        let places = places(addresses);
+        let new = places.iter().filter(|place| !self.serving.iter().any(|served| served.place == **place));
+        let bind = |place: &Place| {
+            let listener = bound(*place, false).or_else(|error| match error.kind() {
+                io::ErrorKind::AddrInUse => self.beside_the_old(*place, &places).unwrap_or(Err(error)),
+                _ => Err(error),
+            });
+            let listener = listener.map_err(|error| failed("web.listen", &place.address, &error))?;
+            Ok((*place, listener))
+        };
+        new.map(bind).collect()
+    }
+
+    /// Binds a place that listeners of ours still hold, all of which go; none where none does. They go only once
+    /// everything else is known to be right, so that both stand side by side until then.
+    fn beside_the_old(&self, place: Place, places: &[Place]) -> Option<io::Result<StdListener>> {
+        let port = place.address.port();
+        let going = |served: &&Served| served.place.address.port() == port && !places.contains(&served.place);
+        let going: Vec<&Served> = self.serving.iter().filter(going).collect();
+        if going.is_empty() {
+            return None;
+        }
+        let allow = |allowed: bool| -> io::Result<()> {
+            going.iter().try_for_each(|served| Ok(setsockopt(&served.listener, ReusePort, &allowed)?))
+        };
+        let listener = allow(true).and_then(|()| bound(place, true));
+        Some(allow(false).and(listener))
+    }
+
+    /// Serves the bound listeners under this web configuration, and closes those no longer among the
+    /// addresses.
+    ///
+    /// # Errors
+    /// When the runtime cannot take a listener.
+    pub fn adopt(
+        &mut self,
+        bound: Bound,
+        addresses: &[SocketAddr],
+        router: &Router,
+        web: &Arc<ActiveWebConfig>,
+    ) -> io::Result<()> {
+        for (place, listener) in bound {
+            let listener = Arc::new(TcpListener::from_std(listener)?);
+            let task = tokio::spawn(serve_with(Arc::clone(web), Arc::clone(&listener), router.clone()));
+            self.serving.push(Served { place, listener, task });
+        }
+        let places = places(addresses);
+        self.serving.retain(|served| {
+            let keep = places.contains(&served.place);
+            if !keep {
+                served.task.abort();
+            }
+            keep
+        });
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(addresses: &[&str]) -> Vec<SocketAddr> {
+        addresses.iter().map(|address| address.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_wildcard_of_ipv6_leaves_ipv4_to_an_address_that_names_it() {
+        assert!(places(&list(&["[::]:1", "127.0.0.1:1"]))[0].is_v6_only);
+        assert!(!places(&list(&["[::]:1", "127.0.0.1:2"]))[0].is_v6_only);
+    }
+}
