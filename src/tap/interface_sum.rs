@@ -4,7 +4,8 @@
 //! One sum over all interfaces whose counters can be compared, and a digest of which they were; nothing of a
 //! single one, no name, no address and no time.
 
-use super::conservation::{self, Rule};
+use super::conservation;
+use super::device_rule::Rule;
 use super::interfaces::{self, Hardware, InterfaceEntry};
 use crate::config::Pattern;
 use crate::meter::counters::Counters;

@@ -9,6 +9,7 @@ mod attribution;
 pub mod capture_file;
 mod conservation;
 mod counter_memory;
+mod device_rule;
 mod events;
 pub mod frame;
 mod gap;

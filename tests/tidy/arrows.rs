@@ -56,6 +56,7 @@ const ARROWS: [(&str, &[&str]); 31] = [
             "system::allocator",
         ],
     ),
+    ("control/socket", &["exit", "system::access_list", "system::service_manager"]),
     // Support's answers are a band, and the totals of an export.
     ("control/reports", &["meter::band", "meter::calendar", "meter::ledger::NodeTotals", "meter::units"]),
     (
