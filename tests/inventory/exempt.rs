@@ -132,7 +132,6 @@ pub(crate) const EXEMPT: &[(&str, &[&str])] = &[
             "tap/kernel/set Set",
             "tap/kernel/standing Standing",
             "tap/kernel/filters Filter",
-            "tap/interfaces HookNews",
             "tap/interfaces InterfaceEvents",
             "tap/watch Watch",
             "tap/memory_file MemoryFile",
@@ -146,7 +145,7 @@ pub(crate) const EXEMPT: &[(&str, &[&str])] = &[
     ),
     (
         "the state of an interface pattern, which status and the series tell",
-        &["tap/events PatternState", "tap/obstacle Obstacle", "tap/reports Reports"],
+        &["tap/events PatternState", "tap/reports Reports"],
     ),
     (
         "the state of another daemon's command: doctor and demo end when they have printed",
