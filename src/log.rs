@@ -6,6 +6,8 @@
 
 mod writer;
 
+use crate::clock::ImplausibleClock;
+use crate::meter::policy::SmallCrowd;
 use crate::store::StoreError;
 use crate::system::sandbox::Restriction;
 use crate::tap::Overlap;
@@ -85,8 +87,12 @@ pub enum Event<'a> {
     CertificateEarly(&'a Path),
     /// A name in the roster file looks like an address.
     NameLooksLikeAddress(&'a Path, usize),
-    /// The daemon has started.
-    Ready,
+    /// The roster file has fewer accounts than an epoch needs.
+    SmallCrowd(SmallCrowd),
+    /// The clock shows a time at which this program cannot run.
+    ImplausibleClock(ImplausibleClock),
+    /// The daemon has started, and serves these pages.
+    Ready(&'a [String]),
     /// The configuration and the roster were read again.
     Reloaded,
     /// The reload was refused, and why.
@@ -205,7 +211,13 @@ impl fmt::Display for Event<'_> {
                 "{} line {line}: the account name looks like an address; rename the account",
                 path.display()
             ),
-            Self::Ready => out.write_str("ready"),
+            Self::SmallCrowd(crowd) => write!(out, "{crowd}"),
+            Self::ImplausibleClock(clock) => write!(out, "{clock}"),
+            Self::Ready(pages) => {
+                let pages =
+                    if pages.is_empty() { "none (web.listen is empty)".to_owned() } else { pages.join(" ") };
+                write!(out, "ready: version {}, metrics: {pages}", env!("CARGO_PKG_VERSION"))
+            }
             Self::Reloaded => out.write_str("reloaded"),
             Self::ReloadRefused(why) => write!(out, "reload refused, keeping the old configuration: {why}"),
             Self::LinesDropped(number) => write!(

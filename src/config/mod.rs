@@ -128,7 +128,7 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
         probe_account: source.probe_account(file.roster.probe_account.as_ref())?,
         pools: source.pools(&file.roster.pools)?,
         roster_file: file.roster.file,
-        control_socket: file.control.socket.unwrap_or_else(|| PathBuf::from(SOCKET)),
+        control_socket: file.control.socket.unwrap_or_else(|| PathBuf::from(DEFAULT_SOCKET)),
         roles: roles(file.control.roles),
         policy: ComparablePolicy(policy),
         listen: source.listen(file.web.listen.as_deref())?,
@@ -162,14 +162,14 @@ pub fn locations(text: &str) -> Result<Locations, ConfigError> {
         value.and_then(toml::Value::as_str).unwrap_or(default).to_owned()
     };
     Ok(Locations {
-        control_socket: text("control", "socket", SOCKET).into(),
+        control_socket: text("control", "socket", DEFAULT_SOCKET).into(),
         pin: text("tap", "pin", PIN).into(),
         node_name: text("node", "name", NODE),
     })
 }
 
 /// Where the control socket is by default.
-const SOCKET: &str = "/run/blindmeter/control.sock";
+pub const DEFAULT_SOCKET: &str = "/run/blindmeter/control.sock";
 
 /// What a node is called by default.
 const NODE: &str = "node";

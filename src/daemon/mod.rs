@@ -7,6 +7,7 @@ mod confine;
 pub mod inputs;
 pub mod reload;
 
+use crate::clock::{Clock, SystemClock, implausible_clock};
 use crate::config;
 use crate::control::{server, socket};
 use crate::engine::checkpoint::StartKind;
@@ -30,6 +31,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 
 /// Runs the daemon until SIGTERM or SIGINT, which end it for good, or SIGUSR1, after which another
 /// process takes over.
@@ -46,6 +48,9 @@ pub fn run(path: &Path, accept_loss: bool) -> Result<(), ExitError> {
     }
     // The helper that is forked here is to hold no name: the one in the configuration is read again.
     let has_probe = config.probe_account.take().is_some();
+    if let Some(clock) = implausible_clock(SystemClock.now().wall_seconds) {
+        emit(&Event::ImplausibleClock(clock));
+    }
     let prepared = choose(&config)?;
     if has_probe {
         config.probe_account = config::load(&SystemFiles, path).map_err(bad)?.probe_account;
@@ -109,15 +114,22 @@ async fn serve(mut daemon: Daemon<System>, control: UnixListener) -> Result<(), 
     daemon.admit();
     let control = tokio::net::UnixListener::from_std(control).map_err(io)?;
     allocator::wipe_stack::<{ allocator::REQUEST_BYTES }>();
-    emit(&Event::Ready);
+    emit(&Event::Ready(&daemon.engine.state.listeners()));
     service_manager::notify(Notification::Ready);
     let answering = tokio::spawn(server::serve(control, Arc::clone(&daemon.handler)));
+    let mut reloads = std::mem::replace(&mut daemon.reloads, mpsc::channel(1).1);
     let (end, result) = loop {
         tokio::select! {
             () = daemon.engine.keep_time() => {}
             _ = hangup.recv() => {
-                daemon.reload(&SystemFiles).await;
+                drop(daemon.reload(&SystemFiles).await);
                 daemon.admit();
+            }
+            Some(asked) = reloads.recv() => {
+                let outcome = daemon.reload(&SystemFiles).await;
+                daemon.admit();
+                // Whoever asked may be gone.
+                let _ = asked.send(outcome);
             }
             _ = terminate.recv() => break (End::Stop, Ok(())),
             _ = interrupt.recv() => break (End::Stop, Ok(())),

@@ -119,8 +119,14 @@ impl EngineParts {
     /// A meter without a tap, on memory that the caller owns; nothing outlives the process.
     #[must_use]
     pub fn without_tap(memory: CounterMemory, seed: u64) -> Self {
+        Self::counting_into(CounterHistory::after(memory, Vec::new()), seed)
+    }
+
+    /// The same after memory that earlier processes counted into.
+    #[must_use]
+    pub fn counting_into(history: CounterHistory, seed: u64) -> Self {
         Self {
-            history: CounterHistory::after(memory, Vec::new()),
+            history,
             owners: None,
             seed,
             opener: None,
