@@ -4,8 +4,9 @@
 //! One sum over all interfaces whose counters can be compared, and a digest of which they were; nothing of a
 //! single one, no name, no address and no time.
 
-use super::conservation::{self, Rule};
+use super::conservation;
 use super::interfaces::{self, Hardware, InterfaceEntry};
+use super::rule::Rule;
 use crate::config::Pattern;
 use crate::meter::counters::Counters;
 use crate::node::saved::InterfaceSum;

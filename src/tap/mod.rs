@@ -25,6 +25,7 @@ mod quiesce;
 mod reconcile;
 mod reports;
 mod ring;
+mod rule;
 mod selection;
 mod shared;
 mod snap;
