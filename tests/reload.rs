@@ -8,11 +8,14 @@ use std::fs::OpenOptions;
 use std::net::TcpStream;
 use std::process::Stdio;
 
-use daemon::command::{NOBODY, bounded, ended, repeats_nothing};
+use daemon::command::{Person, bounded, ended, repeats_nothing};
 use daemon::{Daemon, PROGRAM, Site, http};
 use nix::sys::signal::Signal;
 use support::ports::free_port;
 use support::wait::wait_for;
+
+/// A member of staff, whom every Debian has.
+const GAMES: Person = Person { user: 5, group: 65_534, more_groups: &[] };
 
 const RELOAD_OK: &str = "blindmeter_config_last_reload_successful";
 
@@ -76,6 +79,7 @@ fn a_bad_reload_is_refused_whole_and_a_good_one_accepted() {
 #[test]
 fn reload_waits_for_the_daemons_word_and_a_refusal_is_told_until_one_is_accepted() {
     let site = Site::new();
+    site.configure("support = [\"root\"]", "support = [\"root\", \"games\"]");
     let daemon = site.start();
     let (config, roster) = (site.config(), site.name("roster.csv"));
     site.command(&["reload"]).succeeded();
@@ -88,7 +92,7 @@ fn reload_waits_for_the_daemons_word_and_a_refusal_is_told_until_one_is_accepted
     repeats_nothing(&status.stdout);
     let json = site.command(&["status", "--json"]).stdout;
     assert!(json.contains("\"reload_refusal\":\"") && json.contains("line 2 and line 3"), "{json}");
-    site.command_as(NOBODY, &["reload"]).failed(77, &["only root and the daemon's own user"]);
+    site.command_as(GAMES, &["reload"]).failed(77, &["only root and the daemon's own user"]);
     site.write("roster.csv", "prefix,account\n10.77.0.1,canary-a\n");
     // Of a configuration that holds no socket's path any more the daemon is told where it can be found.
     site.write("blindmeter.toml", config.replace("[tap]", "[tap"));

@@ -326,12 +326,6 @@ impl<C: Clock, R: Randomness> Node<C, R> {
         self.limits.export_node(uid)
     }
 
-    /// Look-ups of bands and exports of accounts since the period began.
-    pub fn asked(&self) -> (u64, u64) {
-        let state = self.limits.state();
-        (state.look_ups, state.exports)
-    }
-
     /// The band of a slot, as of the last refresh.
     pub fn band(&self, slot: Slot) -> Band {
         self.bands.get(slot.index()).copied().unwrap_or_default()

@@ -1,5 +1,5 @@
-//! What a node tells of its times: dates of the schedule, alike for every account. Nothing that is counted
-//! moves any of them.
+//! What a node tells of itself: dates of the schedule, alike for every account, and how often staff asked.
+//! Nothing that is counted moves any of it.
 
 use super::Node;
 use crate::clock::{Clock, ImplausibleClock, implausible_clock};
@@ -23,6 +23,12 @@ impl<C: Clock, R: Randomness> Node<C, R> {
                 close.saturating_add(seconds(policy.delay_nanoseconds()))
             }
         }
+    }
+
+    /// Look-ups of bands and exports of accounts since the period began.
+    pub fn asked(&self) -> (u64, u64) {
+        let state = self.limits.state();
+        (state.look_ups, state.exports)
     }
 
     /// What is wrong with the wall clock, if anything.

@@ -11,8 +11,8 @@
 //! (`ovpn_netdev_write`), drivers/net/wireguard (`update_rx_stats`), drivers/net/ppp/ppp_generic.c
 //! (`ppp_receive_nonmp_frame`: control frames as well).
 
+use super::device_rule::Rule;
 use super::interfaces::{InterfaceEntry, Passed};
-use super::rule::Rule;
 use crate::meter::counters::Counters;
 use crate::meter::slot::Slot;
 

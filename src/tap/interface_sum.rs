@@ -5,8 +5,8 @@
 //! single one, no name, no address and no time.
 
 use super::conservation;
+use super::device_rule::Rule;
 use super::interfaces::{self, Hardware, InterfaceEntry};
-use super::rule::Rule;
 use crate::config::Pattern;
 use crate::meter::counters::Counters;
 use crate::node::saved::InterfaceSum;

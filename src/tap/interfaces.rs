@@ -5,8 +5,8 @@
 //! # Source
 //! rtnetlink(7); include/uapi/linux/rtnetlink.h, if_link.h.
 
+use super::device_rule::Rule;
 use super::frame::LinkType;
-use super::rule::Rule;
 use crate::system::netlink::{
     DONE, ERROR, REQUEST, REQUEST_DUMP, ask, attributes, message, messages, u16_at, u32_at, u64_at,
 };

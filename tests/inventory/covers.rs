@@ -123,7 +123,8 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         &[
             "tap/worker/attachments Attachment: record serial index name source",
             "tap/interfaces InterfaceEntry: index name other_names hardware rule queue_packets passed xdp master parent",
-            "tap/conservation Conservation: interfaces left told seen queued by_direction",
+            "tap/conservation Conservation: interfaces left told seen queued",
+            "tap/unseen Unseen: read stood_for told",
             "tap/conservation Compared: index rule passed is_whole",
             "tap/interfaces Passed: up down",
             "tap/gap Left: index name packets",

@@ -54,7 +54,7 @@ const READERS: &[(&str, usize, &str)] = &[
     ("engine", 2, "the beat to the service manager"),
     ("engine/checkpoint", 6, "when the last save began, by the configured interval"),
     ("node/rate_limits", 6, "windows of what staff may ask"),
-    ("node", 22, "when bands, period and release are due; the limits of staff"),
+    ("node", 24, "when bands, period and release are due; the limits of staff"),
     ("publish/web/login", 1, "how long the check of a log-in took, until it is answered"),
     ("publish/web/tls", 2, "whether a certificate is valid, while it is checked"),
     ("node/schedule", 11, "when an epoch ends"),

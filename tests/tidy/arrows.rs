@@ -34,7 +34,7 @@ pub(crate) const ROOMS: [&str; 19] = [
 const ALL: &[&str] = &["*"];
 
 /// The arrows. An arrow that no file uses any more is taken out.
-const ARROWS: [(&str, &[&str]); 30] = [
+const ARROWS: [(&str, &[&str]); 31] = [
     ("lib", &[]),
     ("main", &["cli", "system::allocator::WipingAllocator"]),
     ("cli", ALL),
@@ -56,6 +56,7 @@ const ARROWS: [(&str, &[&str]); 30] = [
             "system::allocator",
         ],
     ),
+    ("control/socket", &["exit", "system::access_list", "system::service_manager"]),
     // Support's answers are a band, and the totals of an export.
     ("control/reports", &["meter::band", "meter::calendar", "meter::ledger::NodeTotals", "meter::units"]),
     (

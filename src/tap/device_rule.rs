@@ -1,6 +1,4 @@
-//! What a kind of device's own packet counters can be compared with.
-//!
-//! Holds nothing; `conservation` compares, and its documentation has the sources.
+//! What may be said of an interface's own packet counters, by the kind of its device. Counts nothing.
 
 /// What may be said of the packet counters of a kind of device.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
