@@ -181,6 +181,7 @@ fn what_passes_while_another_qdisc_has_the_place_is_told_as_lost() {
     assert_eq!((daemon.status(), fixture.attached(&daemon)), (2, 0));
     fixture.send(15);
     fixture.expected.lost += 30;
+    wait_until("what passes is told while it lasts", TIMEOUT, || daemon.export_node().lost == 30);
     fixture.namespace.command("tc qdisc del dev tun0 ingress");
     daemon.await_said("interface tun0: attached", 2);
     assert_eq!((daemon.status(), fixture.attached(&daemon)), (0, 1));

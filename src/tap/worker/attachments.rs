@@ -117,7 +117,8 @@ impl Worker {
         }
         let is_wanted =
             |entry: &InterfaceEntry| plan.attach.iter().any(|attach| attach.entry.index == entry.index);
-        self.attribution.lost(self.refused.missed(&there, &news.gone, is_wanted));
+        let missed = self.refused.missed(&there, &news.gone, is_wanted);
+        self.missed(missed);
         self.is_short = false;
         let mut failed: Vec<&InterfaceEntry> = Vec::new();
         for attach in &plan.attach {

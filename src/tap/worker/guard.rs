@@ -18,7 +18,8 @@ impl Worker {
         let is_due = self.watch.is_due(self.attachments.len());
         let is_released = self.watch.release();
         if is_due {
-            self.look(&HookNews::OfAny) || is_released || self.has_other_xdp()
+            // What passes where nothing can be attached is told as it passes, with no news to wait for.
+            self.look(&HookNews::OfAny) || is_released || self.refused.is_any() || self.has_other_xdp()
         } else {
             (!news.is_none() && self.look(&news)) || is_released
         }

@@ -50,6 +50,11 @@ impl Refused {
         self.passed = stay;
         missed
     }
+
+    /// True when something could not be attached.
+    pub(super) fn is_any(&self) -> bool {
+        !self.passed.is_empty()
+    }
 }
 
 #[cfg(test)]
