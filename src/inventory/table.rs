@@ -99,7 +99,7 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Memory,
-        what: "ring tap: packet headers (40 bytes, up to 80 for a super-packet) in memory shared with the kernel",
+        what: "ring tap: packet headers (the first 200 bytes of what may carry a tunnel) in memory shared with the kernel",
         kept: "until parsed, within 8 ms unless the node is overloaded; then cleared",
         seen_by: "root, by reading the process's memory",
     },

@@ -4,7 +4,8 @@
 //! the same, and `tests/kernel_program.rs` compares the two.
 
 use super::events::TapEvent;
-use super::frame::{self, Frame, Gso, LinkType};
+use super::frame::{self, Frame, LinkType};
+use super::super_packet::{self, Gso};
 use crate::meter::counters::Counters;
 use crate::meter::slot::{Direction, Slot};
 use crate::roster::table::Table;
@@ -36,11 +37,20 @@ impl Attribution {
                     Direction::Up => packet.source,
                     Direction::Down => packet.destination,
                 };
-                let (bytes, packets) = match gso {
-                    None => (packet.bytes, 1),
-                    Some(gso) => frame::segments(&captured[packet.offset..], packet.bytes, gso),
+                let counted = match gso {
+                    None => Some((packet.bytes, 1)),
+                    Some(gso) => super_packet::segments(&captured[packet.offset..], packet.bytes, gso),
                 };
-                self.counters.add(self.table.slot_of(address), direction, bytes, packets);
+                match counted {
+                    Some((bytes, packets)) => {
+                        self.counters.add(self.table.slot_of(address), direction, bytes, packets);
+                    }
+                    None => self.counters.add(Slot::LOST, direction, 0, 1),
+                }
+            }
+            // How many packets it stands for cannot be known.
+            Frame::NotIp | Frame::Malformed if gso.is_some() => {
+                self.counters.add(Slot::LOST, direction, 0, 1);
             }
             Frame::NotIp => self.counters.add(Slot::NOT_IP, direction, length, 1),
             Frame::Malformed => self.counters.add(Slot::MALFORMED, direction, length, 1),

@@ -23,7 +23,9 @@ mod reports;
 mod ring;
 mod selection;
 mod shared;
+mod snap;
 mod socket;
+pub mod super_packet;
 mod worker;
 
 pub use attribution::Attribution;

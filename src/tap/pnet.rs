@@ -16,8 +16,9 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
 use std::time::Duration;
 
-/// The longest IP packet, an Ethernet header with tags and struct virtio_net_hdr.
-const PACKET_BYTES: usize = 65_600;
+/// Longer than the longest super-packet (GSO_MAX_SIZE and GRO_MAX_SIZE of Linux are 524,280), and long enough
+/// for the allocator to give it a mapping of its own: pages that no packet reached are not in memory.
+const PACKET_BYTES: usize = 1 << 20;
 
 /// The receive buffer asked for: the kernel charges at least 768 bytes a packet. What it holds has to be
 /// read before an address may change hands.
@@ -31,7 +32,7 @@ const VNET_HEADER: usize = 10;
 
 /// `ret` all of it for packets that go out, `ret` nothing for others (SKF_AD_PKTTYPE).
 const OUTGOING_ONLY: [Instruction; 4] =
-    [(0x28, 0, 0, 0xffff_f004), (0x15, 0, 1, 4), (0x06, 0, 0, 0x0004_0000), (0x06, 0, 0, 0)];
+    [(0x28, 0, 0, 0xffff_f004), (0x15, 0, 1, 4), (0x06, 0, 0, 0x0010_0000), (0x06, 0, 0, 0)];
 
 /// One interface's two sockets.
 pub(super) struct Pnet {
@@ -171,13 +172,19 @@ impl Side {
 }
 
 fn count(packet: &[u8], hardware: Hardware, direction: Direction, attribution: &Attribution) {
-    // A packet that fills the buffer may be longer than it (BIG TCP): its length is not known.
-    if packet.len() < VNET_HEADER || packet.len() == PACKET_BYTES {
+    let Some((vnet, captured)) = packet.split_at_checked(VNET_HEADER) else {
         attribution.lost(1);
         return;
+    };
+    let gso = gso_of(vnet);
+    // A packet that fills the buffer may be longer than it: its length is not known, and it stands for as many
+    // packets as lie in the buffer, at least.
+    if packet.len() == PACKET_BYTES {
+        let segment = gso.map_or(PACKET_BYTES, |gso| usize::from(gso.segment_bytes).max(1));
+        attribution.lost((captured.len() / segment).max(1) as u64);
+        return;
     }
-    let (vnet, captured) = packet.split_at(VNET_HEADER);
-    attribution.count(hardware.link_type(), captured, captured.len() as u64, direction, gso_of(vnet));
+    attribution.count(hardware.link_type(), captured, captured.len() as u64, direction, gso);
 }
 
 /// Clears the part of pnet's buffer that held a packet.

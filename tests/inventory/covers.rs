@@ -148,7 +148,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "ring tap: packet headers (40 bytes, up to 80 for a super-packet) in memory shared with the kernel",
+        "ring tap: packet headers (the first 200 bytes of what may carry a tunnel) in memory shared with the kernel",
         &["tap/ring Ring: memory blocks walked", "tap/frame IpPacket: source destination bytes offset"],
     ),
     ("pnet tap: whole packets, one at a time", &["tap/pnet Side: receiver queued"]),
