@@ -21,7 +21,8 @@ pub struct Attribution {
 }
 
 impl Attribution {
-    /// Counts one packet of a live interface. Takes no lock and allocates nothing.
+    /// Counts one packet of a live interface; how many it stands for, as far as that is known. Takes no lock and
+    /// allocates nothing.
     #[inline]
     pub fn count(
         &self,
@@ -30,7 +31,7 @@ impl Attribution {
         length: u64,
         direction: Direction,
         gso: Option<Gso>,
-    ) {
+    ) -> u64 {
         match frame::read(link_type, captured, length) {
             Frame::Ip(packet) => {
                 let address = match direction {
@@ -44,6 +45,7 @@ impl Attribution {
                 match counted {
                     Some((bytes, packets)) => {
                         self.counters.add(self.table.slot_of(address), direction, bytes, packets);
+                        return packets;
                     }
                     None => self.counters.add(Slot::LOST, direction, 0, 1),
                 }
@@ -55,6 +57,7 @@ impl Attribution {
             Frame::NotIp => self.counters.add(Slot::NOT_IP, direction, length, 1),
             Frame::Malformed => self.counters.add(Slot::MALFORMED, direction, length, 1),
         }
+        1
     }
 
     /// Notes that the tap did not count for a while, whether or not anything passed meanwhile. Only for

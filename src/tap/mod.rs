@@ -26,6 +26,7 @@ mod shared;
 mod snap;
 mod socket;
 pub mod super_packet;
+mod unseen;
 mod worker;
 
 pub use attribution::Attribution;

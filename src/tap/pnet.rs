@@ -10,6 +10,7 @@ use super::attribution::Attribution;
 use super::interfaces::{self, Hardware, Passed};
 use super::ring::gso_of;
 use super::socket::{self, Instruction};
+use super::unseen::Unseen;
 use crate::meter::slot::Direction;
 use pnet_datalink::{Channel, ChannelType, Config, DataLinkReceiver, NetworkInterface};
 use std::io;
@@ -48,6 +49,7 @@ struct Side {
     read: usize,
     /// Packets that the kernel had queued since the start, when it was last asked.
     queued: usize,
+    unseen: Unseen,
 }
 
 impl Pnet {
@@ -73,7 +75,7 @@ impl Pnet {
             seen += (side.read - before) as u64;
             let (queued, dropped) = socket::take_statistics(&side.socket);
             side.queued += queued;
-            attribution.lost(dropped);
+            attribution.lost(side.unseen.lost(dropped));
             seen += dropped;
         }
         seen
@@ -144,7 +146,7 @@ impl Side {
         let Channel::Ethernet(_, receiver) = pnet_datalink::channel(&interface, config)? else {
             return Err(io::ErrorKind::Unsupported.into());
         };
-        Ok((Self { direction, socket, receiver, read: 0, queued: 0 }, passed))
+        Ok((Self { direction, socket, receiver, read: 0, queued: 0, unseen: Unseen::default() }, passed))
     }
 
     fn drain(&mut self, hardware: Hardware, attribution: &Attribution) {
@@ -152,7 +154,7 @@ impl Side {
             match self.receiver.next() {
                 Ok(packet) => {
                     let (address, length) = (packet.as_ptr().addr(), packet.len());
-                    count(packet, hardware, self.direction, attribution);
+                    self.unseen.saw(count(packet, hardware, self.direction, attribution));
                     self.read += 1;
                     clear(address, length);
                 }
@@ -171,20 +173,22 @@ impl Side {
     }
 }
 
-fn count(packet: &[u8], hardware: Hardware, direction: Direction, attribution: &Attribution) {
+/// Counts a packet; how many it stands for.
+fn count(packet: &[u8], hardware: Hardware, direction: Direction, attribution: &Attribution) -> u64 {
     let Some((vnet, captured)) = packet.split_at_checked(VNET_HEADER) else {
         attribution.lost(1);
-        return;
+        return 1;
     };
     let gso = gso_of(vnet);
     // A packet that fills the buffer may be longer than it: its length is not known, and it stands for as many
     // packets as lie in the buffer, at least.
     if packet.len() == PACKET_BYTES {
         let segment = gso.map_or(PACKET_BYTES, |gso| usize::from(gso.segment_bytes).max(1));
-        attribution.lost((captured.len() / segment).max(1) as u64);
-        return;
+        let at_least = (captured.len() / segment).max(1) as u64;
+        attribution.lost(at_least);
+        return at_least;
     }
-    attribution.count(hardware.link_type(), captured, captured.len() as u64, direction, gso);
+    attribution.count(hardware.link_type(), captured, captured.len() as u64, direction, gso)
 }
 
 /// Clears the part of pnet's buffer that held a packet.

@@ -14,6 +14,7 @@ use super::interfaces::{self, Hardware, Passed};
 use super::snap::headers_only;
 use super::socket;
 use super::super_packet::{Gso, Transport};
+use super::unseen::Unseen;
 use crate::meter::slot::Direction;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -57,6 +58,7 @@ pub(super) struct Ring {
     /// Blocks walked since the start; the next one is this modulo `blocks`.
     walked: usize,
     link_type: LinkType,
+    unseen: Unseen,
 }
 
 // SAFETY: the mapping belongs to this value alone; it may move to another thread with it.
@@ -107,7 +109,8 @@ impl Ring {
         };
         let memory = NonNull::new(memory.cast()).filter(|_| memory != libc::MAP_FAILED);
         let memory = memory.ok_or_else(io::Error::last_os_error)?;
-        Ok(Self { socket, memory, blocks: blocks as usize, walked: 0, link_type: hardware.link_type() })
+        let (link_type, unseen) = (hardware.link_type(), Unseen::default());
+        Ok(Self { socket, memory, blocks: blocks as usize, walked: 0, link_type, unseen })
     }
 
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
@@ -118,6 +121,7 @@ impl Ring {
     /// both.
     pub(super) fn drain(&mut self, attribution: &Attribution) -> u64 {
         let mut seen = 0;
+        let mut unseen = self.unseen;
         // Once around at the most: in a flood that outruns the tap, commands are heard as well.
         for _ in 0..self.blocks {
             if self.status().load(Ordering::Acquire) & libc::TP_STATUS_USER == 0 {
@@ -125,7 +129,7 @@ impl Ring {
             }
             // Acquire above: pairs with the kernel's write barrier before it sets TP_STATUS_USER
             // (prb_close_block), so the block's records are seen whole.
-            seen += u64::from(self.walk(attribution));
+            seen += u64::from(self.walk(attribution, &mut unseen));
             self.walked += 1;
         }
         // The kernel writes there when it opened the block, which is when the last packets passed: an
@@ -133,7 +137,8 @@ impl Ring {
         // the interfaces' counters a second after the last packet comes by here again.
         self.clear(TIMES, TIMES_BYTES);
         let drops = socket::take_drops(&self.socket);
-        attribution.lost(drops);
+        attribution.lost(unseen.lost(drops));
+        self.unseen = unseen;
         seen + drops
     }
 
@@ -164,11 +169,11 @@ impl Ring {
     }
 
     /// Counts the packets of the current block, and gives it back; how many they were.
-    fn walk(&self, attribution: &Attribution) -> u32 {
+    fn walk(&self, attribution: &Attribution, unseen: &mut Unseen) -> u32 {
         let packets = self.word(PACKETS).load(Ordering::Relaxed);
         let mut at = self.word(FIRST).load(Ordering::Relaxed) as usize;
         for _ in 0..packets {
-            let next = self.record(at, attribution);
+            let next = self.record(at, attribution, unseen);
             if next == 0 {
                 break;
             }
@@ -185,7 +190,7 @@ impl Ring {
 
     /// Counts one record, clears it, and returns the distance to the next; 0 after the last, or
     /// when a record does not lie inside its block.
-    fn record(&self, at: usize, attribution: &Attribution) -> usize {
+    fn record(&self, at: usize, attribution: &Attribution, unseen: &mut Unseen) -> usize {
         let Some(header) = self.bytes(at, RECORD_HEADER + 20) else { return 0 };
         let word = |offset: usize| {
             u32::from_ne_bytes([header[offset], header[offset + 1], header[offset + 2], header[offset + 3]])
@@ -198,6 +203,7 @@ impl Ring {
         // nothing, and counted a drop, which is told as lost.
         if frame_at < RECORD_HEADER {
             self.clear(at, RECORD_HEADER);
+            unseen.knows_a_drop();
             return next;
         }
         let outgoing = header[PACKET_TYPE] == libc::PACKET_OUTGOING;
@@ -205,7 +211,7 @@ impl Ring {
         let Some(frame) = self.bytes(vnet_at, VNET_HEADER + captured_bytes) else { return 0 };
         let (vnet, captured) = frame.split_at(VNET_HEADER);
         let direction = if outgoing { Direction::Down } else { Direction::Up };
-        attribution.count(self.link_type, captured, u64::from(length), direction, gso_of(vnet));
+        unseen.saw(attribution.count(self.link_type, captured, u64::from(length), direction, gso_of(vnet)));
         // The record's header holds the time of arrival: it goes with the rest.
         self.clear(at, vnet_at - at + VNET_HEADER + captured_bytes);
         next
