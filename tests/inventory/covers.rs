@@ -149,7 +149,11 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
     ),
     (
         "ring tap: packet headers (the first 200 bytes of what may carry a tunnel) in memory shared with the kernel",
-        &["tap/ring Ring: memory blocks walked", "tap/frame IpPacket: source destination bytes offset"],
+        &[
+            "tap/ring Ring: memory blocks walked",
+            "tap/frame IpPacket: source destination bytes offset",
+            "tap/super_packet SuperPacket: captured length",
+        ],
     ),
     ("pnet tap: whole packets, one at a time", &["tap/pnet Side: receiver queued"]),
     (
