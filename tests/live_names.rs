@@ -1,5 +1,6 @@
 //! What an interface is called and what it stands on: another name is as good as the name, what would be
-//! counted twice is said, and the loopback interface keeps no glob from being whole.
+//! counted twice is said, the loopback interface keeps no glob from being whole, and where an address may be
+//! handed out twice, that it is one account's is said.
 
 mod netns;
 mod support;
@@ -69,6 +70,21 @@ fn a_macvlan_and_what_it_is_on_are_said_to_be_counted_twice_by_a_glob() {
     let status = daemon.command(&["status"]).stdout;
     assert!(status.contains("port0 is below macv*"), "{status}");
     assert!(!daemon.stop().contains("macv7"), "what a glob alone matches is not named");
+}
+
+#[test]
+fn one_address_on_two_interfaces_is_said_to_be_one_account_s() {
+    let namespace = Namespace::new();
+    let _tuns = ["tun0", "tunB"].map(|name| Tun::open(&namespace, name));
+    let text = "an address is one account's on every interface";
+    for (interfaces, is_said) in [(&["tun0", "tunB"] as &[_], true), (&["tun*"], true), (&["tun0"], false)] {
+        let folder = Folder::forgetful(&setup("ring", interfaces));
+        let found = folder.command_in(&namespace, &["check"]);
+        assert_eq!((found.code, found.stdout.contains(text)), (Some(0), is_said), "{}", found.stdout);
+        let daemon = Daemon::start_in(&namespace, &folder);
+        assert_eq!(daemon.command(&["status"]).stdout.contains(text), is_said);
+        daemon.stop();
+    }
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use super::expected_error::{self, ExpectedError};
 use super::output;
-use crate::config::{self, Config};
+use super::status::{ONE_FOR_ALL, may_be_several};
+use crate::config::{self, Config, Pattern};
 use crate::daemon::inputs::{RosterFile, read_roster, read_web_config, warn_of_certificates, warn_of_names};
 use crate::engine::persistence;
 use crate::environment::{SystemFiles, SystemRandomness, identity};
@@ -84,6 +85,9 @@ pub(super) fn check(path: &Path, json: bool) -> Result<(), ExitError> {
             "# pools: {addresses_in_pools} of the roster's single addresses are in a pool; {addresses_outside} \
              are not, and take a slower hash lookup{hint}"
         ))?;
+    }
+    if report.prefixes > 0 && may_be_several(config.interfaces.iter().map(Pattern::text)) {
+        output::line(&format!("# roster file: {ONE_FOR_ALL}"))?;
     }
     for line in error.lines(policy) {
         output::line(&format!("# release: {line}"))?;

@@ -2,10 +2,21 @@
 
 use super::connection::unexpected_answer;
 use super::output;
+use crate::config::Pattern;
 use crate::control::client;
 use crate::control::protocol::{Answer, Request};
 use crate::exit::{ExitError, ExitStatus};
 use std::path::Path;
+
+/// Said where several interfaces may be metered: which of them an address is seen on changes nothing.
+pub(super) const ONE_FOR_ALL: &str = "an address is one account's on every interface; where two of them hand \
+    out the same addresses, give each a range of its own";
+
+/// True when these names and globs may stand for several interfaces.
+pub(super) fn may_be_several<'a>(mut interfaces: impl Iterator<Item = &'a str>) -> bool {
+    let first = interfaces.next();
+    first.is_some_and(|name| Pattern::of_name(name).is_glob()) || interfaces.next().is_some()
+}
 
 /// Prints the daemon's state.
 ///
@@ -27,6 +38,9 @@ pub(super) fn run(json: bool, socket: &Path) -> Result<(), ExitError> {
         }
         for source in &status.sources {
             rows.push([format!("roster source {}", source.source), word(source.up, "up", "DOWN").to_owned()]);
+        }
+        if may_be_several(status.interfaces.iter().map(|interface| &*interface.interface)) {
+            rows.push(["roster".to_owned(), ONE_FOR_ALL.to_owned()]);
         }
         rows.push(["conflicting prefixes".to_owned(), status.conflicts.to_string()]);
         for what in &status.counted_twice {
