@@ -6,6 +6,8 @@
 
 mod writer;
 
+use crate::clock::ImplausibleClock;
+use crate::meter::policy::SmallCrowd;
 use crate::store::StoreError;
 use crate::system::sandbox::Restriction;
 use crate::tap::Overlap;
@@ -63,6 +65,14 @@ pub enum Event<'a> {
     DescriptorsShort(&'a str, u64),
     /// Interfaces that see the same packets are both metered.
     CountedTwice(&'a Overlap),
+    /// Somebody had taken the tap off an interface; it is attached again.
+    AttachedAgain(&'a str),
+    /// Somebody had come to stand before the tap; it is in front again.
+    InFrontAgain(&'a str, String),
+    /// Somebody stands before the tap, and it cannot pass them.
+    Behind(&'a str, String),
+    /// Nobody stands before the tap any more.
+    NobodyBefore(&'a str),
     /// A role names a user or group that does not exist.
     UnknownRoleMember(&'a str),
     /// A listener that other hosts can reach has neither TLS nor a log-in.
@@ -77,8 +87,12 @@ pub enum Event<'a> {
     CertificateEarly(&'a Path),
     /// A name in the roster file looks like an address.
     NameLooksLikeAddress(&'a Path, usize),
-    /// The daemon has started.
-    Ready,
+    /// The roster file has fewer accounts than an epoch needs.
+    SmallCrowd(SmallCrowd),
+    /// The clock shows a time at which this program cannot run.
+    ImplausibleClock(ImplausibleClock),
+    /// The daemon has started, and serves these pages.
+    Ready(&'a [String]),
     /// The configuration and the roster were read again.
     Reloaded,
     /// The reload was refused, and why.
@@ -151,6 +165,22 @@ impl fmt::Display for Event<'_> {
                  LimitNOFILE= in the unit, or ulimit -n"
             ),
             Self::CountedTwice(overlap) => write!(out, "tap.interfaces: {overlap}"),
+            Self::AttachedAgain(name) => write!(
+                out,
+                "interface {name}: other software took the tap off; it is attached again, and what passed \
+                 meanwhile is told as lost"
+            ),
+            Self::InFrontAgain(name, who) => {
+                write!(out, "interface {name}: {who} came to stand before the tap; it is in front again")
+            }
+            Self::Behind(name, who) => write!(
+                out,
+                "interface {name}: before the tap stands {who}, which may keep packets from it; remove it, or \
+                 make sure that it lets every packet pass"
+            ),
+            Self::NobodyBefore(name) => {
+                write!(out, "interface {name}: nothing stands before the tap any more")
+            }
             Self::UnknownRoleMember(name) => {
                 write!(out, "control.roles: no user or group {name}; create it, or remove it from the list")
             }
@@ -181,7 +211,13 @@ impl fmt::Display for Event<'_> {
                 "{} line {line}: the account name looks like an address; rename the account",
                 path.display()
             ),
-            Self::Ready => out.write_str("ready"),
+            Self::SmallCrowd(crowd) => write!(out, "{crowd}"),
+            Self::ImplausibleClock(clock) => write!(out, "{clock}"),
+            Self::Ready(pages) => {
+                let pages =
+                    if pages.is_empty() { "none (web.listen is empty)".to_owned() } else { pages.join(" ") };
+                write!(out, "ready: version {}, metrics: {pages}", env!("CARGO_PKG_VERSION"))
+            }
             Self::Reloaded => out.write_str("reloaded"),
             Self::ReloadRefused(why) => write!(out, "reload refused, keeping the old configuration: {why}"),
             Self::LinesDropped(number) => write!(

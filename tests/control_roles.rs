@@ -120,7 +120,7 @@ fn an_unknown_name_in_a_role_is_a_warning_and_names_are_resolved_again_at_a_relo
         assert_eq!(warnings, 1, "one warning of {name}: {said}");
     }
     assert!(
-        said.trim_end().ends_with("ready"),
+        said.trim_end().ends_with("/metrics"),
         "status answers only after the last line of the start: {said}"
     );
     site.command(&["accounts", "show", "canary-one"]).succeeded();
@@ -234,7 +234,7 @@ fn nothing_that_is_sent_to_the_control_socket_harms_the_daemon() {
     daemon.signal(Signal::SIGTERM);
     assert_eq!(daemon.await_end(), Some(0));
     let said = daemon.said();
-    assert!(said.ends_with("blindmeter: ready\nblindmeter: stopping\n"), "nothing of it is logged: {said}");
+    assert!(said.ends_with("/metrics\nblindmeter: stopping\n"), "nothing of it is logged: {said}");
 }
 
 /// When a VPN server starts anew, all of its clients come at once, and each has its hook.

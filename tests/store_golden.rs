@@ -5,6 +5,7 @@
 //! is a new version with files of its own beside these. Version 1 was never released: its files are gone. No figure in them depends on a draw of noise.
 
 use blindmeter::meter::band::Band;
+use blindmeter::meter::calendar::BandDates;
 use blindmeter::meter::counters::Counters;
 use blindmeter::meter::epoch::{Carry, Epochs};
 use blindmeter::meter::flag_counts::FlagCounts;
@@ -125,6 +126,7 @@ fn head(sealed: Option<Release>) -> Head {
         publish_at: Some(555_000_000),
         sealed,
         released: release(),
+        dates: BandDates::default(),
         refresh_index: 2857,
         refreshed_at: 11,
         period_index: 714,

@@ -9,6 +9,7 @@ mod disk;
 mod support;
 
 use blindmeter::meter::band::Band;
+use blindmeter::meter::calendar::BandDates;
 use blindmeter::meter::epoch::Carry;
 use blindmeter::meter::release::Release;
 use blindmeter::meter::slot::Slot;
@@ -69,6 +70,7 @@ fn image(number: u64) -> (Head, impl Fn(usize) -> Record) {
         publish_at: (number % 2 == 1).then_some(number + 4),
         sealed: None,
         released: Release::none(),
+        dates: BandDates::of((number, 86_400), (number + 3, 86_400)),
         refresh_index: number + 5,
         refreshed_at: number + 6,
         period_index: number + 7,

@@ -6,10 +6,11 @@ use super::connection::{Daemon, unexpected_answer};
 use super::output;
 use crate::config::{self, Config, Pattern, TapKind};
 use crate::control::client;
-use crate::control::protocol::{Answer, Request, StatusReport};
+use crate::control::protocol::{Answer, InterfaceReport, Request, StatusReport};
 use crate::doctor::{self, Host, State, StoreLocation, Subject, Verdict};
 use crate::environment::SystemFiles;
 use crate::exit::{ExitError, ExitStatus};
+use crate::tap::kernel;
 use nix::sys::statvfs::{FsFlags, statvfs};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -41,6 +42,21 @@ struct Remark {
     remedy: Option<&'static str>,
 }
 
+/// The remark about the tap, with who stands before it on its interfaces.
+fn beside(tap: Remark, interfaces: &[InterfaceReport]) -> Remark {
+    let before = |report: &InterfaceReport| {
+        let before = kernel::with_names(&report.before.join(", "));
+        (!before.is_empty()).then(|| format!("; before it on {}: {before}", report.interface))
+    };
+    let before: String = interfaces.iter().filter_map(before).collect();
+    if before.is_empty() {
+        return tap;
+    }
+    let remedy =
+        "what stands before the tap may keep packets from it: remove it, or see that it lets all pass";
+    Remark { state: State::Note.as_str(), what: tap.what + &before, remedy: Some(remedy) }
+}
+
 /// Examines this host.
 ///
 /// # Errors
@@ -69,7 +85,10 @@ pub(super) fn run(json: bool, daemon: &Daemon) -> Result<(), ExitError> {
         void,
         checks: verdicts.iter().map(check).collect(),
         sandbox: sandbox(&status),
-        tap: tap(status.as_ref().ok().map(|status| status.backend.as_str()), backend),
+        tap: beside(
+            tap(status.as_ref().ok().map(|status| status.backend.as_str()), backend),
+            status.as_ref().map_or(&[], |status| &status.interfaces),
+        ),
         users: users(&socket),
     };
     if json {

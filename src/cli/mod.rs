@@ -11,6 +11,7 @@ mod input;
 mod inventory;
 mod meter;
 mod output;
+mod reload;
 mod roster;
 mod run;
 mod status;
@@ -87,6 +88,11 @@ enum Command {
         /// Print JSON
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        daemon: Daemon,
+    },
+    /// Tell the daemon to read its configuration, roster and certificates again, and wait for the outcome
+    Reload {
         #[command(flatten)]
         daemon: Daemon,
     },
@@ -175,6 +181,7 @@ fn run(command: Command) -> Result<(), ExitError> {
         }
         Command::Accounts { command, daemon } => accounts::run(&command, &daemon.socket()?),
         Command::Status { json, daemon } => status::run(json, &daemon.socket()?),
+        Command::Reload { daemon } => reload::run(&daemon),
         Command::Detach { config, json } => detach::run(&locations(&config, "pass --config FILE")?, json),
         Command::Doctor { json, daemon } => doctor::run(json, &daemon),
         Command::Inventory { config, json } => inventory::run(&config, json),

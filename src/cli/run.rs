@@ -4,7 +4,9 @@ use super::expected_error::{self, ExpectedError};
 use super::output;
 use super::status::{ONE_FOR_ALL, may_be_several};
 use crate::config::{self, Config, Pattern};
-use crate::daemon::inputs::{RosterFile, read_roster, read_web_config, warn_of_certificates, warn_of_names};
+use crate::daemon::inputs::{
+    RosterFile, read_roster, read_web_config, small_crowd, warn_of_certificates, warn_of_names,
+};
 use crate::engine::persistence;
 use crate::environment::{SystemFiles, SystemRandomness, identity};
 use crate::exit::{ExitError, ExitStatus};
@@ -79,6 +81,9 @@ pub(super) fn check(path: &Path, json: bool) -> Result<(), ExitError> {
         "# roster file: {} accounts (room for {}), {} prefixes",
         report.accounts, report.capacity, report.prefixes
     ))?;
+    if let Some(crowd) = small_crowd(&config, &roster) {
+        output::line(&format!("# {crowd}"))?;
+    }
     if addresses_outside > 0 {
         let hint = if addresses_in_pools == 0 { "; is a pool missing or mistyped?" } else { "" };
         output::line(&format!(

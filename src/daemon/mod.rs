@@ -7,6 +7,7 @@ mod confine;
 pub mod inputs;
 pub mod reload;
 
+use crate::clock::{Clock, SystemClock, implausible_clock};
 use crate::config;
 use crate::control::{server, socket};
 use crate::engine::checkpoint::StartKind;
@@ -24,11 +25,13 @@ use crate::system::descriptors;
 use crate::system::service_manager::{self, Notification};
 use confine::enter_sandbox;
 use inputs::{load_roster, read_web_config};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use reload::Daemon;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 
 /// Runs the daemon until SIGTERM or SIGINT, which end it for good, or SIGUSR1, after which another
 /// process takes over.
@@ -45,6 +48,9 @@ pub fn run(path: &Path, accept_loss: bool) -> Result<(), ExitError> {
     }
     // The helper that is forked here is to hold no name: the one in the configuration is read again.
     let has_probe = config.probe_account.take().is_some();
+    if let Some(clock) = implausible_clock(SystemClock.now().wall_seconds) {
+        emit(&Event::ImplausibleClock(clock));
+    }
     let prepared = choose(&config)?;
     if has_probe {
         config.probe_account = config::load(&SystemFiles, path).map_err(bad)?.probe_account;
@@ -103,28 +109,58 @@ async fn serve(mut daemon: Daemon<System>, control: UnixListener) -> Result<(), 
     let mut terminate = signal(SignalKind::terminate()).map_err(io)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(io)?;
     let mut hand_over = signal(SignalKind::user_defined1()).map_err(io)?;
+    let mut children = signal(SignalKind::child()).map_err(io)?;
     daemon.resolve_roles(&SystemFiles);
     daemon.admit();
     let control = tokio::net::UnixListener::from_std(control).map_err(io)?;
     allocator::wipe_stack::<{ allocator::REQUEST_BYTES }>();
-    emit(&Event::Ready);
+    emit(&Event::Ready(&daemon.engine.state.listeners()));
     service_manager::notify(Notification::Ready);
     let answering = tokio::spawn(server::serve(control, Arc::clone(&daemon.handler)));
-    let end = loop {
+    let mut reloads = std::mem::replace(&mut daemon.reloads, mpsc::channel(1).1);
+    let (end, result) = loop {
         tokio::select! {
             () = daemon.engine.keep_time() => {}
             _ = hangup.recv() => {
-                daemon.reload(&SystemFiles).await;
+                drop(daemon.reload(&SystemFiles).await);
                 daemon.admit();
             }
-            _ = terminate.recv() => break End::Stop,
-            _ = interrupt.recv() => break End::Stop,
-            _ = hand_over.recv() => break End::HandOver,
+            Some(asked) = reloads.recv() => {
+                let outcome = daemon.reload(&SystemFiles).await;
+                daemon.admit();
+                // Whoever asked may be gone.
+                let _ = asked.send(outcome);
+            }
+            _ = terminate.recv() => break (End::Stop, Ok(())),
+            _ = interrupt.recv() => break (End::Stop, Ok(())),
+            _ = hand_over.recv() => break (End::HandOver, Ok(())),
+            () = helper_ended(&mut children) => break (End::HandOver, Err(without_helper())),
         }
     };
     service_manager::notify(Notification::Stopping);
     emit(&if end == End::Stop { Event::Stopping } else { Event::HandingOver });
     answering.abort();
     daemon.engine.stop(end).await;
-    Ok(())
+    result
+}
+
+/// Waits until the kernel tap's helper, the only child, has ended; for ever where there is none.
+async fn helper_ended(children: &mut Signal) {
+    // A signal may have come before anybody waited for it.
+    while !matches!(
+        waitpid(None, Some(WaitPidFlag::WNOHANG)),
+        Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..))
+    ) {
+        children.recv().await;
+    }
+}
+
+/// Without its helper the daemon could attach no interface that comes, and put nothing back: a new start
+/// goes on with what the kernel has counted meanwhile.
+fn without_helper() -> ExitError {
+    ExitError::new(
+        ExitStatus::Unavailable,
+        "the helper process that attaches the tap has ended (killed, or out of memory?); start the daemon again, \
+         nothing that was counted is lost",
+    )
 }

@@ -128,26 +128,33 @@ impl<E: Environment> Checkpointer<E> {
             Opened::First => (anew(), StartKind::First),
             Opened::LossAccepted => (anew(), StartKind::LossAccepted),
             Opened::Resumed(head) => {
-                let same = history.base(head.memory, Slot::UNATTRIBUTED, Totals::default()).is_some();
-                if remain && !same {
+                // Memory that no save has named yet bears a mark that only this store can have made.
+                let mark = |memory: &CounterMemory| store.memory_mark(memory.generation, head.memory);
+                let named = history.holds(head.memory);
+                let unnamed = !named && history.oldest().tag_key.bears(&mark(history.oldest()));
+                if remain && !named && !unnamed {
                     return Err(CheckpointError::OtherCounters);
                 }
-                if !same {
+                if !remain {
                     saved.restore_tags(memory);
                 }
+                memory.tag_key.mark(&mark(&memory));
                 let same_boot = environment.clock().boot() == head.boot;
                 earlier = head.interfaces.filter(|_| same_boot).map(|sum| {
-                    let origin =
-                        if same { saved.origin(&sum, &head, history) } else { packets_counted(counters) };
-                    Earlier { sum, origin, went_on: same }
+                    let origin = if remain {
+                        saved.origin(&sum, &head, history, unnamed)
+                    } else {
+                        packets_counted(counters)
+                    };
+                    Earlier { sum, origin, went_on: remain }
                 });
                 let entries = std::mem::take(&mut saved.entries);
                 let bands = std::mem::take(&mut saved.bands);
                 let slots = (entries, saved.readings.as_slice(), bands);
-                let since = |slot: Slot| saved.since(slot, &head, history);
+                let since = |slot: Slot| saved.since(slot, &head, history, unnamed);
                 let (clock, randomness) = (environment.clock(), environment.randomness());
                 let node = Node::resumed(policy, counters, clock, randomness, &head, slots, since);
-                let nothing_lost = same || head.is_last;
+                let nothing_lost = remain || head.is_last;
                 (node, if nothing_lost { StartKind::Resumed } else { StartKind::ResumedWithoutCounters })
             }
         };
@@ -236,20 +243,20 @@ impl SavedSlots {
         self.tags.push(record.tag);
     }
 
-    /// What became of a slot since the save, by its tag in memory that outlived the process.
-    fn since(&self, slot: Slot, head: &Head, history: &CounterHistory) -> SinceSave {
+    /// What became of a slot since the save, by its tag in memory that outlived the process. `unnamed`:
+    /// all of that memory is younger than the save.
+    fn since(&self, slot: Slot, head: &Head, history: &CounterHistory, unnamed: bool) -> SinceSave {
         let at = slot.index();
         let reading = self.readings.get(at).copied().unwrap_or_default();
         let tag = self.tags.get(at).copied().unwrap_or_default();
-        SinceSave {
-            base: history.base(head.memory, slot, reading),
-            reassigned: tag != history.current.tags.get(slot),
-        }
+        let base =
+            if unnamed { Some(history.base_of_all(slot)) } else { history.base(head.memory, slot, reading) };
+        SinceSave { base, reassigned: tag != history.current.tags.get(slot) }
     }
 
     /// What all counters of the present memory would have read when this sum was taken: those of the save
     /// were read a moment later.
-    fn origin(&self, sum: &InterfaceSum, head: &Head, history: &CounterHistory) -> u64 {
+    fn origin(&self, sum: &InterfaceSum, head: &Head, history: &CounterHistory, unnamed: bool) -> u64 {
         let total = |of: &dyn Fn(Slot) -> Totals| {
             let slots = (0..history.current.counters.slots()).map(slot_at).filter(|slot| *slot != Slot::GAP);
             slots.fold(0_u64, |total, slot| {
@@ -258,7 +265,7 @@ impl SavedSlots {
             })
         };
         let readings = total(&|slot| self.readings.get(slot.index()).copied().unwrap_or_default());
-        let bases = total(&|slot| self.since(slot, head, history).base.unwrap_or_default());
+        let bases = total(&|slot| self.since(slot, head, history, unnamed).base.unwrap_or_default());
         bases.wrapping_sub(readings.wrapping_sub(sum.counted))
     }
 

@@ -160,6 +160,7 @@ pub fn assemble<E: Environment>(
         sandbox: ArcSwap::from_pointee(SandboxStatus::none()),
         backend: kind.map_or("in-process", TapKind::as_str),
         counting,
+        listeners: ArcSwap::default(),
     });
     let save_every = config.store.as_ref().map_or(Duration::MAX, |store| store.save_every);
     let (persistence, epoch_seconds) = (Mutex::new(persistence), policy.epoch_seconds);
@@ -226,7 +227,7 @@ impl<E: Environment> Engine<E> {
             Tick::Quiet => {}
             Tick::Sealed { period_ended } => {
                 let saved = self.state.update_health(|health| {
-                    health.close_ok = true;
+                    health.close_ok = Some(true);
                     health.store_ok
                 });
                 // What is not attached at the close is not in the epoch that begins either.
@@ -239,7 +240,7 @@ impl<E: Environment> Engine<E> {
                 self.state.node().forget(&free);
                 self.save(SaveKind::Close).await;
             }
-            Tick::Refused => self.state.update_health(|health| health.close_ok = false),
+            Tick::Refused => self.state.update_health(|health| health.close_ok = Some(false)),
             Tick::Released(release) => self.state.board.show(&release),
         }
     }
@@ -315,7 +316,8 @@ impl<E: Environment> Engine<E> {
         let saved = self.save(if is_last { SaveKind::Last } else { SaveKind::Running }).await;
         // A thread that panicked has already ended the process.
         let _ = self.writer_thread.join();
-        if end == End::Stop {
+        // In sealed mode a mark lies there, which the next start needs if this could not be saved.
+        if end == End::Stop && (saved || self.checkpointer.is_none()) {
             self.tag_key.wipe();
         }
         // What could not be saved is left for the next start.

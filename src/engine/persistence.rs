@@ -12,7 +12,7 @@ use crate::exit::{ExitError, ExitStatus};
 use crate::log::{Event, emit};
 use crate::roster::owners::Owners;
 use crate::store::keys;
-use crate::tap::kernel::{Counting, Kernel, PinError, PinStore, PinnedSets, SetLayout};
+use crate::tap::kernel::{Counting, Kernel, PinError, PinStore, PinnedSets, SetLayout, take_lost_links_off};
 use crate::tap::memory_file::{self, MemoryFile, MemoryFileError};
 use crate::tap::{CounterHistory, CounterMemory, Opener, Selection, TapError};
 use std::sync::Arc;
@@ -42,13 +42,15 @@ pub fn choose(config: &Config) -> Result<PreparedTap, ExitError> {
     let (pins, trouble) = pin_store(config)?;
     let pins = Arc::new(pins);
     let selection = tap(config, &pins)?;
+    let node = keys::binding(&config.node_name);
+    take_lost_links_off(&pins, node);
     if selection.kernel.is_some() {
         if let Some(trouble) = trouble {
             emit(&Event::NothingKept(&trouble));
         }
         return Ok(PreparedTap { selection, older: None });
     }
-    let older = PinnedSets::take_down(pins).map_err(|error| tap_error(TapError::Kernel(error)))?;
+    let older = PinnedSets::take_down(pins, node).map_err(|error| tap_error(TapError::Kernel(error)))?;
     Ok(PreparedTap { selection, older: Some(older) })
 }
 
@@ -70,7 +72,7 @@ fn tap(config: &Config, pins: &Arc<PinStore>) -> Result<Selection, ExitError> {
         node: keys::binding(&config.node_name),
     };
     let open = |hook| Kernel::open(&layout, hook, Arc::clone(pins));
-    crate::tap::choose(config.backend, config.hook, open).map_err(tap_error)
+    crate::tap::choose(config.backend, config.hook, &config.interfaces, open).map_err(tap_error)
 }
 
 /// Where the kernel tap is pinned, or why it is not.
@@ -117,8 +119,14 @@ impl EngineParts {
     /// A meter without a tap, on memory that the caller owns; nothing outlives the process.
     #[must_use]
     pub fn without_tap(memory: CounterMemory, seed: u64) -> Self {
+        Self::counting_into(CounterHistory::after(memory, Vec::new()), seed)
+    }
+
+    /// The same after memory that earlier processes counted into.
+    #[must_use]
+    pub fn counting_into(history: CounterHistory, seed: u64) -> Self {
         Self {
-            history: CounterHistory::after(memory, Vec::new()),
+            history,
             owners: None,
             seed,
             opener: None,

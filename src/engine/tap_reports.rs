@@ -7,7 +7,7 @@
 use super::state::Board;
 use crate::config::Pattern;
 use crate::log::{Event, emit};
-use crate::tap::{Overlap, PatternState, TapEvent};
+use crate::tap::{Overlap, PatternState, TapEvent, on_one_line};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -30,6 +30,10 @@ struct Globs {
     failed: Vec<Pattern>,
     /// What is to be said of each at the close.
     unsaid: BTreeMap<String, TapEvent>,
+    /// What other software did to interfaces of each since the last close, to be said then.
+    of_others: BTreeMap<String, TapEvent>,
+    /// Who stands before the tap now, by the glob.
+    before: BTreeMap<String, Vec<String>>,
     /// What is counted twice now.
     overlaps: Vec<Overlap>,
 }
@@ -71,8 +75,14 @@ impl TapReports {
                     }
                 }
             }
+            for ((text, _), before) in health.taps.iter().zip(&mut health.before) {
+                if Pattern::of_name(text).is_glob() {
+                    *before = globs.before.get(text).cloned().unwrap_or_default();
+                }
+            }
         });
         globs.unsaid.clear();
+        news.extend(std::mem::take(&mut globs.of_others).into_values());
         self.show_overlaps(&globs, true);
         globs.failed = globs.failing.clone();
         let is_partial = globs.is_partial;
@@ -104,6 +114,10 @@ impl TapReports {
             .filter(|state| state.pattern.is_glob() && !state.attached)
             .map(|state| state.pattern.clone())
             .collect();
+        let before = |state: &PatternState| -> Vec<String> {
+            state.before.iter().map(|one| on_one_line(std::slice::from_ref(one))).collect()
+        };
+        globs.before = states.iter().map(|state| (state.pattern.text().to_owned(), before(state))).collect();
         let Globs { failing, failed, has_started, .. } = &mut *globs;
         failed
             .extend(failing.iter().filter(|pattern| !failed.contains(pattern)).cloned().collect::<Vec<_>>());
@@ -113,11 +127,21 @@ impl TapReports {
                 let is_it = |(text, _): &&(String, bool)| text == pattern.text();
                 health.taps.iter().find(is_it).map(|(_, attached)| *attached)
             };
-            let state = |PatternState { pattern, attached }: &PatternState| {
+            let shown_before: Vec<Vec<String>> = states
+                .iter()
+                .map(|state| {
+                    let is_it = |(text, _): &(String, bool)| text == state.pattern.text();
+                    let at = health.taps.iter().position(is_it);
+                    let kept = at.filter(|_| is_told && state.pattern.is_glob());
+                    kept.and_then(|at| health.before.get(at).cloned()).unwrap_or_else(|| before(state))
+                })
+                .collect();
+            let state = |PatternState { pattern, attached, .. }: &PatternState| {
                 let told = Some(pattern).filter(|_| is_told && pattern.is_glob()).and_then(shown);
                 (pattern.text().to_owned(), told.unwrap_or(*attached))
             };
             health.taps = states.iter().map(state).collect();
+            health.before = shown_before;
         });
     }
 
@@ -130,15 +154,21 @@ impl TapReports {
 impl Globs {
     /// The event, if it is to be said now.
     fn say_now(&mut self, event: TapEvent) -> Option<TapEvent> {
-        let (TapEvent::LinkType(text, _) | TapEvent::Refused(text, _) | TapEvent::NoDescriptor(text, _)) =
-            &event
-        else {
-            return Some(event);
+        let (text, is_of_others) = match &event {
+            TapEvent::LinkType(text, _) | TapEvent::Refused(text, _) | TapEvent::NoDescriptor(text, _) => {
+                (text.clone(), false)
+            }
+            TapEvent::AttachedAgain(text)
+            | TapEvent::InFrontAgain(text, _)
+            | TapEvent::Behind(text, _)
+            | TapEvent::Clear(text) => (text.clone(), true),
+            _ => return Some(event),
         };
-        if !self.has_started || !Pattern::of_name(text).is_glob() {
+        if !self.has_started || !Pattern::of_name(&text).is_glob() {
             return Some(event);
         }
-        self.unsaid.insert(text.clone(), event);
+        let unsaid = if is_of_others { &mut self.of_others } else { &mut self.unsaid };
+        unsaid.insert(text, event);
         None
     }
 }
@@ -152,6 +182,10 @@ fn say(event: &TapEvent) {
         TapEvent::Gone(name) => Event::InterfaceGone(name),
         TapEvent::LinkType(name, number) => Event::LinkTypeUnsupported(name, *number),
         TapEvent::Refused(name, error) => Event::InterfaceRefused(name, error),
+        TapEvent::AttachedAgain(name) => Event::AttachedAgain(name),
+        TapEvent::InFrontAgain(name, who) => Event::InFrontAgain(name, on_one_line(who)),
+        TapEvent::Behind(name, who) => Event::Behind(name, on_one_line(who)),
+        TapEvent::Clear(name) => Event::NobodyBefore(name),
         TapEvent::NoDescriptor(name, limit) => Event::DescriptorsShort(name, *limit),
     });
 }
@@ -176,7 +210,9 @@ mod tests {
     /// The states as they are shown, one letter a pattern.
     fn shown(reports: &TapReports, states: [bool; 2]) -> String {
         let states = ["wg0", "tun*"].map(Pattern::of_name).into_iter().zip(states);
-        let states = states.map(|(pattern, attached)| PatternState { pattern, attached }).collect();
+        let states = states
+            .map(|(pattern, attached)| PatternState { pattern, attached, before: Vec::new() })
+            .collect();
         reports.report(TapEvent::States(states));
         now(reports)
     }

@@ -135,7 +135,7 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Kernel,
-        what: "kernel tap: keyed tags of the slots' accounts, and what identifies the memory",
+        what: "kernel tap: keyed tags of the slots' accounts, and what identifies the memory: random bytes, and the store's keyed mark",
         kept: "while the program is attached, and until the next process takes them over; a stop removes them",
         seen_by: "root; the daemon's user",
     },
@@ -153,7 +153,7 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::MemoryFile,
-        what: "ring and pnet taps: counters and keyed tags of each slot, and interfaces by index with their own counters",
+        what: "ring and pnet taps: counters and keyed tags of each slot, interfaces by index with their own counters, and the store's keyed mark",
         kept: "until a stop; only with store.mode = \"sealed\"",
         seen_by: "root; the daemon's user",
     },

@@ -6,6 +6,7 @@
 use super::rate_limits::RateLimitState;
 use super::schedule::ScheduleState;
 use crate::meter::band::Band;
+use crate::meter::calendar::BandDates;
 use crate::meter::epoch::Carry;
 use crate::meter::release::Release;
 use crate::meter::tags::Tag;
@@ -52,6 +53,8 @@ pub struct Head {
     pub sealed: Option<Release>,
     /// Served last.
     pub released: Release,
+    /// What the bands are of.
+    pub dates: BandDates,
     /// Index of the last refresh of the bands.
     pub refresh_index: u64,
     /// Boot clock at the last refresh.

@@ -4,6 +4,7 @@
 //! docs/store-format.md; a change to it is a new format version.
 
 use crate::meter::band::Band;
+use crate::meter::calendar::{BandDates, Day};
 use crate::meter::epoch::Carry;
 use crate::meter::release::Release;
 use crate::meter::tags::Tag;
@@ -204,6 +205,8 @@ impl Head {
         }
         writer.bytes(&[u8::from(self.is_last)]);
         writer.limits(&self.limits);
+        let BandDates { as_of, first_day, last_day } = self.dates;
+        [as_of, first_day, last_day].into_iter().for_each(|day| writer.word(day.number()));
         bytes
     }
 
@@ -237,6 +240,10 @@ impl Head {
             interfaces: reader.interfaces(),
             is_last: reader.flag(),
             limits: reader.limits(),
+            dates: {
+                let [as_of, first_day, last_day] = [(); 3].map(|()| Day::of_number(reader.word()));
+                BandDates { as_of, first_day, last_day }
+            },
         }
     }
 }

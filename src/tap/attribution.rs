@@ -66,12 +66,13 @@ impl Attribution {
         self.counters.add(Slot::GAP, Direction::Up, 0, 1);
     }
 
-    /// Notes a gap where a report says that something of the configuration is not attached.
+    /// Notes a gap where a report says that something of the configuration is not attached, or that somebody
+    /// stood before the tap.
     pub(super) fn gap_of(&self, event: &TapEvent) {
-        if let TapEvent::States(states) = event
-            && states.iter().any(|state| !state.attached)
-        {
-            self.gap();
+        match event {
+            TapEvent::States(states) if states.iter().any(|state| !state.attached) => self.gap(),
+            TapEvent::InFrontAgain(..) => self.gap(),
+            _ => {}
         }
     }
 

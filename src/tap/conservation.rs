@@ -156,8 +156,14 @@ mod tests {
 
     /// An interface of index 3 whose queue holds five packets.
     fn there(rule: Rule, passed: Passed) -> Vec<InterfaceEntry> {
-        let name = String::new();
-        vec![InterfaceEntry { index: 3, name, hardware: 0xfffe, rule, queue_packets: 5, passed }]
+        vec![InterfaceEntry {
+            index: 3,
+            hardware: 0xfffe,
+            rule,
+            queue_packets: 5,
+            passed,
+            ..Default::default()
+        }]
     }
 
     /// A tap on that interface, which had read ten packets each way.

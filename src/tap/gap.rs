@@ -73,6 +73,14 @@ impl Unseen {
         (missed, record)
     }
 
+    /// An interface that the tap was detached from cannot be attached again. Returns what has passed since,
+    /// by what its own counters read now; none where the tap never was there.
+    pub(super) fn refused(&mut self, index: u32, passed: u64) -> Option<u64> {
+        let at = self.gaps.0.iter().position(|left| left.index == index && left.packets.is_some())?;
+        let left = self.gaps.0.remove(at);
+        Some(passed.saturating_sub(left.packets.unwrap_or(passed)))
+    }
+
     /// True for an interface that was not there at the last look.
     fn is_new(&self, index: u32) -> bool {
         match &self.listed {
@@ -146,7 +154,6 @@ impl Gaps {
 
 #[cfg(test)]
 mod tests {
-    use super::super::conservation::Rule;
     use super::super::interface_records::tests::records;
     use super::super::interfaces::{InterfaceEntry, Passed};
     use super::*;

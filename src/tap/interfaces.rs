@@ -11,6 +11,7 @@ use crate::system::netlink::{
     DONE, ERROR, REQUEST, REQUEST_DUMP, ask, attributes, message, messages, u16_at, u32_at, u64_at,
 };
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
@@ -32,6 +33,8 @@ pub(super) struct InterfaceEntry {
     pub(super) queue_packets: u32,
     /// Packets received and sent, by the interface's own counters; zeros where they count something else.
     pub(super) passed: Passed,
+    /// The number of its XDP program, if it has one.
+    pub(super) xdp: Option<u32>,
     /// Index of the bridge, the bond or the like that it belongs to; 0 for none.
     pub(super) master: u32,
     /// Index of the device that passes its packets on, where it is a VLAN or the like on one; 0 for none.
@@ -109,6 +112,10 @@ const NEW_LINK: u16 = 16;
 const DELETED_LINK: u16 = 17;
 const GET_LINK: u16 = 18;
 const GROUP_LINK: u32 = 1;
+/// RTMGRP_TC: qdiscs and filters.
+const GROUP_TRAFFIC_CONTROL: u32 = 8;
+/// The types of its messages: RTM_NEWQDISC to RTM_GETTFILTER.
+const TRAFFIC_CONTROL: std::ops::RangeInclusive<u16> = 36..=46;
 const FAMILY_UNSPECIFIED: u8 = 0;
 const ATTRIBUTE_NAME: u16 = 3;
 /// IFLA_TXQLEN.
@@ -131,6 +138,9 @@ const ATTRIBUTE_TYPE: u16 = 0x3fff;
 const STANDING_ON_ANOTHER: [&[u8]; 6] = [b"vlan", b"macvlan", b"macvtap", b"ipvlan", b"ipvtap", b"macsec"];
 /// IFLA_STATS64: struct rtnl_link_stats64, packets received and sent first.
 const ATTRIBUTE_STATISTICS: u16 = 23;
+/// IFLA_XDP, and in it the numbers of programs: of the one, or of each kind.
+const ATTRIBUTE_XDP: u16 = 43;
+const XDP_PROGRAMS: std::ops::RangeInclusive<u16> = 4..=7;
 
 /// Bytes of struct ifinfomsg; the interface's index is its second word.
 const LINK_HEADER: usize = 16;
@@ -172,14 +182,28 @@ pub(super) struct InterfaceEvents {
     /// None after an error: what was left of an answer goes with its socket.
     lists: Option<Socket>,
     buffer: Vec<u8>,
+    hooks: HookNews,
+}
+
+/// The interfaces whose qdiscs or filters may have changed.
+pub(super) enum HookNews {
+    /// Those of these indices.
+    Of(BTreeSet<u32>),
+    /// Any of them: the kernel had to drop news.
+    OfAny,
 }
 
 impl InterfaceEvents {
     pub(super) fn open() -> io::Result<Self> {
         let mut socket = Socket::new(NETLINK_ROUTE)?;
-        socket.bind(&SocketAddr::new(0, GROUP_LINK))?;
+        socket.bind(&SocketAddr::new(0, GROUP_LINK | GROUP_TRAFFIC_CONTROL))?;
         socket.set_non_blocking(true)?;
-        Ok(Self { socket, lists: Some(asking()?), buffer: Vec::with_capacity(BUFFER_BYTES) })
+        Ok(Self {
+            socket,
+            lists: Some(asking()?),
+            buffer: Vec::with_capacity(BUFFER_BYTES),
+            hooks: HookNews::NONE,
+        })
     }
 
     /// Lists the interfaces of this network namespace.
@@ -195,6 +219,11 @@ impl InterfaceEvents {
 
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
+    }
+
+    /// Where qdiscs or filters may have changed since this was asked last.
+    pub(super) fn hooks(&mut self) -> HookNews {
+        std::mem::replace(&mut self.hooks, HookNews::NONE)
     }
 
     /// Reads what has been told.
@@ -217,10 +246,32 @@ impl InterfaceEvents {
                             _ => {}
                         }
                     }
+                    let hooks = messages(&self.buffer).filter(|it| TRAFFIC_CONTROL.contains(&it.kind));
+                    let indices = hooks.filter_map(|message| u32_at(message.body, INDEX_AT));
+                    if let HookNews::Of(changed) = &mut self.hooks {
+                        changed.extend(indices);
+                    }
                 }
-                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {}
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => self.hooks = HookNews::OfAny,
                 Err(_) => return news,
             }
+        }
+    }
+}
+
+impl HookNews {
+    const NONE: Self = Self::Of(BTreeSet::new());
+
+    /// True where nothing has changed.
+    pub(super) fn is_none(&self) -> bool {
+        matches!(self, Self::Of(indices) if indices.is_empty())
+    }
+
+    /// True where the hooks of this interface may have changed.
+    pub(super) fn is_of(&self, index: u32) -> bool {
+        match self {
+            Self::Of(indices) => indices.contains(&index),
+            Self::OfAny => true,
         }
     }
 }
@@ -299,6 +350,11 @@ fn entry(body: &[u8]) -> Option<InterfaceEntry> {
             }
             ATTRIBUTE_STATISTICS => {
                 entry.passed = Passed { up: u64_at(value, 0)?, down: u64_at(value, 8)? };
+            }
+            ATTRIBUTE_XDP => {
+                let mut programs =
+                    attributes(value).filter(|(kind, _)| XDP_PROGRAMS.contains(&(kind & ATTRIBUTE_TYPE)));
+                entry.xdp = programs.find_map(|(_, value)| u32_at(value, 0));
             }
             ATTRIBUTE_MASTER => entry.master = u32_at(value, 0)?,
             ATTRIBUTE_QUEUE => entry.queue_packets = u32_at(value, 0)?,

@@ -37,14 +37,15 @@ pub struct Selection {
     pub why: String,
 }
 
-/// Takes the best tap that the privileges and the kernel allow, or the one that was asked for. Must be
-/// called while the process has one thread: the kernel tap's helper is forked from it.
+/// Takes the best tap that the privileges and the kernel allow for these interfaces, or the one that was
+/// asked for. Must be called while the process has one thread: the kernel tap's helper is forked from it.
 ///
 /// # Errors
 /// When no tap is allowed, or the tap that was asked for does not work here.
 pub fn choose(
     asked: Option<TapKind>,
     hook: Option<Hook>,
+    patterns: &[Pattern],
     load: impl FnOnce(Hook) -> Result<Kernel, KernelError>,
 ) -> Result<Selection, TapError> {
     let load = |why: &str| {
@@ -63,6 +64,7 @@ pub fn choose(
             may_open_packet_sockets(TapKind::Pnet)?;
             Ok(pnet("as configured; it copies whole packets, the ring does not".to_owned()))
         }
+        None if let Some(why) = in_the_way(hook, patterns).filter(|_| Ring::probe().is_ok()) => ring(why),
         None => match load("the best there is") {
             Ok(selection) => Ok(selection),
             Err(error) if error.is_in_the_way() => Err(error.into()),
@@ -73,6 +75,19 @@ pub fn choose(
             }
         },
     }
+}
+
+/// What keeps the kernel's program from an interface that is there, by the pattern that it matches.
+fn in_the_way(hook: Option<Hook>, patterns: &[Pattern]) -> Option<String> {
+    kernel::hook(hook).ok().filter(|hook| *hook == Hook::Clsact)?;
+    interfaces::list().ok()?.iter().find_map(|entry| {
+        let pattern = patterns.iter().find(|pattern| pattern.matches(&entry.name))?;
+        let kind = kernel::obstacle_in_slot(entry.index)?;
+        let text = pattern.text();
+        Some(format!(
+            "a qdisc of kind {kind} stands where the kernel tap's clsact would, on interface {text}"
+        ))
+    })
 }
 
 fn ring(why: String) -> Result<Selection, TapError> {

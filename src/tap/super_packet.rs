@@ -33,9 +33,9 @@ pub enum Transport {
 }
 
 /// Headers that are walked to a transport, those below an inner IP header, and transports in one another.
-const HEADERS_AT_MOST: usize = 12;
+const HEADERS_AT_MOST: usize = 10;
 const LINK_HEADERS_AT_MOST: usize = 3;
-const TRANSPORTS_AT_MOST: usize = 3;
+const TRANSPORTS_AT_MOST: usize = 2;
 
 const ETHERNET_HEADER: usize = 14;
 const UDP_HEADER: usize = 8;

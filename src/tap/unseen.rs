@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn a_drop_stands_for_as_many_as_what_was_read_beside_it() {
         let mut unseen = Unseen::default();
-        [100, 90, 1, 1].map(|stands_for| unseen.saw(stands_for));
+        [100, 90, 1, 1].into_iter().for_each(|stands_for| unseen.saw(stands_for));
         assert_eq!(unseen.lost(10), 480);
         unseen.saw(1);
         assert_eq!(unseen.lost(10), 10, "what was read before is of another time");

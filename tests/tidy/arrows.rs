@@ -34,7 +34,7 @@ pub(crate) const ROOMS: [&str; 19] = [
 const ALL: &[&str] = &["*"];
 
 /// The arrows. An arrow that no file uses any more is taken out.
-const ARROWS: [(&str, &[&str]); 29] = [
+const ARROWS: [(&str, &[&str]); 30] = [
     ("lib", &[]),
     ("main", &["cli", "system::allocator::WipingAllocator"]),
     ("cli", ALL),
@@ -49,6 +49,7 @@ const ARROWS: [(&str, &[&str]); 29] = [
             "engine::state::State",
             "environment::Environment",
             "exit",
+            "meter::policy::SmallCrowd",
             "meter::tags::Tag",
             "node::rate_limits::Limit",
             "roster",
@@ -56,7 +57,7 @@ const ARROWS: [(&str, &[&str]); 29] = [
         ],
     ),
     // Support's answers are a band, and the totals of an export.
-    ("control/reports", &["meter::band", "meter::ledger::NodeTotals", "meter::units"]),
+    ("control/reports", &["meter::band", "meter::calendar", "meter::ledger::NodeTotals", "meter::units"]),
     (
         "engine",
         &[
@@ -75,7 +76,17 @@ const ARROWS: [(&str, &[&str]); 29] = [
             "tap",
         ],
     ),
-    ("log", &["store::StoreError", "system::sandbox::Restriction", "tap::Overlap", "tap::kernel::PinError"]),
+    (
+        "log",
+        &[
+            "clock::ImplausibleClock",
+            "meter::policy::SmallCrowd",
+            "store::StoreError",
+            "system::sandbox::Restriction",
+            "tap::Overlap",
+            "tap::kernel::PinError",
+        ],
+    ),
     ("log/writer", &[]),
     // Of traffic, /metrics sees a release.
     ("publish", &[]),
@@ -134,6 +145,7 @@ const ARROWS: [(&str, &[&str]); 29] = [
         "store",
         &[
             "meter::band",
+            "meter::calendar",
             "meter::epoch::Carry",
             "meter::noise",
             "meter::release",

@@ -130,8 +130,8 @@ pub const HELPER_CALLS: usize = HELPER_FREE.len() + HELPER_BOUND;
 
 /// bpf(2) commands: read and change owners, pin a link, detach a link.
 const BPF_DAEMON: [u64; 6] = [1, 2, 3, 4, 6, 34];
-/// BPF_LINK_CREATE.
-const BPF_HELPER: [u64; 1] = [28];
+/// BPF_PROG_QUERY, BPF_LINK_CREATE.
+const BPF_HELPER: [u64; 2] = [16, 28];
 
 /// One rule: every condition holds.
 type Rules = Vec<SeccompRule>;

@@ -30,9 +30,9 @@
 #define ETHERTYPE_SERVICE_TAG 0x88a8
 
 // Headers that are walked to a transport, those below an inner IP header, and transports in one another.
-#define HEADERS 12
+#define HEADERS 10
 #define LINK_HEADERS 3
-#define TRANSPORTS 3
+#define TRANSPORTS 2
 
 #define NO_SLOT 0xffffffff
 

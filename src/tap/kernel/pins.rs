@@ -9,6 +9,7 @@
 //! sd_notify(3) (FDSTORE, FDPOLL), sd_listen_fds(3); Documentation/bpf (pinning).
 #![expect(unsafe_code, reason = "descriptors that the service manager passed are numbers")]
 
+use super::owner::home;
 use super::sys;
 use crate::system::filesystem::{self, BPF_FILESYSTEM};
 use nix::fcntl::{Flock, FlockArg};
@@ -155,7 +156,13 @@ impl PinStore {
     pub(super) fn pin(&self, name: &str, descriptor: &OwnedFd) -> io::Result<()> {
         match self {
             Self::Nowhere => Ok(()),
-            Self::Pins(folder, _) => sys::pin(descriptor, &folder.join(name)),
+            // By the open folder: another file system may be mounted over it by now.
+            Self::Pins(folder, open) => match sys::pin_in(&**open, descriptor, name) {
+                Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+                    sys::pin(descriptor, &folder.join(name))
+                }
+                result => result,
+            },
             Self::Manager => {
                 let name = format!("{PREFIX}{name}");
                 // Not to be polled: poll(2) on a map says "error", and the manager would drop it.
@@ -194,6 +201,14 @@ impl PinStore {
         if let Self::Pins(folder, _) = self {
             // Where it was made for us it stays, empty.
             let _ = std::fs::remove_dir(folder);
+        }
+    }
+
+    /// The number of this place, for the owner of filters and links.
+    pub(super) fn home(&self) -> u16 {
+        match self {
+            Self::Pins(folder, _) => home(folder),
+            Self::Manager | Self::Nowhere => 0,
         }
     }
 

@@ -13,14 +13,16 @@ use crate::tap::conservation::Conservation;
 use crate::tap::events::TapEvent;
 use crate::tap::gap::Unseen;
 use crate::tap::interface_records::InterfaceRecord;
-use crate::tap::interfaces::{Hardware, InterfaceEntry, InterfaceEvents, News};
+use crate::tap::interfaces::{self, Hardware, InterfaceEntry, InterfaceEvents, News};
+use crate::tap::obstacle::Obstacles;
 use crate::tap::overlaps::overlaps;
 use crate::tap::packet_source::{Opener, PacketSource};
 use crate::tap::quiesce::Quiescences;
 use crate::tap::reconcile::{self, Attach, Attached};
 use crate::tap::reports::Reports;
+use crate::tap::watch::Watch;
 use nix::sys::eventfd::EventFd;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
@@ -49,6 +51,11 @@ pub(super) struct Worker {
     pub(super) attribution: Attribution,
     pub(super) unseen: Unseen,
     pub(super) conservation: Conservation,
+    pub(super) watch: Watch,
+    /// Who stands before the kernel's program where it is attached.
+    pub(super) before: Obstacles,
+    /// XDP programs of attached interfaces, by their indices.
+    pub(super) xdp: BTreeMap<u32, u32>,
     pub(super) began: Stopwatch,
     /// When the interfaces' own counters were read last, or something passed after they were; `began`
     /// once `is_idle`, for then it would be the time of the last packet.
@@ -120,11 +127,13 @@ impl Worker {
         }
         self.unseen.listed(there.iter().map(|entry| entry.index));
         let attached: BTreeSet<u32> = self.attachments.iter().map(|attachment| attachment.index).collect();
+        self.before.retain(|index, _| attached.contains(index));
+        self.xdp = self.xdp_of(&there);
         let attached: Vec<&InterfaceEntry> =
             there.iter().filter(|entry| attached.contains(&entry.index)).collect();
-        for event in self.reports.update(&attached, &failed) {
-            self.attribution.gap_of(&event);
-            (self.notify)(event);
+        let before = self.standing_before(&attached);
+        for event in self.reports.update(&attached, &failed, &before) {
+            self.tell(event);
         }
         let overlaps = overlaps(&self.patterns, &there);
         self.reports.update_overlaps(overlaps).into_iter().for_each(&self.notify);
@@ -133,6 +142,9 @@ impl Worker {
     /// True when the interface was attached.
     fn attach(&mut self, attach: &Attach<'_>) -> bool {
         let InterfaceEntry { index, name, hardware, .. } = attach.entry;
+        if self.watch.is_held(*index) {
+            return false;
+        }
         let Some(hardware) = Hardware::of_number(*hardware) else {
             self.report_failure(attach, |text| TapEvent::LinkType(text, *hardware));
             return false;
@@ -152,7 +164,8 @@ impl Worker {
                 if let Some(passed) = passed {
                     let missed;
                     (missed, record) = self.unseen.attached(*index, name, passed);
-                    self.missed(self.refused.attached(*index, passed).unwrap_or(missed));
+                    let missed = self.refused.attached(*index, passed).unwrap_or(missed);
+                    self.missed(missed);
                     if !attach.is_one_of_many {
                         self.attribution.gap();
                     }
@@ -172,6 +185,12 @@ impl Worker {
                 false
             }
         }
+    }
+
+    /// Passes on an event, and notes that the tap does not count where it says so.
+    pub(super) fn tell(&self, event: TapEvent) {
+        self.attribution.gap_of(&event);
+        (self.notify)(event);
     }
 
     /// Tells as lost what passed while no tap was attached.
@@ -196,7 +215,15 @@ impl Worker {
     fn refuse(&mut self, attach: &Attach<'_>, error: io::Error) {
         let InterfaceEntry { index, passed, .. } = attach.entry;
         // What passed before is told as for one that is attached.
-        self.refused.add(*index, self.unseen.first_seen(*index, passed.packets()));
+        let passed = passed.packets();
+        let known = match self.unseen.refused(*index, passed) {
+            Some(missed) => {
+                self.missed(missed);
+                passed
+            }
+            None => self.unseen.first_seen(*index, passed),
+        };
+        self.refused.add(*index, known);
         match error.raw_os_error() {
             Some(libc::EMFILE | libc::ENFILE) => {
                 self.is_short = true;
@@ -218,7 +245,7 @@ impl Worker {
 
     /// Detaches from an interface; what has arrived from it is counted yet. It may still exist under
     /// another name, or be attached anew at once.
-    fn detach(&mut self, mut attachment: Attachment, gone: &[InterfaceEntry]) {
+    pub(super) fn detach(&mut self, mut attachment: Attachment, gone: &[InterfaceEntry]) {
         let index = attachment.index;
         self.conservation.detached(index, interfaces::passed(index));
         self.waiting.remove(&attachment.source);

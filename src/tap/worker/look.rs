@@ -16,14 +16,16 @@ const COUNTER_READ_MILLISECONDS: u16 = 1000;
 const WAIT_MILLISECONDS: u16 = 4;
 
 impl Worker {
-    /// Waits for interfaces, packets or commands.
+    /// Waits for interfaces, packets or commands, or for the next look at the hooks.
     pub(super) fn wait(&self) -> Woken {
         let is_waited_for = !(self.quiescences.is_empty() && self.retiring.is_empty());
-        self.waiting.wait(match (is_waited_for, self.is_idle && !self.is_short) {
-            (true, _) => Some(WAIT_MILLISECONDS),
-            (false, false) => Some(COUNTER_READ_MILLISECONDS),
-            (false, true) => None,
-        })
+        let look = self.watch.next(self.attachments.len()).as_millis() + 1;
+        let look = u16::try_from(look).unwrap_or(u16::MAX);
+        self.waiting.wait(Some(match (is_waited_for, self.is_idle && !self.is_short) {
+            (true, _) => WAIT_MILLISECONDS,
+            (false, false) => look.min(COUNTER_READ_MILLISECONDS),
+            (false, true) => look,
+        }))
     }
 
     /// Counts what waits on the interfaces of these attachments, or on all while somebody waits for it;

@@ -1,11 +1,13 @@
 //! The one tap thread: an event loop over commands, interfaces that come and go, and packets.
 //!
-//! What is attached is in `attachments`, what could not be in `refused`, what is waited for in `waiting`,
-//! and what is counted then in `look`. Decisions are made elsewhere: what to attach in `reconcile`, what to report in `reports`, when a quiescence is done in
+//! What is attached is in `attachments`, what could not be in `refused`, what is done about others at the
+//! hooks in `guard`, what is waited for in `waiting`, and what is counted then in `look`. Decisions are made
+//! elsewhere: what to attach in `reconcile`, what to report in `reports`, when a quiescence is done in
 //! `quiesce`, what passed unseen in `gap`. Holds no packet and no address.
 
 mod attachments;
 mod close;
+mod guard;
 mod look;
 mod refused;
 mod waiting;
@@ -15,18 +17,21 @@ use super::conservation::Conservation;
 use super::events::TapEvent;
 use super::gap::Unseen;
 use super::interface_records::InterfaceRecords;
-use super::interfaces::InterfaceEvents;
+use super::interfaces::{InterfaceEvents, News};
+use super::obstacle::Obstacles;
 use super::packet_source::Opener;
 use super::quiesce::Quiescences;
 use super::reports::Reports;
 use super::selection::TapError;
 use super::socket;
+use super::watch::Watch;
 use crate::clock::Stopwatch;
 use crate::config::{Pattern, TapKind};
 use crate::system::allocator::{PACKET_BYTES, wipe_stack};
 use attachments::Worker;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use refused::Refused;
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -103,6 +108,9 @@ impl Tap {
             attribution,
             unseen: Unseen::new(records, kind == TapKind::Kernel),
             conservation,
+            watch: Watch::new(),
+            before: Obstacles::new(),
+            xdp: BTreeMap::new(),
             began,
             counters_read: began,
             is_idle: true,
@@ -174,6 +182,9 @@ impl Worker {
             if woken.interfaces_changed || self.may_attach_more() {
                 let news = self.events.news();
                 self.reconcile(&news);
+            }
+            if self.guard() {
+                self.reconcile(&News::default());
             }
             let drains = !(woken.serials.is_empty() && self.quiescences.is_empty());
             if drains {
