@@ -111,7 +111,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
     (
         "interfaces: index, name, and what their own packet counters read when metering of them stopped",
         &[
-            "tap/worker Attachment: record serial index name source",
+            "tap/worker/attachments Attachment: record serial index name source",
             "tap/interfaces InterfaceEntry: index name hardware passed",
             "tap/interfaces Passed: up down",
             "tap/gap Left: index name packets",

@@ -96,7 +96,7 @@ pub(crate) const EXEMPT: &[(&str, &[&str])] = &[
             "tap/worker Tap",
             "tap/quiesce Quiescence",
             "tap/quiesce Quiescences",
-            "tap/worker Worker",
+            "tap/worker/attachments Worker",
             "tap/gap Gaps",
             "tap/gap Unseen",
             "tap/interface_records InterfaceRecord",

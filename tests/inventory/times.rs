@@ -32,8 +32,11 @@ const FIELDS: &[(&str, &str)] = &[
     ("clock Stopwatch.0", "the type itself: who keeps one is in this list"),
     ("config Sealed.save_every", "a length, from the configuration"),
     ("engine Engine.save_every", "the same"),
-    ("tap/worker Worker.began", "when the tap began"),
-    ("tap/worker Worker.counters_read", "the look at interfaces while packets pass; `began` a second after"),
+    ("tap/worker/attachments Worker.began", "when the tap began"),
+    (
+        "tap/worker/attachments Worker.counters_read",
+        "the look at interfaces while packets pass; `began` a second after",
+    ),
 ];
 
 /// `folder/file`, how often it reads a clock, starts a stop-watch or uses a part of a reading, and what
@@ -49,7 +52,8 @@ const READERS: &[(&str, usize, &str)] = &[
     ("publish/web/login", 1, "how long the check of a log-in took, until it is answered"),
     ("publish/web/tls", 2, "whether a certificate is valid, while it is checked"),
     ("node/schedule", 8, "when an epoch ends"),
-    ("tap/worker", 3, "the look at interfaces, while packets pass"),
+    ("tap/worker", 1, "when the tap began"),
+    ("tap/worker/look", 2, "the look at interfaces, while packets pass"),
 ];
 
 /// Finds a type's name in a type, whatever is around it.

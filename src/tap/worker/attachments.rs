@@ -1,0 +1,150 @@
+//! What the tap's thread holds, and which interfaces it is attached to: what comes is attached, what goes
+//! is detached, and what changed is reported.
+//!
+//! Holds indices and names of interfaces; no packet and no address.
+
+use crate::clock::Stopwatch;
+use crate::config::Pattern;
+use crate::tap::attribution::Attribution;
+use crate::tap::events::TapEvent;
+use crate::tap::gap::Unseen;
+use crate::tap::interface_records::InterfaceRecord;
+use crate::tap::interfaces::{self, Hardware, InterfaceEntry, InterfaceEvents};
+use crate::tap::packet_source::{Opener, PacketSource};
+use crate::tap::quiesce::Quiescences;
+use crate::tap::reconcile::{self, Attach, Attached};
+use crate::tap::reports::Reports;
+use nix::sys::eventfd::EventFd;
+use std::sync::Arc;
+
+/// Rounds of the loop that a vanished interface's last block is waited for. A round may be as short
+/// as a tenth of a millisecond where hundreds of interfaces are busy; a block is handed over in 8 ms.
+const RETIRE_ROUNDS: usize = 2000;
+
+/// The state of the tap's thread.
+pub(super) struct Worker {
+    pub(super) opener: Opener,
+    pub(super) patterns: Vec<Pattern>,
+    pub(super) reports: Reports,
+    pub(super) events: InterfaceEvents,
+    /// Attachments made so far.
+    pub(super) serials: u64,
+    pub(super) attachments: Vec<Attachment>,
+    /// Detached, with packets that may wait yet, and the rounds that are left to each.
+    pub(super) retiring: Vec<(Attachment, usize)>,
+    pub(super) quiescences: Quiescences,
+    pub(super) attribution: Attribution,
+    pub(super) unseen: Unseen,
+    pub(super) began: Stopwatch,
+    /// When the interfaces' own counters were read last, or something passed after they were; `began`
+    /// once `is_idle`, for then it would be the time of the last packet.
+    pub(super) counters_read: Stopwatch,
+    /// Nothing has passed since the counters were read.
+    pub(super) is_idle: bool,
+    pub(super) notify: Box<dyn Fn(TapEvent) + Send>,
+    pub(super) wake: Arc<EventFd>,
+}
+
+/// A tap on one interface.
+pub(super) struct Attachment {
+    /// What the next process is to know of the interface.
+    pub(super) record: Option<InterfaceRecord>,
+    /// Tells attachments apart that have the same index one after the other.
+    pub(super) serial: u64,
+    pub(super) index: u32,
+    pub(super) name: String,
+    pub(super) source: PacketSource,
+}
+
+impl Attachment {
+    fn state(&self) -> Attached {
+        Attached { index: self.index, is_bound: self.source.is_bound() }
+    }
+
+    /// Counts what waits; true when there was nothing.
+    pub(super) fn drain(&mut self, attribution: &Attribution) -> bool {
+        let seen = self.source.drain(attribution);
+        if let Some(record) = self.record {
+            record.add_seen(seen);
+        }
+        seen == 0
+    }
+}
+
+impl Worker {
+    /// Attaches to what is there, and takes the program off what an earlier process had attached besides.
+    pub(super) fn begin(&mut self) {
+        let there = interfaces::list().unwrap_or_default();
+        self.unseen.begin(there.iter().map(|entry| entry.index));
+        self.reconcile(&[]);
+        let attached: Vec<u32> = self.attachments.iter().map(|attachment| attachment.index).collect();
+        self.opener.detach_others(&attached);
+    }
+
+    /// Brings what is attached in line with the interfaces there are, and reports what changed.
+    pub(super) fn reconcile(&mut self, gone: &[InterfaceEntry]) {
+        // A list that cannot be had now will be asked for at the next event.
+        let Ok(there) = interfaces::list() else { return };
+        let attached: Vec<Attached> = self.attachments.iter().map(Attachment::state).collect();
+        let plan = reconcile::plan(&self.patterns, &there, gone, &attached);
+        for (attachment, stays) in std::mem::take(&mut self.attachments).into_iter().zip(&plan.stays) {
+            match stays {
+                Some(entry) => self.attachments.push(Attachment { name: entry.name.clone(), ..attachment }),
+                None => self.detach(attachment, gone),
+            }
+        }
+        let mut failed: Vec<&str> = Vec::new();
+        for attach in &plan.attach {
+            if !self.attach(attach) {
+                failed.push(&attach.entry.name);
+            }
+        }
+        self.unseen.listed(there.iter().map(|entry| entry.index));
+        let attached: Vec<&str> = self.attachments.iter().map(|attachment| &*attachment.name).collect();
+        self.reports.update(&attached, &failed).into_iter().for_each(&self.notify);
+    }
+
+    /// True when the interface was attached.
+    fn attach(&mut self, attach: &Attach<'_>) -> bool {
+        let InterfaceEntry { index, name, hardware, .. } = attach.entry;
+        let Some(hardware) = Hardware::of_number(*hardware) else {
+            self.report_failure(attach, |text| TapEvent::LinkType(text, *hardware));
+            return false;
+        };
+        match PacketSource::open(&self.opener, *index, hardware, attach.is_one_of_many) {
+            Ok((source, passed)) => {
+                let mut record = None;
+                if let Some(passed) = passed {
+                    let missed;
+                    (missed, record) = self.unseen.attached(*index, name, passed);
+                    self.attribution.lost(missed);
+                }
+                self.serials += 1;
+                let (serial, index, name) = (self.serials, *index, name.clone());
+                self.attachments.push(Attachment { record, serial, index, name, source });
+                true
+            }
+            // It vanished meanwhile, and an event is on its way.
+            Err(error) if error.raw_os_error() == Some(libc::ENODEV) => true,
+            Err(error) => {
+                self.report_failure(attach, |text| TapEvent::Refused(text, error));
+                false
+            }
+        }
+    }
+
+    fn report_failure(&mut self, attach: &Attach<'_>, event: impl FnOnce(String) -> TapEvent) {
+        self.reports.failed(attach.pattern, event).into_iter().for_each(&self.notify);
+    }
+
+    /// Detaches from an interface; what has arrived from it is counted yet. It may still exist under
+    /// another name, or be attached anew at once.
+    fn detach(&mut self, mut attachment: Attachment, gone: &[InterfaceEntry]) {
+        let index = attachment.index;
+        let at_shut = attachment.source.shut(index);
+        let at_end = gone.iter().find(|gone| gone.index == index).map(|gone| gone.passed.packets());
+        self.unseen.detached(index, attachment.name.clone(), at_end.or(at_shut).unwrap_or(0));
+        attachment.record = None;
+        self.retiring.push((attachment, RETIRE_ROUNDS));
+    }
+}
