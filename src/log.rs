@@ -1,14 +1,24 @@
 //! Everything the daemon ever logs: a closed list of events, one line each on standard error.
 //!
 //! No free text, no timestamps, no address, no account, nothing that traffic causes. A new line needs
-//! a new variant here, where a reviewer sees it.
+//! a new variant here, where a reviewer sees it. Once the daemon is set up, a thread of its own writes
+//! the lines (`writer`), so that a log which nobody reads stops nothing.
+
+mod writer;
 
 use crate::store::StoreError;
 use crate::system::sandbox::Restriction;
 use crate::tap::kernel::PinError;
 use std::fmt;
-use std::io::Write;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use writer::Writer;
+
+/// The thread that writes, once it was started.
+static WRITER: OnceLock<Arc<Writer>> = OnceLock::new();
 
 /// Something worth a line.
 pub enum Event<'a> {
@@ -64,6 +74,10 @@ pub enum Event<'a> {
     Reloaded,
     /// The reload was refused, and why.
     ReloadRefused(&'a str),
+    /// So many lines could not be written.
+    LinesDropped(u64),
+    /// The daemon cannot go on, and why.
+    Failed(&'a str),
     /// The daemon is ending.
     Stopping,
     /// The daemon is ending, and another one follows.
@@ -143,6 +157,11 @@ impl fmt::Display for Event<'_> {
             Self::Ready => out.write_str("ready"),
             Self::Reloaded => out.write_str("reloaded"),
             Self::ReloadRefused(why) => write!(out, "reload refused, keeping the old configuration: {why}"),
+            Self::LinesDropped(number) => write!(
+                out,
+                "log: {number} lines were dropped here, since nothing took them; see what reads this log"
+            ),
+            Self::Failed(why) => out.write_str(why),
             Self::Stopping => out.write_str("stopping"),
             Self::HandingOver => {
                 out.write_str("handing over to the next process; counting continues where it can")
@@ -151,7 +170,39 @@ impl fmt::Display for Event<'_> {
     }
 }
 
-/// Writes the line of an event. If the log cannot be written, metering continues.
+/// From now on a thread of its own writes the lines. Not before the process is set up: the kernel tap's
+/// helper is forked from one that has one thread.
+///
+/// # Errors
+/// When there is no descriptor or no thread to be had.
+pub fn write_apart() -> io::Result<()> {
+    let output = File::from(io::stderr().as_fd().try_clone_to_owned()?);
+    let writer = Writer::start(output, |number| line(&Event::LinesDropped(number)))?;
+    // The daemon starts one, once.
+    let _ = WRITER.set(writer);
+    Ok(())
+}
+
+/// Writes the line of an event, or queues it. If the log cannot be written, metering continues.
 pub fn emit(event: &Event<'_>) {
-    let _ = writeln!(std::io::stderr(), "blindmeter: {event}");
+    match WRITER.get() {
+        Some(writer) => writer.push(line(event)),
+        None => drop(io::stderr().write_all(line(event).as_bytes())),
+    }
+}
+
+/// Waits until the queued lines are written, but no longer than a reader that has stopped deserves.
+pub fn flush() {
+    if let Some(writer) = WRITER.get() {
+        writer.flush();
+    }
+}
+
+/// Writes the one line of a panic, where the log takes it.
+pub fn last_line(text: &str) {
+    writer::write_last(&format!("blindmeter: {text}\n"));
+}
+
+fn line(event: &Event<'_>) -> String {
+    format!("blindmeter: {event}\n")
 }

@@ -181,7 +181,7 @@ fn exit_on_panic() {
     std::panic::set_hook(Box::new(|panic| {
         let place =
             panic.location().map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
-        output::error(&format!("bug{place}; please report this line"));
+        crate::log::last_line(&format!("bug{place}; please report this line"));
         std::process::exit(i32::from(ExitStatus::Bug as u8));
     }));
 }

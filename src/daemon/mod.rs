@@ -1,6 +1,7 @@
 //! The daemon: the order of start and stop, and signals. No arithmetic.
 //!
-//! Threads: the main thread runs everything asynchronous; one holds the tap, one changes the roster.
+//! Threads: the main thread runs everything asynchronous; one holds the tap, one changes the roster, one
+//! writes the log.
 
 mod confine;
 pub mod inputs;
@@ -13,7 +14,7 @@ use crate::engine::persistence::choose;
 use crate::engine::{End, start};
 use crate::environment::{System, SystemFiles};
 use crate::exit::{ExitError, ExitStatus};
-use crate::log::{Event, emit};
+use crate::log::{self, Event, emit};
 use crate::meter::policy::Profile;
 use crate::publish::http::Listeners;
 use crate::publish::web::{self, WebConfig};
@@ -53,6 +54,7 @@ pub fn run(path: &Path, accept_loss: bool) -> Result<(), ExitError> {
     let file = config.web_config_file.as_deref().map(|path| web::read(&SystemFiles, path));
     let file = file.transpose().map_err(bad)?;
     let status = enter_sandbox(path, &config, file.as_ref(), prepared.kind());
+    log::write_apart().map_err(|error| ExitError::new(ExitStatus::Io, format!("log: {error}")))?;
     let web_config = read_web_config(&SystemFiles, &config, &WebConfig::default()).map_err(bad)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -80,6 +82,12 @@ pub fn run(path: &Path, accept_loss: bool) -> Result<(), ExitError> {
     });
     // The socket is ours: `bind` made sure that no other daemon answers on it.
     let _ = std::fs::remove_file(socket);
+    let result = result.map_err(|ExitError { code, message }| {
+        // Whoever writes it past the queue might wait for ever.
+        emit(&Event::Failed(&message));
+        ExitError::new(code, "")
+    });
+    log::flush();
     result
 }
 

@@ -51,6 +51,12 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Memory,
+        what: "lines of the log that wait to be written, 256 at the most, and how many were dropped",
+        kept: "until something takes them; then wiped",
+        seen_by: "root, by reading the process's memory; they are below, under the log",
+    },
+    Datum {
+        place: Place::Memory,
         what: "sums of one epoch at its close, and sums held back until the crowd is large enough",
         kept: "until it is released",
         seen_by: "root, by reading the process's memory",

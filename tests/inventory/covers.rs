@@ -67,6 +67,10 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "lines of the log that wait to be written, 256 at the most, and how many were dropped",
+        &["log/writer Queue: lines dropped is_writing", "log/writer Line: dropped text"],
+    ),
+    (
         "the release being served, and the next one until it is due",
         &[
             "node Node: epochs",
@@ -278,6 +282,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         &["event: LabBuild TapChosen NothingKept SandboxMissing MemoryStart FirstStart Resumed \
              ResumedWithoutCounters LossAccepted SaveFailed SaveRecovered InterfaceAwaited \
              InterfaceAttached InterfaceGone LinkTypeUnsupported InterfaceRefused UnknownRoleMember \
-             ListeningWide ListeningInClear ListeningToAll CertificateOver CertificateEarly NameLooksLikeAddress Ready Reloaded ReloadRefused Stopping HandingOver"],
+             ListeningWide ListeningInClear ListeningToAll CertificateOver CertificateEarly NameLooksLikeAddress Ready Reloaded ReloadRefused LinesDropped Failed Stopping \
+             HandingOver"],
     ),
 ];

@@ -68,6 +68,7 @@ pub(crate) const EXEMPT: &[(&str, &[&str])] = &[
         "a handle on memory, files, sockets, threads or tasks: what is in them is in the table by its place",
         &[
             "clock SystemClock",
+            "log/writer Writer",
             "engine/roster_writer RosterWriter",
             "engine/roster_writer Job",
             "control/server Rooms",

@@ -34,7 +34,7 @@ pub(crate) const ROOMS: [&str; 19] = [
 const ALL: &[&str] = &["*"];
 
 /// The arrows. An arrow that no file uses any more is taken out.
-const ARROWS: [(&str, &[&str]); 28] = [
+const ARROWS: [(&str, &[&str]); 29] = [
     ("lib", &[]),
     ("main", &["cli", "system::allocator::WipingAllocator"]),
     ("cli", ALL),
@@ -75,6 +75,7 @@ const ARROWS: [(&str, &[&str]); 28] = [
         ],
     ),
     ("log", &["store::StoreError", "system::sandbox::Restriction", "tap::kernel::PinError"]),
+    ("log/writer", &[]),
     // Of traffic, /metrics sees a release.
     ("publish", &[]),
     ("publish/exposition", &["meter::policy", "meter::flag_counts", "meter::release"]),
