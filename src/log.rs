@@ -54,6 +54,8 @@ pub enum Event<'a> {
     LinkTypeUnsupported(&'a str, u16),
     /// The kernel refused to attach to an interface.
     InterfaceRefused(&'a str, &'a std::io::Error),
+    /// No descriptor is left for an interface; the limit.
+    DescriptorsShort(&'a str, u64),
     /// A role names a user or group that does not exist.
     UnknownRoleMember(&'a str),
     /// A listener that other hosts can reach has neither TLS nor a log-in.
@@ -124,6 +126,11 @@ impl fmt::Display for Event<'_> {
                  an Ethernet device"
             ),
             Self::InterfaceRefused(name, error) => write!(out, "interface {name}: cannot attach: {error}"),
+            Self::DescriptorsShort(name, limit) => write!(
+                out,
+                "interface {name}: not counted where none of the {limit} descriptors is left for it; raise \
+                 LimitNOFILE= in the unit, or ulimit -n"
+            ),
             Self::UnknownRoleMember(name) => {
                 write!(out, "control.roles: no user or group {name}; create it, or remove it from the list")
             }

@@ -20,6 +20,7 @@ use crate::publish::http::Listeners;
 use crate::publish::web::{self, WebConfig};
 use crate::roster::Roster;
 use crate::system::allocator;
+use crate::system::descriptors;
 use crate::system::service_manager::{self, Notification};
 use confine::enter_sandbox;
 use inputs::{load_roster, read_web_config};
@@ -37,6 +38,7 @@ use tokio::signal::unix::{SignalKind, signal};
 pub fn run(path: &Path, accept_loss: bool) -> Result<(), ExitError> {
     let bad = |why: String| ExitError::new(ExitStatus::Config, why);
     allocator::give_back_large_buffers();
+    descriptors::raise_limit();
     let mut config = config::load(&SystemFiles, path).map_err(bad)?;
     if Profile::BUILT == Profile::Lab {
         emit(&Event::LabBuild);

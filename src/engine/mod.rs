@@ -8,6 +8,7 @@ mod ends;
 pub mod persistence;
 pub mod roster_writer;
 pub mod state;
+mod tap_reports;
 
 use crate::clock::{Stopwatch, sleep};
 use crate::config::{Config, Sealed, TapKind};
@@ -22,7 +23,7 @@ use crate::roster::{Roster, RosterError, Source};
 use crate::store::Settings;
 use crate::system::sandbox::SandboxStatus;
 use crate::system::service_manager::{self, Notification};
-use crate::tap::{Attribution, PatternState, TagKey, Tap, TapEvent};
+use crate::tap::{Attribution, TagKey, Tap};
 use arc_swap::ArcSwap;
 use checkpoint::{Checkpointer, StartKind};
 use ends::{checkpoint_error, tap_error};
@@ -32,6 +33,7 @@ use state::{Board, Health, State};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use tap_reports::TapReports;
 
 /// A running meter: the parts that the daemon and the demo share.
 pub struct Engine<E: Environment> {
@@ -43,6 +45,7 @@ pub struct Engine<E: Environment> {
     pub started: Option<StartKind>,
     epoch_seconds: u64,
     writer_thread: JoinHandle<()>,
+    tap_reports: Arc<TapReports>,
     checkpointer: Option<Arc<Mutex<Checkpointer<E>>>>,
     persistence: Mutex<Persistence>,
     tag_key: TagKey,
@@ -124,13 +127,15 @@ pub fn assemble<E: Environment>(
     if let (Some(kind), Some(why)) = (kind, why) {
         emit(&Event::TapChosen(kind.as_str(), &why));
     }
+    let tap_reports = Arc::new(TapReports::new(Arc::clone(&board)));
     let on_event = {
-        let board = Arc::clone(&board);
-        move |event| report(event, &board)
+        let reports = Arc::clone(&tap_reports);
+        move |event| reports.report(event)
     };
     let start =
         |opener| Tap::start(opener, &config.interfaces, attribution.clone(), memory.interfaces, on_event);
     let tap = opener.map(start).transpose().map_err(tap_error)?;
+    tap_reports.started();
     let (writer, writer_thread) = roster_writer::start(Arc::clone(&roster), tap)
         .map_err(|error| ExitError::new(ExitStatus::Io, error.to_string()))?;
     let state = Arc::new(State {
@@ -150,6 +155,7 @@ pub fn assemble<E: Environment>(
         started,
         epoch_seconds,
         writer_thread,
+        tap_reports,
         checkpointer,
         persistence,
         tag_key: memory.tag_key,
@@ -163,23 +169,6 @@ fn settings(config: &Config, store: &Sealed) -> Settings {
         key_file: store.key_file.clone(),
         node: config.node_name.clone(),
         capacity: config.capacity,
-    }
-}
-
-/// Passes on an event of the tap: to the log, or to the status part of the page.
-fn report(event: TapEvent, board: &Board) {
-    match event {
-        TapEvent::States(states) => board.update(|health| {
-            health.taps = states
-                .into_iter()
-                .map(|PatternState { pattern, attached }| (pattern.text().to_owned(), attached))
-                .collect();
-        }),
-        TapEvent::Awaited(name) => emit(&Event::InterfaceAwaited(&name)),
-        TapEvent::Attached(name) => emit(&Event::InterfaceAttached(&name)),
-        TapEvent::Gone(name) => emit(&Event::InterfaceGone(&name)),
-        TapEvent::LinkType(name, number) => emit(&Event::LinkTypeUnsupported(&name, number)),
-        TapEvent::Refused(name, error) => emit(&Event::InterfaceRefused(&name, &error)),
     }
 }
 
@@ -224,6 +213,7 @@ impl<E: Environment> Engine<E> {
                 });
                 let free = self.state.roster().at_close(period_ended, saved);
                 self.state.node().forget(&free);
+                self.tap_reports.at_close();
                 self.save(true).await;
             }
             Tick::Refused => self.state.update_health(|health| health.close_ok = false),

@@ -5,6 +5,7 @@
 
 pub mod allocator;
 pub mod capabilities;
+pub mod descriptors;
 pub mod filesystem;
 pub mod netlink;
 pub mod sandbox;

@@ -27,4 +27,6 @@ pub enum TapEvent {
     LinkType(String, u16),
     /// The kernel refused to attach to an interface, or to one that the glob matches.
     Refused(String, io::Error),
+    /// For an interface, or one that the glob matches, no descriptor is left; the limit.
+    NoDescriptor(String, u64),
 }

@@ -33,10 +33,15 @@ impl Unseen {
         indices.for_each(|index| self.records.raise_highest(index));
     }
 
+    /// True for an interface that was not there when they were listed last.
+    pub(super) fn is_new(&self, index: u32) -> bool {
+        index > self.records.highest()
+    }
+
     /// A tap was attached to an interface whose own counters read `passed` packets. Returns how many of
     /// them passed unseen, and the record to keep of it from here on.
     pub(super) fn attached(&mut self, index: u32, name: &str, passed: u64) -> (u64, Option<InterfaceRecord>) {
-        let is_new = index > self.records.highest();
+        let is_new = self.is_new(index);
         let record = if self.counts_between_processes { None } else { self.records.of(index) };
         let since_last_process = record.and_then(|record| record.missed(passed));
         let missed = since_last_process.unwrap_or_else(|| self.gaps.missed(index, name, passed, is_new));

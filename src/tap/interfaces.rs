@@ -96,9 +96,12 @@ const BUFFER_BYTES: usize = 1 << 16;
 /// Dumps that were interrupted by a change are asked for again, this many times.
 const DUMP_TRIES: usize = 5;
 
-/// Tells when the set of interfaces may have changed.
+/// Tells when the set of interfaces may have changed, and lists them. It holds both sockets open, so that
+/// neither takes a descriptor when there may be none left.
 pub(super) struct InterfaceEvents {
     socket: Socket,
+    /// None after an error: what was left of an answer goes with its socket.
+    lists: Option<Socket>,
     buffer: Vec<u8>,
 }
 
@@ -107,7 +110,18 @@ impl InterfaceEvents {
         let mut socket = Socket::new(NETLINK_ROUTE)?;
         socket.bind(&SocketAddr::new(0, GROUP_LINK))?;
         socket.set_non_blocking(true)?;
-        Ok(Self { socket, buffer: Vec::with_capacity(BUFFER_BYTES) })
+        Ok(Self { socket, lists: Some(asking()?), buffer: Vec::with_capacity(BUFFER_BYTES) })
+    }
+
+    /// Lists the interfaces of this network namespace.
+    pub(super) fn list(&mut self) -> io::Result<Vec<InterfaceEntry>> {
+        let socket = match self.lists.take() {
+            Some(socket) => socket,
+            None => asking()?,
+        };
+        let entries = list_by(&socket)?;
+        self.lists = Some(socket);
+        Ok(entries)
     }
 
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
@@ -137,10 +151,21 @@ impl InterfaceEvents {
     }
 }
 
-/// Lists the interfaces of this network namespace.
+/// Lists the interfaces of this network namespace, once.
 pub(super) fn list() -> io::Result<Vec<InterfaceEntry>> {
+    list_by(&asking()?)
+}
+
+/// A socket to ask the kernel by.
+fn asking() -> io::Result<Socket> {
+    let mut socket = Socket::new(NETLINK_ROUTE)?;
+    socket.bind_auto()?;
+    Ok(socket)
+}
+
+fn list_by(socket: &Socket) -> io::Result<Vec<InterfaceEntry>> {
     for _ in 0..DUMP_TRIES {
-        if let Some(entries) = dump()? {
+        if let Some(entries) = dump(socket)? {
             return Ok(entries);
         }
     }
@@ -160,9 +185,7 @@ pub(super) fn namespace() -> io::Result<u64> {
 }
 
 /// One dump; none when the kernel says that it changed under way.
-fn dump() -> io::Result<Option<Vec<InterfaceEntry>>> {
-    let mut socket = Socket::new(NETLINK_ROUTE)?;
-    socket.bind_auto()?;
+fn dump(socket: &Socket) -> io::Result<Option<Vec<InterfaceEntry>>> {
     let request = message(GET_LINK, REQUEST_DUMP, &link_header(0));
     socket.send_to(&request, &SocketAddr::new(0, 0), 0)?;
     let (mut entries, mut done, mut interrupted) = (Vec::new(), false, false);

@@ -29,6 +29,16 @@ impl Opener {
         }
     }
 
+    /// How many descriptors it takes for each interface.
+    pub(super) fn descriptors(&self) -> u64 {
+        match self {
+            Self::Kernel(attacher) => attacher.descriptors(),
+            Self::Ring => 1,
+            // Two sockets, and pnet's copies of them.
+            Self::Pnet => 4,
+        }
+    }
+
     /// Which tap it opens.
     #[must_use]
     pub const fn kind(&self) -> TapKind {

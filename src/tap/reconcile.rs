@@ -3,6 +3,7 @@
 
 use super::interfaces::InterfaceEntry;
 use crate::config::Pattern;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// An attachment, as far as a plan depends on it.
 #[derive(Clone, Copy)]
@@ -17,7 +18,7 @@ pub(super) struct Attached {
 pub(super) struct Plan<'a> {
     /// For each attachment its interface as it is called now; none for one that is to end.
     pub(super) stays: Vec<Option<&'a InterfaceEntry>>,
-    /// What is to be attached, in the order of the list.
+    /// What is to be attached, in the order of the list: what is named first.
     pub(super) attach: Vec<Attach<'a>>,
 }
 
@@ -39,19 +40,22 @@ pub(super) fn plan<'a>(
     attached: &[Attached],
 ) -> Plan<'a> {
     let matching = |entry: &InterfaceEntry| patterns.iter().position(|pattern| pattern.matches(&entry.name));
+    let by_index: BTreeMap<u32, &InterfaceEntry> = there.iter().map(|entry| (entry.index, entry)).collect();
+    let ended: BTreeSet<u32> = gone.iter().map(|gone| gone.index).collect();
     let stays = |attached: &Attached| {
-        let entry = there.iter().find(|entry| entry.index == attached.index)?;
-        let ended = gone.iter().any(|gone| gone.index == entry.index);
-        (attached.is_bound && !ended && matching(entry).is_some()).then_some(entry)
+        let entry = *by_index.get(&attached.index)?;
+        (attached.is_bound && !ended.contains(&entry.index) && matching(entry).is_some()).then_some(entry)
     };
     let stays: Vec<Option<&InterfaceEntry>> = attached.iter().map(stays).collect();
-    let is_attached = |entry: &InterfaceEntry| stays.iter().flatten().any(|other| other.index == entry.index);
+    let kept: BTreeSet<u32> = stays.iter().flatten().map(|entry| entry.index).collect();
     let attach = |entry: &'a InterfaceEntry| {
-        let pattern = matching(entry).filter(|_| !is_attached(entry))?;
+        let pattern = matching(entry).filter(|_| !kept.contains(&entry.index))?;
         let names_it = |pattern: &Pattern| !pattern.is_glob() && pattern.matches(&entry.name);
         Some(Attach { entry, pattern, is_one_of_many: !patterns.iter().any(names_it) })
     };
-    let attach = there.iter().filter_map(attach).collect();
+    let mut attach: Vec<Attach<'_>> = there.iter().filter_map(attach).collect();
+    // A stable sort. Descriptors may not do for all.
+    attach.sort_by_key(|attach| attach.is_one_of_many);
     Plan { stays, attach }
 }
 

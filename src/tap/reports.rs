@@ -91,6 +91,7 @@ mod tests {
             TapEvent::Gone(name) => format!("gone {name}"),
             TapEvent::LinkType(name, number) => format!("{name} has type {number}"),
             TapEvent::Refused(name, _) => format!("refused {name}"),
+            TapEvent::NoDescriptor(name, limit) => format!("{name} is beyond {limit}"),
         };
         events.into_iter().map(text).collect::<Vec<String>>().join(", ")
     }

@@ -281,7 +281,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         "starts, stops, reloads, failed saves, named interfaces, what is missing; nothing that traffic causes",
         &["event: LabBuild TapChosen NothingKept SandboxMissing MemoryStart FirstStart Resumed \
              ResumedWithoutCounters LossAccepted SaveFailed SaveRecovered InterfaceAwaited \
-             InterfaceAttached InterfaceGone LinkTypeUnsupported InterfaceRefused UnknownRoleMember \
+             InterfaceAttached InterfaceGone LinkTypeUnsupported InterfaceRefused DescriptorsShort UnknownRoleMember \
              ListeningWide ListeningInClear ListeningToAll CertificateOver CertificateEarly NameLooksLikeAddress Ready Reloaded ReloadRefused LinesDropped Failed Stopping \
              HandingOver"],
     ),

@@ -83,6 +83,12 @@ impl Drop for Tun {
     }
 }
 
+/// A device alone, down and with nobody who reads it, where hundreds are wanted.
+pub(crate) fn bare(namespace: &Namespace, name: &str) -> File {
+    let owned = name.to_owned();
+    namespace.run(move || attach(&owned, 0))
+}
+
 fn attach(name: &str, extra_flags: libc::c_int) -> File {
     let file = OpenOptions::new()
         .read(true)

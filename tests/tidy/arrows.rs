@@ -96,6 +96,7 @@ const ARROWS: [(&str, &[&str]); 29] = [
             "meter::units",
             "roster::table",
             "system::allocator",
+            "system::descriptors",
             "system::filesystem",
         ],
     ),

@@ -44,6 +44,14 @@ impl Attacher {
         Ok(Self(Arc::new(Context { hook, helper, pins, namespace, before: Mutex::new(before) })))
     }
 
+    /// How many descriptors each interface takes: a filter has none.
+    pub(in crate::tap) fn descriptors(&self) -> u64 {
+        match self.0.hook {
+            Hook::Tcx => 2,
+            Hook::Clsact => 0,
+        }
+    }
+
     /// Attaches both directions to the interface of this index. One that is attached already stays
     /// as it is: no packet is missed or counted twice. Returns what had passed before, where any was not.
     pub(in crate::tap) fn attach(

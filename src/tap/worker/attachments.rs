@@ -3,18 +3,22 @@
 //!
 //! Holds indices and names of interfaces; no packet and no address.
 
+use super::refused::Refused;
+use super::waiting::Waiting;
 use crate::clock::Stopwatch;
 use crate::config::Pattern;
+use crate::system::descriptors;
 use crate::tap::attribution::Attribution;
 use crate::tap::events::TapEvent;
 use crate::tap::gap::Unseen;
 use crate::tap::interface_records::InterfaceRecord;
-use crate::tap::interfaces::{self, Hardware, InterfaceEntry, InterfaceEvents};
+use crate::tap::interfaces::{Hardware, InterfaceEntry, InterfaceEvents};
 use crate::tap::packet_source::{Opener, PacketSource};
 use crate::tap::quiesce::Quiescences;
 use crate::tap::reconcile::{self, Attach, Attached};
 use crate::tap::reports::Reports;
 use nix::sys::eventfd::EventFd;
+use std::io;
 use std::sync::Arc;
 
 /// Rounds of the loop that a vanished interface's last block is waited for. A round may be as short
@@ -27,9 +31,15 @@ pub(super) struct Worker {
     pub(super) patterns: Vec<Pattern>,
     pub(super) reports: Reports,
     pub(super) events: InterfaceEvents,
+    pub(super) waiting: Waiting,
     /// Attachments made so far.
     pub(super) serials: u64,
+    /// In the order of their serials.
     pub(super) attachments: Vec<Attachment>,
+    /// What is to be attached and could not be.
+    pub(super) refused: Refused,
+    /// Some of it for want of descriptors.
+    pub(super) is_short: bool,
     /// Detached, with packets that may wait yet, and the rounds that are left to each.
     pub(super) retiring: Vec<(Attachment, usize)>,
     pub(super) quiescences: Quiescences,
@@ -74,7 +84,7 @@ impl Attachment {
 impl Worker {
     /// Attaches to what is there, and takes the program off what an earlier process had attached besides.
     pub(super) fn begin(&mut self) {
-        let there = interfaces::list().unwrap_or_default();
+        let there = self.events.list().unwrap_or_default();
         self.unseen.begin(there.iter().map(|entry| entry.index));
         self.reconcile(&[]);
         let attached: Vec<u32> = self.attachments.iter().map(|attachment| attachment.index).collect();
@@ -84,7 +94,7 @@ impl Worker {
     /// Brings what is attached in line with the interfaces there are, and reports what changed.
     pub(super) fn reconcile(&mut self, gone: &[InterfaceEntry]) {
         // A list that cannot be had now will be asked for at the next event.
-        let Ok(there) = interfaces::list() else { return };
+        let Ok(there) = self.events.list() else { return };
         let attached: Vec<Attached> = self.attachments.iter().map(Attachment::state).collect();
         let plan = reconcile::plan(&self.patterns, &there, gone, &attached);
         for (attachment, stays) in std::mem::take(&mut self.attachments).into_iter().zip(&plan.stays) {
@@ -93,6 +103,10 @@ impl Worker {
                 None => self.detach(attachment, gone),
             }
         }
+        let is_wanted =
+            |entry: &InterfaceEntry| plan.attach.iter().any(|attach| attach.entry.index == entry.index);
+        self.attribution.lost(self.refused.missed(&there, gone, is_wanted));
+        self.is_short = false;
         let mut failed: Vec<&str> = Vec::new();
         for attach in &plan.attach {
             if !self.attach(attach) {
@@ -111,26 +125,67 @@ impl Worker {
             self.report_failure(attach, |text| TapEvent::LinkType(text, *hardware));
             return false;
         };
-        match PacketSource::open(&self.opener, *index, hardware, attach.is_one_of_many) {
+        let opened = match self.is_room(attach) {
+            true => PacketSource::open(&self.opener, *index, hardware, attach.is_one_of_many),
+            false => Err(io::Error::from_raw_os_error(libc::EMFILE)),
+        };
+        let serial = self.serials + 1;
+        let added = opened.and_then(|(source, passed)| {
+            self.waiting.add(&source, serial)?;
+            Ok((source, passed))
+        });
+        match added {
             Ok((source, passed)) => {
                 let mut record = None;
                 if let Some(passed) = passed {
                     let missed;
                     (missed, record) = self.unseen.attached(*index, name, passed);
-                    self.attribution.lost(missed);
+                    self.attribution.lost(self.refused.attached(*index, passed).unwrap_or(missed));
                 }
-                self.serials += 1;
-                let (serial, index, name) = (self.serials, *index, name.clone());
+                self.serials = serial;
+                let (index, name) = (*index, name.clone());
                 self.attachments.push(Attachment { record, serial, index, name, source });
                 true
             }
             // It vanished meanwhile, and an event is on its way.
             Err(error) if error.raw_os_error() == Some(libc::ENODEV) => true,
             Err(error) => {
-                self.report_failure(attach, |text| TapEvent::Refused(text, error));
+                self.refuse(attach, error);
                 false
             }
         }
+    }
+
+    /// True when there are descriptors for one more interface. One that is named may take of those that
+    /// are kept from the many.
+    fn is_room(&mut self, attach: &Attach<'_>) -> bool {
+        // Not asked again for each of a thousand.
+        if self.is_short && attach.is_one_of_many {
+            return false;
+        }
+        let limit = descriptors::limit();
+        let ceiling = descriptors::ceiling(limit);
+        let ceiling = if attach.is_one_of_many { ceiling } else { ceiling.midpoint(limit) };
+        descriptors::is_room(self.events.fd(), self.opener.descriptors(), ceiling)
+    }
+
+    fn refuse(&mut self, attach: &Attach<'_>, error: io::Error) {
+        let InterfaceEntry { index, passed, .. } = attach.entry;
+        // What passed before is told as for one that is attached.
+        self.refused.add(*index, if self.unseen.is_new(*index) { 0 } else { passed.packets() });
+        match error.raw_os_error() {
+            Some(libc::EMFILE | libc::ENFILE) => {
+                self.is_short = true;
+                self.report_failure(attach, |text| TapEvent::NoDescriptor(text, descriptors::limit()));
+            }
+            _ => self.report_failure(attach, |text| TapEvent::Refused(text, error)),
+        }
+    }
+
+    /// True when there are descriptors for an interface that had none.
+    pub(super) fn may_attach_more(&self) -> bool {
+        let ceiling = descriptors::ceiling(descriptors::limit());
+        self.is_short && descriptors::is_room(self.events.fd(), self.opener.descriptors(), ceiling)
     }
 
     fn report_failure(&mut self, attach: &Attach<'_>, event: impl FnOnce(String) -> TapEvent) {
@@ -141,6 +196,7 @@ impl Worker {
     /// another name, or be attached anew at once.
     fn detach(&mut self, mut attachment: Attachment, gone: &[InterfaceEntry]) {
         let index = attachment.index;
+        self.waiting.remove(&attachment.source);
         let at_shut = attachment.source.shut(index);
         let at_end = gone.iter().find(|gone| gone.index == index).map(|gone| gone.passed.packets());
         self.unseen.detached(index, attachment.name.clone(), at_end.or(at_shut).unwrap_or(0));

@@ -1,11 +1,13 @@
 //! The one tap thread: an event loop over commands, interfaces that come and go, and packets.
 //!
-//! What is attached is in `attachments`, what is waited for and counted in `look`. Decisions are made
-//! elsewhere: what to attach in `reconcile`, what to report in `reports`, when a quiescence is done in
+//! What is attached is in `attachments`, what could not be in `refused`, what is waited for in `waiting`,
+//! and what is counted then in `look`. Decisions are made elsewhere: what to attach in `reconcile`, what to report in `reports`, when a quiescence is done in
 //! `quiesce`, what passed unseen in `gap`. Holds no packet and no address.
 
 mod attachments;
 mod look;
+mod refused;
+mod waiting;
 
 use super::attribution::Attribution;
 use super::events::TapEvent;
@@ -22,11 +24,14 @@ use crate::config::{Pattern, TapKind};
 use crate::system::allocator::{PACKET_BYTES, wipe_stack};
 use attachments::Worker;
 use nix::sys::eventfd::{EfdFlags, EventFd};
+use refused::Refused;
 use std::io;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use waiting::Waiting;
 
 /// How long a quiescence may take at the most; a ring hands over its blocks within milliseconds.
 const QUIESCE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -75,6 +80,7 @@ impl Tap {
         let events = InterfaceEvents::open().map_err(failed)?;
         let wake = EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK);
         let wake = Arc::new(wake.map_err(|errno| failed(errno.into()))?);
+        let waiting = Waiting::on(wake.as_fd(), events.fd()).map_err(failed)?;
         let (commands, received) = channel();
         let began = Stopwatch::start();
         let mut worker = Worker {
@@ -82,8 +88,11 @@ impl Tap {
             patterns: patterns.to_vec(),
             reports: Reports::new(patterns),
             events,
+            waiting,
             serials: 0,
             attachments: Vec::new(),
+            refused: Refused::default(),
+            is_short: false,
             retiring: Vec::new(),
             quiescences: Quiescences::default(),
             attribution,
@@ -140,14 +149,14 @@ impl Drop for Tap {
 impl Worker {
     fn run(&mut self, commands: &Receiver<Command>) {
         loop {
-            let (interfaces_changed, sources_ready) = self.wait();
-            if interfaces_changed {
+            let woken = self.wait();
+            if woken.interfaces_changed || self.may_attach_more() {
                 let gone = self.events.gone();
                 self.reconcile(&gone);
             }
-            let drains = sources_ready || !self.quiescences.is_empty();
+            let drains = !(woken.serials.is_empty() && self.quiescences.is_empty());
             if drains {
-                let was_silent = self.drain();
+                let was_silent = self.drain(&woken.serials);
                 self.schedule_counter_read(was_silent);
             }
             if self.read_interface_counters() || drains {
