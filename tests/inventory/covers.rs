@@ -119,6 +119,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
             "tap/interfaces InterfaceEntry: index name hardware passed",
             "tap/interfaces Passed: up down",
             "tap/gap Left: index name packets",
+            "tap/worker/refused Refused: passed",
             "tap/counter_memory CounterMemory: interfaces",
         ],
     ),
@@ -136,6 +137,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         "the state of taps, sources, saves, reloads and the sandbox",
         &[
             "engine/state Health: taps sources close_ok store_ok reload_ok",
+            "engine/tap_reports Globs: has_started failing failed unsaid",
             "control/handler Handler: state",
             "engine/state Board: health pages policy",
             "engine/state State: roster node writer board sandbox backend",

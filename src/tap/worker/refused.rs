@@ -5,20 +5,23 @@
 use crate::tap::interfaces::InterfaceEntry;
 use std::collections::BTreeMap;
 
-/// Interfaces that could not be attached, and what their own counters read when that was told last.
+/// Interfaces that could not be attached.
 #[derive(Default)]
-pub(super) struct Refused(BTreeMap<u32, u64>);
+pub(super) struct Refused {
+    /// What the counters of each read when that was told last, by its index.
+    passed: BTreeMap<u32, u64>,
+}
 
 impl Refused {
     /// An interface could not be attached; `known` is what its counters read when it was to be.
     pub(super) fn add(&mut self, index: u32, known: u64) {
-        self.0.entry(index).or_insert(known);
+        self.passed.entry(index).or_insert(known);
     }
 
     /// An interface was attached, when its counters read so many packets. Returns how many of them passed
     /// while it could not be; none where it never was refused.
     pub(super) fn attached(&mut self, index: u32, passed: u64) -> Option<u64> {
-        self.0.remove(&index).map(|before| passed.saturating_sub(before))
+        self.passed.remove(&index).map(|before| passed.saturating_sub(before))
     }
 
     /// Returns what has passed since the last time, by the counters of those that are there, and of those
@@ -29,7 +32,7 @@ impl Refused {
         gone: &[InterfaceEntry],
         is_wanted: impl Fn(&InterfaceEntry) -> bool,
     ) -> u64 {
-        if self.0.is_empty() {
+        if self.passed.is_empty() {
             return 0;
         }
         let mut missed = 0;
@@ -38,19 +41,19 @@ impl Refused {
         }
         let mut stay = BTreeMap::new();
         for entry in there.iter().filter(|entry| is_wanted(entry)) {
-            if let Some(before) = self.0.get(&entry.index) {
-                let passed = entry.passed.packets();
-                missed += passed.saturating_sub(*before);
-                stay.insert(entry.index, passed);
+            if let Some(before) = self.passed.get(&entry.index) {
+                let now = entry.passed.packets();
+                missed += now.saturating_sub(*before);
+                stay.insert(entry.index, now);
             }
         }
-        self.0 = stay;
+        self.passed = stay;
         missed
     }
 
     /// True when something could not be attached.
     pub(super) fn is_any(&self) -> bool {
-        !self.0.is_empty()
+        !self.passed.is_empty()
     }
 }
 

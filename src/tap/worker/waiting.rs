@@ -19,7 +19,9 @@ const INTERFACES: u64 = u64::MAX;
 const READY: usize = 64;
 
 /// The list.
-pub(super) struct Waiting(Epoll);
+pub(super) struct Waiting {
+    list: Epoll,
+}
 
 /// What is ready.
 #[derive(Default)]
@@ -36,25 +38,25 @@ impl Waiting {
         let list = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         list.add(commands, EpollEvent::new(EpollFlags::EPOLLIN, COMMANDS))?;
         list.add(interfaces, EpollEvent::new(EpollFlags::EPOLLIN, INTERFACES))?;
-        Ok(Self(list))
+        Ok(Self { list })
     }
 
     /// Waits for a source as well.
     pub(super) fn add(&self, source: &PacketSource, serial: u64) -> io::Result<()> {
-        source.fds().try_for_each(|fd| Ok(self.0.add(fd, EpollEvent::new(EpollFlags::EPOLLIN, serial))?))
+        source.fds().try_for_each(|fd| Ok(self.list.add(fd, EpollEvent::new(EpollFlags::EPOLLIN, serial))?))
     }
 
     /// Waits for a source no longer, though it stays open.
     pub(super) fn remove(&self, source: &PacketSource) {
         // One that was not added is none to remove.
-        source.fds().for_each(|fd| _ = self.0.delete(fd));
+        source.fds().for_each(|fd| _ = self.list.delete(fd));
     }
 
     /// Waits until something is ready, or for so many milliseconds.
     pub(super) fn wait(&self, milliseconds: Option<u16>) -> Woken {
         let mut events = [EpollEvent::empty(); READY];
         let timeout = milliseconds.map_or(EpollTimeout::NONE, EpollTimeout::from);
-        let Ok(ready) = self.0.wait(&mut events, timeout) else { return Woken::default() };
+        let Ok(ready) = self.list.wait(&mut events, timeout) else { return Woken::default() };
         let mut woken = Woken::default();
         for event in &events[..ready] {
             match event.data() {
