@@ -8,6 +8,7 @@ mod writer;
 
 use crate::store::StoreError;
 use crate::system::sandbox::Restriction;
+use crate::tap::Overlap;
 use crate::tap::kernel::PinError;
 use std::fmt;
 use std::fs::File;
@@ -56,6 +57,8 @@ pub enum Event<'a> {
     InterfaceRefused(&'a str, &'a std::io::Error),
     /// No descriptor is left for an interface; the limit.
     DescriptorsShort(&'a str, u64),
+    /// Interfaces that see the same packets are both metered.
+    CountedTwice(&'a Overlap),
     /// A role names a user or group that does not exist.
     UnknownRoleMember(&'a str),
     /// A listener that other hosts can reach has neither TLS nor a log-in.
@@ -131,6 +134,7 @@ impl fmt::Display for Event<'_> {
                 "interface {name}: not counted where none of the {limit} descriptors is left for it; raise \
                  LimitNOFILE= in the unit, or ulimit -n"
             ),
+            Self::CountedTwice(overlap) => write!(out, "tap.interfaces: {overlap}"),
             Self::UnknownRoleMember(name) => {
                 write!(out, "control.roles: no user or group {name}; create it, or remove it from the list")
             }

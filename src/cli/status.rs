@@ -28,6 +28,9 @@ pub(super) fn run(json: bool, socket: &Path) -> Result<(), ExitError> {
             rows.push([format!("roster source {}", source.source), word(source.up, "up", "DOWN").to_owned()]);
         }
         rows.push(["conflicting prefixes".to_owned(), status.conflicts.to_string()]);
+        for what in &status.counted_twice {
+            rows.push(["counted twice".to_owned(), what.clone()]);
+        }
         rows.push(["last close".to_owned(), word(status.last_close_ok, "ok", "FAILED").to_owned()]);
         rows.push(["last save".to_owned(), word(status.last_save_ok, "ok", "FAILED").to_owned()]);
         rows.push(["last reload".to_owned(), word(status.reload_ok, "ok", "REFUSED").to_owned()]);

@@ -251,12 +251,12 @@ impl Document<'_> {
         let mut seen = Vec::new();
         for pattern in patterns {
             let text = pattern.as_ref();
-            // IFNAMSIZ is 16 with the final NUL; dev_valid_name() rejects the rest.
+            // ALTIFNAMSIZ is 128 with the final NUL; dev_valid_name() rejects the rest.
             if text.is_empty()
-                || text.len() > 15
+                || text.len() > 127
                 || !text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/' && byte != b':')
             {
-                let what = "tap.interfaces: expected a name or glob of 1 to 15 characters, without spaces, slashes or colons";
+                let what = "tap.interfaces: expected a name or glob of 1 to 127 characters, without spaces, slashes or colons";
                 return Err(self.at(pattern, what));
             }
             if seen.iter().any(|earlier: &Pattern| earlier.text() == text) {

@@ -171,6 +171,7 @@ impl<E: Environment> Handler<E> {
             last_save_ok: health.store_ok,
             reload_ok: health.reload_ok,
             conflicts: state.roster().counts().conflicts,
+            counted_twice: health.overlaps.iter().map(ToString::to_string).collect(),
             sandbox: sandbox.level().to_owned(),
             system_calls: sandbox.calls(),
             sandbox_missing: sandbox.missing().iter().map(|(part, _)| part.as_str().to_owned()).collect(),

@@ -129,6 +129,8 @@ pub struct StatusReport {
     pub reload_ok: bool,
     /// Prefixes in conflict; latched, rounded up to a multiple of 8.
     pub conflicts: u64,
+    /// What of the interfaces is counted twice, and what to do about it.
+    pub counted_twice: Vec<String>,
     /// The sandbox in force: full, partial or none.
     pub sandbox: String,
     /// Restrictions that are not in force.

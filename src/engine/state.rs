@@ -13,6 +13,7 @@ use crate::publish::exposition;
 use crate::publish::http::Pages;
 use crate::roster::Roster;
 use crate::system::sandbox::SandboxStatus;
+use crate::tap::Overlap;
 use arc_swap::ArcSwap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -24,6 +25,8 @@ pub type NodeOf<E> = Node<<E as Environment>::Clock, <E as Environment>::Randomn
 pub struct Health {
     /// Interface patterns and whether they are attached.
     pub taps: Vec<(String, bool)>,
+    /// What of the interfaces is counted twice; for `status` only, not on the page.
+    pub overlaps: Vec<Overlap>,
     /// Roster sources and whether they are up.
     pub sources: Vec<(&'static str, bool)>,
     /// Whether the last close succeeded; for `status` only, not on the page.
@@ -38,7 +41,14 @@ impl Health {
     /// A meter with no known problem yet.
     #[must_use]
     pub(super) fn good(sources: Vec<(&'static str, bool)>) -> Self {
-        Self { taps: Vec::new(), sources, close_ok: true, store_ok: true, reload_ok: true }
+        Self {
+            taps: Vec::new(),
+            overlaps: Vec::new(),
+            sources,
+            close_ok: true,
+            store_ok: true,
+            reload_ok: true,
+        }
     }
 
     fn page(&self, policy: &Policy) -> String {

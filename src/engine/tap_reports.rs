@@ -7,7 +7,7 @@
 use super::state::Board;
 use crate::config::Pattern;
 use crate::log::{Event, emit};
-use crate::tap::{PatternState, TapEvent};
+use crate::tap::{Overlap, PatternState, TapEvent};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -28,6 +28,8 @@ struct Globs {
     failed: Vec<Pattern>,
     /// What is to be said of each at the close.
     unsaid: BTreeMap<String, TapEvent>,
+    /// What is counted twice now.
+    overlaps: Vec<Overlap>,
 }
 
 impl TapReports {
@@ -44,6 +46,11 @@ impl TapReports {
     pub(super) fn report(&self, event: TapEvent) {
         match event {
             TapEvent::States(states) => self.show(states),
+            TapEvent::Overlaps(overlaps) => {
+                let mut globs = self.lock();
+                globs.overlaps = overlaps;
+                self.show_overlaps(&globs, !globs.has_started);
+            }
             event => self.lock().say_now(event).iter().for_each(say),
         }
     }
@@ -64,9 +71,25 @@ impl TapReports {
             }
         });
         globs.unsaid.clear();
+        self.show_overlaps(&globs, true);
         globs.failed = globs.failing.clone();
         drop(globs);
         news.iter().for_each(say);
+    }
+
+    /// Shows what is counted twice, and says what of it is news. Where a glob is meant, what was shown
+    /// stays, unless this is the time for it.
+    fn show_overlaps(&self, globs: &Globs, with_globs: bool) {
+        let mut news = Vec::new();
+        self.board.update(|health| {
+            let before = std::mem::take(&mut health.overlaps);
+            let is_told = |overlap: &&Overlap| with_globs || !overlap.is_of_glob();
+            let stays = |overlap: &&Overlap| !is_told(overlap);
+            health.overlaps = globs.overlaps.iter().filter(is_told).cloned().collect();
+            health.overlaps.extend(before.iter().filter(stays).cloned());
+            news.extend(health.overlaps.iter().filter(|overlap| !before.contains(overlap)).cloned());
+        });
+        news.iter().for_each(|overlap| emit(&Event::CountedTwice(overlap)));
     }
 
     fn show(&self, states: Vec<PatternState>) {
@@ -118,7 +141,7 @@ impl Globs {
 fn say(event: &TapEvent) {
     emit(&match event {
         // Shown, not said.
-        TapEvent::States(_) => return,
+        TapEvent::States(_) | TapEvent::Overlaps(_) => return,
         TapEvent::Awaited(name) => Event::InterfaceAwaited(name),
         TapEvent::Attached(name) => Event::InterfaceAttached(name),
         TapEvent::Gone(name) => Event::InterfaceGone(name),
@@ -189,6 +212,27 @@ mod tests {
         assert_eq!(now(&reports), "yn", "of that epoch");
         reports.at_close();
         assert_eq!(now(&reports), "yy");
+    }
+
+    #[test]
+    fn what_is_counted_twice_by_a_glob_is_shown_at_the_close() {
+        let reports = reports();
+        let twice = |below: &str, above: &str| {
+            let [below, above] = [below, above].map(Pattern::of_name);
+            Overlap { below, above }
+        };
+        let shown = || {
+            let mut overlaps = Vec::new();
+            reports.board.update(|health| overlaps.clone_from(&health.overlaps));
+            overlaps.iter().map(|overlap| overlap.below.text().to_owned()).collect::<Vec<String>>().join(" ")
+        };
+        reports.report(TapEvent::Overlaps(vec![twice("tap*", "br0")]));
+        assert_eq!(shown(), "tap*", "at the start it is told");
+        reports.started();
+        reports.report(TapEvent::Overlaps(vec![twice("eth0", "br0"), twice("vpns*", "br0")]));
+        assert_eq!(shown(), "eth0 tap*", "a name at once");
+        reports.at_close();
+        assert_eq!(shown(), "eth0 vpns*");
     }
 
     #[test]

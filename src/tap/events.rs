@@ -1,6 +1,7 @@
 //! What the tap reports of interfaces. Nothing here is caused by traffic, and nothing names an interface
 //! that only a glob matches.
 
+use super::overlaps::Overlap;
 use crate::config::Pattern;
 use std::io;
 
@@ -17,6 +18,8 @@ pub struct PatternState {
 pub enum TapEvent {
     /// The states of the patterns, after a change.
     States(Vec<PatternState>),
+    /// Interfaces that see the same packets and are both metered, after a change.
+    Overlaps(Vec<Overlap>),
     /// An interface that is named literally is not there yet.
     Awaited(String),
     /// An interface that is named literally was attached.

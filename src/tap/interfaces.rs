@@ -15,15 +15,29 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 
 /// One interface as the kernel lists it.
+#[derive(Default)]
 pub(super) struct InterfaceEntry {
     /// Index, unique while the interface exists.
     pub(super) index: u32,
     /// Name; may change.
     pub(super) name: String,
+    /// Its other names (`ip link property`).
+    pub(super) other_names: Vec<String>,
     /// Hardware type (ARPHRD_*).
     pub(super) hardware: u16,
     /// Packets received and sent, by the interface's own counters.
     pub(super) passed: Passed,
+    /// Index of the bridge, the bond or the like that it belongs to; 0 for none.
+    pub(super) master: u32,
+    /// Index of the device that passes its packets on, where it is a VLAN or the like on one; 0 for none.
+    pub(super) parent: u32,
+}
+
+impl InterfaceEntry {
+    /// True for the loopback interface (ARPHRD_LOOPBACK).
+    pub(super) fn is_loopback(&self) -> bool {
+        self.hardware == 772
+    }
 }
 
 /// Hardware types that can be metered.
@@ -83,6 +97,22 @@ const GET_LINK: u16 = 18;
 const GROUP_LINK: u32 = 1;
 const FAMILY_UNSPECIFIED: u8 = 0;
 const ATTRIBUTE_NAME: u16 = 3;
+/// IFLA_LINK, IFLA_LINK_NETNSID: the device below, and that it is in another namespace.
+const ATTRIBUTE_LINK: u16 = 5;
+const ATTRIBUTE_LINK_NAMESPACE: u16 = 37;
+const ATTRIBUTE_MASTER: u16 = 10;
+/// IFLA_LINKINFO, and in it IFLA_INFO_KIND.
+const ATTRIBUTE_LINK_INFO: u16 = 18;
+const INFO_KIND: u16 = 1;
+/// IFLA_PROP_LIST, and in it IFLA_ALT_IFNAME.
+const ATTRIBUTE_PROPERTIES: u16 = 52;
+const PROPERTY_NAME: u16 = 53;
+/// What an attribute's type is without NLA_F_NESTED and NLA_F_NET_BYTEORDER.
+const ATTRIBUTE_TYPE: u16 = 0x3fff;
+
+/// Kinds of device whose packets pass the device below as they are. Others have an IFLA_LINK too: the far
+/// end of a pair, or what a tunnel's outer packets leave by.
+const STANDING_ON_ANOTHER: [&[u8]; 6] = [b"vlan", b"macvlan", b"macvtap", b"ipvlan", b"ipvtap", b"macsec"];
 /// IFLA_STATS64: struct rtnl_link_stats64, packets received and sent first.
 const ATTRIBUTE_STATISTICS: u16 = 23;
 
@@ -213,20 +243,42 @@ fn link_header(index: u32) -> [u8; LINK_HEADER] {
 }
 
 fn entry(body: &[u8]) -> Option<InterfaceEntry> {
-    let hardware = u16_at(body, 2)?;
-    let index = u32_at(body, INDEX_AT)?;
-    let (mut name, mut passed) = (None, Passed::default());
+    let mut entry =
+        InterfaceEntry { hardware: u16_at(body, 2)?, index: u32_at(body, INDEX_AT)?, ..Default::default() };
+    let (mut link, mut stands_on_it, mut is_elsewhere) = (0, false, false);
     for (kind, value) in attributes(body.get(LINK_HEADER..)?) {
-        match kind {
-            ATTRIBUTE_NAME => {
-                let text = value.split(|byte| *byte == 0).next()?;
-                name = Some(std::str::from_utf8(text).ok()?.to_owned());
+        match kind & ATTRIBUTE_TYPE {
+            ATTRIBUTE_NAME => entry.name = name(value)?,
+            ATTRIBUTE_PROPERTIES => {
+                let named = attributes(value).filter(|(kind, _)| kind & ATTRIBUTE_TYPE == PROPERTY_NAME);
+                entry.other_names.extend(named.filter_map(|(_, value)| name(value)));
             }
-            ATTRIBUTE_STATISTICS => passed = Passed { up: u64_at(value, 0)?, down: u64_at(value, 8)? },
+            ATTRIBUTE_STATISTICS => {
+                entry.passed = Passed { up: u64_at(value, 0)?, down: u64_at(value, 8)? };
+            }
+            ATTRIBUTE_MASTER => entry.master = u32_at(value, 0)?,
+            ATTRIBUTE_LINK => link = u32_at(value, 0)?,
+            ATTRIBUTE_LINK_INFO => {
+                let is_one = |(kind, value): (u16, &[u8])| {
+                    let value = value.strip_suffix(&[0]).unwrap_or(value);
+                    kind & ATTRIBUTE_TYPE == INFO_KIND && STANDING_ON_ANOTHER.contains(&value)
+                };
+                stands_on_it |= attributes(value).any(is_one);
+            }
+            ATTRIBUTE_LINK_NAMESPACE => is_elsewhere = true,
             _ => {}
         }
     }
-    Some(InterfaceEntry { index, name: name?, hardware, passed })
+    if stands_on_it && !is_elsewhere {
+        entry.parent = link;
+    }
+    (!entry.name.is_empty()).then_some(entry)
+}
+
+/// A name, which ends with a NUL; none where it is not text.
+fn name(value: &[u8]) -> Option<String> {
+    let text = value.split(|byte| *byte == 0).next()?;
+    Some(std::str::from_utf8(text).ok()?.to_owned())
 }
 
 #[cfg(test)]

@@ -3,6 +3,9 @@
 //! Nothing here is caused by traffic, and nothing names an interface that only a glob matches.
 
 use super::events::{PatternState, TapEvent};
+use super::interfaces::InterfaceEntry;
+use super::overlaps::Overlap;
+use super::reconcile::matches;
 use crate::config::Pattern;
 
 /// What was reported of a pattern last.
@@ -20,6 +23,8 @@ pub(super) struct Reports {
     reported: Vec<Reported>,
     /// The states as they were reported last; none before the first time.
     told: Option<Vec<PatternState>>,
+    /// The overlaps as they were reported last.
+    overlaps: Vec<Overlap>,
 }
 
 impl Reports {
@@ -27,7 +32,7 @@ impl Reports {
         let state =
             |pattern: &Pattern| PatternState { pattern: pattern.clone(), attached: pattern.is_glob() };
         let states = patterns.iter().map(state).collect();
-        Self { states, reported: vec![Reported::Nothing; patterns.len()], told: None }
+        Self { states, reported: vec![Reported::Nothing; patterns.len()], told: None, overlaps: Vec::new() }
     }
 
     /// An interface that this pattern matches could not be attached; the event, if it is news.
@@ -36,8 +41,12 @@ impl Reports {
         (before != Reported::Failed).then(|| event(self.states[at].pattern.text().to_owned()))
     }
 
-    /// The names of what is attached, and of what could not be; the events that are news.
-    pub(super) fn update(&mut self, attached: &[&str], failed: &[&str]) -> Vec<TapEvent> {
+    /// What is attached, and what could not be; the events that are news.
+    pub(super) fn update(
+        &mut self,
+        attached: &[&InterfaceEntry],
+        failed: &[&InterfaceEntry],
+    ) -> Vec<TapEvent> {
         let mut events = Vec::new();
         for (state, reported) in self.states.iter_mut().zip(&mut self.reported) {
             events.extend(report_state(state, reported, attached, failed));
@@ -48,15 +57,24 @@ impl Reports {
         }
         events
     }
+
+    /// The overlaps there are; the event, if that is news.
+    pub(super) fn update_overlaps(&mut self, overlaps: Vec<Overlap>) -> Option<TapEvent> {
+        if overlaps == self.overlaps {
+            return None;
+        }
+        self.overlaps.clone_from(&overlaps);
+        Some(TapEvent::Overlaps(overlaps))
+    }
 }
 
 fn report_state(
     state: &mut PatternState,
     reported: &mut Reported,
-    attached: &[&str],
-    failed: &[&str],
+    attached: &[&InterfaceEntry],
+    failed: &[&InterfaceEntry],
 ) -> Option<TapEvent> {
-    let matches = |names: &[&str]| names.iter().any(|name| state.pattern.matches(name));
+    let matches = |entries: &[&InterfaceEntry]| entries.iter().any(|entry| matches(&state.pattern, entry));
     if state.pattern.is_glob() {
         state.attached = !matches(failed);
         if state.attached {
@@ -86,6 +104,7 @@ mod tests {
             TapEvent::States(states) => {
                 states.iter().map(|state| if state.attached { 'y' } else { 'n' }).collect()
             }
+            TapEvent::Overlaps(overlaps) => format!("{} overlaps", overlaps.len()),
             TapEvent::Awaited(name) => format!("awaited {name}"),
             TapEvent::Attached(name) => format!("attached {name}"),
             TapEvent::Gone(name) => format!("gone {name}"),
@@ -96,6 +115,12 @@ mod tests {
         events.into_iter().map(text).collect::<Vec<String>>().join(", ")
     }
 
+    fn update(reports: &mut Reports, attached: &[&str], failed: &[&str]) -> String {
+        let entry = |name: &&str| InterfaceEntry { name: (*name).to_owned(), ..Default::default() };
+        let [attached, failed] = [attached, failed].map(|names| names.iter().map(entry).collect::<Vec<_>>());
+        told(reports.update(&attached.iter().collect::<Vec<_>>(), &failed.iter().collect::<Vec<_>>()))
+    }
+
     fn reports() -> Reports {
         Reports::new(&["wg0", "tun*"].map(Pattern::of_name))
     }
@@ -103,12 +128,12 @@ mod tests {
     #[test]
     fn the_states_are_told_at_the_start_and_after_a_change() {
         let mut reports = reports();
-        assert_eq!(told(reports.update(&[], &[])), "awaited wg0, ny");
-        assert_eq!(told(reports.update(&[], &[])), "");
-        assert_eq!(told(reports.update(&["wg0", "tun7"], &[])), "attached wg0, yy");
-        assert_eq!(told(reports.update(&["wg0"], &[])), "", "clients' interfaces are nobody's business");
-        assert_eq!(told(reports.update(&[], &[])), "gone wg0, ny");
-        assert_eq!(told(reports.update(&["wg0"], &[])), "attached wg0, yy");
+        assert_eq!(update(&mut reports, &[], &[]), "awaited wg0, ny");
+        assert_eq!(update(&mut reports, &[], &[]), "");
+        assert_eq!(update(&mut reports, &["wg0", "tun7"], &[]), "attached wg0, yy");
+        assert_eq!(update(&mut reports, &["wg0"], &[]), "", "clients' interfaces are nobody's business");
+        assert_eq!(update(&mut reports, &[], &[]), "gone wg0, ny");
+        assert_eq!(update(&mut reports, &["wg0"], &[]), "attached wg0, yy");
     }
 
     #[test]
@@ -117,16 +142,16 @@ mod tests {
         let refused =
             |reports: &mut Reports, at| told(reports.failed(at, |text| TapEvent::LinkType(text, 801)));
         assert_eq!(refused(&mut reports, 1), "tun* has type 801");
-        assert_eq!(told(reports.update(&["wg0"], &["tun1"])), "attached wg0, yn");
+        assert_eq!(update(&mut reports, &["wg0"], &["tun1"]), "attached wg0, yn");
         assert_eq!(refused(&mut reports, 1), "");
-        assert_eq!(told(reports.update(&["wg0"], &[])), "yy", "the interface is gone");
+        assert_eq!(update(&mut reports, &["wg0"], &[]), "yy", "the interface is gone");
         assert_eq!(refused(&mut reports, 1), "tun* has type 801");
         assert_eq!(refused(&mut reports, 0), "wg0 has type 801");
         assert_eq!(
-            told(reports.update(&[], &["wg0", "tun1"])),
+            update(&mut reports, &[], &["wg0", "tun1"]),
             "nn",
             "a failure says that it is not attached"
         );
-        assert_eq!(told(reports.update(&["wg0"], &[])), "attached wg0, yy");
+        assert_eq!(update(&mut reports, &["wg0"], &[]), "attached wg0, yy");
     }
 }

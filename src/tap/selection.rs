@@ -1,11 +1,13 @@
 //! Which tap to take, why one cannot start, and which interfaces it would be attached to.
 
-use super::interfaces::{self, Hardware};
+use super::interfaces::{self, Hardware, InterfaceEntry};
 use super::kernel::{self, Kernel, KernelError};
+use super::overlaps::{Overlap, overlaps};
 use super::packet_source::Opener;
+use super::reconcile::matches;
 use super::ring::Ring;
 use super::socket;
-use crate::config::{Hook, TapKind};
+use crate::config::{Hook, Pattern, TapKind};
 use std::io;
 
 /// Why a tap cannot start.
@@ -91,16 +93,38 @@ fn may_open_packet_sockets(kind: TapKind) -> Result<(), TapError> {
     }
 }
 
-/// The interfaces there are, with the number of their link type and whether it can be metered; for
-/// `run --dry-run`.
+/// The interfaces there are, as a configuration sees them.
+pub struct Survey {
+    /// Name, number of the link type, and whether it can be metered, of each that a pattern matches.
+    pub wanted: Vec<(String, u16, bool)>,
+    /// Names of others that could be metered.
+    pub others: Vec<String>,
+    /// Patterns that nothing matches.
+    pub missing: Vec<Pattern>,
+    /// What would be counted twice.
+    pub overlaps: Vec<Overlap>,
+}
+
+/// Looks at the interfaces there are; for `check` and `run --dry-run`.
 ///
 /// # Errors
 /// When the kernel does not list the interfaces.
-pub fn survey() -> io::Result<Vec<(String, u16, bool)>> {
-    let entries = interfaces::list()?.into_iter();
-    let line = |entry: interfaces::InterfaceEntry| {
-        let can_be_metered = Hardware::of_number(entry.hardware).is_some();
+pub fn survey(patterns: &[Pattern]) -> io::Result<Survey> {
+    let there = interfaces::list()?;
+    let is_missing = |pattern: &&Pattern| !there.iter().any(|entry| matches(pattern, entry));
+    let missing = patterns.iter().filter(is_missing).cloned().collect();
+    let overlaps = overlaps(patterns, &there);
+    let is_wanted = |entry: &InterfaceEntry| patterns.iter().any(|pattern| matches(pattern, entry));
+    let (wanted, others): (Vec<_>, Vec<_>) = there.into_iter().partition(is_wanted);
+    let can_be_metered = |entry: &InterfaceEntry| Hardware::of_number(entry.hardware).is_some();
+    let row = |entry: InterfaceEntry| {
+        let can_be_metered = can_be_metered(&entry);
         (entry.name, entry.hardware, can_be_metered)
     };
-    Ok(entries.map(line).collect())
+    Ok(Survey {
+        wanted: wanted.into_iter().map(row).collect(),
+        others: others.into_iter().filter(can_be_metered).map(|entry| entry.name).collect(),
+        missing,
+        overlaps,
+    })
 }

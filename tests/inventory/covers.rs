@@ -116,7 +116,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         "interfaces: index, name, and what their own packet counters read when metering of them stopped",
         &[
             "tap/worker/attachments Attachment: record serial index name source",
-            "tap/interfaces InterfaceEntry: index name hardware passed",
+            "tap/interfaces InterfaceEntry: index name other_names hardware passed master parent",
             "tap/interfaces Passed: up down",
             "tap/gap Left: index name packets",
             "tap/worker/refused Refused: passed",
@@ -136,8 +136,8 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
     (
         "the state of taps, sources, saves, reloads and the sandbox",
         &[
-            "engine/state Health: taps sources close_ok store_ok reload_ok",
-            "engine/tap_reports Globs: has_started failing failed unsaid",
+            "engine/state Health: taps overlaps sources close_ok store_ok reload_ok",
+            "engine/tap_reports Globs: has_started failing failed unsaid overlaps",
             "control/handler Handler: state",
             "engine/state Board: health pages policy",
             "engine/state State: roster node writer board sandbox backend",
@@ -272,7 +272,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         &[
             "answer: Status",
             "control/protocol StatusReport: schema_version backend interfaces sources last_close_ok \
-             last_save_ok reload_ok conflicts sandbox sandbox_missing system_calls profile",
+             last_save_ok reload_ok conflicts counted_twice sandbox sandbox_missing system_calls profile",
             "control/protocol InterfaceReport: interface attached",
             "control/protocol SourceState: source up",
         ],
@@ -283,7 +283,8 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         "starts, stops, reloads, failed saves, named interfaces, what is missing; nothing that traffic causes",
         &["event: LabBuild TapChosen NothingKept SandboxMissing MemoryStart FirstStart Resumed \
              ResumedWithoutCounters LossAccepted SaveFailed SaveRecovered InterfaceAwaited \
-             InterfaceAttached InterfaceGone LinkTypeUnsupported InterfaceRefused DescriptorsShort UnknownRoleMember \
+             InterfaceAttached InterfaceGone LinkTypeUnsupported InterfaceRefused DescriptorsShort CountedTwice \
+             UnknownRoleMember \
              ListeningWide ListeningInClear ListeningToAll CertificateOver CertificateEarly NameLooksLikeAddress Ready Reloaded ReloadRefused LinesDropped Failed Stopping \
              HandingOver"],
     ),

@@ -74,7 +74,7 @@ const ARROWS: [(&str, &[&str]); 29] = [
             "tap",
         ],
     ),
-    ("log", &["store::StoreError", "system::sandbox::Restriction", "tap::kernel::PinError"]),
+    ("log", &["store::StoreError", "system::sandbox::Restriction", "tap::Overlap", "tap::kernel::PinError"]),
     ("log/writer", &[]),
     // Of traffic, /metrics sees a release.
     ("publish", &[]),

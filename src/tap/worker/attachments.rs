@@ -13,11 +13,13 @@ use crate::tap::events::TapEvent;
 use crate::tap::gap::Unseen;
 use crate::tap::interface_records::InterfaceRecord;
 use crate::tap::interfaces::{Hardware, InterfaceEntry, InterfaceEvents};
+use crate::tap::overlaps::overlaps;
 use crate::tap::packet_source::{Opener, PacketSource};
 use crate::tap::quiesce::Quiescences;
 use crate::tap::reconcile::{self, Attach, Attached};
 use crate::tap::reports::Reports;
 use nix::sys::eventfd::EventFd;
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
@@ -107,15 +109,19 @@ impl Worker {
             |entry: &InterfaceEntry| plan.attach.iter().any(|attach| attach.entry.index == entry.index);
         self.attribution.lost(self.refused.missed(&there, gone, is_wanted));
         self.is_short = false;
-        let mut failed: Vec<&str> = Vec::new();
+        let mut failed: Vec<&InterfaceEntry> = Vec::new();
         for attach in &plan.attach {
             if !self.attach(attach) {
-                failed.push(&attach.entry.name);
+                failed.push(attach.entry);
             }
         }
         self.unseen.listed(there.iter().map(|entry| entry.index));
-        let attached: Vec<&str> = self.attachments.iter().map(|attachment| &*attachment.name).collect();
+        let attached: BTreeSet<u32> = self.attachments.iter().map(|attachment| attachment.index).collect();
+        let attached: Vec<&InterfaceEntry> =
+            there.iter().filter(|entry| attached.contains(&entry.index)).collect();
         self.reports.update(&attached, &failed).into_iter().for_each(&self.notify);
+        let overlaps = overlaps(&self.patterns, &there);
+        self.reports.update_overlaps(overlaps).into_iter().for_each(&self.notify);
     }
 
     /// True when the interface was attached.
