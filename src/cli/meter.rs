@@ -10,6 +10,8 @@ use crate::meter::counters::Counters;
 use crate::meter::slot::{Direction, Slot};
 use crate::meter::tags::Tags;
 use crate::roster::account::AccountName;
+use crate::roster::address::Prefix;
+use crate::roster::rows::Rows;
 use crate::roster::tagger::Tagger;
 use crate::roster::{Roster, Source, csv};
 use crate::tap::capture_file::{self, CaptureError, Record};
@@ -74,12 +76,17 @@ pub(super) fn run(files: &[PathBuf], roster_file: &Path, json: bool) -> Result<(
 fn load_roster(path: &Path) -> Result<(Roster, Vec<(AccountName, Slot)>), ExitError> {
     let config = |why: String| ExitError::new(ExitStatus::Config, format!("{}: {why}", path.display()));
     let bytes = std::fs::read(path).map_err(|error| config(format!("cannot be read: {error}")))?;
-    let named = csv::read(&bytes, |row| row.account).map_err(|error| config(error.to_string()))?;
+    let named = csv::read(&bytes, |row| row.account.clone()).map_err(|error| config(error.to_string()))?;
+    if !named.on.is_empty() {
+        output::note("rows that name an interface are not applied: a capture does not say which it is of");
+    }
     let tagger = Tagger::without_root(&identity(&mut SystemRandomness));
-    let roster = Roster::new(&[], Tags::in_memory(named.len()), tagger, 0);
-    let tagged = named.iter().map(|(prefix, account)| (*prefix, roster.tag_of(account))).collect();
+    let roster = Roster::new(&[], Tags::in_memory(named.count()), tagger, 0);
+    let tag = |(prefix, account): &(Prefix, AccountName)| (*prefix, roster.tag_of(account));
+    let on = named.on.iter().map(|(interface, rows)| (interface.clone(), rows.iter().map(tag).collect()));
+    let tagged = Rows { anywhere: named.anywhere.iter().map(tag).collect(), on: on.collect() };
     roster.replace(Source::File, tagged).map_err(|error| config(error.to_string()))?;
-    let mut names: Vec<AccountName> = named.into_iter().map(|(_, account)| account).collect();
+    let mut names: Vec<AccountName> = named.all().map(|(_, account)| account.clone()).collect();
     names.sort_unstable();
     names.dedup();
     let slots = names.into_iter().map(|account| {

@@ -17,15 +17,21 @@ pub(super) enum Command {
         prefix: String,
         /// Account name; write a space, comma or percent sign as %XX
         account: String,
+        /// On this interface alone, where two servers hand out the same addresses
+        #[arg(long, value_name = "NAME")]
+        interface: Option<String>,
     },
     /// Remove an assignment made with `assign` or `sync`
     Unassign {
         /// Address or prefix
         prefix: String,
+        /// The interface that it was assigned on
+        #[arg(long, value_name = "NAME")]
+        interface: Option<String>,
     },
     /// Replace all assignments made with `assign` or `sync` by those in a file
     Sync {
-        /// CSV with the header prefix,account
+        /// CSV with the header prefix,account or prefix,account,interface
         file: PathBuf,
     },
     /// Count prefixes, accounts and conflicts; never show addresses
@@ -42,12 +48,13 @@ pub(super) enum Command {
 /// A file that cannot be read (74), or those of the daemon.
 pub(super) fn run(command: &Command, socket: &Path) -> Result<(), ExitError> {
     match command {
-        Command::Assign { prefix, account } => {
-            let request = Request::Assign { prefix: prefix.clone(), account: account.clone() };
-            client::ask(socket, &request, &[]).map(drop)
+        Command::Assign { prefix, account, interface } => {
+            let (prefix, account, interface) = (prefix.clone(), account.clone(), interface.clone());
+            client::ask(socket, &Request::Assign { prefix, account, interface }, &[]).map(drop)
         }
-        Command::Unassign { prefix } => {
-            client::ask(socket, &Request::Unassign { prefix: prefix.clone() }, &[]).map(drop)
+        Command::Unassign { prefix, interface } => {
+            let (prefix, interface) = (prefix.clone(), interface.clone());
+            client::ask(socket, &Request::Unassign { prefix, interface }, &[]).map(drop)
         }
         Command::Sync { file } => sync(file, socket),
         Command::Counts { json } => counts(*json, socket),

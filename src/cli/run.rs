@@ -2,7 +2,7 @@
 
 use super::expected_error::{self, ExpectedError};
 use super::output;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Pattern, TapKind};
 use crate::daemon::inputs::{RosterFile, read_roster, read_web_config, warn_of_certificates, warn_of_names};
 use crate::engine::persistence;
 use crate::environment::{SystemFiles, SystemRandomness, identity};
@@ -12,6 +12,7 @@ use crate::meter::release::Release;
 use crate::meter::tags::Tag;
 use crate::publish::exposition;
 use crate::publish::web::WebConfig;
+use crate::roster::RosterError;
 use crate::roster::address::Prefix;
 use crate::roster::tagger::Tagger;
 use crate::tap::Survey;
@@ -59,7 +60,7 @@ pub(super) fn check(path: &Path, json: bool) -> Result<(), ExitError> {
         effective: config.effective(),
         accounts: accounts(&config, &roster)?,
         capacity: config.capacity,
-        prefixes: roster.assignments.len(),
+        prefixes: roster.assignments.count(),
         addresses_in_pools,
         addresses_outside,
         rounding_step_bytes: policy.rounding_step(),
@@ -85,6 +86,13 @@ pub(super) fn check(path: &Path, json: bool) -> Result<(), ExitError> {
              are not, and take a slower hash lookup{hint}"
         ))?;
     }
+    let may_be_several = config.interfaces.len() > 1 || config.interfaces.iter().any(Pattern::is_glob);
+    if may_be_several && report.prefixes > 0 && roster.assignments.on.is_empty() {
+        output::line(
+            "# roster file: an address is one account's on every interface; where two interfaces hand out the \
+             same addresses, name them: prefix,account,interface",
+        )?;
+    }
     for line in error.lines(policy) {
         output::line(&format!("# release: {line}"))?;
     }
@@ -99,6 +107,9 @@ fn load(path: &Path) -> Result<(Config, RosterFile, WebConfig), ExitError> {
     let tagger = Tagger::without_root(&identity(&mut SystemRandomness));
     let roster = read_roster(&SystemFiles, &config, |account| tagger.tag_of(account)).map_err(bad)?;
     warn_of_names(&roster);
+    if !roster.assignments.on.is_empty() && config.backend == Some(TapKind::Kernel) {
+        return Err(bad(format!("{}: {}", path.display(), RosterError::OneForAllInterfaces)));
+    }
     let web = read_web_config(&SystemFiles, &config, &WebConfig::default()).map_err(bad)?;
     warn_of_certificates(&web);
     Ok((config, roster, web))
@@ -111,7 +122,8 @@ fn warn_of_overlaps(found: &Survey) {
 
 /// How many of the roster's single addresses are in a pool, and how many are not.
 fn pooled(config: &Config, roster: &RosterFile) -> (usize, usize) {
-    let hosts = roster.assignments.iter().map(|(prefix, _)| *prefix).filter(|prefix| prefix.is_host());
+    let hosts =
+        roster.assignments.anywhere.iter().map(|(prefix, _)| *prefix).filter(|prefix| prefix.is_host());
     let (inside, outside): (Vec<Prefix>, Vec<Prefix>) =
         hosts.partition(|host| config.pools.iter().any(|pool| pool.overlaps(*host)));
     (inside.len(), outside.len())
@@ -119,7 +131,7 @@ fn pooled(config: &Config, roster: &RosterFile) -> (usize, usize) {
 
 /// The number of accounts in the roster file, which must fit.
 fn accounts(config: &Config, roster: &RosterFile) -> Result<usize, ExitError> {
-    let accounts: HashSet<Tag> = roster.assignments.iter().map(|(_, account)| *account).collect();
+    let accounts: HashSet<Tag> = roster.assignments.all().map(|(_, account)| *account).collect();
     if accounts.len() > config.capacity {
         let what = format!(
             "store.capacity: the roster file has {} accounts, but there is room for only {}; raise it",

@@ -15,6 +15,7 @@ use crate::exit::ExitStatus;
 use crate::node::rate_limits::Limit;
 use crate::roster::account::AccountName;
 use crate::roster::address::Prefix;
+use crate::roster::rows::{InterfaceName, Place};
 use crate::roster::{Source, csv};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
@@ -52,20 +53,19 @@ impl<E: Environment> Handler<E> {
     /// Answers a request of this peer, whose role has been checked; `text` is what followed a `sync`.
     pub async fn answer(&self, request: Request, peer: &Peer, text: &[u8]) -> Answer {
         match request {
-            Request::Assign { prefix, account } => {
-                let (prefix, account) = (Prefix::parse(&prefix), AccountName::parse(&account));
-                match (prefix, account) {
-                    (Ok(prefix), Ok(account)) => {
+            Request::Assign { prefix, account, interface } => {
+                match (place(&prefix, interface.as_deref()), AccountName::parse(&account)) {
+                    (Ok(place), Ok(account)) => {
                         let account = self.state.roster().tag_of(&account);
-                        self.change(Change::Assign(Source::Control, prefix, account)).await
+                        self.change(Change::Assign(Source::Control, place, account)).await
                     }
-                    (Err(why), _) => invalid(&why),
+                    (Err(refused), _) => refused,
                     (_, Err(why)) => invalid(&why),
                 }
             }
-            Request::Unassign { prefix } => match Prefix::parse(&prefix) {
-                Ok(prefix) => self.change(Change::Unassign(Source::Control, prefix)).await,
-                Err(why) => invalid(&why),
+            Request::Unassign { prefix, interface } => match place(&prefix, interface.as_deref()) {
+                Ok(place) => self.change(Change::Unassign(Source::Control, place)).await,
+                Err(refused) => refused,
             },
             Request::Sync { .. } => match csv::read(text, |row| self.state.roster().tag_of(&row.account)) {
                 Ok(assignments) => self.change(Change::Replace(Source::Control, assignments)).await,
@@ -183,6 +183,13 @@ impl<E: Environment> Handler<E> {
 /// A limit, in one line that is the same for every account.
 fn refused(limit: Limit) -> Answer {
     error(ExitStatus::Permission, limit.to_string())
+}
+
+/// The prefix and the interface of a request.
+fn place(prefix: &str, interface: Option<&str>) -> Result<Place, Answer> {
+    let prefix = Prefix::parse(prefix).map_err(|why| invalid(&why))?;
+    let interface = interface.map(InterfaceName::parse).transpose().map_err(|why| invalid(&why))?;
+    Ok(Place { interface, prefix })
 }
 
 /// What is wrong with an address or a name, without repeating it.

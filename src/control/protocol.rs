@@ -19,11 +19,17 @@ pub enum Request {
         prefix: String,
         /// The account.
         account: String,
+        /// The interface that it holds on; on every one without it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        interface: Option<String>,
     },
     /// Remove the control socket's assignment of a prefix.
     Unassign {
         /// The prefix.
         prefix: String,
+        /// The interface that it holds on; on every one without it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        interface: Option<String>,
     },
     /// Replace all of the control socket's assignments; the roster text follows the line.
     Sync {

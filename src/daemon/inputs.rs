@@ -9,7 +9,7 @@ use crate::log::{Event, emit};
 use crate::meter::tags::Tag;
 use crate::publish::web::WebConfig;
 use crate::roster::account::AccountName;
-use crate::roster::address::Prefix;
+use crate::roster::rows::Rows;
 use crate::roster::{Roster, csv};
 use crate::system::allocator::{REQUEST_BYTES, wipe_stack};
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ use std::path::PathBuf;
 #[derive(Default)]
 pub struct RosterFile {
     /// Every prefix, and whose it is.
-    pub assignments: Vec<(Prefix, Tag)>,
+    pub assignments: Rows<Tag>,
     path: PathBuf,
     /// Lines whose names look like addresses.
     like_addresses: Vec<usize>,
@@ -94,11 +94,7 @@ pub fn warn_of_certificates(web: &WebConfig) {
 ///
 /// # Errors
 /// See [`read_roster`] (78).
-pub fn load_roster(
-    files: &impl Files,
-    config: &Config,
-    roster: &Roster,
-) -> Result<Vec<(Prefix, Tag)>, ExitError> {
+pub fn load_roster(files: &impl Files, config: &Config, roster: &Roster) -> Result<Rows<Tag>, ExitError> {
     let file = read_roster(files, config, |account| roster.tag_of(account));
     let file = file.map_err(|why| ExitError::new(ExitStatus::Config, why))?;
     warn_of_names(&file);

@@ -19,7 +19,7 @@ pub(super) fn tap_error(error: TapError) -> ExitError {
     let code = match &error {
         TapError::Permission(_) | TapError::Kernel(KernelError::Capabilities) => ExitStatus::Permission,
         TapError::Kernel(error) if error.is_in_the_way() => ExitStatus::Config,
-        TapError::Kernel(KernelError::Tcx(..)) => ExitStatus::Config,
+        TapError::Kernel(KernelError::Tcx(..) | KernelError::OneForAllInterfaces) => ExitStatus::Config,
         TapError::Kernel(_) | TapError::Failed(..) => ExitStatus::Io,
     };
     ExitError::new(code, error.to_string())

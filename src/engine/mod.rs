@@ -17,7 +17,7 @@ use crate::exit::{ExitError, ExitStatus};
 use crate::log::{Event, emit};
 use crate::meter::tags::Tag;
 use crate::node::{Node, Tick};
-use crate::roster::address::Prefix;
+use crate::roster::rows::Rows;
 use crate::roster::tagger::Tagger;
 use crate::roster::{Roster, RosterError, Source};
 use crate::store::Settings;
@@ -72,7 +72,7 @@ pub enum End {
 pub fn start(
     config: &Config,
     prepared: Option<PreparedTap>,
-    filed: impl FnOnce(&Roster) -> Result<Vec<(Prefix, Tag)>, ExitError>,
+    filed: impl FnOnce(&Roster) -> Result<Rows<Tag>, ExitError>,
     accept_loss: bool,
 ) -> Result<Engine<System>, ExitError> {
     assemble(&System, config, EngineParts::of(config, prepared)?, filed, accept_loss)
@@ -86,7 +86,7 @@ pub fn assemble<E: Environment>(
     environment: &E,
     config: &Config,
     parts: EngineParts,
-    filed: impl FnOnce(&Roster) -> Result<Vec<(Prefix, Tag)>, ExitError>,
+    filed: impl FnOnce(&Roster) -> Result<Rows<Tag>, ExitError>,
     accept_loss: bool,
 ) -> Result<Engine<E>, ExitError> {
     let policy = config.policy.0;

@@ -10,12 +10,19 @@ use crate::config::{Config, TapKind};
 use crate::environment::{self, SystemRandomness};
 use crate::exit::{ExitError, ExitStatus};
 use crate::log::{Event, emit};
+use crate::roster::csv;
 use crate::roster::owners::Owners;
 use crate::store::keys;
-use crate::tap::kernel::{Kernel, PinError, PinStore, PinnedSets, SetLayout};
+use crate::system::allocator::{REQUEST_BYTES, wipe_stack};
+use crate::tap::kernel::{Kernel, KernelError, PinError, PinStore, PinnedSets, SetLayout};
 use crate::tap::memory_file::{self, MemoryFile, MemoryFileError};
 use crate::tap::{CounterHistory, CounterMemory, Opener, Selection, TapError};
+use std::fs::File;
+use std::io::Read;
 use std::sync::Arc;
+
+/// Bytes of the roster file in which its header is looked for; comments may stand before it.
+const HEAD_BYTES: usize = 4096;
 
 /// The chosen tap, with what an earlier process left of another one.
 pub struct PreparedTap {
@@ -68,8 +75,24 @@ fn tap(config: &Config, pins: &Arc<PinStore>) -> Result<Selection, ExitError> {
         generation: identity(),
         node: keys::binding(&config.node_name),
     };
-    let open = |hook| Kernel::open(&layout, hook, Arc::clone(pins));
+    let tells_interfaces_apart = names_interfaces(config);
+    let open = |hook| match tells_interfaces_apart {
+        true => Err(KernelError::OneForAllInterfaces),
+        false => Kernel::open(&layout, hook, Arc::clone(pins)),
+    };
     crate::tap::choose(config.backend, config.hook, open).map_err(tap_error)
+}
+
+/// True when rows of the roster file may name interfaces. Reads its header and little more: a helper that
+/// is forked later is to hold no name.
+fn names_interfaces(config: &Config) -> bool {
+    let mut head = vec![0; HEAD_BYTES];
+    let read = config.roster_file.as_ref().and_then(|path| File::open(path).ok()?.read(&mut head).ok());
+    // A file that cannot be read is refused when all of it is to be.
+    let whole_lines = head[..read.unwrap_or(0)].iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
+    let named = csv::may_name_interfaces(&head[..whole_lines]);
+    wipe_stack::<REQUEST_BYTES>();
+    named
 }
 
 /// Where the kernel tap is pinned, or why it is not.

@@ -4,7 +4,7 @@
 //! Changes that wait together share one quiescence, so that many cost little more than one.
 
 use crate::meter::tags::Tag;
-use crate::roster::address::Prefix;
+use crate::roster::rows::{Place, Rows};
 use crate::roster::{Roster, RosterError, Source};
 use crate::system::allocator::{REQUEST_BYTES, wipe_stack};
 use crate::tap::Tap;
@@ -17,11 +17,11 @@ const WAITING: usize = 4096;
 /// One thing to do once the tap is quiesced.
 pub enum Change {
     /// Assign a prefix to an account.
-    Assign(Source, Prefix, Tag),
+    Assign(Source, Place, Tag),
     /// Remove a source's assignment of a prefix.
-    Unassign(Source, Prefix),
+    Unassign(Source, Place),
     /// Replace everything that a source assigns.
-    Replace(Source, Vec<(Prefix, Tag)>),
+    Replace(Source, Rows<Tag>),
     /// Change nothing: the caller wants to read counters that hold everything that has arrived.
     Quiesce,
     /// Count what is waiting, close the tap, and end the thread.
@@ -99,9 +99,9 @@ fn work(mut jobs: mpsc::Receiver<Box<Job>>, roster: &Roster, mut tap: Option<Tap
 
 fn apply(roster: &Roster, change: Change) -> Outcome {
     let result = match change {
-        Change::Assign(source, prefix, account) => roster.assign(source, prefix, account),
+        Change::Assign(source, place, account) => roster.assign(source, place, account),
         Change::Replace(source, assignments) => roster.replace(source, assignments),
-        Change::Unassign(source, prefix) => match roster.unassign(source, prefix) {
+        Change::Unassign(source, place) => match roster.unassign(source, place) {
             Ok(false) => return Outcome::NotAssigned,
             unassigned => unassigned.map(drop),
         },

@@ -16,6 +16,7 @@ pub mod csv;
 mod directory;
 mod error;
 pub mod owners;
+pub mod rows;
 mod slots;
 mod source;
 pub mod table;
@@ -33,7 +34,9 @@ use assignment::Assignment;
 use assignments::Assignments;
 use directory::Directory;
 use owners::{Owned, Owners};
+use rows::{InterfaceName, Place, Rows};
 use slots::SlotAllocator;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use table::Table;
 use tagger::Tagger;
@@ -51,6 +54,8 @@ pub struct Roster {
 /// What only the writer needs.
 struct Writing {
     assignments: Assignments,
+    /// Those of one interface alone.
+    on: BTreeMap<InterfaceName, Assignments>,
     slots: SlotAllocator,
     /// Slots of inherited owners that a source disputed.
     disputed: Vec<Slot>,
@@ -81,6 +86,7 @@ impl Roster {
         let directory = Arc::new(Directory::of(tags));
         let writing = Writing {
             assignments: Assignments::new(pools),
+            on: BTreeMap::new(),
             slots: SlotAllocator::new(Arc::clone(&directory)),
             disputed: Vec::new(),
             latched: Counts::default(),
@@ -135,29 +141,36 @@ impl Roster {
         self.directory.slot_of(account)
     }
 
-    /// Makes an account the owner of a prefix, as far as this source is concerned.
+    /// Makes an account the owner of a prefix, on one interface or on any, as far as this source is
+    /// concerned.
     ///
     /// # Errors
-    /// When the account is new and there is no slot left; nothing has changed then.
-    pub fn assign(&self, source: Source, prefix: Prefix, account: Tag) -> Result<(), RosterError> {
+    /// When the account is new and there is no slot left, or the tap does not tell interfaces apart;
+    /// nothing has changed then.
+    pub fn assign(&self, source: Source, place: impl Into<Place>, account: Tag) -> Result<(), RosterError> {
+        let Place { interface, prefix } = place.into();
+        self.require_interfaces(interface.is_some())?;
         let mut writing = self.lock();
         writing.slots.require_room(std::iter::once(account))?;
         let slot = writing.slots.slot_for(account);
-        self.decide(&mut writing, source, prefix, Some(slot))
+        self.decide(&mut writing, source, interface.as_ref(), prefix, Some(slot))
     }
 
-    /// Takes back this source's assignment of a prefix; false when it had none.
+    /// Takes back this source's assignment of a prefix, on one interface or on any; false when it had
+    /// none.
     ///
     /// # Errors
     /// When the tap's look-up cannot be changed.
-    pub fn unassign(&self, source: Source, prefix: Prefix) -> Result<bool, RosterError> {
+    pub fn unassign(&self, source: Source, place: impl Into<Place>) -> Result<bool, RosterError> {
+        let Place { interface, prefix } = place.into();
         let mut writing = self.lock();
-        let assignment = writing.assignments.get(prefix);
+        let assignments = writing.on(interface.as_ref());
+        let assignment = assignments.get(prefix);
         let had = assignment.of(source).is_some();
         if had {
             // Who takes an assignment back says by it that it held until now.
-            writing.assignments.set(prefix, assignment.confirmed());
-            self.decide(&mut writing, source, prefix, None)?;
+            assignments.set(prefix, assignment.confirmed());
+            self.decide(&mut writing, source, interface.as_ref(), prefix, None)?;
         }
         Ok(had)
     }
@@ -168,22 +181,53 @@ impl Roster {
     /// as its addresses do.
     ///
     /// # Errors
-    /// When there are not enough slots: nothing has changed then. When the tap's look-up refuses an
-    /// owner: the assignments before it are made.
-    pub fn replace(&self, source: Source, mut assignments: Vec<(Prefix, Tag)>) -> Result<(), RosterError> {
+    /// When there are not enough slots, or the tap does not tell interfaces apart: nothing has changed
+    /// then. When the tap's look-up refuses an owner: the assignments before it are made.
+    pub fn replace(&self, source: Source, rows: impl Into<Rows<Tag>>) -> Result<(), RosterError> {
+        let rows = rows.into();
+        self.require_interfaces(!rows.on.is_empty())?;
         let mut writing = self.lock();
-        writing.slots.require_room(assignments.iter().map(|(_, account)| *account))?;
-        assignments.sort_unstable_by_key(|(prefix, _)| *prefix);
-        let is_kept = |prefix: &Prefix| assignments.binary_search_by_key(prefix, |(kept, _)| *kept).is_ok();
-        let gone: Vec<Prefix> = writing.assignments.of(source).filter(|prefix| !is_kept(prefix)).collect();
-        for (prefix, account) in &assignments {
-            let slot = writing.slots.slot_for(*account);
-            self.decide(&mut writing, source, *prefix, Some(slot))?;
+        if rows.on.is_empty() {
+            writing.slots.require_room(rows.anywhere.iter().map(|(_, account)| *account))?;
+        } else {
+            let accounts: Vec<Tag> = rows.all().map(|(_, account)| *account).collect();
+            writing.slots.require_room(accounts.into_iter())?;
         }
-        for prefix in gone {
-            self.decide(&mut writing, source, prefix, None)?;
+        let unnamed: Vec<InterfaceName> =
+            writing.on.keys().filter(|interface| !rows.on.contains_key(interface)).cloned().collect();
+        self.replace_on(&mut writing, source, None, rows.anywhere)?;
+        for interface in unnamed {
+            self.replace_on(&mut writing, source, Some(&interface), Vec::new())?;
+        }
+        for (interface, rows) in rows.on {
+            self.replace_on(&mut writing, source, Some(&interface), rows)?;
         }
         Ok(())
+    }
+
+    fn replace_on(
+        &self,
+        writing: &mut Writing,
+        source: Source,
+        interface: Option<&InterfaceName>,
+        mut rows: Vec<(Prefix, Tag)>,
+    ) -> Result<(), RosterError> {
+        rows.sort_unstable_by_key(|(prefix, _)| *prefix);
+        let is_kept = |prefix: &Prefix| rows.binary_search_by_key(prefix, |(kept, _)| *kept).is_ok();
+        let gone: Vec<Prefix> = writing.on(interface).of(source).filter(|prefix| !is_kept(prefix)).collect();
+        for (prefix, account) in &rows {
+            let slot = writing.slots.slot_for(*account);
+            self.decide(writing, source, interface, *prefix, Some(slot))?;
+        }
+        for prefix in gone {
+            self.decide(writing, source, interface, prefix, None)?;
+        }
+        Ok(())
+    }
+
+    /// The kernel's program asks whose an address is, and not where.
+    fn require_interfaces(&self, named: bool) -> Result<(), RosterError> {
+        if named && self.elsewhere.is_some() { Err(RosterError::OneForAllInterfaces) } else { Ok(()) }
     }
 
     /// At the close of an epoch: latches the counts, frees the slots in quarantine, and, when the
@@ -196,10 +240,12 @@ impl Roster {
         let mut writing = self.lock();
         // What nobody disputed in an epoch is confirmed.
         writing.assignments.confirm_all();
-        writing.latched = writing.assignments.counts();
+        writing.on.values_mut().for_each(Assignments::confirm_all);
+        writing.latched = writing.counts();
         let freed = if saved { writing.slots.end_quarantine() } else { Vec::new() };
         if period_ended {
-            let named = writing.assignments.named();
+            let mut named = writing.assignments.named();
+            writing.on.values().for_each(|assignments| named.extend(&assignments.named()));
             writing.slots.quarantine_all_but(&named);
         }
         freed
@@ -210,7 +256,7 @@ impl Roster {
     #[must_use]
     pub fn counts(&self) -> Counts {
         let writing = self.lock();
-        writing.assignments.counts().told(&writing.latched)
+        writing.counts().told(&writing.latched)
     }
 
     /// A poisoned lock is taken over: every change leaves the roster whole at each step.
@@ -223,27 +269,50 @@ impl Roster {
         &self,
         writing: &mut Writing,
         source: Source,
+        interface: Option<&InterfaceName>,
         prefix: Prefix,
         slot: Option<Slot>,
     ) -> Result<(), RosterError> {
-        let decision = writing.assignments.get(prefix).decide(source, slot);
+        let decision = writing.on(interface).get(prefix).decide(source, slot);
         if decision.changes_owner {
-            self.set_owner(prefix, decision.after)?;
+            self.set_owner(interface, prefix, decision.after)?;
         }
         writing.disputed.extend(decision.disputed);
-        writing.assignments.set(prefix, decision.after);
+        writing.on(interface).set(prefix, decision.after);
         Ok(())
     }
 
     /// The one place where an owner changes.
-    fn set_owner(&self, prefix: Prefix, assignment: Assignment) -> Result<(), RosterError> {
+    fn set_owner(
+        &self,
+        interface: Option<&InterfaceName>,
+        prefix: Prefix,
+        assignment: Assignment,
+    ) -> Result<(), RosterError> {
         let owner = assignment.owner();
         let (source, slot) = owner.map_or((0, Slot::UNATTRIBUTED), |(source, slot)| (source.code(), slot));
-        match &self.elsewhere {
-            None => self.table.set(prefix, slot),
-            Some(owners) => owners.set(Owned { prefix, slot, source })?,
+        match (&self.elsewhere, interface) {
+            (None, None) => self.table.set(prefix, slot),
+            (None, Some(interface)) => self.table.set_on(interface, prefix, slot),
+            (Some(owners), _) => owners.set(Owned { prefix, slot, source })?,
         }
         Ok(())
+    }
+}
+
+impl Writing {
+    /// The assignments of one interface, or of any.
+    fn on(&mut self, interface: Option<&InterfaceName>) -> &mut Assignments {
+        match interface {
+            None => &mut self.assignments,
+            Some(interface) => self.on.entry(interface.clone()).or_insert_with(|| Assignments::new(&[])),
+        }
+    }
+
+    fn counts(&self) -> Counts {
+        // An account counts once for each interface that has it.
+        let counts = self.on.values().map(Assignments::counts);
+        counts.fold(self.assignments.counts(), Counts::plus)
     }
 }
 

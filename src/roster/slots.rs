@@ -106,6 +106,14 @@ impl SlotSet {
         is_new
     }
 
+    /// Adds every slot of another set.
+    pub(super) fn extend(&mut self, other: &Self) {
+        if self.0.len() < other.0.len() {
+            self.0.resize(other.0.len(), 0);
+        }
+        self.0.iter_mut().zip(&other.0).for_each(|(word, more)| *word |= more);
+    }
+
     fn has(&self, slot: Slot) -> bool {
         self.0.get(slot.index() / 64).is_some_and(|word| word & 1 << (slot.index() % 64) != 0)
     }

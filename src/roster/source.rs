@@ -65,6 +65,16 @@ pub struct SourceCounts {
 }
 
 impl Counts {
+    /// The numbers of two parts of the roster together.
+    pub(super) fn plus(mut self, other: Self) -> Self {
+        for (figures, more) in self.sources.iter_mut().zip(other.sources) {
+            figures.prefixes += more.prefixes;
+            figures.accounts += more.accounts;
+        }
+        self.conflicts += other.conflicts;
+        self
+    }
+
     /// What may be told at any moment: of sources that follow connections, as they were when `latched`
     /// was taken, rounded up to 8; of the others, as they are.
     pub(super) fn told(self, latched: &Self) -> Self {

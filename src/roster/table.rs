@@ -3,11 +3,14 @@
 //! Pools are dense arrays from address offset to slot. Everything else is a longest-prefix match
 //! over open-addressed tables of atomics, probed once for each prefix length in use, longest
 //! first. Reading takes no lock and allocates nothing; writing is the roster's, under its lock.
-//! A pool holds single addresses, so a pool's answer is always the longest match.
+//! A pool holds single addresses, so a pool's answer is always the longest match. An owner on one
+//! interface goes before every owner on any, whatever the lengths of their prefixes.
 
 use super::address::{Pool, Prefix, TunnelAddress, mask};
+use super::rows::InterfaceName;
 use crate::meter::slot::Slot;
 use arc_swap::ArcSwap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
@@ -17,9 +20,20 @@ struct PoolSlots {
     slots: Box<[AtomicU32]>,
 }
 
-/// From an address to the slot of its owner.
+/// From an address to the slot of its owner, on one interface or on any.
+#[derive(Clone)]
 pub struct Table {
-    pools: Box<[PoolSlots]>,
+    pools: Arc<[PoolSlots]>,
+    anywhere: Arc<Families>,
+    /// Owners on one interface alone, by its name.
+    on: Arc<ArcSwap<BTreeMap<InterfaceName, Arc<Families>>>>,
+    /// Those of the interface that the table is asked about: they go before all others.
+    first: Option<Arc<Families>>,
+    seed: u64,
+}
+
+/// Prefixes of both families.
+struct Families {
     v4: ArcSwap<Prefixes>,
     v6: ArcSwap<Prefixes>,
 }
@@ -58,14 +72,31 @@ impl Table {
             PoolSlots { pool, slots: (0..pool.size()).map(|_| AtomicU32::new(0)).collect() }
         });
         let pools = pools.collect();
-        let empty = || ArcSwap::from_pointee(Prefixes::new(64, seed));
-        Self { pools, v4: empty(), v6: empty() }
+        Self { pools, anywhere: Arc::new(Families::new(seed)), on: Arc::default(), first: None, seed }
+    }
+
+    /// The table as it is asked about an interface that has these names; none where no owner is the
+    /// interface's own.
+    #[must_use]
+    pub fn on<'a>(&self, mut names: impl Iterator<Item = &'a str>) -> Option<Self> {
+        let on = self.on.load();
+        if on.is_empty() {
+            return None;
+        }
+        let first = names.find_map(|name| on.get(name))?;
+        Some(Self { first: Some(Arc::clone(first)), ..self.clone() })
     }
 
     /// The slot of the account that owns this address, or [`Slot::UNATTRIBUTED`].
     #[inline]
     #[must_use]
     pub fn slot_of(&self, address: TunnelAddress) -> Slot {
+        if let Some(first) = &self.first {
+            let slot = first.longest(address);
+            if slot.is_account() {
+                return slot;
+            }
+        }
         if let Some(cell) = self.pool_cell(address) {
             // Acquire: pairs with the Release of `set`, so that what the roster did before an
             // assignment is seen by whoever counts under it.
@@ -74,7 +105,7 @@ impl Table {
                 return Slot::new(slot);
             }
         }
-        self.family(address).load().longest(address)
+        self.anywhere.longest(address)
     }
 
     /// Makes the slot the owner of the prefix; [`Slot::UNATTRIBUTED`] for nobody.
@@ -88,7 +119,43 @@ impl Table {
             cell.store(slot.word(), Ordering::Release);
             return;
         }
-        let family = self.family(prefix.address());
+        self.anywhere.set(prefix, slot);
+    }
+
+    /// The same on one interface alone.
+    pub(super) fn set_on(&self, interface: &InterfaceName, prefix: Prefix, slot: Slot) {
+        let on = self.on.load();
+        match on.get(interface) {
+            Some(families) => families.set(prefix, slot),
+            None => {
+                let families = Families::new(self.seed);
+                families.set(prefix, slot);
+                let mut more = BTreeMap::clone(&on);
+                more.insert(interface.clone(), Arc::new(families));
+                self.on.store(Arc::new(more));
+            }
+        }
+    }
+
+    fn pool_cell(&self, address: TunnelAddress) -> Option<&AtomicU32> {
+        self.pools.iter().find_map(|pool| pool.slots.get(pool.pool.offset_of(address)?))
+    }
+}
+
+impl Families {
+    fn new(seed: u64) -> Self {
+        let empty = || ArcSwap::from_pointee(Prefixes::new(64, seed));
+        Self { v4: empty(), v6: empty() }
+    }
+
+    /// The owner of the longest prefix that holds the address.
+    fn longest(&self, address: TunnelAddress) -> Slot {
+        self.of(address).load().longest(address)
+    }
+
+    /// Makes the slot the owner of the prefix. There is one writer at a time.
+    fn set(&self, prefix: Prefix, slot: Slot) {
+        let family = self.of(prefix.address());
         let table = family.load();
         if table.set(prefix, slot) {
             return;
@@ -98,15 +165,11 @@ impl Table {
         family.store(Arc::new(larger));
     }
 
-    fn family(&self, address: TunnelAddress) -> &ArcSwap<Prefixes> {
+    fn of(&self, address: TunnelAddress) -> &ArcSwap<Prefixes> {
         match address {
             TunnelAddress::V4(_) => &self.v4,
             TunnelAddress::V6(_) => &self.v6,
         }
-    }
-
-    fn pool_cell(&self, address: TunnelAddress) -> Option<&AtomicU32> {
-        self.pools.iter().find_map(|pool| pool.slots.get(pool.pool.offset_of(address)?))
     }
 }
 

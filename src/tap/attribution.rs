@@ -46,6 +46,11 @@ impl Attribution {
         }
     }
 
+    /// The same for an interface that has these names; none where no owner is that interface's own.
+    pub(super) fn on<'a>(&self, names: impl Iterator<Item = &'a str>) -> Option<Self> {
+        Some(Self { table: Arc::new(self.table.on(names)?), counters: self.counters })
+    }
+
     /// Counts packets that the tap knows it missed.
     pub fn lost(&self, packets: u64) {
         if packets != 0 {

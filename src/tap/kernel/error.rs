@@ -38,6 +38,12 @@ pub enum KernelError {
     /// More accounts are in the kernel's maps than there is room for.
     #[error("store.capacity: the running tap holds accounts up to number {0}; set it to {0} or more")]
     CapacityTooSmall(usize),
+    /// The roster names interfaces.
+    #[error(
+        "the roster file names interfaces, and the kernel tap does not tell one from another; set \
+         tap.backend = \"ring\", or leave the column out"
+    )]
+    OneForAllInterfaces,
     /// A system call failed.
     #[error("cannot set up the kernel tap: {0}")]
     System(#[from] io::Error),

@@ -65,6 +65,7 @@ pub(super) struct Attachment {
     pub(super) serial: u64,
     pub(super) index: u32,
     pub(super) name: String,
+    pub(super) other_names: Vec<String>,
     pub(super) source: PacketSource,
 }
 
@@ -75,7 +76,10 @@ impl Attachment {
 
     /// Counts what waits; true when there was nothing.
     pub(super) fn drain(&mut self, attribution: &Attribution) -> bool {
-        let seen = self.source.drain(attribution);
+        // Of one interface, one address may be another's than elsewhere.
+        let names = std::iter::once(&self.name).chain(&self.other_names);
+        let own = attribution.on(names.map(String::as_str));
+        let seen = self.source.drain(own.as_ref().unwrap_or(attribution));
         if let Some(record) = self.record {
             record.add_seen(seen);
         }
@@ -101,7 +105,11 @@ impl Worker {
         let plan = reconcile::plan(&self.patterns, &there, gone, &attached);
         for (attachment, stays) in std::mem::take(&mut self.attachments).into_iter().zip(&plan.stays) {
             match stays {
-                Some(entry) => self.attachments.push(Attachment { name: entry.name.clone(), ..attachment }),
+                Some(entry) => self.attachments.push(Attachment {
+                    name: entry.name.clone(),
+                    other_names: entry.other_names.clone(),
+                    ..attachment
+                }),
                 None => self.detach(attachment, gone),
             }
         }
@@ -149,8 +157,8 @@ impl Worker {
                     self.attribution.lost(self.refused.attached(*index, passed).unwrap_or(missed));
                 }
                 self.serials = serial;
-                let (index, name) = (*index, name.clone());
-                self.attachments.push(Attachment { record, serial, index, name, source });
+                let (index, name, other_names) = (*index, name.clone(), attach.entry.other_names.clone());
+                self.attachments.push(Attachment { record, serial, index, name, other_names, source });
                 true
             }
             // It vanished meanwhile, and an event is on its way.

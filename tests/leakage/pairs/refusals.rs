@@ -79,11 +79,11 @@ fn bare(request: Request) -> (Request, String) {
 }
 
 fn assign(prefix: &str, account: &str) -> (Request, String) {
-    bare(Request::Assign { prefix: prefix.to_owned(), account: account.to_owned() })
+    bare(Request::Assign { prefix: prefix.to_owned(), account: account.to_owned(), interface: None })
 }
 
 fn release(prefix: &str) -> (Request, String) {
-    bare(Request::Unassign { prefix: prefix.to_owned() })
+    bare(Request::Unassign { prefix: prefix.to_owned(), interface: None })
 }
 
 fn sync(text: String) -> (Request, String) {
@@ -91,7 +91,7 @@ fn sync(text: String) -> (Request, String) {
 }
 
 fn show(account: &str) -> (Request, String) {
-    bare(Request::Show { account: account.to_owned() })
+    bare(Request::Show { account: account.to_owned(), interface: None })
 }
 
 fn export(account: &str) -> (Request, String) {

@@ -193,13 +193,17 @@ impl Machine {
 
     /// A VPN server's hook, or an administrator, assigns a prefix. False when it was refused.
     pub(crate) async fn assign(&self, prefix: &str, account: &str) -> bool {
-        let request = Request::Assign { prefix: prefix.to_owned(), account: account.to_owned() };
+        let request =
+            Request::Assign { prefix: prefix.to_owned(), account: account.to_owned(), interface: None };
         matches!(self.answer(0, 0, request).await, Answer::Done {})
     }
 
     /// The assignment of a prefix is taken back. False when it was refused.
     pub(crate) async fn release(&self, prefix: &str) -> bool {
-        matches!(self.answer(0, 0, Request::Unassign { prefix: prefix.to_owned() }).await, Answer::Done {})
+        matches!(
+            self.answer(0, 0, Request::Unassign { prefix: prefix.to_owned(), interface: None }).await,
+            Answer::Done {}
+        )
     }
 
     /// Reads configuration and roster file again, as SIGHUP does. False when it was refused.
