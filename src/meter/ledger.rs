@@ -54,6 +54,8 @@ pub struct Sealed {
     pub(super) largest_up_bytes: u64,
     pub(super) largest_down_bytes: u64,
     pub(super) active_accounts: u64,
+    /// Room for accounts, used or not.
+    pub(super) account_slots: u64,
     pub(super) unattributed: Totals,
     pub(super) malformed: Totals,
     pub(super) lost: Totals,
@@ -154,6 +156,7 @@ impl Ledger {
                 Slot::LOST => sealed.lost = epoch,
                 Slot::GAP => sealed.tap_gap = epoch.packets() > 0,
                 _ => {
+                    sealed.account_slots += 1;
                     sealed.attributed = sealed.attributed.plus(epoch);
                     sealed.clamped = sealed.clamped.plus(Sums::of(epoch, clamp_bytes));
                     sealed.largest_up_bytes = sealed.largest_up_bytes.max(epoch.up.bytes);
