@@ -20,6 +20,7 @@ pub(super) fn run(json: bool, socket: &Path) -> Result<(), ExitError> {
     } else {
         let word = |healthy: bool, yes: &'static str, no: &'static str| if healthy { yes } else { no };
         let mut rows = vec![["tap".to_owned(), status.backend.clone()]];
+        rows.push(["counters".to_owned(), format!("{}: {}", status.counters, status.counters_reason)]);
         for interface in &status.interfaces {
             let state = word(interface.attached, "attached", "NOT ATTACHED");
             rows.push([format!("interface {}", interface.interface), state.to_owned()]);

@@ -29,8 +29,10 @@ impl Config {
         ));
         let hook = self.hook.map_or("auto", Hook::as_str);
         put(format!(
-            "backend = \"{backend}\"\nhook = \"{hook}\"\npin = \"{}\"\n\n[node]\nname = \"{}\"\n\n[roster]",
+            "backend = \"{backend}\"\nhook = \"{hook}\"\npin = \"{}\"\nmemory_budget = \"{}\"\n\n[node]\nname = \"{}\"\n\n\
+             [roster]",
             self.pin.display(),
+            Bytes(self.memory_budget_bytes),
             self.node_name
         ));
         put(format!("# pools: {} in force; not printed, since they are addresses", self.pools.len()));
@@ -78,7 +80,8 @@ impl Config {
         let tap = self.interfaces == new.interfaces
             && self.backend == new.backend
             && self.hook == new.hook
-            && self.pin == new.pin;
+            && self.pin == new.pin
+            && self.memory_budget_bytes == new.memory_budget_bytes;
         let sources = self.roster_file.is_some() == new.roster_file.is_some();
         [
             (tap, "[tap]"),

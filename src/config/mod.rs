@@ -11,7 +11,7 @@ mod quantity;
 mod raw;
 mod tap;
 
-pub use tap::{Hook, Pattern, TapKind};
+pub use tap::{Hook, MEMORY_BUDGET_BYTES, Pattern, TapKind};
 
 use crate::meter::policy::Policy;
 use crate::roster::account::AccountName;
@@ -33,6 +33,8 @@ pub struct Config {
     pub hook: Option<Hook>,
     /// Where the kernel tap is pinned, so that it outlives the process.
     pub pin: PathBuf,
+    /// Bytes that the kernel tap may take for a slice of counters for each processor.
+    pub memory_budget_bytes: u64,
     /// The node's name.
     pub node_name: String,
     /// The account that is exempt from export limits.
@@ -121,6 +123,7 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
         backend: source.backend(file.tap.backend.as_ref())?,
         hook: source.hook(file.tap.hook.as_ref())?,
         pin: file.tap.pin.unwrap_or_else(|| PathBuf::from(PIN)),
+        memory_budget_bytes: file.tap.memory_budget.map_or(MEMORY_BUDGET_BYTES, |budget| budget.0),
         node_name: source.node_name(file.node.name.as_ref())?,
         probe_account: source.probe_account(file.roster.probe_account.as_ref())?,
         pools: source.pools(&file.roster.pools)?,

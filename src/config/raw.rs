@@ -37,6 +37,7 @@ pub(super) struct Tap {
     pub(super) backend: Option<Spanned<String>>,
     pub(super) hook: Option<Spanned<String>>,
     pub(super) pin: Option<PathBuf>,
+    pub(super) memory_budget: Option<Bytes>,
 }
 
 #[derive(Deserialize, Default)]

@@ -1,5 +1,9 @@
 //! What `[tap]` speaks of: the kinds of tap, the kernel's hooks, and patterns of interface names.
 
+/// Memory for slices of counters where none is configured: room for 1,000,000 accounts on two
+/// processors, or for 130,000 on sixteen.
+pub const MEMORY_BUDGET_BYTES: u64 = 64 << 20;
+
 /// The taps there are.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum TapKind {

@@ -199,6 +199,8 @@ impl<E: Environment> Handler<E> {
             last_close_ok: health.close_ok,
             last_save_ok: health.store_ok,
             reload_ok: health.reload_ok,
+            counters: state.counting().0.to_owned(),
+            counters_reason: state.counting().1.to_owned(),
             conflicts: state.roster().counts().conflicts,
             sandbox: sandbox.level().to_owned(),
             system_calls: sandbox.calls(),

@@ -117,6 +117,11 @@ pub struct StatusReport {
     pub schema_version: u32,
     /// The tap in use.
     pub backend: String,
+    /// How it counts: "sliced", plainly into a slice for each processor, or "locked", atomically into
+    /// one that all share.
+    pub counters: String,
+    /// Why.
+    pub counters_reason: String,
     /// One entry per interface pattern.
     pub interfaces: Vec<InterfaceReport>,
     /// One entry per roster source.

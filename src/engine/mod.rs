@@ -88,7 +88,7 @@ pub fn assemble<E: Environment>(
     accept_loss: bool,
 ) -> Result<Engine<E>, ExitError> {
     let policy = config.policy.0;
-    let EngineParts { history, owners, seed, opener, why, goes_on, mut persistence } = parts;
+    let EngineParts { history, owners, seed, opener, why, goes_on, counting, mut persistence } = parts;
     let kind = opener.as_ref().map(crate::tap::Opener::kind);
     let (memory, counters) = (history.current, history.current.counters);
     let (mut node, checkpointer, tagger, started) = match &config.store {
@@ -145,6 +145,7 @@ pub fn assemble<E: Environment>(
         probe: ArcSwap::from_pointee(None),
         sandbox: ArcSwap::from_pointee(SandboxStatus::none()),
         backend: kind.map_or("in-process", TapKind::as_str),
+        counting,
     });
     let save_every = config.store.as_ref().map_or(Duration::MAX, |store| store.save_every);
     let (persistence, epoch_seconds) = (Mutex::new(persistence), policy.epoch_seconds);

@@ -12,7 +12,7 @@ use crate::exit::{ExitError, ExitStatus};
 use crate::log::{Event, emit};
 use crate::roster::owners::Owners;
 use crate::store::keys;
-use crate::tap::kernel::{Kernel, PinError, PinStore, PinnedSets, SetLayout};
+use crate::tap::kernel::{Counting, Kernel, PinError, PinStore, PinnedSets, SetLayout};
 use crate::tap::memory_file::{self, MemoryFile, MemoryFileError};
 use crate::tap::{CounterHistory, CounterMemory, Opener, Selection, TapError};
 use std::sync::Arc;
@@ -65,6 +65,7 @@ fn tap(config: &Config, pins: &Arc<PinStore>) -> Result<Selection, ExitError> {
     let layout = SetLayout {
         pools: &config.pools,
         accounts: config.capacity,
+        memory_budget_bytes: config.memory_budget_bytes,
         generation: identity(),
         node: keys::binding(&config.node_name),
     };
@@ -96,6 +97,8 @@ pub struct EngineParts {
     pub(super) why: Option<String>,
     /// Nothing passed uncounted before this process, as far as its tap goes.
     pub(super) goes_on: bool,
+    /// How the tap counts, and why.
+    pub(super) counting: (&'static str, String),
     pub(super) persistence: Persistence,
 }
 
@@ -119,6 +122,7 @@ impl EngineParts {
             opener: None,
             why: None,
             goes_on: true,
+            counting: counting(None),
             persistence: Persistence::NONE,
         }
     }
@@ -133,6 +137,7 @@ impl EngineParts {
             }
             None => (None, None, None, None),
         };
+        let counting = counting(kernel.as_ref());
         let heap = || CounterMemory::heap(config.capacity, identity());
         let is_adopted = |kernel: &Kernel| kernel.memory().adopted || !kernel.older().is_empty();
         let goes_on = opener.is_none() || kernel.as_ref().is_some_and(is_adopted);
@@ -162,7 +167,7 @@ impl EngineParts {
                 (history, None, Persistence { older: older_sets, file, counts_into_file: true, kernel: None })
             }
         };
-        Ok(Self { history, owners, seed, opener, why, goes_on, persistence })
+        Ok(Self { history, owners, seed, opener, why, goes_on, counting, persistence })
     }
 }
 
@@ -201,6 +206,13 @@ impl Persistence {
             file.remove();
         }
     }
+}
+
+/// How a tap counts, and why: the kernel's, or one that adds in this process.
+fn counting(kernel: Option<&Kernel>) -> (&'static str, String) {
+    let in_process = || Counting::Locked("packets are counted in the daemon's process".to_owned());
+    let counting = kernel.map_or_else(in_process, |kernel| kernel.counting().clone());
+    (counting.as_str(), counting.why())
 }
 
 fn io_error(error: std::io::Error) -> ExitError {

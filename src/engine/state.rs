@@ -92,6 +92,8 @@ pub struct State<E: Environment> {
     pub(super) probe: ArcSwap<Option<Tag>>,
     pub(super) sandbox: ArcSwap<SandboxStatus>,
     pub(super) backend: &'static str,
+    /// How the tap counts, and why.
+    pub(super) counting: (&'static str, String),
 }
 
 impl<E: Environment> State<E> {
@@ -153,6 +155,11 @@ impl<E: Environment> State<E> {
     /// The name of the tap in use.
     pub fn backend(&self) -> &'static str {
         self.backend
+    }
+
+    /// How the tap in use counts, and why.
+    pub fn counting(&self) -> (&'static str, &str) {
+        (self.counting.0, &self.counting.1)
     }
 
     /// The name of the profile of the floors.

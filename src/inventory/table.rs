@@ -123,7 +123,7 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Kernel,
-        what: "kernel tap: bytes and packets of each slot and direction, cumulative",
+        what: "kernel tap: bytes and packets of each slot, direction and processor, cumulative",
         kept: "while the program is attached, and until the next process takes them over; a stop removes them",
         seen_by: "root; the daemon's user",
     },

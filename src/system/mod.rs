@@ -8,6 +8,7 @@ pub mod arguments;
 pub mod capabilities;
 pub mod filesystem;
 pub mod netlink;
+pub mod processors;
 pub mod sandbox;
 pub mod service_manager;
 pub mod users;

@@ -8,7 +8,7 @@
 use super::counter_memory::{CounterMemory, TagKey};
 use super::interface_records::InterfaceRecords;
 use super::shared::{PAGE_BYTES, mapped};
-use crate::meter::counters::{Cell, Counters};
+use crate::meter::counters::{Cell, Counters, Slices};
 use crate::meter::slot::Slot;
 use crate::meter::tags::{TagCell, Tags};
 use crate::system::filesystem::IN_MEMORY;
@@ -196,7 +196,11 @@ impl MemoryFile {
         let layout = Layout::of(slots);
         let file = &*self.file;
         Ok(CounterMemory {
-            counters: Counters::over(mapped(file, layout.up, slots)?, mapped(file, layout.down, slots)?),
+            counters: Counters::over(
+                mapped(file, layout.up, slots)?,
+                mapped(file, layout.down, slots)?,
+                Slices::shared(slots),
+            ),
             tags: Tags::over(mapped(file, layout.tags, slots)?),
             tag_key: TagKey::over(&mapped(file, 0, HEADER_WORDS + KEY_WORDS)?[HEADER_WORDS..]),
             interfaces: InterfaceRecords::over(mapped(

@@ -49,7 +49,9 @@ pub fn choose(
         let hook = kernel::hook(hook)?;
         let mut kernel = load(hook)?;
         let opener = Opener::Kernel(kernel.attacher(hook).map_err(KernelError::System)?);
-        let why = format!("{why}; attached by {}", hook.as_str());
+        let counting = kernel.counting();
+        let (how, reason) = (counting.as_str(), counting.why());
+        let why = format!("{why}; attached by {}; counters are {how}: {reason}", hook.as_str());
         Ok(Selection { opener, kernel: Some(kernel), why })
     };
     match asked {

@@ -142,7 +142,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
             "engine/state Health: taps sources close_ok store_ok reload_ok",
             "control/handler Handler: state",
             "engine/state Board: health pages policy",
-            "engine/state State: roster node writer board sandbox backend",
+            "engine/state State: roster node writer board sandbox backend counting",
             "system/sandbox SandboxStatus: missing calls",
             "node Node: randomness",
         ],
@@ -165,20 +165,21 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         &["publish/web WebConfig: tls", "store/disk Secret: bytes others_may_read"],
     ),
     (
-        "kernel tap: bytes and packets of each slot and direction, cumulative",
+        "kernel tap: bytes and packets of each slot, direction and processor, cumulative",
         &[
             "map: up down",
             "tap/counter_memory CounterMemory: counters generation adopted",
             "tap/counter_memory CounterHistory: current older",
             "meter/counters Cell: bytes packets",
-            "meter/counters Counters: up down",
+            "meter/counters Counters: up down slices",
+            "meter/counters Slices: slots processors",
         ],
     ),
     (
         "kernel tap: keyed tags of the slots' accounts, and what identifies the memory",
         &[
             "map: tags info",
-            "tap/kernel/header Header: slots generation predecessor node layout_digest pools",
+            "tap/kernel/header Header: slots processors generation predecessor node layout_digest pools",
             "tap/counter_memory CounterMemory: tags",
             "meter/tags TagCell: low high",
         ],
@@ -274,8 +275,8 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         "the state of the daemon",
         &[
             "answer: Status",
-            "control/protocol StatusReport: schema_version backend interfaces sources last_close_ok \
-             last_save_ok reload_ok conflicts sandbox sandbox_missing system_calls profile",
+            "control/protocol StatusReport: schema_version backend counters counters_reason interfaces \
+             sources last_close_ok last_save_ok reload_ok conflicts sandbox sandbox_missing system_calls profile",
             "control/protocol InterfaceReport: interface attached",
             "control/protocol SourceState: source up",
         ],

@@ -36,6 +36,8 @@ pub(crate) const EXEMPT: &[(&str, &[&str])] = &[
             "store/image Writer",
             "system/netlink Message",
             "tap/kernel/layout SetLayout",
+            "tap/kernel/making MapShape",
+            "tap/kernel/object Aligned",
             "tap/packet_source Position",
             "tap/reconcile Attach",
             "tap/reconcile Attached",

@@ -113,6 +113,7 @@ const ARROWS: [(&str, &[&str]); 28] = [
             "system::capabilities",
             "system::filesystem",
             "system::netlink",
+            "system::processors",
             "system::sandbox",
         ],
     ),

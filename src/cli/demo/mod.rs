@@ -11,7 +11,7 @@ mod traffic;
 
 use super::output::{self, VolumeReport};
 use crate::clock::{Stopwatch, sleep};
-use crate::config::{ComparablePolicy, Config, Pattern, Roles};
+use crate::config::{ComparablePolicy, Config, MEMORY_BUDGET_BYTES, Pattern, Roles};
 use crate::engine::persistence::choose;
 use crate::engine::roster_writer::Change;
 use crate::engine::{End, Engine, start};
@@ -262,5 +262,6 @@ fn config(accounts: u32) -> Config {
         store: None,
         // Nothing outlives the demo.
         pin: std::path::PathBuf::new(),
+        memory_budget_bytes: MEMORY_BUDGET_BYTES,
     }
 }

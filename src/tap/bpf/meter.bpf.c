@@ -8,11 +8,16 @@
 //
 // The way of the common packet (no tag, whole header in the linear part, an address of a pool, no
 // super-packet) is one straight piece of code; everything else is behind calls. Two rules keep the
-// program loadable without CAP_PERFMON: no register is added to a packet pointer, and little is
-// stored on the stack, since each store then costs a fence. Words are loaded from any address, as
-// x86-64 and arm64 allow.
+// program fast and loadable with CAP_BPF and CAP_NET_ADMIN alone: no register is added to a packet
+// pointer, and little is stored on the stack, since each store then costs a fence. Words are loaded
+// from any address, as x86-64 and arm64 allow.
 //
-// The committed object is made of this file by src/tap/bpf/build; CI makes it again and compares.
+// Two programs are made of this file. This one adds plainly to a slice of counters that is the
+// processor's own: a packet's program is not interrupted by another packet's, since both hooks run
+// with bottom halves off. The other (LOCKED, locked.bpf.c) adds atomically to one slice, for kernels
+// on which that is not so (PREEMPT_RT), and where slices would take too much memory.
+//
+// The committed objects are made of this file by src/tap/bpf/build; CI makes them again and compares.
 //
 // Source: include/uapi/linux/bpf.h (struct __sk_buff, TCX_NEXT); IPv4: RFC 791 section 3.1; IPv6:
 // RFC 8200 sections 3 and 4; authentication header: RFC 4302 section 2.
@@ -49,15 +54,7 @@ typedef __u64 u64;
 #define V6_DESTINATION 60
 
 #define POOLS 8
-#define SLOTS_PER_LINE 2
 #define SLOT_BITS 24
-
-// The place of an address that is in no pool.
-#define NO_PLACE 0xffffffff
-
-// A pool's accounts have slots in the order of their addresses. The first two addresses are rarely
-// an account's (the network's and the server's), and the first five slots never are.
-#define LIKELY_SLOT(offset) ((offset) + 3)
 
 // Sixteen bytes, so that four share a cache line.
 struct cell {
@@ -81,6 +78,13 @@ const volatile u32 v4_pools = 0;
 const volatile u32 v6_pools = 0;
 const volatile struct pool v4_pool[POOLS] = {};
 const volatile struct pool v6_pool[POOLS] = {};
+
+#ifndef LOCKED
+// Likewise: cells of a processor's slice, cells of all slices, and places of all pools.
+const volatile u32 stride = 1;
+const volatile u32 cells = 1;
+const volatile u32 places = 1;
+#endif
 
 // What of the slow paths is in use, and what the next process must know to adopt these maps; the
 // program reads the first four words only. See src/tap/kernel/header.rs.
@@ -130,10 +134,6 @@ struct v6_address {
 	} name SEC(".maps")
 
 MAPPED_ARRAY(info, struct info);
-// Slots by place, two a line: the kernel would round a single one up to eight bytes.
-MAPPED_ARRAY(owners, u64);
-MAPPED_ARRAY(up, struct cell);
-MAPPED_ARRAY(down, struct cell);
 // Whose slot it is, as a keyed tag: for user space alone.
 MAPPED_ARRAY(tags, struct tag);
 OWNER_TABLE(hosts_v4, BPF_MAP_TYPE_HASH, u32);
@@ -143,35 +143,22 @@ OWNER_TABLE(routes_v6, BPF_MAP_TYPE_LPM_TRIE, struct v6_prefix);
 
 #define INLINE static __always_inline
 
-INLINE void count(void *counters, u32 slot, u64 bytes, u64 packets)
+// The number again, of which the verifier knows nothing any more; `unknown` is one of which it knows
+// nothing, as the length of a packet is. Without CAP_PERFMON it takes two paths for one only where it knows exactly the same of
+// every number, and wants the same bounds of an offset on every path: where paths meet that brought
+// different numbers, they are followed once and not once each.
+INLINE u64 forget(u64 number, u64 unknown)
 {
-	struct cell *cell = bpf_map_lookup_elem(counters, &slot);
-
-	if (!cell)
-		return;
-	__sync_fetch_and_add(&cell->bytes, bytes);
-	__sync_fetch_and_add(&cell->packets, packets);
+	number ^= unknown;
+	asm volatile("" : "+r"(number));
+	return number ^ unknown;
 }
 
-// Asks for a counter before it is known that it is the one. Where it is, two misses of the caches are
-// waited for at once and not one after the other, which is most of what a large node's packet costs.
-INLINE void fetch(void *counters, u32 slot)
-{
-	const volatile struct cell *cell = bpf_map_lookup_elem(counters, &slot);
-
-	if (cell)
-		(void)cell->bytes;
-}
-
-// A slot of the dense arrays; the high byte says which source gave it, for whoever adopts the map.
-INLINE u32 pooled(u32 place)
-{
-	u32 at = place / SLOTS_PER_LINE;
-	u64 *line = bpf_map_lookup_elem(&owners, &at);
-
-	// The line is taken apart by a shift and not by its address: see the second rule above.
-	return line ? (u32)(*line >> place % SLOTS_PER_LINE * 32) & ((1 << SLOT_BITS) - 1) : 0;
-}
+#ifdef LOCKED
+#include "locked.bpf.h"
+#else
+#include "sliced.bpf.h"
+#endif
 
 INLINE u32 owner(void *table, const void *key)
 {
@@ -224,51 +211,50 @@ static __noinline u32 slot_elsewhere_v6(u64 high, u64 low, int in_pool)
 	return slot;
 }
 
-INLINE u32 slot_of_v4(u32 address, void *counters)
+INLINE u32 slot_of_v4(struct __sk_buff *skb, u32 address, int source)
 {
-	u32 number = bpf_ntohl(address), pools = v4_pools, place = NO_PLACE, likely = 0, slot = 0;
+	u32 number = bpf_ntohl(address), pools = v4_pools, offset, place, slot;
 
 #pragma unroll
 	for (u32 i = 0; i < POOLS; i++) {
-		if (i < pools && place == NO_PLACE) {
-			u32 offset = number - v4_pool[i].low;
-
-			if (offset < v4_pool[i].size) {
-				place = v4_pool[i].base + offset;
-				likely = LIKELY_SLOT(offset);
-			}
+		if (i < pools) {
+			offset = number - v4_pool[i].low;
+			place = v4_pool[i].base + offset;
+			if (offset < v4_pool[i].size)
+				goto found;
 		}
 	}
-	if (place != NO_PLACE) {
-		fetch(counters, likely);
-		slot = pooled(place);
-	}
-	return slot ? slot : slot_elsewhere_v4(address, place != NO_PLACE);
+	return slot_elsewhere_v4(address, 0);
+found:
+	slot = pooled(skb, place, offset, source);
+	return slot ? slot : slot_elsewhere_v4(address, 1);
 }
 
 // `high` and `low` are the halves of the address as they stand in a packet.
-INLINE u32 slot_of_v6(u64 high, u64 low, void *counters)
+INLINE u32 slot_of_v6(struct __sk_buff *skb, u64 high, u64 low, int source)
 {
-	u32 number = bpf_ntohl((u32)(low >> 32)), pools = v6_pools, place = NO_PLACE;
-	u32 likely = 0, slot = 0;
+	u32 number = bpf_ntohl((u32)(low >> 32)), pools = v6_pools, offset, place, slot;
 
 #pragma unroll
 	for (u32 i = 0; i < POOLS; i++) {
-		if (i < pools && place == NO_PLACE) {
-			u32 offset = number - v6_pool[i].low;
+		if (i < pools) {
+			u64 apart;
 
-			if (offset < v6_pool[i].size && high == v6_pool[i].high &&
-			    (u32)low == v6_pool[i].middle) {
-				place = v6_pool[i].base + offset;
-				likely = LIKELY_SLOT(offset);
-			}
+			offset = number - v6_pool[i].low;
+			place = v6_pool[i].base + offset;
+			// One branch, of which the verifier learns nothing: the address is in the pool where
+			// the parts before its number are equal and its offset is less than the size.
+			apart = ~((u64)offset - v6_pool[i].size) >> 63;
+			apart |= (high ^ v6_pool[i].high) | ((u32)low ^ v6_pool[i].middle);
+			asm volatile("" : "+r"(apart));
+			if (!apart)
+				goto found;
 		}
 	}
-	if (place != NO_PLACE) {
-		fetch(counters, likely);
-		slot = pooled(place);
-	}
-	return slot ? slot : slot_elsewhere_v6(high, low, place != NO_PLACE);
+	return slot_elsewhere_v6(high, low, 0);
+found:
+	slot = pooled(skb, place, offset, source);
+	return slot ? slot : slot_elsewhere_v6(high, low, 1);
 }
 
 // The length of the headers that repeat in every segment of a super-packet; 0 where they are
@@ -303,6 +289,7 @@ static __noinline u32 repeated_headers(struct __sk_buff *skb, u32 ip)
 				at += (next[1] + 2) * 4;
 			else
 				at += (next[1] + 1) * 8;
+			at = forget(at, skb->len);
 			protocol = next[0];
 		}
 	}
@@ -314,38 +301,40 @@ static __noinline u32 repeated_headers(struct __sk_buff *skb, u32 ip)
 }
 
 // A super-packet counts as the packets it stands for, each with headers of its own.
-static __noinline int count_super(struct __sk_buff *skb, void *counters, u32 ip, u32 slot)
+static __noinline int count_super(struct __sk_buff *skb, u32 ip, u32 slot, int source)
 {
 	u64 bytes = skb->len - ip;
 	u32 segment = skb->gso_size;
-	u32 headers = repeated_headers(skb, ip);
+	u32 headers = forget(repeated_headers(skb, ip), bytes);
 	u64 payload = bytes > headers ? bytes - headers : 0;
 	u64 packets = (payload + segment - 1) / segment;
 
 	if (!packets)
 		packets = 1;
-	count(counters, slot, bytes + (packets - 1) * headers, packets);
+	count(slot, bytes + (packets - 1) * headers, packets, source);
 	return NEXT;
 }
 
-INLINE int count_ip(struct __sk_buff *skb, void *counters, u32 ip, u32 slot)
+INLINE int count_ip(struct __sk_buff *skb, u32 ip, u32 slot, int source)
 {
 	if (skb->gso_size)
-		return count_super(skb, counters, ip, slot);
-	count(counters, slot, skb->len - ip, 1);
+		return count_super(skb, ip, slot, source);
+	count(slot, skb->len - ip, 1, source);
 	return NEXT;
 }
 
-INLINE int count_v4(struct __sk_buff *skb, void *counters, u32 ip, const u8 *header, int source)
+INLINE int count_v4(struct __sk_buff *skb, u32 ip, const u8 *header, int source)
 {
-	return count_ip(skb, counters, ip, slot_of_v4(*(const u32 *)(header + (source ? 12 : 16)), counters));
+	u32 address = *(const u32 *)(header + (source ? 12 : 16));
+
+	return count_ip(skb, ip, slot_of_v4(skb, address, source), source);
 }
 
-INLINE int count_v6(struct __sk_buff *skb, void *counters, u32 ip, const u8 *header, int source)
+INLINE int count_v6(struct __sk_buff *skb, u32 ip, const u8 *header, int source)
 {
 	const u64 *address = (const u64 *)(header + (source ? 8 : 24));
 
-	return count_ip(skb, counters, ip, slot_of_v6(address[0], address[1], counters));
+	return count_ip(skb, ip, slot_of_v6(skb, address[0], address[1], source), source);
 }
 
 // A first byte of version 4 and of a header of five words at least.
@@ -361,23 +350,23 @@ INLINE int is_v6(u8 first)
 
 // Counts what lies `ip` bytes into the frame, announced as `version` (0: either): wherever it lies,
 // and whatever it is.
-static __noinline int meter_any_ip(struct __sk_buff *skb, void *counters, u32 ip, u32 version, int source)
+static __noinline int meter_any_ip(struct __sk_buff *skb, u32 ip, u32 version, int source)
 {
 	u64 words[5];
 	u8 *header = (u8 *)words;
 
 	if (!bpf_skb_load_bytes(skb, ip, header, 20)) {
 		if (version != 6 && is_v4(header[0]))
-			return count_v4(skb, counters, ip, header, source);
+			return count_v4(skb, ip, header, source);
 		if (version != 4 && is_v6(header[0]) && !bpf_skb_load_bytes(skb, ip, header, 40))
-			return count_v6(skb, counters, ip, header, source);
+			return count_v6(skb, ip, header, source);
 	}
-	count(counters, MALFORMED, skb->len, 1);
+	count(MALFORMED, skb->len, 1, source);
 	return NEXT;
 }
 
 // The same of a frame with tags, or of one that is no IP.
-static __noinline int meter_any_ethernet(struct __sk_buff *skb, void *counters, int source)
+static __noinline int meter_any_ethernet(struct __sk_buff *skb, int source)
 {
 	u32 at = ETHERNET_HEADER - 2;
 
@@ -387,14 +376,14 @@ static __noinline int meter_any_ethernet(struct __sk_buff *skb, void *counters, 
 		u16 type;
 
 		if (bpf_skb_load_bytes(skb, at, &type, 2)) {
-			count(counters, MALFORMED, skb->len, 1);
+			count(MALFORMED, skb->len, 1, source);
 			return NEXT;
 		}
 		switch (bpf_ntohs(type)) {
 		case ETHERTYPE_V4:
-			return meter_any_ip(skb, counters, at + 2, 4, source);
+			return meter_any_ip(skb, forget(at + 2, skb->len), 4, source);
 		case ETHERTYPE_V6:
-			return meter_any_ip(skb, counters, at + 2, 6, source);
+			return meter_any_ip(skb, forget(at + 2, skb->len), 6, source);
 		case 0x8100:
 		case 0x88a8:
 		case 0x9100:
@@ -402,25 +391,25 @@ static __noinline int meter_any_ethernet(struct __sk_buff *skb, void *counters, 
 		}
 		break;
 	}
-	count(counters, NOT_IP, skb->len, 1);
+	count(NOT_IP, skb->len, 1, source);
 	return NEXT;
 }
 
-INLINE int meter_ip(struct __sk_buff *skb, void *counters, int source)
+INLINE int meter_ip(struct __sk_buff *skb, int source)
 {
 	const u8 *header = (const u8 *)(long)skb->data;
 	const u8 *end = (const u8 *)(long)skb->data_end;
 
 	if (header + 20 <= end) {
 		if (is_v4(header[0]))
-			return count_v4(skb, counters, 0, header, source);
+			return count_v4(skb, 0, header, source);
 		if (is_v6(header[0]) && header + 40 <= end)
-			return count_v6(skb, counters, 0, header, source);
+			return count_v6(skb, 0, header, source);
 	}
-	return meter_any_ip(skb, counters, 0, 0, source);
+	return meter_any_ip(skb, 0, 0, source);
 }
 
-INLINE int meter_ethernet(struct __sk_buff *skb, void *counters, int source)
+INLINE int meter_ethernet(struct __sk_buff *skb, int source)
 {
 	const u8 *frame = (const u8 *)(long)skb->data;
 	const u8 *header = frame + ETHERNET_HEADER;
@@ -430,11 +419,11 @@ INLINE int meter_ethernet(struct __sk_buff *skb, void *counters, int source)
 		u16 type = *(const u16 *)(frame + ETHERNET_HEADER - 2);
 
 		if (type == bpf_htons(ETHERTYPE_V4) && is_v4(header[0]))
-			return count_v4(skb, counters, ETHERNET_HEADER, header, source);
+			return count_v4(skb, ETHERNET_HEADER, header, source);
 		if (type == bpf_htons(ETHERTYPE_V6) && is_v6(header[0]) && header + 40 <= end)
-			return count_v6(skb, counters, ETHERNET_HEADER, header, source);
+			return count_v6(skb, ETHERNET_HEADER, header, source);
 	}
-	return meter_any_ethernet(skb, counters, source);
+	return meter_any_ethernet(skb, source);
 }
 
 // What comes in is its source's, what goes out is its destination's.
@@ -442,25 +431,25 @@ INLINE int meter_ethernet(struct __sk_buff *skb, void *counters, int source)
 SEC("classifier/ethernet_up")
 int ethernet_up(struct __sk_buff *skb)
 {
-	return meter_ethernet(skb, &up, 1);
+	return meter_ethernet(skb, 1);
 }
 
 SEC("classifier/ethernet_down")
 int ethernet_down(struct __sk_buff *skb)
 {
-	return meter_ethernet(skb, &down, 0);
+	return meter_ethernet(skb, 0);
 }
 
 SEC("classifier/ip_up")
 int ip_up(struct __sk_buff *skb)
 {
-	return meter_ip(skb, &up, 1);
+	return meter_ip(skb, 1);
 }
 
 SEC("classifier/ip_down")
 int ip_down(struct __sk_buff *skb)
 {
-	return meter_ip(skb, &down, 0);
+	return meter_ip(skb, 0);
 }
 
 char _license[] SEC("license") = "Dual MIT/GPL";

@@ -8,6 +8,7 @@
 //! it. The first set is pinned once the store is open, so that counters are never
 //! found alone.
 
+use super::counting::Counting;
 use super::error::KernelError;
 use super::hooks;
 use super::layout::SetLayout;
@@ -35,6 +36,8 @@ pub(super) struct Opened {
     pub(super) adopted: bool,
     /// The set is pinned.
     pub(super) is_pinned: bool,
+    /// How it counts.
+    pub(super) counting: Counting,
 }
 
 /// Finds or makes the set to count with.
@@ -44,21 +47,20 @@ pub(super) fn open(layout: &SetLayout<'_>, hook: Hook, pins: &PinStore) -> Resul
         return Err(KernelError::Foreign);
     }
     let pools = Pools::lay_out(layout.pools);
-    let digest = layout.digest(&pools);
-    let newest = chain.pop_if(|newest| newest.header.layout_digest == digest);
-    let adopted = newest.is_some();
-    let set = match newest {
-        Some(newest) => newest,
-        None => {
-            let predecessor = chain.last().map_or([0; 16], |before| before.header.generation);
-            let set = Set::load(layout.header(&pools, predecessor)?, &pools)?;
-            if let Some(before) = chain.last() {
-                copy(before, &set)?;
-                set.pin(pins)?;
-            }
-            set
+    let counting = Counting::choose(layout.slots(), layout.memory_budget_bytes);
+    let (set, adopted, counting) = match newest(layout, &pools, counting.processors(), &mut chain) {
+        Ok((set, adopted)) => (set, adopted, counting),
+        // What the sliced program needs and a kernel may not have, the locked one does without.
+        Err(error) if let Some(counting) = counting.without_slices(&error) => {
+            let (set, adopted) = newest(layout, &pools, counting.processors(), &mut chain)?;
+            (set, adopted, counting)
         }
+        Err(error) => return Err(error),
     };
+    if let Some(before) = chain.last().filter(|_| !adopted) {
+        copy(before, &set)?;
+        set.pin(pins)?;
+    }
     if hook == Hook::Tcx {
         turn_links(&set, &mut links, pins)?;
     } else {
@@ -71,7 +73,23 @@ pub(super) fn open(layout: &SetLayout<'_>, hook: Hook, pins: &PinStore) -> Resul
         sys::wait_for_running_programs()?;
     }
     let is_pinned = adopted || !chain.is_empty();
-    Ok(Opened { set, older: chain, links, adopted, is_pinned })
+    Ok(Opened { set, older: chain, links, adopted, is_pinned, counting })
+}
+
+/// The newest set of the chain where it is of this layout, taken off the chain; else a new one that
+/// follows it. True when it was there.
+fn newest(
+    layout: &SetLayout<'_>,
+    pools: &Pools,
+    processors: u32,
+    chain: &mut Vec<Set>,
+) -> Result<(Set, bool), KernelError> {
+    let digest = layout.digest(pools, processors);
+    if let Some(newest) = chain.pop_if(|newest| newest.header.layout_digest == digest) {
+        return Ok((newest, true));
+    }
+    let predecessor = chain.last().map_or([0; 16], |before| before.header.generation);
+    Ok((Set::load(layout.header(pools, processors, predecessor)?, pools)?, false))
 }
 
 /// What was left, for a tap that counts elsewhere: the sets, with nothing attached any more.

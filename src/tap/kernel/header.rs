@@ -4,6 +4,7 @@
 //! without which the places in that map would mean nothing.
 
 use super::owners::{POOL_BYTES, POOLS, Pools};
+use crate::meter::counters::Slices;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Words of `struct info` in meter.bpf.c: four that the program reads, and the header.
@@ -13,10 +14,12 @@ pub(super) const INFO_WORDS: usize = 128;
 const HEADER: usize = 4;
 
 /// `bmkernel` and the version of this layout.
-const MAGIC: [u32; 2] = [u32::from_le_bytes(*b"bmke"), 3];
+const MAGIC: [u32; 2] = [u32::from_le_bytes(*b"bmke"), 4];
 
-/// Places in words from the header's first: slots, then names of sixteen bytes, then the pools.
+/// Places in words from the header's first: slots and processors, then names of sixteen bytes, then
+/// the pools.
 const SLOTS: usize = 2;
+const PROCESSORS: usize = 3;
 const GENERATION: usize = 4;
 const PREDECESSOR: usize = 8;
 const NODE: usize = 12;
@@ -35,6 +38,8 @@ pub(super) const INTERFACES: usize = TAG_KEY + 2;
 pub(super) struct Header {
     /// Slots in `up`, `down` and `tags`.
     pub(super) slots: u32,
+    /// Slices in `up` and `down`, one for each processor; 0 where all share one.
+    pub(super) processors: u32,
     /// Names the memory of the counters.
     pub(super) generation: [u8; 16],
     /// The memory that this one followed; zeros for none.
@@ -58,6 +63,7 @@ impl Header {
             }
         };
         put(SLOTS, &self.slots.to_ne_bytes());
+        put(PROCESSORS, &self.processors.to_ne_bytes());
         put(GENERATION, &self.generation);
         put(PREDECESSOR, &self.predecessor);
         put(NODE, &self.node);
@@ -95,12 +101,21 @@ impl Header {
         });
         Some(Self {
             slots: word(SLOTS),
+            processors: word(PROCESSORS),
             generation: name(GENERATION),
             predecessor: name(PREDECESSOR),
             node: name(NODE),
             layout_digest: name(LAYOUT),
             pools,
         })
+    }
+
+    /// How a direction's cells are divided.
+    pub(super) fn slices(&self) -> Slices {
+        match self.processors {
+            0 => Slices::shared(self.slots as usize),
+            processors => Slices::of_processors(self.slots as usize, processors as usize),
+        }
     }
 
     /// The pools that the places in the map of owners are of.
@@ -124,6 +139,7 @@ mod tests {
         pools[1].1[POOLS * POOL_BYTES - 1] = 1;
         let header = Header {
             slots: 4100,
+            processors: 16,
             generation: [1; 16],
             predecessor: [2; 16],
             node: [3; 16],
@@ -132,7 +148,7 @@ mod tests {
         };
         header.write(&info);
         let read = Header::read(&info).expect("it was written");
-        assert!(read.slots == 4100 && read.pools == pools);
+        assert!((read.slots, read.processors) == (4100, 16) && read.pools == pools);
         assert!(
             [read.generation, read.predecessor, read.node, read.layout_digest]
                 == [1, 2, 3, 4].map(|n| [n; 16])

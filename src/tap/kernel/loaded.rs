@@ -4,6 +4,7 @@
 
 use super::adopt;
 use super::attach::Attacher;
+use super::counting::Counting;
 use super::error::{DetachError, KernelError};
 use super::helper::Helper;
 use super::layout::SetLayout;
@@ -28,6 +29,7 @@ pub struct Kernel {
     memory: CounterMemory,
     owners: Arc<KernelOwners>,
     links: Vec<BpfLink>,
+    counting: Counting,
     pinned: PinnedSets,
 }
 
@@ -49,7 +51,8 @@ impl Kernel {
         let owners = Arc::new(opened.set.owners()?);
         let present = opened.is_pinned.then_some(opened.set.header.generation);
         let pinned = PinnedSets::of(opened.older, present, pins)?;
-        Ok(Self { set: opened.set, memory, owners, links: opened.links, pinned })
+        let (links, counting) = (opened.links, opened.counting);
+        Ok(Self { set: opened.set, memory, owners, links, counting, pinned })
     }
 
     /// Pins the program and its maps, where they are not pinned already, so that they outlive this
@@ -76,8 +79,13 @@ impl Kernel {
     ///
     /// # Errors
     /// What this kernel or these privileges do not allow.
-    pub fn load(pools: &[Prefix], accounts: usize, generation: [u8; 16]) -> Result<Self, KernelError> {
-        let layout = SetLayout { pools, accounts, generation, node: [0; 16] };
+    pub fn load(
+        pools: &[Prefix],
+        accounts: usize,
+        memory_budget_bytes: u64,
+        generation: [u8; 16],
+    ) -> Result<Self, KernelError> {
+        let layout = SetLayout { pools, accounts, memory_budget_bytes, generation, node: [0; 16] };
         Self::open(&layout, hook(None)?, Arc::new(PinStore::Nowhere))
     }
 
@@ -85,6 +93,12 @@ impl Kernel {
     #[must_use]
     pub fn memory(&self) -> CounterMemory {
         self.memory
+    }
+
+    /// How the program counts, and why.
+    #[must_use]
+    pub fn counting(&self) -> &Counting {
+        &self.counting
     }
 
     /// Where the program looks owners up.

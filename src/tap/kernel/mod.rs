@@ -1,15 +1,15 @@
 //! The kernel tap: a program at the tc hooks adds to counters that this process only reads.
 //!
 //! No packet and no address of one ever enters the process. Loading needs CAP_BPF and
-//! CAP_NET_ADMIN (CAP_PERFMON as well, or the program is compiled with barriers to speculation,
-//! which cost up to two fifths); afterwards the process needs none: it reads counters and writes
-//! owners through mapped memory and map descriptors, and [`helper`] attaches interfaces that come
-//! later.
+//! CAP_NET_ADMIN; afterwards the process needs none: it reads counters and writes owners through
+//! mapped memory and map descriptors, and [`helper`] attaches interfaces that come later.
+//! There are two programs, and [`counting`] says which one counts here.
 //! Maps, programs and links are pinned ([`pins`]), so that the kernel counts on while no process lives;
 //! the next one adopts them ([`adopt`]).
 
 mod adopt;
 mod attach;
+mod counting;
 mod error;
 mod header;
 mod helper;
@@ -17,6 +17,7 @@ mod hooks;
 mod layout;
 mod link;
 mod loaded;
+mod making;
 mod object;
 mod owners;
 mod pins;
@@ -26,6 +27,7 @@ mod sys;
 
 pub(super) use attach::AttachedProgram;
 pub use attach::Attacher;
+pub use counting::Counting;
 pub use error::{DetachError, KernelError};
 pub use layout::SetLayout;
 pub use loaded::{Kernel, PinnedSets, detach};

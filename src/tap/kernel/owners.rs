@@ -21,7 +21,7 @@ pub(super) const POOLS: usize = 8;
 /// Bytes of the program's `struct pool`.
 pub(super) const POOL_BYTES: usize = 24;
 
-/// Slots of the dense arrays that share an entry (`SLOTS_PER_LINE` in meter.bpf.c).
+/// Slots of the dense arrays that share an entry (`SLOTS_PER_LINE` in locked.bpf.h).
 pub(super) const SLOTS_PER_LINE: usize = 2;
 
 /// Bits of an owner that are its slot (`SLOT_BITS` in meter.bpf.c); the code of the source is above.
@@ -61,9 +61,14 @@ impl Pools {
         Self { pools: laid, slots }
     }
 
-    /// How many entries the dense array needs, at least one.
-    pub(super) fn lines(&self) -> u32 {
-        u32::try_from((self.slots as usize).div_ceil(SLOTS_PER_LINE)).unwrap_or(u32::MAX).max(1)
+    /// How many addresses there are in the pools, each with its place.
+    pub(super) fn places(&self) -> usize {
+        self.slots as usize
+    }
+
+    /// How many owners the dense array has room for.
+    pub(super) fn room(&self) -> usize {
+        self.places().next_multiple_of(SLOTS_PER_LINE).max(SLOTS_PER_LINE)
     }
 
     /// What the program is told of the pools of a family: their number, and for each the bytes of

@@ -5,7 +5,7 @@
 use super::error::KernelError;
 use super::header::{self, Header, INFO_WORDS};
 use super::object::{self, MAPS, PROGRAMS};
-use super::owners::{KernelOwners, Pools, SLOTS_PER_LINE};
+use super::owners::{KernelOwners, Pools};
 use super::pins::{Found, PinStore};
 use crate::meter::counters::{Cell, Counters};
 use crate::meter::tags::{TagCell, Tags};
@@ -44,7 +44,7 @@ pub(super) struct Set {
 impl Set {
     /// Loads a set of this shape, which nobody else holds.
     pub(super) fn load(header: Header, pools: &Pools) -> Result<Self, KernelError> {
-        let (programs, maps) = object::load(header.slots, pools)?;
+        let (programs, maps) = object::load(&header, pools)?;
         let set = Self { header, programs: Programs(programs), maps };
         set.header.write(mapped(&set.maps[INFO], 0, INFO_WORDS)?);
         Ok(set)
@@ -52,11 +52,11 @@ impl Set {
 
     /// The counters and tags, mapped.
     pub(super) fn memory(&self, adopted: bool) -> io::Result<CounterMemory> {
-        let slots = self.header.slots as usize;
-        let cells = |map: usize| mapped::<Cell>(&self.maps[map], 0, slots);
+        let (slots, slices) = (self.header.slots as usize, self.header.slices());
+        let cells = |map: usize| mapped::<Cell>(&self.maps[map], 0, slices.cells());
         let info = mapped(&self.maps[INFO], 0, INFO_WORDS / 2)?;
         Ok(CounterMemory {
-            counters: Counters::over(cells(UP)?, cells(DOWN)?),
+            counters: Counters::over(cells(UP)?, cells(DOWN)?, slices),
             tags: Tags::over(mapped::<TagCell>(&self.maps[TAGS], 0, slots)?),
             tag_key: TagKey::over(&info[header::TAG_KEY..]),
             interfaces: InterfaceRecords::over(&info[header::INTERFACES..=header::INTERFACES]),
@@ -70,7 +70,7 @@ impl Set {
         let pools = self.header.pools();
         let table = |at: usize| self.maps[TABLES + at].try_clone();
         let owners = KernelOwners {
-            dense: mapped(&self.maps[OWNERS], 0, pools.lines() as usize * SLOTS_PER_LINE)?,
+            dense: mapped(&self.maps[OWNERS], 0, pools.room())?,
             in_use: mapped(&self.maps[INFO], 0, INFO_WORDS)?,
             tables: [table(0)?, table(1)?, table(2)?, table(3)?],
             entries: Mutex::default(),

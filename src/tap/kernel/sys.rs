@@ -1,6 +1,6 @@
 //! The bpf(2) calls of this tap that go by descriptor, path and interface index.
 //!
-//! aya loads the program; attaching by index (a name may have gone to another interface by then),
+//! [`making`](super::making) makes maps and programs; attaching by index (a name may have gone to another interface by then),
 //! changing a map after all capabilities are gone, and finding again what an earlier process left
 //! are done here.
 //!
@@ -46,7 +46,8 @@ const PROGRAM_ID: usize = 1;
 const LINK_PROGRAM_ID: usize = 2;
 const LINK_INTERFACE: usize = 4;
 
-fn bpf(command: i32, attributes: &[u32]) -> io::Result<i32> {
+/// Makes a call; where a command writes through pointers in its attributes, they are the caller's.
+pub(super) fn bpf(command: i32, attributes: &[u32]) -> io::Result<i32> {
     // SAFETY: the pointer and length describe `attributes`, which outlives the call; where a
     // command writes through them, the caller has said where.
     let result =
@@ -54,16 +55,19 @@ fn bpf(command: i32, attributes: &[u32]) -> io::Result<i32> {
     i32::try_from(result).ok().filter(|result| *result >= 0).ok_or_else(io::Error::last_os_error)
 }
 
-fn owned(result: i32) -> OwnedFd {
+/// The descriptor that a call has just made.
+pub(super) fn owned(result: i32) -> OwnedFd {
     // SAFETY: the descriptor was just made and nobody else owns it.
     unsafe { OwnedFd::from_raw_fd(result) }
 }
 
-fn word(fd: &impl AsFd) -> u32 {
+/// A descriptor as a word of the attributes.
+pub(super) fn word(fd: &impl AsFd) -> u32 {
     fd.as_fd().as_raw_fd().cast_unsigned()
 }
 
-fn halves(pointer: *const u8) -> [u32; 2] {
+/// A pointer as two words of the attributes.
+pub(super) fn halves(pointer: *const u8) -> [u32; 2] {
     let bytes = (pointer.expose_provenance() as u64).to_ne_bytes();
     let half = |at: usize| u32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
     [half(0), half(4)]
