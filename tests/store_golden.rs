@@ -64,7 +64,7 @@ fn settings(folder: &Path) -> Settings {
 fn closed(policy: Policy) -> Epochs {
     let counters = Counters::in_memory(100);
     let mut ledger = Ledger::new(counters);
-    for slot in 0..105 {
+    for slot in 0..106 {
         counters.add(Slot::new(slot), Direction::Up, 3 << 35, (5 << 20) << (slot % 4));
         counters.add(Slot::new(slot), Direction::Down, 5 << 35, 7000);
     }

@@ -7,6 +7,7 @@ use super::events::TapEvent;
 use super::frame::{self, Frame, Gso, LinkType};
 use crate::meter::counters::Counters;
 use crate::meter::slot::{Direction, Slot};
+use crate::roster::address::is_of_the_link;
 use crate::roster::table::Table;
 use std::sync::Arc;
 
@@ -32,15 +33,22 @@ impl Attribution {
     ) {
         match frame::read(link_type, captured, length) {
             Frame::Ip(packet) => {
-                let address = match direction {
-                    Direction::Up => packet.source,
-                    Direction::Down => packet.destination,
+                let (address, other) = match direction {
+                    Direction::Up => (packet.source, packet.destination),
+                    Direction::Down => (packet.destination, packet.source),
                 };
+                let mut slot = self.table.slot_of(address);
+                if slot == Slot::UNATTRIBUTED
+                    && is_of_the_link(packet.source, packet.destination)
+                    && self.table.slot_of(other) == Slot::UNATTRIBUTED
+                {
+                    slot = Slot::LINK;
+                }
                 let (bytes, packets) = match gso {
                     None => (packet.bytes, 1),
                     Some(gso) => frame::segments(&captured[packet.offset..], packet.bytes, gso),
                 };
-                self.counters.add(self.table.slot_of(address), direction, bytes, packets);
+                self.counters.add(slot, direction, bytes, packets);
             }
             Frame::NotIp => self.counters.add(Slot::NOT_IP, direction, length, 1),
             Frame::Malformed => self.counters.add(Slot::MALFORMED, direction, length, 1),

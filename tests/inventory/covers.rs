@@ -63,7 +63,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         &[
             "meter/ledger Sealed: attributed clamped largest_up_bytes largest_down_bytes \
              active_accounts account_slots unattributed malformed lost tap_gap",
-            "meter/ledger NodeTotals: attributed unattributed not_ip malformed lost",
+            "meter/ledger NodeTotals: attributed unattributed not_ip malformed link lost",
             "meter/epoch Carry: sums scale",
             "meter/epoch Epochs: carried within",
             "meter/flag_counts FlagCounts: accounts interruption failed_attempts",
