@@ -1,6 +1,7 @@
 //! From counters to the page: what an account may add, what is carried over, and what of flags is shown.
 
 use crate::environment::{POLICY, cases};
+use crate::support::frames::{Address, packet};
 use crate::support::rng::Rng;
 use blindmeter::meter::budget::Epsilon;
 use blindmeter::meter::clamp::clamped;
@@ -11,8 +12,13 @@ use blindmeter::meter::ledger::Ledger;
 use blindmeter::meter::noise::Randomness;
 use blindmeter::meter::policy::{Mode, Noise, Policy, Profile};
 use blindmeter::meter::slot::{Direction, Slot};
+use blindmeter::meter::tags::Tags;
 use blindmeter::meter::units::{Totals, Volume};
 use blindmeter::publish::exposition;
+use blindmeter::roster::Roster;
+use blindmeter::roster::tagger::Tagger;
+use blindmeter::tap::Attribution;
+use blindmeter::tap::frame::LinkType;
 use proptest::prelude::*;
 
 /// Every sample of noise is 0: low part 0, kept, no high part, positive.
@@ -241,4 +247,41 @@ fn no_count_is_published_without_noise() {
         let spread = found.iter().map(|count| (count - counted).abs()).sum::<i64>() / 400;
         assert!((stddev / 2..stddev).contains(&spread), "{series}: {spread} for {stddev}");
     }
+}
+
+/// What the kernel sends by itself when a device comes, and what its neighbours send.
+#[test]
+fn the_devices_own_chatter_is_in_no_published_series() {
+    let counters = Counters::in_memory(1);
+    let roster = Roster::new(&[], Tags::in_memory(1), Tagger::new(&[1; 32]), 7);
+    let mut ledger = Ledger::new(counters);
+    let attribution = Attribution { table: roster.table(), counters };
+    let count = |source: Address, destination: Address| {
+        let packet = packet(source, destination, 17, &[0; 100]);
+        for direction in [Direction::Up, Direction::Down] {
+            attribution.count(LinkType::RawIp, &packet, packet.len() as u64, direction, None);
+        }
+    };
+    let link_local = 0xfe80_u128 << 112;
+    let group = 0xff02_u128 << 112;
+    // Router solicitation, multicast listener report, duplicate address detection; mDNS; DHCP.
+    count(Address::v6(link_local + 1), Address::v6(group + 2));
+    count(Address::v6(link_local + 1), Address::v6(group + 0x16));
+    count(Address::v6(0), Address::v6(group + 0x0001_ff00_0001));
+    count(Address::v4(0xa9fe_0001), Address::v4(0xe000_00fb));
+    count(Address::v4(0), Address::v4(u32::MAX));
+    let node = ledger.node();
+    assert!(node.link.packets() == 10 && node.seen().packets == 10, "all of it is accounted for");
+    // Without noise, and rounded to single bytes.
+    let policy = Policy { mode: Mode::Coarse, ..exact(1) };
+    let mut close = |ordinal| {
+        let mut epochs = Epochs::new(policy, 0);
+        assert!(epochs.seal(ordinal, &mut ledger, &FlagCounts::default(), &mut Silent(0)).is_ok());
+        let release = epochs.publish().expect("it was sealed");
+        [release.up_bytes(), release.unattributed_up_bytes(), release.unattributed_down_bytes()]
+    };
+    assert_eq!(close(1), [0; 3], "published of the device's own messages");
+    // The control: a packet of two addresses that nobody owns.
+    count(Address::v4(0x0a08_0001), Address::v4(0x0a08_0002));
+    assert_eq!(close(2), [0, 120, 120]);
 }

@@ -76,6 +76,12 @@ pub(crate) const NODE_SERIES: Catcher = catcher(
     "each_node_series_tells_its_epsilon_of_the_stated_influence_and_no_more",
 );
 
+const CHATTER: Catcher = catcher(
+    "properties",
+    "tests/properties/release.rs",
+    "release::the_devices_own_chatter_is_in_no_published_series",
+);
+
 const FLOORS: Catcher = catcher("bad_input", "tests/bad_input.rs", "a_floor_that_is_violated_is_named");
 
 const TAKEN: Catcher = binary("binary::without_a_word_on_it_the_kernels_tap_is_taken");
@@ -144,5 +150,11 @@ pub(crate) const PLANTS: &[Plant] = &[
         "counts of the node are rounded up to a step, without noise",
         NODE_SERIES,
         "unattributed, both directions: observed",
+    ),
+    plant(
+        "L33",
+        "a device's own messages count as unattributed",
+        CHATTER,
+        "published of the device's own messages",
     ),
 ];
