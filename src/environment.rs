@@ -9,6 +9,7 @@ use crate::store::disk::{self, Disk, Secret, SystemDisk};
 use crate::system::users;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// The outside that a meter runs on: the system's, or a simulated one.
@@ -19,6 +20,10 @@ pub trait Environment: Clone + Send + Sync + 'static {
     type Disk: Disk + Send + 'static;
     /// Its randomness.
     type Randomness: Randomness + Send + 'static;
+
+    /// How often changes of the roster are made: on a tick, so that the thread that makes them wakes whether
+    /// there are any or not. Zero: at once.
+    const ROSTER_TICK: Duration;
 
     /// Its clocks.
     fn clock(&self) -> Self::Clock;
@@ -38,6 +43,8 @@ impl Environment for System {
     type Clock = SystemClock;
     type Disk = SystemDisk;
     type Randomness = SystemRandomness;
+
+    const ROSTER_TICK: Duration = Duration::from_millis(10);
 
     fn clock(&self) -> SystemClock {
         SystemClock

@@ -1,14 +1,27 @@
 //! Everything the daemon ever logs: a closed list of events, one line each on standard error.
 //!
 //! No free text, no timestamps, no address, no account, nothing that traffic causes. A new line needs
-//! a new variant here, where a reviewer sees it.
+//! a new variant here, where a reviewer sees it. Once the daemon is set up, a thread of its own writes
+//! the lines (`writer`), so that a log which nobody reads stops nothing.
 
+mod writer;
+
+use crate::clock::ImplausibleClock;
+use crate::meter::policy::SmallCrowd;
 use crate::store::StoreError;
 use crate::system::sandbox::Restriction;
+use crate::tap::Overlap;
 use crate::tap::kernel::PinError;
 use std::fmt;
-use std::io::Write;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use writer::Writer;
+
+/// The thread that writes, once it was started.
+static WRITER: OnceLock<Arc<Writer>> = OnceLock::new();
 
 /// Something worth a line.
 pub enum Event<'a> {
@@ -18,6 +31,8 @@ pub enum Event<'a> {
     TapChosen(&'static str, &'a str),
     /// What the kernel tap counts does not outlive the process.
     NothingKept(&'a PinError),
+    /// The next process cannot find what the kernel tap counts.
+    PinsHidden(&'a Path),
     /// A part of the sandbox is not in force.
     SandboxMissing(Restriction, &'a str),
     /// Nothing is kept at rest: the current epoch will not be released.
@@ -43,7 +58,21 @@ pub enum Event<'a> {
     /// The link type of a named interface, or of one that a glob matches, is not supported.
     LinkTypeUnsupported(&'a str, u16),
     /// The kernel refused to attach to an interface.
-    InterfaceRefused(&'a str, &'a std::io::Error),
+    InterfaceRefused(&'a str, &'a io::Error),
+    /// The control socket lies where there are no access lists.
+    SocketOpenToAll(&'a Path),
+    /// No descriptor is left for an interface; the limit.
+    DescriptorsShort(&'a str, u64),
+    /// Interfaces that see the same packets are both metered.
+    CountedTwice(&'a Overlap),
+    /// Somebody had taken the tap off an interface; it is attached again.
+    AttachedAgain(&'a str),
+    /// Somebody had come to stand before the tap; it is in front again.
+    InFrontAgain(&'a str, String),
+    /// Somebody stands before the tap, and it cannot pass them.
+    Behind(&'a str, String),
+    /// Nobody stands before the tap any more.
+    NobodyBefore(&'a str),
     /// A role names a user or group that does not exist.
     UnknownRoleMember(&'a str),
     /// A listener that other hosts can reach has neither TLS nor a log-in.
@@ -58,12 +87,20 @@ pub enum Event<'a> {
     CertificateEarly(&'a Path),
     /// A name in the roster file looks like an address.
     NameLooksLikeAddress(&'a Path, usize),
-    /// The daemon has started.
-    Ready,
+    /// The roster file has fewer accounts than an epoch needs.
+    SmallCrowd(SmallCrowd),
+    /// The clock shows a time at which this program cannot run.
+    ImplausibleClock(ImplausibleClock),
+    /// The daemon has started, and serves these pages.
+    Ready(&'a [String]),
     /// The configuration and the roster were read again.
     Reloaded,
     /// The reload was refused, and why.
     ReloadRefused(&'a str),
+    /// So many lines could not be written.
+    LinesDropped(u64),
+    /// The daemon cannot go on, and why.
+    Failed(&'a str),
     /// The daemon is ending.
     Stopping,
     /// The daemon is ending, and another one follows.
@@ -81,6 +118,12 @@ impl fmt::Display for Event<'_> {
                 write!(out, "sandbox: {} is not in force ({why}): {}", part.as_str(), part.remedy())
             }
             Self::NothingKept(error) => write!(out, "{error}"),
+            Self::PinsHidden(folder) => write!(
+                out,
+                "tap.pin {}: something else is there now, so after a kill the next process does not find what \
+                 was counted; stop and start blindmeter, which saves it",
+                folder.display()
+            ),
             Self::FirstStart => out.write_str(
                 "store: first start; the current epoch will not be released; a power cut or kernel crash \
                  loses what was counted since the last save",
@@ -110,6 +153,34 @@ impl fmt::Display for Event<'_> {
                  an Ethernet device"
             ),
             Self::InterfaceRefused(name, error) => write!(out, "interface {name}: cannot attach: {error}"),
+            Self::SocketOpenToAll(path) => write!(
+                out,
+                "control.socket {}: the file system has no access lists, so that every local user may connect \
+                 and delay others; put it on a tmpfs, in a folder that is closed to them",
+                path.display()
+            ),
+            Self::DescriptorsShort(name, limit) => write!(
+                out,
+                "interface {name}: not counted where none of the {limit} descriptors is left for it; raise \
+                 LimitNOFILE= in the unit, or ulimit -n"
+            ),
+            Self::CountedTwice(overlap) => write!(out, "tap.interfaces: {overlap}"),
+            Self::AttachedAgain(name) => write!(
+                out,
+                "interface {name}: other software took the tap off; it is attached again, and what passed \
+                 meanwhile is told as lost"
+            ),
+            Self::InFrontAgain(name, who) => {
+                write!(out, "interface {name}: {who} came to stand before the tap; it is in front again")
+            }
+            Self::Behind(name, who) => write!(
+                out,
+                "interface {name}: before the tap stands {who}, which may keep packets from it; remove it, or \
+                 make sure that it lets every packet pass"
+            ),
+            Self::NobodyBefore(name) => {
+                write!(out, "interface {name}: nothing stands before the tap any more")
+            }
             Self::UnknownRoleMember(name) => {
                 write!(out, "control.roles: no user or group {name}; create it, or remove it from the list")
             }
@@ -140,9 +211,20 @@ impl fmt::Display for Event<'_> {
                 "{} line {line}: the account name looks like an address; rename the account",
                 path.display()
             ),
-            Self::Ready => out.write_str("ready"),
+            Self::SmallCrowd(crowd) => write!(out, "{crowd}"),
+            Self::ImplausibleClock(clock) => write!(out, "{clock}"),
+            Self::Ready(pages) => {
+                let pages =
+                    if pages.is_empty() { "none (web.listen is empty)".to_owned() } else { pages.join(" ") };
+                write!(out, "ready: version {}, metrics: {pages}", env!("CARGO_PKG_VERSION"))
+            }
             Self::Reloaded => out.write_str("reloaded"),
             Self::ReloadRefused(why) => write!(out, "reload refused, keeping the old configuration: {why}"),
+            Self::LinesDropped(number) => write!(
+                out,
+                "log: {number} lines were dropped here, since nothing took them; see what reads this log"
+            ),
+            Self::Failed(why) => out.write_str(why),
             Self::Stopping => out.write_str("stopping"),
             Self::HandingOver => {
                 out.write_str("handing over to the next process; counting continues where it can")
@@ -151,7 +233,39 @@ impl fmt::Display for Event<'_> {
     }
 }
 
-/// Writes the line of an event. If the log cannot be written, metering continues.
+/// From now on a thread of its own writes the lines. Not before the process is set up: the kernel tap's
+/// helper is forked from one that has one thread.
+///
+/// # Errors
+/// When there is no descriptor or no thread to be had.
+pub fn write_apart() -> io::Result<()> {
+    let output = File::from(io::stderr().as_fd().try_clone_to_owned()?);
+    let writer = Writer::start(output, |number| line(&Event::LinesDropped(number)))?;
+    // The daemon starts one, once.
+    let _ = WRITER.set(writer);
+    Ok(())
+}
+
+/// Writes the line of an event, or queues it. If the log cannot be written, metering continues.
 pub fn emit(event: &Event<'_>) {
-    let _ = writeln!(std::io::stderr(), "blindmeter: {event}");
+    match WRITER.get() {
+        Some(writer) => writer.push(line(event)),
+        None => drop(io::stderr().write_all(line(event).as_bytes())),
+    }
+}
+
+/// Waits until the queued lines are written, but no longer than a reader that has stopped deserves.
+pub fn flush() {
+    if let Some(writer) = WRITER.get() {
+        writer.flush();
+    }
+}
+
+/// Writes the one line of a panic, where the log takes it.
+pub fn last_line(text: &str) {
+    writer::write_last(&io::stderr(), &format!("blindmeter: {text}\n"));
+}
+
+fn line(event: &Event<'_>) -> String {
+    format!("blindmeter: {event}\n")
 }

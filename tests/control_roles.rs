@@ -4,12 +4,13 @@ mod daemon;
 mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use daemon::Site;
-use daemon::command::{NOBODY, Person, identity, repeats_nothing};
+use daemon::command::{NOBODY, Person, bounded, ended, identity, repeats_nothing};
 use nix::sys::signal::Signal;
 use support::wait::TIMEOUT;
 
@@ -19,6 +20,8 @@ const DAEMON: Person = Person { user: 1, group: 65_534, more_groups: &[] };
 const BIN: Person = Person { user: 2, group: 65_534, more_groups: &[] };
 /// Whoever may take a subordinate user id (subuid(5)) is as many users; each carries the person's groups.
 const SUBORDINATE: Person = Person { user: 100_000, group: 60, more_groups: &[0, 1, 60] };
+/// What a user without any role is told: by the kernel.
+const CLOSED: &str = "Permission denied";
 const ROOT: Person = Person { user: 0, group: 0, more_groups: &[] };
 
 /// Every request, with the role it needs; the probe account may be exported without end.
@@ -65,7 +68,10 @@ fn a_role_is_a_users_by_name_or_by_the_systems_list_of_a_group() {
             } else {
                 let named = if role == "any" { "roster, support or privacy" } else { role };
                 assert_eq!(outcome.stdout, "", "{said}: nothing is told");
-                outcome.failed(77, &[&format!("needs the {named} role;"), "[control.roles]"]);
+                let needs = format!("needs the {named} role;");
+                // Who has none does not get as far as the daemon.
+                let why = if roles.is_empty() && person.user != 0 { CLOSED } else { &needs };
+                outcome.failed(77, &[why, "[control.roles]"]);
             }
         }
     };
@@ -89,12 +95,14 @@ fn a_role_is_a_users_by_name_or_by_the_systems_list_of_a_group() {
 #[test]
 fn a_refusal_comes_through_whatever_the_size_of_the_request() {
     let site = Site::new();
+    site.configure("support = [\"root\"]", "support = [\"root\", \"games\"]");
     let _daemon = site.start();
     let lines: String =
         (0..200_000).map(|n| format!("10.77.{}.{},canary-{n}\n", n / 256 % 256, n % 256)).collect();
     site.write("large.csv", format!("prefix,account\n{lines}"));
     let large = site.name("large.csv");
-    site.command_as(NOBODY, &["roster", "sync", &large]).failed(77, &["needs the roster role;"]);
+    let other = site.command_as(GAMES, &["roster", "sync", &large]);
+    other.failed(77, &["needs the roster role;"]);
     site.command(&["roster", "sync", &large]).failed(78, &[&large, "line 2 and line 65538"]);
 }
 
@@ -112,18 +120,18 @@ fn an_unknown_name_in_a_role_is_a_warning_and_names_are_resolved_again_at_a_relo
         assert_eq!(warnings, 1, "one warning of {name}: {said}");
     }
     assert!(
-        said.trim_end().ends_with("ready"),
+        said.trim_end().ends_with("/metrics"),
         "status answers only after the last line of the start: {said}"
     );
     site.command(&["accounts", "show", "canary-one"]).succeeded();
     let show = ["accounts", "show", "canary-one"];
-    site.command_as(NOBODY, &show).failed(77, &["needs the support role;"]);
+    site.command_as(NOBODY, &show).failed(77, &[CLOSED]);
     site.configure("\"no-such-user\"", "\"nobody\"");
     daemon.reload();
     site.command_as(NOBODY, &show).succeeded();
     site.configure("\"nobody\"", "\"no-such-user\"");
     daemon.reload();
-    site.command_as(NOBODY, &show).failed(77, &["needs the support role;"]);
+    site.command_as(NOBODY, &show).failed(77, &[CLOSED]);
 }
 
 /// The daemon's own `/etc`, so that the machine's is left alone; it is replaced as groupadd(8) and
@@ -226,7 +234,7 @@ fn nothing_that_is_sent_to_the_control_socket_harms_the_daemon() {
     daemon.signal(Signal::SIGTERM);
     assert_eq!(daemon.await_end(), Some(0));
     let said = daemon.said();
-    assert!(said.ends_with("blindmeter: ready\nblindmeter: stopping\n"), "nothing of it is logged: {said}");
+    assert!(said.ends_with("/metrics\nblindmeter: stopping\n"), "nothing of it is logged: {said}");
 }
 
 /// When a VPN server starts anew, all of its clients come at once, and each has its hook.
@@ -256,18 +264,114 @@ const HOLDER: &str = "for (1..150) { socket(my $s, AF_UNIX, SOCK_STREAM, 0); \
                       connect($s, pack_sockaddr_un($ARGV[0])) or die; push @s, $s } \
                       $| = 1; print qq(held\n); <STDIN>;";
 
+/// A file system of this kind in the site's folder; it goes with the site.
+struct Mounted(std::path::PathBuf);
+
+impl Mounted {
+    fn new(site: &Site, kind: &str, options: &str) -> Self {
+        let at = site.path("mounted");
+        std::fs::create_dir(&at).expect("the folder is ours");
+        let status = Command::new("mount").args(["-t", kind, "-o", options, kind]).arg(&at).status();
+        assert!(status.is_ok_and(|status| status.success()), "these tests mount a {kind}");
+        Self(at)
+    }
+
+    /// Puts the control socket of the site there; its path.
+    fn take_socket(&self, site: &Site) -> String {
+        let socket = self.0.join("control.sock").display().to_string();
+        site.configure(&format!("socket = {:?}", site.name("control.sock")), format!("socket = {socket:?}"));
+        socket
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
+}
+
 #[test]
-fn silent_connections_of_a_stranger_shut_nobody_out() {
+fn silent_connections_of_a_stranger_shut_nobody_out_where_all_may_connect() {
     let site = Site::new();
-    let _daemon = site.start();
+    // It has no access lists.
+    let plain = Mounted::new(&site, "ramfs", "mode=755");
+    let socket = plain.take_socket(&site);
+    let daemon = site.start();
+    assert!(daemon.said().contains("the file system has no access lists"), "{}", daemon.said());
     // It ends with its standard input, which ends with this test.
     let mut holder = Command::new("setpriv");
-    holder.args(&identity(NOBODY)[1..]).args(["perl", "-MSocket", "-e", HOLDER, &site.name("control.sock")]);
+    holder.args(&identity(NOBODY)[1..]).args(["perl", "-MSocket", "-e", HOLDER, &socket]);
     let mut holder = holder.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("setpriv can be run");
     let mut said = [0; 5];
     holder.stdout.take().expect("a pipe").read_exact(&mut said).expect("perl-base is installed");
     let outcome = site.command(&["status"]);
+    let mut refused = bounded();
+    refused.args(identity(NOBODY)).arg(site.program_for_everybody()).args(["status", "--socket", &socket]);
     drop(holder.stdin.take());
     holder.wait().expect("the holder is our child");
     assert_eq!(outcome.code, Some(0), "status while a stranger is silent: {}", outcome.stderr);
+    ended(refused).failed(77, &["needs the roster, support or privacy role;"]);
+    drop(daemon);
+}
+
+#[test]
+fn who_has_no_role_does_not_get_as_far_as_the_queue() {
+    let site = Site::new();
+    let daemon = site.start();
+    assert!(!daemon.said().contains("access lists"), "{}", daemon.said());
+    let mut holder = Command::new("setpriv");
+    holder.args(&identity(NOBODY)[1..]).args(["perl", "-MSocket", "-e", HOLDER, &site.name("control.sock")]);
+    let ended = holder.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    assert!(!ended.expect("setpriv can be run").success(), "nobody connects");
+    drop(daemon);
+}
+
+/// Access times, for whoever may look: a hook's connection must not show in them.
+#[test]
+fn the_sockets_access_time_does_not_tell_the_last_hook() {
+    for (options, tells) in [("relatime", false), ("noatime", false), ("strictatime", true)] {
+        let site = Site::new();
+        let mounted = Mounted::new(&site, "tmpfs", options);
+        let socket = mounted.take_socket(&site);
+        let daemon = site.start();
+        let accessed = || std::fs::metadata(&socket).expect("it is there").atime();
+        let before = accessed();
+        assert_eq!(before > 4_000_000_000, !tells, "{options}: far ahead, until somebody connects");
+        site.command(&["roster", "assign", "10.77.0.9", "canary"]).succeeded();
+        assert_eq!(accessed() > 4_000_000_000, !tells, "{options}");
+        let doctor = site.command(&["doctor", "--json"]).stdout;
+        let users = doctor.split("\"users\":").nth(1).expect("a remark");
+        // Where /proc shows processes, that is said first; this machine's decides.
+        assert!(users.contains("/proc") || users.contains("last ran") == tells, "{options}: {users}");
+        drop(daemon);
+    }
+}
+
+/// A folder that the daemon made itself is closed to others, and open to who has a role.
+#[test]
+fn the_sockets_own_folder_lets_only_those_through_who_have_a_role() {
+    let site = Site::new();
+    site.configure("support = [\"root\"]", "support = [\"root\", \"games\"]");
+    let own = site.path("own");
+    let socket = own.join("control.sock").display().to_string();
+    site.configure(&format!("socket = {:?}", site.name("control.sock")), format!("socket = {socket:?}"));
+    let daemon = site.start();
+    let program = site.program_for_everybody();
+    let status = |person: Person| {
+        let mut command = bounded();
+        command.args(identity(person)).arg(&program).args([
+            "accounts",
+            "show",
+            "canary-one",
+            "--socket",
+            &socket,
+        ]);
+        ended(command)
+    };
+    status(GAMES).succeeded();
+    status(NOBODY).failed(77, &[CLOSED]);
+    let mut look = bounded();
+    look.args(identity(NOBODY)).args(["stat", &socket]);
+    assert_eq!(ended(look).code, Some(1), "a stranger sees no time of the socket");
+    drop(daemon);
 }

@@ -235,7 +235,7 @@ fn a_request_that_is_too_large_or_no_http_is_refused_and_the_next_one_served() {
         let count = stream.read(&mut bytes).expect("an answer");
         assert_eq!(parse(&bytes[..count]).map(|answer| answer.body), Some("ready\n".to_owned()));
     }
-    assert!(daemon.said().trim_end().ends_with("ready"), "none of it is logged: {}", daemon.said());
+    assert!(daemon.said().trim_end().ends_with("/metrics"), "none of it is logged: {}", daemon.said());
 }
 
 /// A connection that has begun a request and goes on no further.
@@ -269,7 +269,7 @@ fn slow_connections_are_bounded_and_keep_no_scraper_out() {
     scrape_in_time(&site, "they trickle");
     drop(slow);
     wait_for("the descriptors are given back", || (descriptors(&daemon) < 40).then_some(()));
-    assert!(daemon.said().trim_end().ends_with("ready"), "none of it is logged: {}", daemon.said());
+    assert!(daemon.said().trim_end().ends_with("/metrics"), "none of it is logged: {}", daemon.said());
 }
 
 #[test]
@@ -285,7 +285,7 @@ fn running_out_of_descriptors_ends_nothing() {
         scrape_in_time(&site, "the others are gone");
         site.command(&["status"]).succeeded();
     }
-    assert!(daemon.said().trim_end().ends_with("ready"), "none of it is logged: {}", daemon.said());
+    assert!(daemon.said().trim_end().ends_with("/metrics"), "none of it is logged: {}", daemon.said());
     daemon.signal(Signal::SIGTERM);
     assert_eq!(daemon.await_end(), Some(0));
 }

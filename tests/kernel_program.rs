@@ -20,8 +20,9 @@ use blindmeter::roster::tagger::Tagger;
 use blindmeter::roster::{Roster, Source};
 use blindmeter::system::capabilities;
 use blindmeter::tap::Attribution;
-use blindmeter::tap::frame::{self as parser, Frame, Gso, LinkType};
+use blindmeter::tap::frame::{self as parser, Frame, LinkType};
 use blindmeter::tap::kernel::Kernel;
+use blindmeter::tap::super_packet::{Gso, Transport, segments};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 use packets::Packet;
@@ -156,16 +157,18 @@ impl Both {
     }
 }
 
-/// What the kernel would tell the parser of a super-packet. It tells the transport, and only a parser that
-/// is told the right one knows the headers: that answer is taken, or else either.
+/// What the kernel would tell the parser of a super-packet: the transport that is cut. It can be only one.
 fn told(packet: &Packet, link_type: LinkType) -> Gso {
-    let gso = |tcp| Gso { tcp, segment_bytes: packet.segment };
+    let gso = |transport| Gso { transport, segment_bytes: packet.segment };
     let Frame::Ip(ip) = parser::read(link_type, &packet.bytes, packet.bytes.len() as u64) else {
-        return gso(true);
+        return gso(Transport::Tcp);
     };
-    let counted = |tcp| parser::segments(&packet.bytes[ip.offset..], ip.bytes, gso(tcp));
-    let headers_unknown = parser::segments(&[], ip.bytes, gso(true));
-    gso(counted(true) != headers_unknown)
+    let is_known = |gso| segments(&packet.bytes[ip.offset..], ip.bytes, gso).is_some();
+    [Transport::Tcp, Transport::Udp]
+        .map(gso)
+        .into_iter()
+        .find(|gso| is_known(*gso))
+        .unwrap_or(gso(Transport::Udp))
 }
 
 #[test]
@@ -196,9 +199,9 @@ fn count_every_kind(both: &Both) {
     let counters = both.kernel.memory().counters;
     for slot in 0..counters.slots() {
         let read = counters.read(Slot::new(u32::try_from(slot).expect("few slots")));
-        // The lost and gaps are not the program's to count; accounts 2 and 11 own nothing any more.
+        // Gaps are not the program's to count; accounts 2 and 11 own nothing any more.
         let account = |number: usize| Slot::FIRST_ACCOUNT.index() + number;
-        let untouched = [Slot::LOST.index(), Slot::GAP.index(), account(2), account(11)];
+        let untouched = [Slot::GAP.index(), account(2), account(11)];
         let touched = read.packets() != 0;
         assert_eq!(touched, !untouched.contains(&slot), "slot {slot}");
     }

@@ -5,6 +5,7 @@
 mod daemon;
 mod support;
 
+use blindmeter::clock::{Clock, SystemClock};
 use daemon::command::{Person, repeats_nothing};
 use daemon::{Daemon, Site};
 use nix::sys::signal::Signal;
@@ -41,6 +42,41 @@ fn shown(site: &Site, accounts: impl Iterator<Item = String>) -> (usize, Vec<Str
     }
     refusals.dedup();
     (told, refusals)
+}
+
+#[test]
+fn a_band_says_of_which_day_and_period_it_is() {
+    let site = site();
+    let daemon = site.start();
+    let show =
+        |words: &[&str]| site.command(&[&["accounts", "show", "canary-one"], words].concat()).succeeded();
+    let report: serde_json::Value = serde_json::from_str(&show(&["--json"])).expect("JSON");
+    let now = SystemClock.now().wall_seconds;
+    let day = |number: u64| {
+        let mut date = std::process::Command::new("date");
+        let date = date.args(["-u", "+%F", "-d"]).arg(format!("@{}", number * 86_400)).output();
+        let date = date.expect("coreutils are there").stdout;
+        String::from_utf8_lossy(&date).trim().to_owned()
+    };
+    let today = now / 86_400;
+    let (as_of, first) = (day(today / 7 * 7), today / 28 * 28);
+    let (first, last) = (day(first), day(first + 27));
+    assert_eq!(report["band"]["as_of"], as_of.as_str());
+    assert_eq!(report["band"]["period"]["first_day"], first.as_str());
+    assert_eq!(report["band"]["period"]["last_day"], last.as_str());
+    let text = show(&[]);
+    assert!(
+        text.contains(&format!("used from {first} to {last}: less than 1.0 GiB, possibly none")),
+        "{text}"
+    );
+    assert!(text.contains(&format!("as of {as_of}")), "{text}");
+    let unknown = site.command(&["accounts", "show", "canary-nobody"]).succeeded();
+    assert_eq!(unknown, text, "alike for all accounts");
+    // The dates are kept with the bands.
+    stop(daemon);
+    let daemon = site.start();
+    assert_eq!(show(&[]), text);
+    stop(daemon);
 }
 
 #[test]

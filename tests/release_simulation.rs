@@ -9,6 +9,8 @@
 mod disk;
 #[path = "release/machine.rs"]
 mod machine;
+#[path = "release/starts.rs"]
+mod starts;
 mod support;
 
 use blindmeter::meter::budget::Epsilon;
@@ -23,6 +25,10 @@ const REGRESSIONS: [u64; 1] = [6738];
 
 /// Seeds of a normal run.
 const SEEDS: u64 = 40;
+
+/// Seeds of starts in a normal run, and those that showed a fault once.
+const STARTS: u64 = 120;
+const START_REGRESSIONS: [u64; 0] = [];
 
 /// Things that happen in one run.
 const EVENTS: u64 = 24;
@@ -196,4 +202,22 @@ fn every_byte_enters_exactly_one_release() {
         carried += machine.suppressed;
     });
     assert!(seeds().len() == 1 || carried > 50 && course.unsaved > 20, "{carried} {}", course.unsaved);
+}
+
+/// Whatever the disk does at whichever point of a start: what a process counted is the next one's. A
+/// store that could not be saved does not make strangers of the counters.
+#[test]
+fn no_start_refuses_what_this_store_counted() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let seeds: Vec<u64> = match number("BLINDMETER_SEED") {
+        Some(seed) => vec![seed],
+        None => {
+            START_REGRESSIONS.into_iter().chain(0..number("BLINDMETER_SEEDS").unwrap_or(STARTS)).collect()
+        }
+    };
+    let mut unsaved = 0;
+    for seed in &seeds {
+        unsaved += starts::run(*seed).unwrap_or_else(|broken| panic!("BLINDMETER_SEED={seed}: {broken}"));
+    }
+    assert!(seeds.len() == 1 || unsaved > 15, "only {unsaved} processes lived on a disk that failed");
 }

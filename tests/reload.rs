@@ -8,8 +8,8 @@ use std::fs::OpenOptions;
 use std::net::TcpStream;
 use std::process::Stdio;
 
-use daemon::command::repeats_nothing;
-use daemon::{Daemon, Site, http};
+use daemon::command::{NOBODY, bounded, ended, repeats_nothing};
+use daemon::{Daemon, PROGRAM, Site, http};
 use nix::sys::signal::Signal;
 use support::ports::free_port;
 use support::wait::wait_for;
@@ -71,6 +71,36 @@ fn a_bad_reload_is_refused_whole_and_a_good_one_accepted() {
     let said = daemon.said();
     assert!(said.lines().all(|line| line.starts_with("blindmeter: ")), "one line an event: {said}");
     repeats_nothing(&said);
+}
+
+#[test]
+fn reload_waits_for_the_daemons_word_and_a_refusal_is_told_until_one_is_accepted() {
+    let site = Site::new();
+    let daemon = site.start();
+    let (config, roster) = (site.config(), site.name("roster.csv"));
+    site.command(&["reload"]).succeeded();
+    assert!(daemon.said().ends_with("blindmeter: reloaded\n"), "{}", daemon.said());
+    site.write("roster.csv", "prefix,account\n10.77.0.1,canary-a\n10.77.0.1,canary-b\n");
+    site.command(&["reload"]).failed(78, &["refused", "the old settings stay", &roster, "line 2 and line 3"]);
+    let status = site.command(&["status"]);
+    assert_eq!(status.code, Some(2), "a refusal degrades: {}", status.stdout);
+    assert!(status.stdout.contains("REFUSED: ") && status.stdout.contains("line 2 and line 3"));
+    repeats_nothing(&status.stdout);
+    let json = site.command(&["status", "--json"]).stdout;
+    assert!(json.contains("\"reload_refusal\":\"") && json.contains("line 2 and line 3"), "{json}");
+    site.command_as(NOBODY, &["reload"]).failed(77, &["only root and the daemon's own user"]);
+    site.write("roster.csv", "prefix,account\n10.77.0.1,canary-a\n");
+    // Of a configuration that holds no socket's path any more the daemon is told where it can be found.
+    site.write("blindmeter.toml", config.replace("[tap]", "[tap"));
+    let socket = site.name("control.sock");
+    let mut command = bounded();
+    command.args([PROGRAM, "reload", "--socket", &socket]);
+    ended(command).failed(78, &["refused", "blindmeter.toml line 1"]);
+    site.write("blindmeter.toml", config);
+    site.command(&["reload"]).succeeded();
+    site.command(&["status"]).succeeded();
+    drop(daemon);
+    site.command(&["reload"]).failed(69, &["no daemon answers"]);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! is a new version with files of its own beside these. Version 1 was never released: its files are gone. No figure in them depends on a draw of noise.
 
 use blindmeter::meter::band::Band;
+use blindmeter::meter::calendar::BandDates;
 use blindmeter::meter::counters::Counters;
 use blindmeter::meter::epoch::{Carry, Epochs};
 use blindmeter::meter::flag_counts::FlagCounts;
@@ -16,7 +17,7 @@ use blindmeter::meter::slot::{Direction, Slot};
 use blindmeter::meter::tags::Tag;
 use blindmeter::meter::units::{Totals, Volume};
 use blindmeter::node::rate_limits::{Looker, Officer, RateLimitState, Window};
-use blindmeter::node::saved::{Head, Record};
+use blindmeter::node::saved::{Head, InterfaceSum, Record};
 use blindmeter::node::schedule::ScheduleState;
 use blindmeter::store::disk::SystemDisk;
 use blindmeter::store::format::blob_bytes;
@@ -122,11 +123,14 @@ fn head(sealed: Option<Release>) -> Head {
         publish_at: Some(555_000_000),
         sealed,
         released: release(),
+        dates: BandDates::default(),
         refresh_index: 2857,
         refreshed_at: 11,
         period_index: 714,
         period_began_at: 12,
         carry: carry(),
+        interfaces: Some(InterfaceSum { passed: 21, counted: 22, digest: 23 }),
+        is_last: true,
         limits: limits(),
     }
 }

@@ -9,12 +9,14 @@ mod disk;
 mod support;
 
 use blindmeter::meter::band::Band;
+use blindmeter::meter::calendar::BandDates;
 use blindmeter::meter::epoch::Carry;
 use blindmeter::meter::release::Release;
+use blindmeter::meter::slot::Slot;
 use blindmeter::meter::tags::Tag;
 use blindmeter::meter::units::{Totals, Volume};
 use blindmeter::node::rate_limits::{Looker, RateLimitState, Window};
-use blindmeter::node::saved::{Head, Record};
+use blindmeter::node::saved::{Head, InterfaceSum, Record};
 use blindmeter::node::schedule::ScheduleState;
 use blindmeter::store::{Opened, Settings, Store, StoreError, chain_path};
 use disk::{Fault, SimulatedDisk};
@@ -68,11 +70,18 @@ fn image(number: u64) -> (Head, impl Fn(usize) -> Record) {
         publish_at: (number % 2 == 1).then_some(number + 4),
         sealed: None,
         released: Release::none(),
+        dates: BandDates::of((number, 86_400), (number + 3, 86_400)),
         refresh_index: number + 5,
         refreshed_at: number + 6,
         period_index: number + 7,
         period_began_at: number + 8,
         carry: Carry::default(),
+        interfaces: number.is_multiple_of(4).then_some(InterfaceSum {
+            passed: number,
+            counted: 1,
+            digest: 2,
+        }),
+        is_last: number.is_multiple_of(5),
         limits: RateLimitState {
             seen_at: number + 9,
             minute: Window { index: number + 10, elapsed_nanoseconds: number + 11 },
@@ -125,7 +134,7 @@ fn open(disk: &SimulatedDisk, capacity: usize, rng: u64) -> Result<Start, Result
         (store, Opened::Resumed(head)) => {
             let number = head.schedule.open;
             let (wanted, record) = image(number);
-            let whole = records.len() == capacity + 4
+            let whole = records.len() == capacity + Slot::FIRST_ACCOUNT.index()
                 && records.iter().enumerate().all(|(at, (slot, found))| at == *slot && *found == record(at));
             if *head != wanted || !whole {
                 return Err(Err(format!("the image {number} is a mixture")));

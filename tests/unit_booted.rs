@@ -67,6 +67,7 @@ fn booted(hook: &str) -> u64 {
     let steps = ["started", "reloaded", "killed", "restarted", "upgraded", "stopped"];
     assert_eq!(result["steps"], Value::from(steps.to_vec()));
     assert_eq!(result["sent"], result["counted"], "nothing is lost\n{journal}");
+    assert_eq!(result["refused"], serde_json::json!([true, 2, true, "active"]), "{journal}");
     let sent = result["sent"]["packets"].as_u64().expect("a count");
     assert!(sent > 1000, "there was traffic");
     assert_eq!(result["counted_after_stop"], result["sent"]["packets"], "nothing counts while it is stopped");

@@ -5,7 +5,7 @@ use super::input;
 use super::output;
 use crate::control::client;
 use crate::control::protocol::{Answer, Request};
-use crate::control::reports::{AccountView, NodeExport, TotalsReport};
+use crate::control::reports::{AccountView, NodeExport, PeriodReport, TotalsReport};
 use crate::exit::{ExitError, ExitStatus};
 use clap::Subcommand;
 use std::path::Path;
@@ -64,18 +64,30 @@ fn show(account: &str, json: bool, socket: &Path) -> Result<(), ExitError> {
         return output::json(&view);
     }
     output::line(&band(&view))?;
+    output::line(&as_of(&view))?;
     output::line("flags: none (this version raises none)")
 }
 
+/// The band, with the period that it is of.
 fn band(view: &AccountView) -> String {
     let low = view.band.at_least_bytes;
-    match view.band.below_bytes {
-        Some(high) if low == 0 => {
-            format!("usage this period: less than {}, possibly none", output::bytes(high))
-        }
-        Some(high) => format!("usage this period: {} to {}", output::bytes(low), output::bytes(high)),
-        None => format!("usage this period: {} or more", output::bytes(low)),
-    }
+    let used = match view.band.below_bytes {
+        Some(high) if low == 0 => format!("less than {}, possibly none", output::bytes(high)),
+        Some(high) => format!("{} to {}", output::bytes(low), output::bytes(high)),
+        None => format!("{} or more", output::bytes(low)),
+    };
+    let PeriodReport { first_day, last_day } = &view.band.period;
+    format!("used from {first_day} to {last_day}: {used}")
+}
+
+/// What a reader of the band must know: it is up to a week old, and may be of the period before.
+fn as_of(view: &AccountView) -> String {
+    let (as_of, period) = (&view.band.as_of, &view.band.period);
+    // Dates in this form are ordered as their text is.
+    let over = if *as_of > period.last_day { "; that period is over" } else { "" };
+    format!(
+        "as of {as_of}{over}; newer traffic is in it from the next refresh on, which all accounts have on one day"
+    )
 }
 
 fn export(account: &str, open_epoch: bool, json: bool, socket: &Path) -> Result<(), ExitError> {

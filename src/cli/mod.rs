@@ -11,6 +11,7 @@ mod input;
 mod inventory;
 mod meter;
 mod output;
+mod reload;
 mod roster;
 mod run;
 mod status;
@@ -87,6 +88,11 @@ enum Command {
         /// Print JSON
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        daemon: Daemon,
+    },
+    /// Tell the daemon to read its configuration, roster and certificates again, and wait for the outcome
+    Reload {
         #[command(flatten)]
         daemon: Daemon,
     },
@@ -175,6 +181,7 @@ fn run(command: Command) -> Result<(), ExitError> {
         }
         Command::Accounts { command, daemon } => accounts::run(&command, &daemon.socket()?),
         Command::Status { json, daemon } => status::run(json, &daemon.socket()?),
+        Command::Reload { daemon } => reload::run(&daemon),
         Command::Detach { config, json } => detach::run(&locations(&config, "pass --config FILE")?, json),
         Command::Doctor { json, daemon } => doctor::run(json, &daemon),
         Command::Inventory { config, json } => inventory::run(&config, json),
@@ -201,7 +208,7 @@ fn exit_on_panic() {
     std::panic::set_hook(Box::new(|panic| {
         let place =
             panic.location().map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
-        output::error(&format!("bug{place}; please report this line"));
+        crate::log::last_line(&format!("bug{place}; please report this line"));
         std::process::exit(i32::from(ExitStatus::Bug as u8));
     }));
 }

@@ -2,17 +2,21 @@
 
 use super::expected_error::{self, ExpectedError, NodeSeriesError};
 use super::output;
-use crate::config::{self, Config, Pattern};
-use crate::daemon::inputs::{RosterFile, read_roster, read_web_config, warn_of_certificates, warn_of_names};
+use crate::config::{self, Config};
+use crate::daemon::inputs::{
+    RosterFile, read_roster, read_web_config, small_crowd, warn_of_certificates, warn_of_names,
+};
 use crate::engine::persistence;
 use crate::environment::{SystemFiles, SystemRandomness, identity};
 use crate::exit::{ExitError, ExitStatus};
+use crate::log::{Event, emit};
 use crate::meter::release::Release;
 use crate::meter::tags::Tag;
 use crate::publish::exposition;
 use crate::publish::web::WebConfig;
 use crate::roster::address::Prefix;
 use crate::roster::tagger::Tagger;
+use crate::tap::Survey;
 use serde::Serialize;
 use std::collections::HashSet;
 use std::path::Path;
@@ -46,6 +50,10 @@ pub(super) fn check(path: &Path, json: bool) -> Result<(), ExitError> {
         crate::store::check_key(&store.key_file)
             .map_err(|error| ExitError::new(ExitStatus::Config, error.to_string()))?;
     }
+    // Interfaces that cannot be listed here may be seen by the daemon.
+    if let Ok(found) = crate::tap::survey(&config.interfaces) {
+        warn_of_overlaps(&found);
+    }
     let policy = &config.policy.0;
     let error = ExpectedError::of(policy);
     let (addresses_in_pools, addresses_outside) = pooled(&config, &roster);
@@ -74,6 +82,9 @@ pub(super) fn check(path: &Path, json: bool) -> Result<(), ExitError> {
         "# roster file: {} accounts (room for {}), {} prefixes",
         report.accounts, report.capacity, report.prefixes
     ))?;
+    if let Some(crowd) = small_crowd(&config, &roster) {
+        output::line(&format!("# {crowd}"))?;
+    }
     if addresses_outside > 0 {
         let hint = if addresses_in_pools == 0 { "; is a pool missing or mistyped?" } else { "" };
         output::line(&format!(
@@ -101,6 +112,11 @@ fn load(path: &Path) -> Result<(Config, RosterFile, WebConfig), ExitError> {
     let web = read_web_config(&SystemFiles, &config, &WebConfig::default()).map_err(bad)?;
     warn_of_certificates(&web);
     Ok((config, roster, web))
+}
+
+/// Says what would be counted twice.
+fn warn_of_overlaps(found: &Survey) {
+    found.overlaps.iter().for_each(|overlap| emit(&Event::CountedTwice(overlap)));
 }
 
 /// How many of the roster's single addresses are in a pool, and how many are not.
@@ -135,23 +151,18 @@ pub(super) fn dry_run(path: &Path) -> Result<(), ExitError> {
         Ok((tap, why)) => output::line(&format!("tap: {tap}: {why}"))?,
         Err(error) => output::line(&format!("tap: none: {}", error.message))?,
     }
-    let present = crate::tap::survey()
+    let found = crate::tap::survey(&config.interfaces)
         .map_err(|error| ExitError::new(ExitStatus::Io, format!("cannot list interfaces: {error}")))?;
-    let wanted = |name: &str| config.interfaces.iter().any(|pattern| pattern.matches(name));
-    for (name, number, supported) in present.iter().filter(|(name, ..)| wanted(name)) {
+    for (name, number, supported) in &found.wanted {
         let verdict = if *supported { "would attach" } else { "not supported" };
         output::line(&format!("interface {name}: link type {number}: {verdict}"))?;
     }
-    let missing =
-        config.interfaces.iter().filter(|pattern| !present.iter().any(|(name, ..)| pattern.matches(name)));
-    let missing: Vec<&str> = missing.map(Pattern::text).collect();
-    for name in &missing {
-        output::line(&format!("interface {name}: not present; would wait for it"))?;
+    warn_of_overlaps(&found);
+    for pattern in &found.missing {
+        output::line(&format!("interface {}: not present; would wait for it", pattern.text()))?;
     }
-    if !missing.is_empty() {
-        let others = present.iter().filter(|(name, _, supported)| *supported && !wanted(name));
-        let others: Vec<&str> = others.map(|(name, ..)| name.as_str()).collect();
-        let others = if others.is_empty() { "none".to_owned() } else { others.join(", ") };
+    if !found.missing.is_empty() {
+        let others = if found.others.is_empty() { "none".to_owned() } else { found.others.join(", ") };
         output::line(&format!("other interfaces that could be metered: {others}"))?;
     }
     let mut sources = vec![("control", true)];

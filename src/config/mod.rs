@@ -128,7 +128,7 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
         probe_account: source.probe_account(file.roster.probe_account.as_ref())?,
         pools: source.pools(&file.roster.pools)?,
         roster_file: file.roster.file,
-        control_socket: file.control.socket.unwrap_or_else(|| PathBuf::from(SOCKET)),
+        control_socket: file.control.socket.unwrap_or_else(|| PathBuf::from(DEFAULT_SOCKET)),
         roles: roles(file.control.roles),
         policy: ComparablePolicy(policy),
         listen: source.listen(file.web.listen.as_deref())?,
@@ -144,6 +144,8 @@ pub struct Locations {
     pub control_socket: PathBuf,
     /// Where the kernel tap is pinned, so that it outlives the process.
     pub pin: PathBuf,
+    /// The node's name.
+    pub node_name: String,
 }
 
 /// Reads only where the daemon listens and pins, for commands that talk to it or clean up after it:
@@ -155,15 +157,22 @@ pub fn locations(text: &str) -> Result<Locations, ConfigError> {
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
         Document(text).error(error.span().unwrap_or(0..0), redacted(error.message()))
     })?;
-    let path = |table_name: &str, key: &str, default: &str| {
+    let text = |table_name: &str, key: &str, default: &str| {
         let value = table.get(table_name).and_then(|values| values.get(key));
-        PathBuf::from(value.and_then(toml::Value::as_str).unwrap_or(default))
+        value.and_then(toml::Value::as_str).unwrap_or(default).to_owned()
     };
-    Ok(Locations { control_socket: path("control", "socket", SOCKET), pin: path("tap", "pin", PIN) })
+    Ok(Locations {
+        control_socket: text("control", "socket", DEFAULT_SOCKET).into(),
+        pin: text("tap", "pin", PIN).into(),
+        node_name: text("node", "name", NODE),
+    })
 }
 
 /// Where the control socket is by default.
-const SOCKET: &str = "/run/blindmeter/control.sock";
+pub const DEFAULT_SOCKET: &str = "/run/blindmeter/control.sock";
+
+/// What a node is called by default.
+const NODE: &str = "node";
 
 /// Where the kernel tap is pinned by default.
 const PIN: &str = "/sys/fs/bpf/blindmeter";
@@ -254,12 +263,12 @@ impl Document<'_> {
         let mut seen = Vec::new();
         for pattern in patterns {
             let text = pattern.as_ref();
-            // IFNAMSIZ is 16 with the final NUL; dev_valid_name() rejects the rest.
+            // ALTIFNAMSIZ is 128 with the final NUL; dev_valid_name() rejects the rest.
             if text.is_empty()
-                || text.len() > 15
+                || text.len() > 127
                 || !text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/' && byte != b':')
             {
-                let what = "tap.interfaces: expected a name or glob of 1 to 15 characters, without spaces, slashes or colons";
+                let what = "tap.interfaces: expected a name or glob of 1 to 127 characters, without spaces, slashes or colons";
                 return Err(self.at(pattern, what));
             }
             if seen.iter().any(|earlier: &Pattern| earlier.text() == text) {
@@ -289,7 +298,7 @@ impl Document<'_> {
     }
 
     fn node_name(&self, name: Option<&Spanned<String>>) -> Result<String, ConfigError> {
-        let Some(name) = name else { return Ok("node".to_owned()) };
+        let Some(name) = name else { return Ok(NODE.to_owned()) };
         let text = name.as_ref();
         if text.is_empty() || text.len() > 64 || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(

@@ -107,7 +107,7 @@ fn every_error_names_its_line_and_its_remedy() {
         ("mode = \"memory\"", "mode = \"disk\"", "line 24: store.mode: expected \"sealed\" or \"memory\""),
         ("mode = \"memory\"", "save_every = \"61m\"", "line 24: store.save_every: expected 1s to 1h"),
         ("[\"wg0\", \"tun*\"]", "[]", "line 3: tap.interfaces: name at least one"),
-        ("\"wg0\"", "\"a name too long\"", "line 3: tap.interfaces: expected a name or glob of 1 to 15"),
+        ("\"wg0\"", "\"a name too long\"", "line 3: tap.interfaces: expected a name or glob of 1 to 127"),
         ("\"tun*\"", "\"wg0\"", "line 3: tap.interfaces: listed twice"),
         ("10.8.0.0/16", "10.8.0.1/16", "line 8: roster.pools: address bits are set past"),
         ("10.8.0.0/16", "10.0.0.0/8", "line 8: roster.pools: a pool holds at most 2^20 addresses"),

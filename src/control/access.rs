@@ -6,6 +6,9 @@ use super::peer::{Members, Peer, own_uid};
 use super::protocol::Request;
 use crate::config::Roles;
 
+/// What no configuration gives to anybody.
+pub(super) const OPERATOR: &str = "operator";
+
 /// Who may ask for what, by user id.
 #[derive(Default)]
 pub struct AccessPolicy {
@@ -28,6 +31,16 @@ impl AccessPolicy {
         (Self { roster, support, privacy }, unknown)
     }
 
+    /// Everyone who has a role, sorted by user id.
+    #[must_use]
+    pub fn uids(&self) -> Vec<u32> {
+        let roles = [&self.roster, &self.support, &self.privacy];
+        let mut uids: Vec<u32> = roles.into_iter().flat_map(Members::uids).collect();
+        uids.sort_unstable();
+        uids.dedup();
+        uids
+    }
+
     /// The role that the peer lacks for this request.
     pub(super) fn missing(&self, request: &Request, peer: &Peer) -> Option<&'static str> {
         let (members, role) = match request {
@@ -37,6 +50,7 @@ impl AccessPolicy {
             Request::Show { .. } => (&self.support, "support"),
             Request::Export { .. } | Request::ExportNode {} | Request::Asked {} => (&self.privacy, "privacy"),
             Request::Status {} => return self.missing_for_status(peer),
+            Request::Reload {} => return (!is_operator(peer)).then_some(OPERATOR),
         };
         (!members.include(peer)).then_some(role)
     }
@@ -49,6 +63,11 @@ impl AccessPolicy {
     /// Anyone with a role may see the state, as may the daemon's own user and root.
     fn missing_for_status(&self, peer: &Peer) -> Option<&'static str> {
         let any = [&self.roster, &self.support, &self.privacy].iter().any(|role| role.include(peer));
-        (!any && peer.uid != 0 && peer.uid != own_uid()).then_some("roster, support or privacy")
+        (!any && !is_operator(peer)).then_some("roster, support or privacy")
     }
+}
+
+/// Root and the daemon's own user, which is the service manager's.
+fn is_operator(peer: &Peer) -> bool {
+    peer.uid == 0 || peer.uid == own_uid()
 }

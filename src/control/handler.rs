@@ -2,16 +2,18 @@
 //!
 //! Holds no connection. Account names enter and leave as text here; everything below knows only their tags.
 
-use super::access::AccessPolicy;
+use super::access::{AccessPolicy, OPERATOR};
 use super::peer::Peer;
 use super::protocol::{
     Answer, CountsReport, InterfaceReport, Request, SourceReport, SourceState, StatusReport,
 };
 use super::reports::{AccountExport, AccountView, SCHEMA_VERSION};
+use crate::clock::ImplausibleClock;
 use crate::engine::roster_writer::{Change, Outcome};
 use crate::engine::state::State;
 use crate::environment::Environment;
 use crate::exit::ExitStatus;
+use crate::meter::policy::SmallCrowd;
 use crate::meter::tags::Tag;
 use crate::node::rate_limits::Limit;
 use crate::roster::account::AccountName;
@@ -20,7 +22,7 @@ use crate::roster::{Source, csv};
 use crate::system::allocator::{REQUEST_BYTES, wipe_stack};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 /// Answers requests about a running meter.
 pub struct Handler<E: Environment> {
@@ -28,13 +30,22 @@ pub struct Handler<E: Environment> {
     access: ArcSwap<AccessPolicy>,
     /// One roster text is held and read at a time, however many are sent.
     pub(super) syncs: Semaphore,
+    reloads: mpsc::Sender<ReloadAsked>,
 }
 
+/// Where the outcome of a reload that was asked for goes: nothing, or why it was refused.
+pub type ReloadAsked = oneshot::Sender<Result<(), String>>;
+
+/// Reloads that may wait; further ones wait before they are asked for.
+const RELOADS: usize = 1;
+
 impl<E: Environment> Handler<E> {
-    /// A handler that refuses everyone until [`Handler::set_access`] is called.
+    /// A handler that refuses everyone until [`Handler::set_access`] is called, and the reloads that
+    /// it is asked for.
     #[must_use]
-    pub fn new(state: Arc<State<E>>) -> Self {
-        Self { state, access: ArcSwap::default(), syncs: Semaphore::new(1) }
+    pub fn new(state: Arc<State<E>>) -> (Self, mpsc::Receiver<ReloadAsked>) {
+        let (reloads, asked) = mpsc::channel(RELOADS);
+        (Self { state, access: ArcSwap::default(), syncs: Semaphore::new(1), reloads }, asked)
     }
 
     /// Puts an access policy in force.
@@ -42,10 +53,19 @@ impl<E: Environment> Handler<E> {
         self.access.store(Arc::new(policy));
     }
 
+    /// Everyone who has a role, sorted by user id.
+    pub fn members(&self) -> Vec<u32> {
+        self.access.load().uids()
+    }
+
     /// The refusal of this request, if its role is missing; checked before anything more is read.
     pub fn refusal(&self, request: &Request, peer: &Peer) -> Option<Answer> {
         let role = self.access.load().missing(request, peer)?;
-        let message = format!("this needs the {role} role; add the user or group to [control.roles]");
+        let message = if role == OPERATOR {
+            "only root and the daemon's own user may do this; use sudo".to_owned()
+        } else {
+            format!("this needs the {role} role; add the user or group to [control.roles]")
+        };
         Some(error(ExitStatus::Permission, message))
     }
 
@@ -84,6 +104,7 @@ impl<E: Environment> Handler<E> {
             },
             Request::Counts {} => Answer::Counts(self.counts()),
             Request::Status {} => Answer::Status(self.status()),
+            Request::Reload {} => self.reload().await,
             Request::Show { account } => match AccountName::parse(&account) {
                 Ok(account) => self.show(&account, peer),
                 Err(why) => invalid(&why),
@@ -121,6 +142,21 @@ impl<E: Environment> Handler<E> {
         reading.await.expect("a reader that panicked has ended the process")
     }
 
+    /// Asks whoever runs the daemon for a reload, and waits for the outcome.
+    async fn reload(&self) -> Answer {
+        let (outcome, told) = oneshot::channel();
+        if self.reloads.send(outcome).await.is_err() {
+            return stopping();
+        }
+        match told.await {
+            Ok(Ok(())) => Answer::Done {},
+            Ok(Err(why)) => {
+                error(ExitStatus::Config, format!("the reload was refused, and the old settings stay: {why}"))
+            }
+            Err(_) => stopping(),
+        }
+    }
+
     async fn change(&self, change: Change) -> Answer {
         match self.state.change(change).await {
             Outcome::Done => Answer::Done {},
@@ -145,7 +181,7 @@ impl<E: Environment> Handler<E> {
             return refused(limit);
         }
         let band = slot.map_or_else(Default::default, |slot| node.band(slot));
-        Answer::Account(AccountView::new(account.reveal(), band))
+        Answer::Account(AccountView::new(account.reveal(), band, node.band_dates()))
     }
 
     async fn export(&self, account: &AccountName, open_epoch: bool, peer: &Peer) -> Answer {
@@ -188,26 +224,51 @@ impl<E: Environment> Handler<E> {
 
     fn status(&self) -> StatusReport {
         let state = &self.state;
-        let (health, sandbox) = (state.health(), state.sandbox());
-        let interface = |(interface, attached)| InterfaceReport { interface, attached };
+        let (health, sandbox, counts) = (state.health(), state.sandbox(), state.roster().counts());
+        let (clock, next_release_seconds) = {
+            let node = state.node();
+            (node.implausible_clock(), node.next_release_seconds())
+        };
+        let mut before = health.before.into_iter();
+        let interface = |(interface, attached)| {
+            let before = before.next().unwrap_or_default();
+            InterfaceReport { interface, attached, before }
+        };
         let source = |(source, up): (&str, bool)| SourceState { source: source.to_owned(), up };
         StatusReport {
             schema_version: SCHEMA_VERSION,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
             backend: state.backend().to_owned(),
+            listeners: state.listeners().to_vec(),
+            accounts: counts.accounts,
+            next_release_seconds,
             interfaces: health.taps.into_iter().map(interface).collect(),
             sources: health.sources.into_iter().map(source).collect(),
             last_close_ok: health.close_ok,
             last_save_ok: health.store_ok,
-            reload_ok: health.reload_ok,
+            reload_ok: health.reload_refusal.is_none(),
+            reload_refusal: health.reload_refusal,
+            remarks: remarks(counts.accounts, state.crowd(), clock),
             counters: state.counting().0.to_owned(),
             counters_reason: state.counting().1.to_owned(),
-            conflicts: state.roster().counts().conflicts,
+            conflicts: counts.conflicts,
+            counted_twice: health.overlaps.iter().map(ToString::to_string).collect(),
             sandbox: sandbox.level().to_owned(),
             system_calls: sandbox.calls(),
             sandbox_missing: sandbox.missing().iter().map(|(part, _)| part.as_str().to_owned()).collect(),
             profile: state.profile().to_owned(),
         }
     }
+}
+
+/// What works as configured and yet disappoints.
+fn remarks(accounts: u64, (crowd, floor): (u64, u64), clock: Option<ImplausibleClock>) -> Vec<String> {
+    let small = (accounts < crowd).then(|| SmallCrowd { accounts, crowd, floor }.to_string());
+    small.into_iter().chain(clock.map(|clock| clock.to_string())).collect()
+}
+
+fn stopping() -> Answer {
+    error(ExitStatus::Unavailable, "the daemon is stopping; start it again".into())
 }
 
 /// Exports of the probe account have no limit: an address of somebody else's, given to it, would be a live

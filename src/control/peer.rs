@@ -35,6 +35,11 @@ impl Members {
         (members, unknown)
     }
 
+    /// The users' ids.
+    pub fn uids(&self) -> impl Iterator<Item = u32> {
+        self.uids.iter().copied()
+    }
+
     /// True when the peer is one of the users.
     #[must_use]
     pub fn include(&self, peer: &Peer) -> bool {

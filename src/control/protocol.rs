@@ -34,6 +34,8 @@ pub enum Request {
     Counts {},
     /// The state of the daemon.
     Status {},
+    /// Read the configuration and everything it names again; answered once it is in force or refused.
+    Reload {},
     /// One account's band and flags.
     Show {
         /// The account.
@@ -115,6 +117,8 @@ pub struct SourceReport {
 pub struct StatusReport {
     /// The version of the report's format.
     pub schema_version: u32,
+    /// The program's version.
+    pub version: String,
     /// The tap in use.
     pub backend: String,
     /// How it counts: "sliced", plainly into a slice for each processor, or "locked", atomically into
@@ -122,18 +126,31 @@ pub struct StatusReport {
     pub counters: String,
     /// Why.
     pub counters_reason: String,
+    /// Where pages are served.
+    pub listeners: Vec<String>,
+    /// Accounts that the roster names; where a source follows connections, as of the last close and
+    /// rounded up to a multiple of 8.
+    pub accounts: u64,
+    /// When the next release is due by the schedule, in seconds since 1970.
+    pub next_release_seconds: u64,
     /// One entry per interface pattern.
     pub interfaces: Vec<InterfaceReport>,
     /// One entry per roster source.
     pub sources: Vec<SourceState>,
-    /// Whether the last close succeeded; true before the first.
-    pub last_close_ok: bool,
+    /// Whether the last close succeeded; none before the first since the start.
+    pub last_close_ok: Option<bool>,
     /// Whether the last save succeeded; true in memory mode.
     pub last_save_ok: bool,
     /// Whether the last reload was accepted.
     pub reload_ok: bool,
+    /// Why not.
+    pub reload_refusal: Option<String>,
+    /// What works as configured and yet disappoints, each with what to do.
+    pub remarks: Vec<String>,
     /// Prefixes in conflict; latched, rounded up to a multiple of 8.
     pub conflicts: u64,
+    /// What of the interfaces is counted twice, and what to do about it.
+    pub counted_twice: Vec<String>,
     /// The sandbox in force: full, partial or none.
     pub sandbox: String,
     /// Restrictions that are not in force.
@@ -149,8 +166,12 @@ pub struct StatusReport {
 pub struct InterfaceReport {
     /// The pattern.
     pub interface: String,
-    /// For a name: it is attached. For a glob: no interface that matches failed to attach.
+    /// For a name: it is attached, and nobody in its chain stands before it. For a glob: so is every
+    /// interface that matches.
     pub attached: bool,
+    /// Who sees packets before the tap does, and may keep them from it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub before: Vec<String>,
 }
 
 /// The state of a roster source.
@@ -178,7 +199,8 @@ impl StatusReport {
     pub fn is_whole(&self) -> bool {
         self.interfaces.iter().all(|interface| interface.attached)
             && self.sources.iter().all(|source| source.up)
-            && self.last_close_ok
+            && self.last_close_ok != Some(false)
             && self.last_save_ok
+            && self.reload_ok
     }
 }

@@ -1,9 +1,10 @@
 //! The reports about one account and about the node that `accounts` prints.
 //!
 //! Their figures leave only through the control socket, to the roles that may ask for them. They hold
-//! no address and no time.
+//! no address, and of times the dates of the schedule alone.
 
 use crate::meter::band::Band;
+use crate::meter::calendar::BandDates;
 use crate::meter::ledger::NodeTotals;
 use crate::meter::units::Totals;
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,19 @@ pub struct BandReport {
     pub at_least_bytes: u64,
     /// First number of bytes above it; none in the top band.
     pub below_bytes: Option<u64>,
+    /// The day of the refresh that it is of; by the schedule, alike for all accounts.
+    pub as_of: String,
+    /// The period that was refreshed; it may be over.
+    pub period: PeriodReport,
+}
+
+/// A period, by the schedule.
+#[derive(Serialize, Deserialize)]
+pub struct PeriodReport {
+    /// Its first day.
+    pub first_day: String,
+    /// Its last day.
+    pub last_day: String,
 }
 
 /// A raised flag.
@@ -98,13 +112,20 @@ pub struct PacketsReport {
 }
 
 impl AccountView {
-    /// The view of an account in this band.
+    /// The view of an account in this band, which is of these dates.
     #[must_use]
-    pub fn new(account: &str, band: Band) -> Self {
+    pub fn new(account: &str, band: Band, dates: BandDates) -> Self {
+        let period =
+            PeriodReport { first_day: dates.first_day.to_string(), last_day: dates.last_day.to_string() };
         Self {
             schema_version: SCHEMA_VERSION,
             account: account.to_owned(),
-            band: BandReport { at_least_bytes: band.at_least_bytes(), below_bytes: band.below_bytes() },
+            band: BandReport {
+                at_least_bytes: band.at_least_bytes(),
+                below_bytes: band.below_bytes(),
+                as_of: dates.as_of.to_string(),
+                period,
+            },
             flags: Vec::new(),
         }
     }

@@ -7,12 +7,9 @@ use super::handler::{Handler, error};
 use super::protocol::{Answer, LINE_BYTES, Request, SYNC_BYTES};
 use crate::control::peer::Peer;
 use crate::environment::Environment;
-use crate::exit::{ExitError, ExitStatus};
+use crate::exit::ExitStatus;
 use crate::system::allocator::{REQUEST_BYTES, wipe_stack};
 use std::io;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::os::unix::net::UnixListener as StdListener;
-use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,39 +36,6 @@ const SILENCE: Duration = Duration::from_secs(30);
 
 /// Pause after accept(2) fails, since descriptors may have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
-/// Binds the socket. Replaces one left by a dead daemon, but not that of a running one.
-///
-/// Everyone may connect: what a peer may ask depends on its identity, as the kernel reports it.
-///
-/// # Errors
-/// A running daemon (69), or a path where no socket can be created (74).
-pub fn bind(path: &Path) -> Result<StdListener, ExitError> {
-    let failed = |error: io::Error| {
-        let code = if error.kind() == io::ErrorKind::PermissionDenied {
-            ExitStatus::Permission
-        } else {
-            ExitStatus::Io
-        };
-        ExitError::new(code, format!("control.socket {}: {error}", path.display()))
-    };
-    if let Some(folder) = path.parent()
-        && !folder.exists()
-    {
-        std::fs::create_dir(folder).map_err(failed)?;
-    }
-    if std::os::unix::net::UnixStream::connect(path).is_ok() {
-        let what = format!("control.socket {}: another daemon answers here; stop it first", path.display());
-        return Err(ExitError::new(ExitStatus::Unavailable, what));
-    }
-    if std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket()) {
-        std::fs::remove_file(path).map_err(failed)?;
-    }
-    let listener = StdListener::bind(path).map_err(failed)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666)).map_err(failed)?;
-    listener.set_nonblocking(true).map_err(failed)?;
-    Ok(listener)
-}
 
 /// Serves until the task is dropped. No error of a connection or of accept(2) ends it.
 pub async fn serve<E: Environment>(listener: UnixListener, handler: Arc<Handler<E>>) {

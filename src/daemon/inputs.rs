@@ -6,12 +6,14 @@ use crate::config::Config;
 use crate::environment::Files;
 use crate::exit::{ExitError, ExitStatus};
 use crate::log::{Event, emit};
+use crate::meter::policy::SmallCrowd;
 use crate::meter::tags::Tag;
 use crate::publish::web::WebConfig;
 use crate::roster::account::AccountName;
 use crate::roster::address::Prefix;
 use crate::roster::{Roster, csv};
 use crate::system::allocator::{REQUEST_BYTES, wipe_stack};
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 /// A roster file as it was read: of names, their tags alone.
@@ -102,6 +104,7 @@ pub fn load_roster(
     let file = read_roster(files, config, |account| roster.tag_of(account));
     let file = file.map_err(|why| ExitError::new(ExitStatus::Config, why))?;
     warn_of_names(&file);
+    warn_of_crowd(config, &file);
     Ok(file.assignments)
 }
 
@@ -110,4 +113,27 @@ pub fn warn_of_names(file: &RosterFile) {
     for line in &file.like_addresses {
         emit(&Event::NameLooksLikeAddress(&file.path, *line));
     }
+}
+
+/// Warns where the roster file names fewer accounts than an epoch needs to be released.
+pub fn warn_of_crowd(config: &Config, file: &RosterFile) {
+    if let Some(crowd) = small_crowd(config, file) {
+        emit(&Event::SmallCrowd(crowd));
+    }
+}
+
+/// Whether the roster file names too few accounts for an epoch to be released. Accounts that come over the
+/// control socket are not known before a close; `status` tells of both.
+#[must_use]
+pub fn small_crowd(config: &Config, file: &RosterFile) -> Option<SmallCrowd> {
+    config.roster_file.as_ref()?;
+    let policy = &config.policy.0;
+    let mut accounts = HashSet::new();
+    // No more are looked at than it takes to know.
+    let enough = file.assignments.iter().any(|(_, account)| {
+        accounts.insert(*account);
+        accounts.len() as u64 >= policy.crowd
+    });
+    let (accounts, crowd, floor) = (accounts.len() as u64, policy.crowd, policy.profile.floors().crowd);
+    (!enough).then_some(SmallCrowd { accounts, crowd, floor })
 }

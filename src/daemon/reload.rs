@@ -2,10 +2,13 @@
 //!
 //! Generic over the environment and the files, so that a simulation runs this very reload.
 
-use super::inputs::{read_roster, read_web_config, take_probe, warn_of_certificates, warn_of_names};
+use super::inputs::{
+    read_roster, read_web_config, take_probe, warn_of_certificates, warn_of_crowd, warn_of_names,
+};
 use crate::config::{self, Config};
 use crate::control::access::AccessPolicy;
-use crate::control::handler::Handler;
+use crate::control::handler::{Handler, ReloadAsked};
+use crate::control::socket;
 use crate::engine::Engine;
 use crate::engine::roster_writer::{Change, Outcome};
 use crate::environment::{Environment, Files};
@@ -17,6 +20,7 @@ use crate::system::allocator;
 use crate::system::service_manager::{self, Notification};
 use std::path::PathBuf;
 use std::sync::Arc;
+use tokio::sync::mpsc;
 
 /// A running meter, with everything around it that a reload may change.
 pub struct Daemon<E: Environment> {
@@ -26,6 +30,8 @@ pub struct Daemon<E: Environment> {
     pub engine: Engine<E>,
     /// Answers on the control socket.
     pub handler: Arc<Handler<E>>,
+    /// Reloads that were asked for on the control socket.
+    pub reloads: mpsc::Receiver<ReloadAsked>,
     listeners: Listeners,
     web: Arc<ActiveWebConfig>,
 }
@@ -37,8 +43,8 @@ impl<E: Environment> Daemon<E> {
     pub fn new(path: PathBuf, mut config: Config, engine: Engine<E>, listeners: Listeners) -> Self {
         let probe = take_probe(&mut config, engine.state.roster());
         engine.state.set_probe(probe);
-        let handler = Arc::new(Handler::new(Arc::clone(&engine.state)));
-        Self { path, config, engine, handler, listeners, web: Arc::default() }
+        let (handler, reloads) = Handler::new(Arc::clone(&engine.state));
+        Self { path, config, engine, handler: Arc::new(handler), reloads, listeners, web: Arc::default() }
     }
 
     /// Serves these listeners under this web configuration, and closes those that are no longer
@@ -52,6 +58,7 @@ impl<E: Environment> Daemon<E> {
         self.web.replace(web);
         let router = http::router(self.engine.state.pages());
         self.listeners.adopt(bound, &self.config.listen, &router, &self.web)?;
+        self.engine.state.set_listeners(http::pages(&self.config.listen, exposure));
         if http::others_can_reach(&self.config.listen) {
             match exposure {
                 Exposure::Plain => emit(&Event::ListeningWide),
@@ -72,18 +79,27 @@ impl<E: Environment> Daemon<E> {
         self.handler.set_access(access);
     }
 
+    /// Lets everyone who has a role connect to the control socket.
+    pub fn admit(&self) {
+        socket::admit(&self.config.control_socket, &self.handler.members());
+    }
+
     /// Reads the configuration, roster, web configuration and certificates again. If any of them is
     /// invalid, nothing changes.
-    pub async fn reload(&mut self, files: &impl Files) {
+    ///
+    /// # Errors
+    /// Why it was refused.
+    pub async fn reload(&mut self, files: &impl Files) -> Result<(), String> {
         service_manager::notify(Notification::Reloading);
         let result = Box::pin(self.try_reload(files)).await;
         allocator::wipe_stack::<{ allocator::REQUEST_BYTES }>();
         service_manager::notify(Notification::Ready);
-        self.engine.state.update_health(|health| health.reload_ok = result.is_ok());
-        match result {
+        self.engine.state.update_health(|health| health.reload_refusal = result.as_ref().err().cloned());
+        match &result {
             Ok(()) => emit(&Event::Reloaded),
-            Err(why) => emit(&Event::ReloadRefused(&why)),
+            Err(why) => emit(&Event::ReloadRefused(why)),
         }
+        result
     }
 
     async fn try_reload(&mut self, files: &impl Files) -> Result<(), String> {
@@ -98,6 +114,7 @@ impl<E: Environment> Daemon<E> {
         let listeners = self.listeners.prepare(&new.listen).map_err(|error| error.message)?;
         if let Some(path) = &new.roster_file {
             warn_of_names(&file);
+            warn_of_crowd(&new, &file);
             let change = Change::Replace(Source::File, file.assignments);
             match self.engine.state.change(change).await {
                 Outcome::Full(why) => return Err(format!("{}: {why}", path.display())),

@@ -41,6 +41,15 @@ pub(super) fn statistics(host: &Host, daemon_uid: Option<u32>) -> Verdict {
     Verdict::of(11, "statistics", "only root and administrators have a shell here", findings)
 }
 
+/// What other users see of this host's processes, hooks and commands among them; none where nothing.
+#[must_use]
+pub fn seen_in_proc(host: &Host) -> Option<&'static str> {
+    (!hides_processes(host)).then_some(
+        "/proc shows every user the arguments and CPU times of others' processes: those of hooks and commands tell \
+         who connects, and when",
+    )
+}
+
 /// Whether every `/proc` of the host hides others' processes: `hidepid` 2, or 4, which asks for ptrace access.
 fn hides_processes(host: &Host) -> bool {
     const HIDING: [&str; 4] = ["hidepid=2", "hidepid=4", "hidepid=invisible", "hidepid=ptraceable"];

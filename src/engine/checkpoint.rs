@@ -5,6 +5,7 @@
 
 use super::state::{NodeOf, State};
 use crate::clock::Clock;
+use crate::config::Pattern;
 use crate::environment::Environment;
 use crate::meter::band::Band;
 use crate::meter::ledger::{SinceSave, SlotEntry};
@@ -13,10 +14,10 @@ use crate::meter::slot::Slot;
 use crate::meter::tags::Tag;
 use crate::meter::units::Totals;
 use crate::node::Node;
-use crate::node::saved::{Head, Record};
+use crate::node::saved::{Head, InterfaceSum, Record};
 use crate::roster::tagger::Tagger;
 use crate::store::{Opened, Settings, Store, StoreError};
-use crate::tap::{CounterHistory, CounterMemory};
+use crate::tap::{CounterHistory, CounterMemory, InterfaceReading, packets_counted};
 use std::time::Duration;
 
 /// Slots copied under one lock.
@@ -33,6 +34,17 @@ pub enum StartKind {
     ResumedWithoutCounters,
     /// Nothing: what was kept is lost, and the operator accepted that.
     LossAccepted,
+}
+
+/// What a save is made for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum SaveKind {
+    /// To lose little in a crash.
+    Running,
+    /// An epoch was closed.
+    Close,
+    /// The process ends, and nothing is counted any more.
+    Last,
 }
 
 /// Why a start cannot resume from what it finds.
@@ -57,6 +69,15 @@ struct SavedSlots {
     tags: Vec<Tag>,
 }
 
+/// How far the interfaces were at the last save before the start, in this boot.
+struct Earlier {
+    sum: InterfaceSum,
+    /// What all counters of the present memory would have read then.
+    origin: u64,
+    /// The memory that was counted in then is still there.
+    went_on: bool,
+}
+
 /// Saves a node to the store, and resumes it from there.
 pub struct Checkpointer<E: Environment> {
     store: Store<E::Disk, E::Randomness>,
@@ -65,6 +86,10 @@ pub struct Checkpointer<E: Environment> {
     /// Boot clock when the last save began, or at the start.
     last: u64,
     failing: bool,
+    /// The interfaces that are metered; none where there is no tap.
+    patterns: Option<Vec<Pattern>>,
+    /// Until what passed since was told.
+    earlier: Option<Earlier>,
 }
 
 impl<E: Environment> Checkpointer<E> {
@@ -78,6 +103,7 @@ impl<E: Environment> Checkpointer<E> {
         history: &CounterHistory,
         policy: Policy,
         accept_loss: bool,
+        patterns: Option<Vec<Pattern>>,
     ) -> Result<(Self, NodeOf<E>, StartKind), CheckpointError> {
         let memory = history.current;
         let mut saved = SavedSlots::with_room(memory.counters.slots());
@@ -91,6 +117,7 @@ impl<E: Environment> Checkpointer<E> {
             |_, record| saved.push(&record),
         )?;
         let counters = memory.counters;
+        let mut earlier = None;
         let anew =
             || Node::forgetful(policy, counters, environment.clock(), environment.randomness()).keeping();
         let (node, start) = match opened {
@@ -101,25 +128,39 @@ impl<E: Environment> Checkpointer<E> {
             Opened::First => (anew(), StartKind::First),
             Opened::LossAccepted => (anew(), StartKind::LossAccepted),
             Opened::Resumed(head) => {
-                let same = history.base(head.memory, Slot::UNATTRIBUTED, Totals::default()).is_some();
-                if remain && !same {
+                // Memory that no save has named yet bears a mark that only this store can have made.
+                let mark = |memory: &CounterMemory| store.memory_mark(memory.generation, head.memory);
+                let named = history.holds(head.memory);
+                let unnamed = !named && history.oldest().tag_key.bears(&mark(history.oldest()));
+                if remain && !named && !unnamed {
                     return Err(CheckpointError::OtherCounters);
                 }
-                if !same {
+                if !remain {
                     saved.restore_tags(memory);
                 }
+                memory.tag_key.mark(&mark(&memory));
+                let same_boot = environment.clock().boot() == head.boot;
+                earlier = head.interfaces.filter(|_| same_boot).map(|sum| {
+                    let origin = if remain {
+                        saved.origin(&sum, &head, history, unnamed)
+                    } else {
+                        packets_counted(counters)
+                    };
+                    Earlier { sum, origin, went_on: remain }
+                });
                 let entries = std::mem::take(&mut saved.entries);
                 let bands = std::mem::take(&mut saved.bands);
                 let slots = (entries, saved.readings.as_slice(), bands);
-                let since = |slot: Slot| saved.since(slot, &head, history);
+                let since = |slot: Slot| saved.since(slot, &head, history, unnamed);
                 let (clock, randomness) = (environment.clock(), environment.randomness());
                 let node = Node::resumed(policy, counters, clock, randomness, &head, slots, since);
-                (node, if same { StartKind::Resumed } else { StartKind::ResumedWithoutCounters })
+                let nothing_lost = remain || head.is_last;
+                (node, if nothing_lost { StartKind::Resumed } else { StartKind::ResumedWithoutCounters })
             }
         };
         let clock = environment.clock();
         let last = clock.now().boot_nanoseconds;
-        Ok((Self { store, memory, clock, last, failing: false }, node, start))
+        Ok((Self { store, memory, clock, last, failing: false, patterns, earlier }, node, start))
     }
 
     /// Makes the tags of accounts.
@@ -134,13 +175,28 @@ impl<E: Environment> Checkpointer<E> {
         Duration::from_nanos(self.clock.now().boot_nanoseconds.saturating_sub(self.last))
     }
 
-    /// Saves the node. No epoch may be closed meanwhile.
+    /// How many packets passed unseen between the last save before the start and this reading of the
+    /// interfaces, once. What had arrived by the reading must have been counted.
+    pub fn missed(&mut self, reading: &InterfaceReading) -> u64 {
+        let Some(earlier) = self.earlier.take() else { return 0 };
+        let counted = packets_counted(self.memory.counters).wrapping_sub(earlier.origin);
+        reading.missed_since(&earlier.sum, counted, earlier.went_on)
+    }
+
+    /// Saves the node. No epoch may be closed meanwhile. The `last` save is made when nothing is counted
+    /// any more.
     ///
     /// # Errors
     /// When writing fails; the next save makes up for it.
-    pub fn save(&mut self, state: &State<E>, closes: bool) -> Result<(), StoreError> {
+    pub fn save(&mut self, state: &State<E>, kind: SaveKind) -> Result<(), StoreError> {
         self.last = self.clock.now().boot_nanoseconds;
-        let head: Head = state.node().head(self.memory.generation);
+        let patterns = self.patterns.as_ref();
+        let reading = patterns.and_then(|patterns| InterfaceReading::take(patterns, self.memory.counters));
+        let head = Head {
+            interfaces: reading.map(|reading| reading.sum),
+            is_last: kind == SaveKind::Last,
+            ..state.node().head(self.memory.generation)
+        };
         let mut block: Vec<Record> = Vec::with_capacity(BLOCK);
         let slots = self.memory.counters.slots();
         let tags = self.memory.tags;
@@ -149,14 +205,16 @@ impl<E: Environment> Checkpointer<E> {
                 let node = state.node();
                 block.clear();
                 block.extend((slot..slots.min(slot + BLOCK)).map(|at| {
-                    let at = Slot::new(u32::try_from(at).unwrap_or(u32::MAX));
+                    let at = slot_at(at);
                     node.record(at, tags.get(at))
                 }));
             }
             block.get(slot % BLOCK).copied().unwrap_or_default()
         };
-        let result =
-            if closes { self.store.save_close(&head, record) } else { self.store.save(&head, record) };
+        let result = match kind {
+            SaveKind::Close => self.store.save_close(&head, record),
+            SaveKind::Running | SaveKind::Last => self.store.save(&head, record),
+        };
         if result.is_ok() {
             state.node().saved();
         }
@@ -185,20 +243,39 @@ impl SavedSlots {
         self.tags.push(record.tag);
     }
 
-    /// What became of a slot since the save, by its tag in memory that outlived the process.
-    fn since(&self, slot: Slot, head: &Head, history: &CounterHistory) -> SinceSave {
+    /// What became of a slot since the save, by its tag in memory that outlived the process. `unnamed`:
+    /// all of that memory is younger than the save.
+    fn since(&self, slot: Slot, head: &Head, history: &CounterHistory, unnamed: bool) -> SinceSave {
         let at = slot.index();
         let reading = self.readings.get(at).copied().unwrap_or_default();
         let tag = self.tags.get(at).copied().unwrap_or_default();
-        SinceSave {
-            base: history.base(head.memory, slot, reading),
-            reassigned: tag != history.current.tags.get(slot),
-        }
+        let base =
+            if unnamed { Some(history.base_of_all(slot)) } else { history.base(head.memory, slot, reading) };
+        SinceSave { base, reassigned: tag != history.current.tags.get(slot) }
+    }
+
+    /// What all counters of the present memory would have read when this sum was taken: those of the save
+    /// were read a moment later.
+    fn origin(&self, sum: &InterfaceSum, head: &Head, history: &CounterHistory, unnamed: bool) -> u64 {
+        let total = |of: &dyn Fn(Slot) -> Totals| {
+            let slots = (0..history.current.counters.slots()).map(slot_at).filter(|slot| *slot != Slot::GAP);
+            slots.fold(0_u64, |total, slot| {
+                let of = of(slot);
+                total.wrapping_add(of.up.packets).wrapping_add(of.down.packets)
+            })
+        };
+        let readings = total(&|slot| self.readings.get(slot.index()).copied().unwrap_or_default());
+        let bases = total(&|slot| self.since(slot, head, history, unnamed).base.unwrap_or_default());
+        bases.wrapping_sub(readings.wrapping_sub(sum.counted))
     }
 
     fn restore_tags(&self, memory: CounterMemory) {
         for (at, tag) in self.tags.iter().enumerate() {
-            memory.tags.set(Slot::new(u32::try_from(at).unwrap_or(u32::MAX)), *tag);
+            memory.tags.set(slot_at(at), *tag);
         }
     }
+}
+
+fn slot_at(index: usize) -> Slot {
+    Slot::new(u32::try_from(index).unwrap_or(u32::MAX))
 }

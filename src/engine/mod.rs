@@ -8,6 +8,7 @@ mod ends;
 pub mod persistence;
 pub mod roster_writer;
 pub mod state;
+mod tap_reports;
 
 use crate::clock::{Stopwatch, sleep};
 use crate::config::{Config, Sealed, TapKind};
@@ -23,9 +24,9 @@ use crate::roster::{Roster, RosterError, Source};
 use crate::store::Settings;
 use crate::system::sandbox::SandboxStatus;
 use crate::system::service_manager::{self, Notification};
-use crate::tap::{Attribution, PatternState, TagKey, Tap, TapEvent};
+use crate::tap::{Attribution, InterfaceReading, TagKey, Tap};
 use arc_swap::ArcSwap;
-use checkpoint::{Checkpointer, StartKind};
+use checkpoint::{Checkpointer, SaveKind, StartKind};
 use ends::{checkpoint_error, tap_error};
 use persistence::{EngineParts, Persistence, PreparedTap};
 use roster_writer::{Change, Outcome};
@@ -33,6 +34,7 @@ use state::{Board, Health, State};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use tap_reports::TapReports;
 
 /// A running meter: the parts that the daemon and the demo share.
 pub struct Engine<E: Environment> {
@@ -44,6 +46,7 @@ pub struct Engine<E: Environment> {
     pub started: Option<StartKind>,
     epoch_seconds: u64,
     writer_thread: JoinHandle<()>,
+    tap_reports: Arc<TapReports>,
     checkpointer: Option<Arc<Mutex<Checkpointer<E>>>>,
     persistence: Mutex<Persistence>,
     tag_key: TagKey,
@@ -98,8 +101,10 @@ pub fn assemble<E: Environment>(
             (node, None, Tagger::without_root(&memory.tag_key.get_or_draw(draw)), None)
         }
         Some(store) => {
+            let patterns = opener.is_some().then(|| config.interfaces.clone());
+            let settings = settings(config, store);
             let (checkpointer, node, started) =
-                Checkpointer::open(environment, settings(config, store), &history, policy, accept_loss)
+                Checkpointer::open(environment, settings, &history, policy, accept_loss, patterns)
                     .map_err(checkpoint_error)?;
             let tagger = checkpointer.tagger();
             (node, Some(Arc::new(Mutex::new(checkpointer))), tagger, Some(started))
@@ -128,14 +133,23 @@ pub fn assemble<E: Environment>(
     if !goes_on {
         attribution.gap();
     }
+    let tap_reports = Arc::new(TapReports::new(Arc::clone(&board)));
     let on_event = {
-        let board = Arc::clone(&board);
-        move |event| report(event, &board)
+        let reports = Arc::clone(&tap_reports);
+        move |event| reports.report(event)
     };
     let start =
         |opener| Tap::start(opener, &config.interfaces, attribution.clone(), memory.interfaces, on_event);
     let tap = opener.map(start).transpose().map_err(tap_error)?;
-    let (writer, writer_thread) = roster_writer::start(Arc::clone(&roster), tap)
+    tap_reports.started();
+    if let (Some(tap), Some(checkpointer)) = (&tap, &checkpointer) {
+        let reading = InterfaceReading::take(&config.interfaces, counters);
+        // What had arrived by then is counted. Where it takes too long, more is told as lost.
+        let _ = tap.quiesce();
+        let mut checkpointer = checkpointer.lock().unwrap_or_else(PoisonError::into_inner);
+        tap.missed(reading.map_or(0, |reading| checkpointer.missed(&reading)));
+    }
+    let (writer, writer_thread) = roster_writer::start(Arc::clone(&roster), tap, E::ROSTER_TICK)
         .map_err(|error| ExitError::new(ExitStatus::Io, error.to_string()))?;
     let state = Arc::new(State {
         roster,
@@ -146,6 +160,7 @@ pub fn assemble<E: Environment>(
         sandbox: ArcSwap::from_pointee(SandboxStatus::none()),
         backend: kind.map_or("in-process", TapKind::as_str),
         counting,
+        listeners: ArcSwap::default(),
     });
     let save_every = config.store.as_ref().map_or(Duration::MAX, |store| store.save_every);
     let (persistence, epoch_seconds) = (Mutex::new(persistence), policy.epoch_seconds);
@@ -155,6 +170,7 @@ pub fn assemble<E: Environment>(
         started,
         epoch_seconds,
         writer_thread,
+        tap_reports,
         checkpointer,
         persistence,
         tag_key: memory.tag_key,
@@ -168,23 +184,6 @@ fn settings(config: &Config, store: &Sealed) -> Settings {
         key_file: store.key_file.clone(),
         node: config.node_name.clone(),
         capacity: config.capacity,
-    }
-}
-
-/// Passes on an event of the tap: to the log, or to the status part of the page.
-fn report(event: TapEvent, board: &Board) {
-    match event {
-        TapEvent::States(states) => board.update(|health| {
-            health.taps = states
-                .into_iter()
-                .map(|PatternState { pattern, attached }| (pattern.text().to_owned(), attached))
-                .collect();
-        }),
-        TapEvent::Awaited(name) => emit(&Event::InterfaceAwaited(&name)),
-        TapEvent::Attached(name) => emit(&Event::InterfaceAttached(&name)),
-        TapEvent::Gone(name) => emit(&Event::InterfaceGone(&name)),
-        TapEvent::LinkType(name, number) => emit(&Event::LinkTypeUnsupported(&name, number)),
-        TapEvent::Refused(name, error) => emit(&Event::InterfaceRefused(&name, &error)),
     }
 }
 
@@ -216,28 +215,32 @@ impl<E: Environment> Engine<E> {
                 Ok(checkpointer) => checkpointer.since_last() >= self.save_every,
             },
         };
+        if self.state.node().is_about_to_close() {
+            // The epoch closes either way.
+            let _ = self.state.change(Change::Conserve).await;
+        }
         let tick = self.state.node().tick();
         match tick {
             Tick::Quiet if due => {
-                self.save(false).await;
+                self.save(SaveKind::Running).await;
             }
             Tick::Quiet => {}
             Tick::Sealed { period_ended } => {
-                let (saved, is_whole) = self.state.update_health(|health| {
-                    health.close_ok = true;
-                    (health.store_ok, health.taps.iter().all(|(_, attached)| *attached))
+                let saved = self.state.update_health(|health| {
+                    health.close_ok = Some(true);
+                    health.store_ok
                 });
                 // What is not attached at the close is not in the epoch that begins either.
-                if !is_whole {
+                if !self.tap_reports.at_close() {
                     self.attribution.gap();
                 }
                 let used = self.state.node().used();
                 let is_unused = |slot: Slot| !used.get(slot.index()).copied().unwrap_or(true);
                 let free = self.state.roster().at_close(period_ended, saved, is_unused);
                 self.state.node().forget(&free);
-                self.save(true).await;
+                self.save(SaveKind::Close).await;
             }
-            Tick::Refused => self.state.update_health(|health| health.close_ok = false),
+            Tick::Refused => self.state.update_health(|health| health.close_ok = Some(false)),
             Tick::Released(release) => self.state.board.show(&release),
         }
     }
@@ -248,13 +251,13 @@ impl<E: Environment> Engine<E> {
     }
 
     /// Saves the node's state, off the thread that answers requests; true when nothing is left unsaved.
-    async fn save(&self, closes: bool) -> bool {
+    async fn save(&self, kind: SaveKind) -> bool {
         let Some(checkpointer) = &self.checkpointer else { return true };
         let (checkpointer, state) = (Arc::clone(checkpointer), Arc::clone(&self.state));
         let saving = tokio::task::spawn_blocking(move || {
             let mut checkpointer = checkpointer.lock().unwrap_or_else(PoisonError::into_inner);
-            let result = checkpointer.save(&state, closes);
-            let news = checkpointer.is_news(result.is_ok(), closes);
+            let result = checkpointer.save(&state, kind);
+            let news = checkpointer.is_news(result.is_ok(), kind == SaveKind::Close);
             (result, news)
         });
         // A save that panicked has already ended the process.
@@ -268,6 +271,7 @@ impl<E: Environment> Engine<E> {
         if ok {
             self.persistence().forget_older();
         }
+        self.persistence().tell_hidden();
         self.state.update_health(|health| health.store_ok = ok);
         ok
     }
@@ -284,7 +288,7 @@ impl<E: Environment> Engine<E> {
     pub fn save_first(&self) -> Result<(), ExitError> {
         let (Some(checkpointer), Some(started)) = (&self.checkpointer, self.started) else { return Ok(()) };
         let mut checkpointer = checkpointer.lock().unwrap_or_else(PoisonError::into_inner);
-        let result = checkpointer.save(&self.state, false);
+        let result = checkpointer.save(&self.state, SaveKind::Running);
         let news = checkpointer.is_news(result.is_ok(), false);
         match result {
             // A node that was saved before keeps metering; a new one must be fixed first.
@@ -308,10 +312,12 @@ impl<E: Environment> Engine<E> {
         let change = if end == End::Stop { Change::Stop } else { Change::Leave };
         // Quiesced or not, the thread ends: there is nothing more to count.
         let _ = self.state.change(change).await;
-        let saved = self.save(false).await;
+        let is_last = end == End::Stop || self.persistence().ends_with_the_process();
+        let saved = self.save(if is_last { SaveKind::Last } else { SaveKind::Running }).await;
         // A thread that panicked has already ended the process.
         let _ = self.writer_thread.join();
-        if end == End::Stop {
+        // In sealed mode a mark lies there, which the next start needs if this could not be saved.
+        if end == End::Stop && (saved || self.checkpointer.is_none()) {
             self.tag_key.wipe();
         }
         // What could not be saved is left for the next start.

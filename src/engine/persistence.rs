@@ -12,7 +12,7 @@ use crate::exit::{ExitError, ExitStatus};
 use crate::log::{Event, emit};
 use crate::roster::owners::Owners;
 use crate::store::keys;
-use crate::tap::kernel::{Counting, Kernel, PinError, PinStore, PinnedSets, SetLayout};
+use crate::tap::kernel::{Counting, Kernel, PinError, PinStore, PinnedSets, SetLayout, take_lost_links_off};
 use crate::tap::memory_file::{self, MemoryFile, MemoryFileError};
 use crate::tap::{CounterHistory, CounterMemory, Opener, Selection, TapError};
 use std::sync::Arc;
@@ -42,13 +42,15 @@ pub fn choose(config: &Config) -> Result<PreparedTap, ExitError> {
     let (pins, trouble) = pin_store(config)?;
     let pins = Arc::new(pins);
     let selection = tap(config, &pins)?;
+    let node = keys::binding(&config.node_name);
+    take_lost_links_off(&pins, node);
     if selection.kernel.is_some() {
         if let Some(trouble) = trouble {
             emit(&Event::NothingKept(&trouble));
         }
         return Ok(PreparedTap { selection, older: None });
     }
-    let older = PinnedSets::take_down(pins).map_err(|error| tap_error(TapError::Kernel(error)))?;
+    let older = PinnedSets::take_down(pins, node).map_err(|error| tap_error(TapError::Kernel(error)))?;
     Ok(PreparedTap { selection, older: Some(older) })
 }
 
@@ -70,7 +72,7 @@ fn tap(config: &Config, pins: &Arc<PinStore>) -> Result<Selection, ExitError> {
         node: keys::binding(&config.node_name),
     };
     let open = |hook| Kernel::open(&layout, hook, Arc::clone(pins));
-    crate::tap::choose(config.backend, config.hook, open).map_err(tap_error)
+    crate::tap::choose(config.backend, config.hook, &config.interfaces, open).map_err(tap_error)
 }
 
 /// Where the kernel tap is pinned, or why it is not.
@@ -109,14 +111,22 @@ pub(super) struct Persistence {
     /// The counter file, while it is needed.
     file: Option<MemoryFile>,
     counts_into_file: bool,
+    /// It was told that the next process cannot find the pins.
+    told_hidden: bool,
 }
 
 impl EngineParts {
     /// A meter without a tap, on memory that the caller owns; nothing outlives the process.
     #[must_use]
     pub fn without_tap(memory: CounterMemory, seed: u64) -> Self {
+        Self::counting_into(CounterHistory::after(memory, Vec::new()), seed)
+    }
+
+    /// The same after memory that earlier processes counted into.
+    #[must_use]
+    pub fn counting_into(history: CounterHistory, seed: u64) -> Self {
         Self {
-            history: CounterHistory::after(memory, Vec::new()),
+            history,
             owners: None,
             seed,
             opener: None,
@@ -164,7 +174,11 @@ impl EngineParts {
                 let current = file.as_ref().map(MemoryFile::memory).transpose().map_err(io_error)?;
                 let older = older_sets.as_ref().map_or_else(Vec::new, |sets| sets.older.clone());
                 let history = CounterHistory::after(current.unwrap_or_else(heap), older);
-                (history, None, Persistence { older: older_sets, file, counts_into_file: true, kernel: None })
+                (
+                    history,
+                    None,
+                    Persistence { older: older_sets, file, counts_into_file: true, ..Persistence::NONE },
+                )
             }
         };
         Ok(Self { history, owners, seed, opener, why, goes_on, counting, persistence })
@@ -172,7 +186,8 @@ impl EngineParts {
 }
 
 impl Persistence {
-    const NONE: Self = Self { kernel: None, older: None, file: None, counts_into_file: false };
+    const NONE: Self =
+        Self { kernel: None, older: None, file: None, counts_into_file: false, told_hidden: false };
 
     /// Makes the counters outlive the process from here on.
     pub(super) fn keep(&mut self) -> Result<(), ExitError> {
@@ -183,6 +198,20 @@ impl Persistence {
             file.keep().map_err(io_error)?;
         }
         Ok(())
+    }
+
+    /// True when nothing is counted once the process has ended.
+    pub(super) const fn ends_with_the_process(&self) -> bool {
+        self.counts_into_file
+    }
+
+    /// Tells once, where it is so, that the next process cannot find what is pinned.
+    pub(super) fn tell_hidden(&mut self) {
+        let hidden = self.older.as_ref().and_then(PinnedSets::hidden);
+        if let Some(folder) = hidden.filter(|_| !self.told_hidden) {
+            emit(&Event::PinsHidden(folder));
+        }
+        self.told_hidden = hidden.is_some();
     }
 
     /// Drops counters that nobody adds to any more: what they counted is in the store.

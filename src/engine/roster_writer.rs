@@ -1,14 +1,18 @@
 //! The only writer of the roster: a thread that quiesces the tap before it changes an owner.
 //!
 //! Packets that arrived before a change are charged to the old owner, later ones to the new owner.
-//! Changes that wait together share one quiescence, so that many cost little more than one.
+//! Changes that wait together share one quiescence, so that many cost little more than one. The thread wakes
+//! on a tick, whether there are changes or not: when it ran tells nobody when a client came or went.
 
+use crate::clock::Ticks;
 use crate::meter::tags::Tag;
 use crate::roster::address::Prefix;
 use crate::roster::{Roster, RosterError, Source};
 use crate::system::allocator::{REQUEST_BYTES, wipe_stack};
 use crate::tap::Tap;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
 /// Changes that may wait in the queue; further senders wait for room.
@@ -24,6 +28,8 @@ pub enum Change {
     Replace(Source, Vec<(Prefix, Tag)>),
     /// Change nothing: the caller wants to read counters that hold everything that has arrived.
     Quiesce,
+    /// An epoch is about to close: tell what was missed of it.
+    Conserve,
     /// Count what is waiting, close the tap, and end the thread.
     Stop,
     /// The same, but leave counting for the next process what can.
@@ -71,19 +77,31 @@ impl RosterWriter {
 pub(super) fn start(
     roster: Arc<Roster>,
     tap: Option<Tap>,
+    tick: Duration,
 ) -> std::io::Result<(RosterWriter, std::thread::JoinHandle<()>)> {
     let (sender, jobs) = mpsc::channel(WAITING);
-    let thread = std::thread::Builder::new().name("roster".into()).spawn(move || work(jobs, &roster, tap))?;
+    let thread =
+        std::thread::Builder::new().name("roster".into()).spawn(move || work(jobs, &roster, tap, tick))?;
     Ok((RosterWriter(sender), thread))
 }
 
-fn work(mut jobs: mpsc::Receiver<Box<Job>>, roster: &Roster, mut tap: Option<Tap>) {
-    let mut batch = Vec::new();
+fn work(mut jobs: mpsc::Receiver<Box<Job>>, roster: &Roster, mut tap: Option<Tap>, tick: Duration) {
     let mut ending = false;
-    while !ending && jobs.blocking_recv_many(&mut batch, WAITING) != 0 {
+    let mut ticks = (!tick.is_zero()).then(|| Ticks::every(tick));
+    while !ending {
+        let batch = match &mut ticks {
+            Some(ticks) => take(&mut jobs, ticks),
+            None => jobs.blocking_recv().map(|job| vec![job]),
+        };
+        let Some(batch) = batch else { return };
+        if batch.is_empty() {
+            continue;
+        }
         let quiesced = tap.as_ref().is_none_or(Tap::quiesce);
-        for job in batch.drain(..) {
+        for job in batch {
             match job.change {
+                // What was not done in time is told at the next close.
+                Change::Conserve => _ = tap.as_ref().is_none_or(Tap::conserve),
                 Change::Stop => drop(tap.take()),
                 Change::Leave => tap.take().map_or((), Tap::leave),
                 _ => {}
@@ -97,6 +115,20 @@ fn work(mut jobs: mpsc::Receiver<Box<Job>>, roster: &Roster, mut tap: Option<Tap
     }
 }
 
+/// Waits for the next tick and takes the jobs there are; none when no more can come.
+#[expect(clippy::vec_box, reason = "a box is cleared when its job is done, a place of the vector is not")]
+fn take(jobs: &mut mpsc::Receiver<Box<Job>>, ticks: &mut Ticks) -> Option<Vec<Box<Job>>> {
+    ticks.wait();
+    let mut batch = Vec::new();
+    loop {
+        match jobs.try_recv() {
+            Ok(job) => batch.push(job),
+            Err(TryRecvError::Disconnected) if batch.is_empty() => return None,
+            Err(_) => return Some(batch),
+        }
+    }
+}
+
 fn apply(roster: &Roster, change: Change) -> Outcome {
     let result = match change {
         Change::Assign(source, prefix, account) => roster.assign(source, prefix, account),
@@ -105,7 +137,7 @@ fn apply(roster: &Roster, change: Change) -> Outcome {
             Ok(false) => return Outcome::NotAssigned,
             unassigned => unassigned.map(drop),
         },
-        Change::Quiesce | Change::Stop | Change::Leave => Ok(()),
+        Change::Quiesce | Change::Conserve | Change::Stop | Change::Leave => Ok(()),
     };
     result.map_or_else(Outcome::Full, |()| Outcome::Done)
 }

@@ -13,6 +13,7 @@ use crate::publish::exposition;
 use crate::publish::http::Pages;
 use crate::roster::Roster;
 use crate::system::sandbox::SandboxStatus;
+use crate::tap::Overlap;
 use arc_swap::ArcSwap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -24,25 +25,37 @@ pub type NodeOf<E> = Node<<E as Environment>::Clock, <E as Environment>::Randomn
 pub struct Health {
     /// Interface patterns and whether they are attached.
     pub taps: Vec<(String, bool)>,
+    /// What of the interfaces is counted twice; for `status` only, not on the page.
+    pub overlaps: Vec<Overlap>,
+    /// Who stands before the tap, for each of these patterns.
+    pub before: Vec<Vec<String>>,
     /// Roster sources and whether they are up.
     pub sources: Vec<(&'static str, bool)>,
-    /// Whether the last close succeeded; for `status` only, not on the page.
-    pub close_ok: bool,
+    /// Whether the last close since the start succeeded; for `status` only, not on the page.
+    pub close_ok: Option<bool>,
     /// Whether the last save succeeded.
     pub store_ok: bool,
-    /// Whether the last reload was accepted.
-    pub reload_ok: bool,
+    /// Why the last reload was refused; none where it was accepted.
+    pub reload_refusal: Option<String>,
 }
 
 impl Health {
     /// A meter with no known problem yet.
     #[must_use]
     pub(super) fn good(sources: Vec<(&'static str, bool)>) -> Self {
-        Self { taps: Vec::new(), sources, close_ok: true, store_ok: true, reload_ok: true }
+        Self {
+            taps: Vec::new(),
+            overlaps: Vec::new(),
+            before: Vec::new(),
+            sources,
+            close_ok: None,
+            store_ok: true,
+            reload_refusal: None,
+        }
     }
 
     fn page(&self, policy: &Policy) -> String {
-        exposition::status(&self.taps, &self.sources, self.store_ok, self.reload_ok, policy)
+        exposition::status(&self.taps, &self.sources, self.store_ok, self.reload_refusal.is_none(), policy)
     }
 }
 
@@ -94,6 +107,8 @@ pub struct State<E: Environment> {
     pub(super) backend: &'static str,
     /// How the tap counts, and why.
     pub(super) counting: (&'static str, String),
+    /// Where pages are served.
+    pub(super) listeners: ArcSwap<Vec<String>>,
 }
 
 impl<E: Environment> State<E> {
@@ -160,6 +175,22 @@ impl<E: Environment> State<E> {
     /// How the tap in use counts, and why.
     pub fn counting(&self) -> (&'static str, &str) {
         (self.counting.0, &self.counting.1)
+    }
+
+    /// Where pages are served.
+    pub fn listeners(&self) -> Arc<Vec<String>> {
+        self.listeners.load_full()
+    }
+
+    /// Notes where pages are served.
+    pub fn set_listeners(&self, pages: Vec<String>) {
+        self.listeners.store(Arc::new(pages));
+    }
+
+    /// How many accounts an epoch needs, and the least that may be configured.
+    pub fn crowd(&self) -> (u64, u64) {
+        let policy = &self.board.policy;
+        (policy.crowd, policy.profile.floors().crowd)
     }
 
     /// The name of the profile of the floors.

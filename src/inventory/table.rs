@@ -51,6 +51,12 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Memory,
+        what: "lines of the log that wait to be written, 256 at the most, and how many were dropped",
+        kept: "until something takes them; then wiped",
+        seen_by: "root, by reading the process's memory; they are below, under the log",
+    },
+    Datum {
+        place: Place::Memory,
         what: "sums of one epoch at its close, and sums held back until the crowd is large enough",
         kept: "until it is released",
         seen_by: "root, by reading the process's memory",
@@ -81,7 +87,7 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Memory,
-        what: "interfaces: index, name, and what their own packet counters read when metering of them stopped",
+        what: "interfaces: index, names, kind, what they stand on, and what their own packet counters read when metering of them stopped and at the last close",
         kept: "while they exist; the last 1,024 that are gone",
         seen_by: "root, by reading the process's memory",
     },
@@ -99,7 +105,7 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Memory,
-        what: "ring tap: packet headers (40 bytes, up to 80 for a super-packet) in memory shared with the kernel",
+        what: "ring tap: packet headers (the first 200 bytes of what may carry a tunnel) in memory shared with the kernel",
         kept: "until parsed, within 8 ms unless the node is overloaded; then cleared",
         seen_by: "root, by reading the process's memory",
     },
@@ -129,7 +135,7 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Kernel,
-        what: "kernel tap: keyed tags of the slots' accounts, and what identifies the memory",
+        what: "kernel tap: keyed tags of the slots' accounts, and what identifies the memory: random bytes, and the store's keyed mark",
         kept: "while the program is attached, and until the next process takes them over; a stop removes them",
         seen_by: "root; the daemon's user",
     },
@@ -147,7 +153,7 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::MemoryFile,
-        what: "ring and pnet taps: counters and keyed tags of each slot, and interfaces by index with their own counters",
+        what: "ring and pnet taps: counters and keyed tags of each slot, interfaces by index with their own counters, and the store's keyed mark",
         kept: "until a stop; only with store.mode = \"sealed\"",
         seen_by: "root; the daemon's user",
     },
@@ -159,7 +165,7 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Disk,
-        what: "the sealed blob: each account's figures above under its keyed tag, bands, releases, limits, marks; its size never depends on its contents",
+        what: "the sealed blob: each account's figures above under its keyed tag, bands, releases, limits, marks, and what the interfaces' own counters read, as one sum; its size never depends on its contents",
         kept: "until the next save; figures for the period",
         seen_by: "whoever has the root key and that night's chain file",
     },

@@ -8,6 +8,7 @@
 
 pub mod band;
 pub mod budget;
+pub mod calendar;
 pub mod clamp;
 pub mod counters;
 pub mod epoch;

@@ -6,9 +6,11 @@
 pub mod rate_limits;
 pub mod saved;
 pub mod schedule;
+mod told;
 
 use crate::clock::{Clock, Reading};
 use crate::meter::band::Band;
+use crate::meter::calendar::BandDates;
 use crate::meter::counters::Counters;
 use crate::meter::epoch::Epochs;
 use crate::meter::flag_counts::FlagCounts;
@@ -46,6 +48,8 @@ pub struct Node<C, R> {
     epochs: Epochs,
     schedule: Schedule,
     bands: Vec<Band>,
+    /// What the bands are of.
+    dates: BandDates,
     refresh_index: u64,
     /// Boot clock at the last refresh, or at the start.
     refreshed_at: u64,
@@ -69,11 +73,14 @@ impl<C: Clock, R: Randomness> Node<C, R> {
         let now = clock.now();
         let ledger = Ledger::new(counters);
         let schedule = Schedule::unproven(policy.epoch_seconds, now);
+        let refresh_index = now.wall_seconds / policy.refresh_seconds;
+        let period_index = now.wall_seconds / policy.period_seconds;
         Self {
             bands: vec![Band::default(); ledger.slots()],
+            dates: BandDates::under(&policy, refresh_index, period_index),
             epochs: Epochs::new(policy, schedule.last()),
-            refresh_index: now.wall_seconds / policy.refresh_seconds,
-            period_index: now.wall_seconds / policy.period_seconds,
+            refresh_index,
+            period_index,
             refreshed_at: now.boot_nanoseconds,
             period_began_at: now.boot_nanoseconds,
             limits: RateLimits::begun(policy.profile.look_ups(), now),
@@ -111,6 +118,12 @@ impl<C: Clock, R: Randomness> Node<C, R> {
             head.publish_at.map(|at| if same_boot { at } else { due(head.sealed, &policy, now) });
         let mut node = Self {
             bands,
+            dates: if head.dates == BandDates::default() {
+                // Early builds did not save them.
+                BandDates::under(&policy, head.refresh_index, head.period_index)
+            } else {
+                head.dates
+            },
             epochs: Epochs::resumed(policy, head.schedule.last, head.sealed, head.released, head.carry),
             schedule: Schedule::resumed(head.schedule, policy.epoch_seconds, now, same_boot),
             refresh_index: head.refresh_index,
@@ -155,6 +168,7 @@ impl<C: Clock, R: Randomness> Node<C, R> {
             boot: self.clock.boot(),
             schedule: self.schedule.state(),
             publish_at: self.publish_at,
+            dates: self.dates,
             sealed: self.epochs.sealed(),
             released: self.epochs.released(),
             refresh_index: self.refresh_index,
@@ -162,6 +176,8 @@ impl<C: Clock, R: Randomness> Node<C, R> {
             period_index: self.period_index,
             period_began_at: self.period_began_at,
             carry: self.epochs.carry(),
+            interfaces: None,
+            is_last: false,
             limits: self.limits.state().clone(),
         }
     }
@@ -183,6 +199,16 @@ impl<C: Clock, R: Randomness> Node<C, R> {
         if let Some(base) = self.bases.get(slot.index()) {
             self.ledger.unattribute(slot, *base);
         }
+    }
+
+    /// True when the next tick closes the open epoch, unless it becomes due just then.
+    pub fn is_about_to_close(&self) -> bool {
+        let now = self.clock.now();
+        let is_open = match self.publish_at {
+            Some(at) => now.boot_nanoseconds >= at && self.keeps && !self.durable,
+            None => true,
+        };
+        is_open && self.schedule.clone().observe(now).is_some()
     }
 
     /// Reads the clocks, and closes or publishes what is due.
@@ -226,6 +252,7 @@ impl<C: Clock, R: Randomness> Node<C, R> {
             self.refresh_index = refresh_index;
             if elapsed(self.refreshed_at) >= policy.refresh_seconds.saturating_mul(900_000_000) {
                 self.refreshed_at = now.boot_nanoseconds;
+                self.dates = BandDates::under(&policy, refresh_index, self.period_index);
                 self.refresh();
             }
         }
@@ -356,7 +383,7 @@ mod tests {
     const GIB: u64 = 1 << 30;
 
     #[derive(Clone)]
-    struct SetClock(Rc<Cell<Reading>>);
+    pub(super) struct SetClock(Rc<Cell<Reading>>);
     impl Clock for SetClock {
         fn now(&self) -> Reading {
             self.0.get()
@@ -367,7 +394,7 @@ mod tests {
     }
 
     /// Randomness that no test here looks at: any but a constant, which the sampler may wait on for ever.
-    struct Rising(u64);
+    pub(super) struct Rising(u64);
     impl Randomness for Rising {
         fn next_word(&mut self) -> u64 {
             self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -376,14 +403,14 @@ mod tests {
     }
 
     /// A node whose clock is at the beginning of a period, and is stepped by hand.
-    struct Stepped {
-        node: Node<SetClock, Rising>,
+    pub(super) struct Stepped {
+        pub(super) node: Node<SetClock, Rising>,
         clock: SetClock,
         counters: Counters,
     }
 
     impl Stepped {
-        fn new() -> Self {
+        pub(super) fn new() -> Self {
             let wall_seconds = 28 * DAY_SECONDS * 700;
             let clock = SetClock(Rc::new(Cell::new(Reading { wall_seconds, boot_nanoseconds: 0 })));
             let counters = Counters::in_memory(2);
@@ -393,7 +420,7 @@ mod tests {
 
         /// Steps the clock by this many days, then lets a real day pass with 2 GiB; true when a period
         /// ended.
-        fn day(&mut self, set_days: i64) -> bool {
+        pub(super) fn day(&mut self, set_days: i64) -> bool {
             let mut now = self.clock.0.get();
             let step = set_days * DAY_SECONDS.cast_signed();
             now.wall_seconds = now.wall_seconds.saturating_add_signed(step);

@@ -6,6 +6,7 @@
 use super::rate_limits::RateLimitState;
 use super::schedule::ScheduleState;
 use crate::meter::band::Band;
+use crate::meter::calendar::BandDates;
 use crate::meter::epoch::Carry;
 use crate::meter::release::Release;
 use crate::meter::tags::Tag;
@@ -26,6 +27,17 @@ pub struct Record {
     pub band: Band,
 }
 
+/// What the own packet counters of the metered interfaces read together, and what was counted by then.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct InterfaceSum {
+    /// Packets that had passed the interfaces.
+    pub passed: u64,
+    /// Packets that the counters of all slots held just before, those that are known to be lost included.
+    pub counted: u64,
+    /// Tells these interfaces from others.
+    pub digest: u64,
+}
+
 /// Everything that does not belong to one slot.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Head {
@@ -41,6 +53,8 @@ pub struct Head {
     pub sealed: Option<Release>,
     /// Served last.
     pub released: Release,
+    /// What the bands are of.
+    pub dates: BandDates,
     /// Index of the last refresh of the bands.
     pub refresh_index: u64,
     /// Boot clock at the last refresh.
@@ -51,6 +65,11 @@ pub struct Head {
     pub period_began_at: u64,
     /// What is carried over to the next release.
     pub carry: Carry,
+    /// How far the interfaces were, for the next process to tell what passed unseen; none where they cannot
+    /// be asked.
+    pub interfaces: Option<InterfaceSum>,
+    /// The process ended with this save, and nothing was counted after it.
+    pub is_last: bool,
     /// What staff has looked up and exported.
     pub limits: RateLimitState,
 }

@@ -5,7 +5,7 @@
 //! replaced.
 #![expect(clippy::disallowed_types, reason = "the listeners' own addresses are bound here")]
 
-use super::web::{self, ActiveWebConfig};
+use super::web::{self, ActiveWebConfig, Exposure};
 use crate::exit::{ExitError, ExitStatus};
 use arc_swap::ArcSwap;
 use axum::Router;
@@ -100,6 +100,16 @@ pub fn bind(addresses: &[SocketAddr]) -> Result<Vec<StdListener>, ExitError> {
         listener.map_err(|error| failed(address, &error))
     };
     addresses.iter().map(bind).collect()
+}
+
+/// The pages at these addresses, as a browser is given them.
+#[must_use]
+pub fn pages(addresses: &[SocketAddr], exposure: Exposure) -> Vec<String> {
+    let scheme = match exposure {
+        Exposure::Plain | Exposure::PlainLogIn => "http",
+        Exposure::Encrypted | Exposure::Closed => "https",
+    };
+    addresses.iter().map(|address| format!("{scheme}://{address}/metrics")).collect()
 }
 
 /// True when one of the addresses is not loopback.

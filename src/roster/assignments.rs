@@ -92,12 +92,14 @@ impl Assignments {
     pub(super) fn counts(&self) -> Counts {
         let mut counts = Counts::default();
         let mut accounts: [SlotSet; Source::ALL.len()] = Default::default();
+        let mut all = SlotSet::default();
         for assignment in self.all() {
             for source in Source::ALL {
                 if let Some(slot) = assignment.of(source) {
                     let figures = &mut counts.sources[source as usize];
                     figures.prefixes += 1;
                     figures.accounts += u64::from(accounts[source as usize].add(slot));
+                    counts.accounts += u64::from(all.add(slot));
                 }
             }
             counts.conflicts += u64::from(assignment.is_conflict());

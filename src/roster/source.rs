@@ -51,6 +51,8 @@ impl Source {
 pub struct Counts {
     /// Prefixes and accounts of each source, in the order of [`Source::ALL`].
     pub sources: [SourceCounts; 2],
+    /// Accounts that any source names.
+    pub accounts: u64,
     /// Prefixes that two sources give to different accounts.
     pub conflicts: u64,
 }
@@ -77,6 +79,12 @@ impl Counts {
             }
         }
         told.conflicts = eights(latched.conflicts);
+        // Of the sources that do not follow connections as they are; of all, as latched.
+        let steady = Source::ALL.into_iter().filter(|source| !source.follows_connections());
+        let steady = steady.map(|source| self.sources[source as usize].accounts).max().unwrap_or(0);
+        let connected = Source::ALL.into_iter().filter(|source| source.follows_connections());
+        let connected = connected.map(|source| latched.sources[source as usize].accounts).sum::<u64>();
+        told.accounts = if connected == 0 { steady } else { steady.max(eights(latched.accounts)) };
         told
     }
 }

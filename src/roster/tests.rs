@@ -183,6 +183,7 @@ fn naive_counts(assigned: &HashMap<Prefix, [Option<Slot>; 2]>) -> Counts {
         figures.prefixes = slots.len() as u64;
         figures.accounts = slots.into_iter().collect::<HashSet<Slot>>().len() as u64;
     }
+    counts.accounts = assigned.values().flatten().flatten().collect::<HashSet<&Slot>>().len() as u64;
     let is_conflict = |slots: &&[Option<Slot>; 2]| matches!(slots, [Some(one), Some(other)] if one != other);
     counts.conflicts = assigned.values().filter(is_conflict).count() as u64;
     counts

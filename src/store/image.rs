@@ -4,12 +4,13 @@
 //! docs/store-format.md; a change to it is a new format version.
 
 use crate::meter::band::Band;
+use crate::meter::calendar::{BandDates, Day};
 use crate::meter::epoch::Carry;
 use crate::meter::release::Release;
 use crate::meter::tags::Tag;
 use crate::meter::units::{Totals, Volume};
 use crate::node::rate_limits::{EXPORTED, LOOKERS, Looker, OFFICERS, Officer, RateLimitState, Window};
-use crate::node::saved::{Head, Record};
+use crate::node::saved::{Head, InterfaceSum, Record};
 use crate::node::schedule::ScheduleState;
 
 /// Bytes of an encoded head with padding; most of it is room for marks of exports.
@@ -112,6 +113,12 @@ impl Reader<'_> {
         Release::of_words([(); Release::WORDS].map(|()| self.word()))
     }
 
+    fn interfaces(&mut self) -> Option<InterfaceSum> {
+        let is_some = self.flag();
+        let [passed, counted, digest] = [(); 3].map(|()| self.word());
+        is_some.then_some(InterfaceSum { passed, counted, digest })
+    }
+
     /// See [`Writer::list`].
     fn list<T>(&mut self, places: usize, size: usize, take: impl Fn(&mut Self) -> T) -> Vec<T> {
         let count = usize::from(u16::from_le_bytes(self.bytes())).min(places);
@@ -191,7 +198,15 @@ impl Head {
         for number in self.carry.words() {
             writer.bytes(&number.to_le_bytes());
         }
+        writer.bytes(&[u8::from(self.interfaces.is_some())]);
+        let sum = self.interfaces.unwrap_or(InterfaceSum { passed: 0, counted: 0, digest: 0 });
+        for word in [sum.passed, sum.counted, sum.digest] {
+            writer.word(word);
+        }
+        writer.bytes(&[u8::from(self.is_last)]);
         writer.limits(&self.limits);
+        let BandDates { as_of, first_day, last_day } = self.dates;
+        [as_of, first_day, last_day].into_iter().for_each(|day| writer.word(day.number()));
         bytes
     }
 
@@ -222,7 +237,13 @@ impl Head {
             period_index: reader.word(),
             period_began_at: reader.word(),
             carry: Carry::of_words([(); 4].map(|()| u128::from_le_bytes(reader.bytes()))),
+            interfaces: reader.interfaces(),
+            is_last: reader.flag(),
             limits: reader.limits(),
+            dates: {
+                let [as_of, first_day, last_day] = [(); 3].map(|()| Day::of_number(reader.word()));
+                BandDates { as_of, first_day, last_day }
+            },
         }
     }
 }

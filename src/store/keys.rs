@@ -57,6 +57,12 @@ impl Key {
         half(self.derived("blindmeter 2026-11 key check", &[]).bytes())
     }
 
+    /// Sixteen bytes that mark counter memory as this key's: made while the last save was of `saved`.
+    #[must_use]
+    pub fn mark_of_memory(&self, memory: [u8; 16], saved: [u8; 16]) -> [u8; 16] {
+        half(self.derived("blindmeter 2026-11 counter memory", [memory, saved].as_flattened()).bytes())
+    }
+
     /// The key that account names are tagged with on this node.
     #[must_use]
     pub fn of_tags(&self, node: &str) -> Self {

@@ -114,6 +114,13 @@ impl<D: Disk, R: Randomness> Store<D, R> {
         self.root.of_tags(&self.settings.node)
     }
 
+    /// What this store marks counter memory with that was made while the last save was one of the memory
+    /// `saved`. Nobody without the root key can make it, and it reveals nothing.
+    #[must_use]
+    pub fn memory_mark(&self, memory: [u8; 16], saved: [u8; 16]) -> [u8; 16] {
+        self.root.mark_of_memory(memory, saved)
+    }
+
     /// Writes the image, at the fixed interval. Finishes a close that could not be finished before.
     ///
     /// # Errors

@@ -3,9 +3,11 @@
 //!
 //! System calls that concern the process itself belong here. Nothing about traffic or identities.
 
+pub mod access_list;
 pub mod allocator;
 pub mod arguments;
 pub mod capabilities;
+pub mod descriptors;
 pub mod filesystem;
 pub mod netlink;
 pub mod processors;

@@ -4,7 +4,8 @@
 //! the same, and `tests/kernel_program.rs` compares the two.
 
 use super::events::TapEvent;
-use super::frame::{self, Frame, Gso, LinkType};
+use super::frame::{self, Frame, LinkType};
+use super::super_packet::{self, Gso};
 use crate::meter::counters::Counters;
 use crate::meter::slot::{Direction, Slot};
 use crate::roster::address::is_of_the_link;
@@ -21,7 +22,8 @@ pub struct Attribution {
 }
 
 impl Attribution {
-    /// Counts one packet of a live interface. Takes no lock and allocates nothing.
+    /// Counts one packet of a live interface; how many it stands for, as far as that is known. Takes no lock and
+    /// allocates nothing.
     #[inline]
     pub fn count(
         &self,
@@ -30,7 +32,7 @@ impl Attribution {
         length: u64,
         direction: Direction,
         gso: Option<Gso>,
-    ) {
+    ) -> u64 {
         match frame::read(link_type, captured, length) {
             Frame::Ip(packet) => {
                 let (address, other) = match direction {
@@ -44,15 +46,26 @@ impl Attribution {
                 {
                     slot = Slot::LINK;
                 }
-                let (bytes, packets) = match gso {
-                    None => (packet.bytes, 1),
-                    Some(gso) => frame::segments(&captured[packet.offset..], packet.bytes, gso),
+                let counted = match gso {
+                    None => Some((packet.bytes, 1)),
+                    Some(gso) => super_packet::segments(&captured[packet.offset..], packet.bytes, gso),
                 };
-                self.counters.add(slot, direction, bytes, packets);
+                match counted {
+                    Some((bytes, packets)) => {
+                        self.counters.add(slot, direction, bytes, packets);
+                        return packets;
+                    }
+                    None => self.counters.add(Slot::LOST, direction, 0, 1),
+                }
+            }
+            // How many packets it stands for cannot be known.
+            Frame::NotIp | Frame::Malformed if gso.is_some() => {
+                self.counters.add(Slot::LOST, direction, 0, 1);
             }
             Frame::NotIp => self.counters.add(Slot::NOT_IP, direction, length, 1),
             Frame::Malformed => self.counters.add(Slot::MALFORMED, direction, length, 1),
         }
+        1
     }
 
     /// Notes that the tap did not count for a while, whether or not anything passed meanwhile. Only for
@@ -61,12 +74,13 @@ impl Attribution {
         self.counters.add(Slot::GAP, Direction::Up, 0, 1);
     }
 
-    /// Notes a gap where a report says that something of the configuration is not attached.
+    /// Notes a gap where a report says that something of the configuration is not attached, or that somebody
+    /// stood before the tap.
     pub(super) fn gap_of(&self, event: &TapEvent) {
-        if let TapEvent::States(states) = event
-            && states.iter().any(|state| !state.attached)
-        {
-            self.gap();
+        match event {
+            TapEvent::States(states) if states.iter().any(|state| !state.attached) => self.gap(),
+            TapEvent::InFrontAgain(..) => self.gap(),
+            _ => {}
         }
     }
 

@@ -49,6 +49,12 @@ impl Unseen {
         self.came.extend(news.came.iter().map(|came| (came.index, came.passed.packets())));
     }
 
+    /// What the counters of an interface read when it was to be attached, which read `passed` now.
+    pub(super) fn first_seen(&self, index: u32, passed: u64) -> u64 {
+        let came = self.came.iter().rfind(|(came, _)| *came == index).map(|(_, passed)| *passed);
+        if self.is_new(index) { came.unwrap_or(0) } else { passed }
+    }
+
     /// A tap was attached to an interface whose own counters read `passed` packets. Returns how many of
     /// them passed unseen, and the record to keep of it from here on.
     pub(super) fn attached(&mut self, index: u32, name: &str, passed: u64) -> (u64, Option<InterfaceRecord>) {
@@ -65,6 +71,14 @@ impl Unseen {
             record.set_passed(passed);
         }
         (missed, record)
+    }
+
+    /// An interface that the tap was detached from cannot be attached again. Returns what has passed since,
+    /// by what its own counters read now; none where the tap never was there.
+    pub(super) fn refused(&mut self, index: u32, passed: u64) -> Option<u64> {
+        let at = self.gaps.0.iter().position(|left| left.index == index && left.packets.is_some())?;
+        let left = self.gaps.0.remove(at);
+        Some(passed.saturating_sub(left.packets.unwrap_or(passed)))
     }
 
     /// True for an interface that was not there at the last look.
@@ -148,7 +162,7 @@ mod tests {
     fn entries(counted: &[(u32, u64)]) -> Vec<InterfaceEntry> {
         let entry = |&(index, up): &(u32, u64)| {
             let passed = Passed { up, ..Passed::default() };
-            InterfaceEntry { index, name: String::new(), hardware: 0xfffe, passed }
+            InterfaceEntry { index, hardware: 0xfffe, passed, ..Default::default() }
         };
         counted.iter().map(entry).collect()
     }

@@ -2,7 +2,7 @@
 //! nothing that it has counted, and what passed while none lived is found at the next start.
 //!
 //! Holds tags, counters, and for each interface its index and how many packets its own counters
-//! had told of, and room for the key of the tags; no name, no address. The file is of mode 0600, and
+//! had told of, and the store's mark; no name, no address. The file is of mode 0600, and
 //! ends with a clean stop.
 
 use super::counter_memory::{CounterMemory, TagKey};

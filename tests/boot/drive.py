@@ -80,7 +80,7 @@ def counted():
 
 def filters():
     text = run("tc", "filter", "show", "dev", "tun0", "ingress") + run("tc", "filter", "show", "dev", "tun0", "egress")
-    return text.count("handle 0xb11d")
+    return text.count("blindmeter-")
 
 
 def main():
@@ -101,6 +101,16 @@ def main():
     run("systemctl", "reload", "blindmeter")
     wait("the reload", lambda: show("ActiveState") == "active")
     result["steps"].append("reloaded")
+    # One that is refused fails, and the service goes on with what it had.
+    with open("/etc/blindmeter/blindmeter.toml") as file:
+        good = file.read()
+    write_configuration(good.replace("[tap]", "[tap", 1))
+    refused = subprocess.run(["systemctl", "reload", "blindmeter"], capture_output=True, timeout=60)
+    told = subprocess.run(["blindmeter", "status", "--socket", "/run/blindmeter/control.sock"], capture_output=True, text=True)
+    result["refused"] = [refused.returncode != 0, told.returncode, "REFUSED: " in told.stdout, show("ActiveState")]
+    write_configuration(good)
+    run("systemctl", "reload", "blindmeter")
+    wait("the reload after a refusal", attached)
     time.sleep(1)
     for _ in range(3):
         before = int(show("MainPID"))

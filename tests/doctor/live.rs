@@ -231,8 +231,19 @@ fn the_keys_of_the_report_keep_their_order() {
         text.split("\"").filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase())).collect();
     let at =
         |key: &str| keys.iter().position(|found| *found == key).unwrap_or_else(|| panic!("no key {key}"));
-    let order =
-        ["schema_version", "void", "checks", "number", "check", "state", "what", "remedy", "sandbox", "tap"];
+    let order = [
+        "schema_version",
+        "void",
+        "checks",
+        "number",
+        "check",
+        "state",
+        "what",
+        "remedy",
+        "sandbox",
+        "tap",
+        "users",
+    ];
     let places: Vec<usize> = order.iter().map(|key| at(key)).collect();
     assert!(places.is_sorted(), "{places:?}");
 }

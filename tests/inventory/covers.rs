@@ -33,7 +33,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         "numbers of prefixes and accounts by source, as of the last close",
         &[
             "roster Writing: latched",
-            "roster/source Counts: sources conflicts",
+            "roster/source Counts: sources accounts conflicts",
             "roster/source SourceCounts: prefixes accounts",
         ],
     ),
@@ -58,6 +58,10 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("the usage band of each account", &["node Node: bands", "engine/checkpoint SavedSlots: bands"]),
+    (
+        "lines of the log that wait to be written, 256 at the most, and how many were dropped",
+        &["log/writer Queue: lines dropped is_writing", "log/writer Line: dropped text"],
+    ),
     (
         "sums of one epoch at its close, and sums held back until the crowd is large enough",
         &[
@@ -84,8 +88,9 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
     (
         "when epochs, refreshes and periods end: the node's own times, no user's",
         &[
-            "node Node: clock schedule refresh_index refreshed_at period_index period_began_at \
+            "node Node: clock schedule dates refresh_index refreshed_at period_index period_began_at \
              publish_at durable keeps",
+            "meter/calendar BandDates: as_of first_day last_day",
             "node/schedule Schedule: length_seconds state",
             "node/schedule ScheduleState: open last closed_at below_since was_ahead",
             "engine/checkpoint Checkpointer: clock last failing",
@@ -114,13 +119,19 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "interfaces: index, name, and what their own packet counters read when metering of them stopped",
+        "interfaces: index, names, kind, what they stand on, and what their own packet counters read when metering of them stopped and at the last close",
         &[
             "tap/worker/attachments Attachment: record serial index name source",
-            "tap/interfaces InterfaceEntry: index name hardware passed",
+            "tap/interfaces InterfaceEntry: index name other_names hardware rule queue_packets passed xdp master parent",
+            "tap/conservation Conservation: interfaces left told seen queued by_direction",
+            "tap/conservation Compared: index rule passed is_whole",
             "tap/interfaces Passed: up down",
             "tap/gap Left: index name packets",
+            "tap/interface_sum InterfaceReading: sum queued",
+            "engine/checkpoint Earlier: sum origin went_on",
+            "engine/checkpoint Checkpointer: patterns earlier",
             "tap/gap Unseen: listed came",
+            "tap/worker/refused Refused: passed",
             "tap/gap Counted: passed came",
             "tap/interfaces News: gone came",
             "tap/counter_memory CounterMemory: interfaces",
@@ -139,16 +150,17 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
     (
         "the state of taps, sources, saves, reloads and the sandbox",
         &[
-            "engine/state Health: taps sources close_ok store_ok reload_ok",
-            "control/handler Handler: state",
+            "engine/state Health: taps before overlaps sources close_ok store_ok reload_refusal",
+            "engine/tap_reports Globs: has_started is_partial failing failed unsaid of_others before overlaps",
+            "control/handler Handler: state reloads",
             "engine/state Board: health pages policy",
-            "engine/state State: roster node writer board sandbox backend counting",
+            "engine/state State: roster node writer board sandbox backend counting listeners",
             "system/sandbox SandboxStatus: missing calls",
             "node Node: randomness",
         ],
     ),
     (
-        "ring tap: packet headers (40 bytes, up to 80 for a super-packet) in memory shared with the kernel",
+        "ring tap: packet headers (the first 200 bytes of what may carry a tunnel) in memory shared with the kernel",
         &["tap/ring Ring: memory blocks walked", "tap/frame IpPacket: source destination bytes offset"],
     ),
     ("pnet tap: whole packets, one at a time", &["tap/pnet Side: receiver queued"]),
@@ -176,10 +188,10 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "kernel tap: keyed tags of the slots' accounts, and what identifies the memory",
+        "kernel tap: keyed tags of the slots' accounts, and what identifies the memory: random bytes, and the store's keyed mark",
         &[
             "map: tags info",
-            "tap/kernel/header Header: slots processors generation predecessor node layout_digest pools",
+            "tap/kernel/header Header: slots processors home generation predecessor node layout_digest pools",
             "tap/counter_memory CounterMemory: tags",
             "meter/tags TagCell: low high",
         ],
@@ -198,17 +210,18 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         &["file: tap.pin"],
     ),
     (
-        "ring and pnet taps: counters and keyed tags of each slot, and interfaces by index with their own counters",
+        "ring and pnet taps: counters and keyed tags of each slot, interfaces by index with their own counters, and the store's keyed mark",
         &["file: control.counters", "tap/memory_file Header: slots generation node"],
     ),
     ("the control socket", &["file: control.socket"]),
     (
-        "the sealed blob: each account's figures above under its keyed tag, bands, releases, limits, marks; its size never depends on its contents",
+        "the sealed blob: each account's figures above under its keyed tag, bands, releases, limits, marks, and what the interfaces' own counters read, as one sum; its size never depends on its contents",
         &[
             "file: store.path",
             "node/saved Record: tag period mark reading band",
-            "node/saved Head: memory boot schedule publish_at sealed released refresh_index \
-             refreshed_at period_index period_began_at carry limits",
+            "node/saved Head: memory boot schedule publish_at sealed released dates refresh_index \
+             refreshed_at period_index period_began_at carry interfaces is_last limits",
+            "node/saved InterfaceSum: passed counted digest",
         ],
     ),
     (
@@ -243,7 +256,8 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         &[
             "answer: Account",
             "control/reports AccountView: schema_version account band flags",
-            "control/reports BandReport: at_least_bytes below_bytes",
+            "control/reports BandReport: at_least_bytes below_bytes as_of period",
+            "control/reports PeriodReport: first_day last_day",
             "control/reports FlagReport: kind severity advice",
         ],
     ),
@@ -275,9 +289,10 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         "the state of the daemon",
         &[
             "answer: Status",
-            "control/protocol StatusReport: schema_version backend counters counters_reason interfaces \
-             sources last_close_ok last_save_ok reload_ok conflicts sandbox sandbox_missing system_calls profile",
-            "control/protocol InterfaceReport: interface attached",
+            "control/protocol StatusReport: schema_version version backend counters counters_reason listeners \
+              accounts next_release_seconds interfaces sources last_close_ok last_save_ok reload_ok \
+              reload_refusal remarks conflicts counted_twice sandbox sandbox_missing system_calls profile",
+            "control/protocol InterfaceReport: interface attached before",
             "control/protocol SourceState: source up",
         ],
     ),
@@ -285,9 +300,11 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
     ("that a request succeeded, or why not; repeats nothing of the request", &["answer: Done Error"]),
     (
         "starts, stops, reloads, failed saves, named interfaces, what is missing; nothing that traffic causes",
-        &["event: LabBuild TapChosen NothingKept SandboxMissing MemoryStart FirstStart Resumed \
+        &["event: LabBuild TapChosen NothingKept PinsHidden SandboxMissing MemoryStart FirstStart Resumed \
              ResumedWithoutCounters LossAccepted SaveFailed SaveRecovered InterfaceAwaited \
-             InterfaceAttached InterfaceGone LinkTypeUnsupported InterfaceRefused UnknownRoleMember \
-             ListeningWide ListeningInClear ListeningToAll CertificateOver CertificateEarly NameLooksLikeAddress Ready Reloaded ReloadRefused Stopping HandingOver"],
+             InterfaceAttached InterfaceGone LinkTypeUnsupported InterfaceRefused AttachedAgain InFrontAgain Behind NobodyBefore DescriptorsShort CountedTwice \
+             UnknownRoleMember SocketOpenToAll \
+             ListeningWide ListeningInClear ListeningToAll CertificateOver CertificateEarly NameLooksLikeAddress SmallCrowd ImplausibleClock Ready Reloaded ReloadRefused LinesDropped Failed Stopping \
+             HandingOver"],
     ),
 ];

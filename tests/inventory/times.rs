@@ -30,8 +30,13 @@ const TYPES: [&str; 16] = [
 /// `folder/file Name.field`, and why.
 const FIELDS: &[(&str, &str)] = &[
     ("clock Stopwatch.0", "the type itself: who keeps one is in this list"),
+    ("clock Ticks.next", "the next tick, which comes whatever happens"),
+    ("clock Ticks.interval", "a length, of the program"),
     ("config Sealed.save_every", "a length, from the configuration"),
     ("engine Engine.save_every", "the same"),
+    ("tap/watch Watch.looked", "the look at hooks, at intervals whatever passes"),
+    ("tap/watch Watch.held", "for how long a hook is left to other software of the host"),
+    ("tap/watch Watch.tries", "how often other software of the host took a hook"),
     ("tap/worker/attachments Worker.began", "when the tap began"),
     (
         "tap/worker/attachments Worker.counters_read",
@@ -44,14 +49,17 @@ const FIELDS: &[(&str, &str)] = &[
 const READERS: &[(&str, usize, &str)] = &[
     ("cli/demo", 1, "the demo's own seconds"),
     ("cli/demo/traffic", 1, "the pace of the demo's packets"),
-    ("clock", 10, "the clocks themselves"),
+    ("clock", 17, "the clocks themselves, and whether the wall clock can be right"),
+    ("daemon", 2, "whether the wall clock can be right, at the start"),
     ("engine", 2, "the beat to the service manager"),
     ("engine/checkpoint", 6, "when the last save began, by the configured interval"),
     ("node/rate_limits", 6, "windows of what staff may ask"),
     ("node", 22, "when bands, period and release are due; the limits of staff"),
     ("publish/web/login", 1, "how long the check of a log-in took, until it is answered"),
     ("publish/web/tls", 2, "whether a certificate is valid, while it is checked"),
-    ("node/schedule", 8, "when an epoch ends"),
+    ("node/schedule", 11, "when an epoch ends"),
+    ("node/told", 5, "what status tells: when the next release is due, whether the wall clock can be right"),
+    ("tap/watch", 5, "when the hooks were looked at, and how often other software took one"),
     ("tap/worker", 1, "when the tap began"),
     ("tap/worker/look", 2, "the look at interfaces, while packets pass"),
 ];

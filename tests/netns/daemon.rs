@@ -1,7 +1,7 @@
 //! The daemon under test, run in a namespace, and the commands that speak to it; the contract is
 //! interfaces.md, nothing else of the program is known here.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::net::TcpStream;
 use std::ops::{Deref, DerefMut};
 use std::process::Command;
@@ -88,9 +88,18 @@ impl Daemon {
     pub(crate) fn spawn_as(namespace: &Namespace, folder: &Arc<Folder>, command: Command) -> Self {
         let log = folder.path("stderr");
         let file = OpenOptions::new().create(true).append(true).open(&log).expect("a file for stderr");
-        let mut command = daemon_command(command, &folder.path("blindmeter.toml"), file);
+        Self::spawn_with(namespace, folder, command, file)
+    }
+
+    /// Starts a daemon that logs to a file which is not read here.
+    pub(crate) fn spawn_logging_to(namespace: &Namespace, folder: &Arc<Folder>, log: File) -> Self {
+        Self::spawn_with(namespace, folder, Command::new(PROGRAM), log)
+    }
+
+    fn spawn_with(namespace: &Namespace, folder: &Arc<Folder>, command: Command, log: File) -> Self {
+        let mut command = daemon_command(command, &folder.path("blindmeter.toml"), log);
         let child = namespace.run(move || command.spawn()).expect("the daemon can be started");
-        Self { folder: Arc::clone(folder), process: Process::new(child, log) }
+        Self { folder: Arc::clone(folder), process: Process::new(child, folder.path("stderr")) }
     }
 
     /// Kills the daemon where it stands.

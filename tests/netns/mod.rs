@@ -5,8 +5,10 @@
 #![allow(clippy::disallowed_methods, reason = "a live test bounds its waits by the real clock")]
 #![allow(unsafe_code, reason = "TUN ioctls and packet sockets have no safe form in the dependencies")]
 
+pub(crate) mod beside;
 pub(crate) mod daemon;
 pub(crate) mod folder;
+pub(crate) mod foreign;
 pub(crate) mod manager;
 pub(crate) mod packet_socket;
 pub(crate) mod tally;

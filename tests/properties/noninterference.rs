@@ -98,7 +98,7 @@ impl World {
         for at in 0..ACCOUNTS {
             let slot = Slot::new(u32::try_from(Slot::FIRST_ACCOUNT.index() + at).expect("few slots"));
             let (period, _) = self.node.totals(slot);
-            let view = AccountView::new("somebody", self.node.band(slot));
+            let view = AccountView::new("somebody", self.node.band(slot), self.node.band_dates());
             surfaces.push(serde_json::to_string(&view).expect("a report is JSON"));
             let export = AccountExport::new("somebody", period, None);
             surfaces.push(serde_json::to_string(&export).expect("a report is JSON"));

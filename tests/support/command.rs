@@ -54,7 +54,7 @@ pub(crate) fn repeats_nothing(text: &str) {
 
 /// What a daemon says before it can fail to start: of the lab build, and which tap it takes.
 fn is_of_every_start(line: &str) -> bool {
-    ["blindmeter: LAB BUILD", "blindmeter: tap: ", "blindmeter: store: memory"]
+    ["blindmeter: LAB BUILD", "blindmeter: tap: ", "blindmeter: store: memory", "blindmeter: release.crowd: "]
         .iter()
         .any(|start| line.starts_with(start))
 }

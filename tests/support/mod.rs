@@ -8,4 +8,5 @@ pub(crate) mod http;
 pub(crate) mod ports;
 pub(crate) mod process;
 pub(crate) mod rng;
+pub(crate) mod tunnels;
 pub(crate) mod wait;

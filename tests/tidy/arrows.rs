@@ -34,7 +34,7 @@ pub(crate) const ROOMS: [&str; 19] = [
 const ALL: &[&str] = &["*"];
 
 /// The arrows. An arrow that no file uses any more is taken out.
-const ARROWS: [(&str, &[&str]); 28] = [
+const ARROWS: [(&str, &[&str]); 30] = [
     ("lib", &[]),
     ("main", &["cli", "system::allocator::WipingAllocator"]),
     ("cli", ALL),
@@ -49,6 +49,7 @@ const ARROWS: [(&str, &[&str]); 28] = [
             "engine::state::State",
             "environment::Environment",
             "exit",
+            "meter::policy::SmallCrowd",
             "meter::tags::Tag",
             "node::rate_limits::Limit",
             "roster",
@@ -56,7 +57,7 @@ const ARROWS: [(&str, &[&str]); 28] = [
         ],
     ),
     // Support's answers are a band, and the totals of an export.
-    ("control/reports", &["meter::band", "meter::ledger::NodeTotals", "meter::units"]),
+    ("control/reports", &["meter::band", "meter::calendar", "meter::ledger::NodeTotals", "meter::units"]),
     (
         "engine",
         &[
@@ -75,7 +76,18 @@ const ARROWS: [(&str, &[&str]); 28] = [
             "tap",
         ],
     ),
-    ("log", &["store::StoreError", "system::sandbox::Restriction", "tap::kernel::PinError"]),
+    (
+        "log",
+        &[
+            "clock::ImplausibleClock",
+            "meter::policy::SmallCrowd",
+            "store::StoreError",
+            "system::sandbox::Restriction",
+            "tap::Overlap",
+            "tap::kernel::PinError",
+        ],
+    ),
+    ("log/writer", &[]),
     // Of traffic, /metrics sees a release.
     ("publish", &[]),
     ("publish/exposition", &["meter::policy", "meter::flag_counts", "meter::release"]),
@@ -96,11 +108,14 @@ const ARROWS: [(&str, &[&str]); 28] = [
             "meter::units",
             "roster::table",
             "system::allocator",
+            "system::descriptors",
             "system::filesystem",
         ],
     ),
     ("tap/frame", &["roster::address"]),
     ("tap/interfaces", &["system::netlink"]),
+    // What a save keeps of the interfaces.
+    ("tap/interface_sum", &["config::Pattern", "meter::counters", "node::saved::InterfaceSum"]),
     (
         "tap/kernel",
         &[
@@ -130,6 +145,7 @@ const ARROWS: [(&str, &[&str]); 28] = [
         "store",
         &[
             "meter::band",
+            "meter::calendar",
             "meter::epoch::Carry",
             "meter::noise",
             "meter::release",

@@ -23,7 +23,7 @@ fn fixture(more: &str) -> Fixture {
 }
 
 fn is_silent(daemon: &Daemon<'_>) {
-    assert!(daemon.said().trim_end().ends_with("ready"), "none of it is logged: {}", daemon.said());
+    assert!(daemon.said().trim_end().ends_with("/metrics"), "none of it is logged: {}", daemon.said());
 }
 
 #[test]

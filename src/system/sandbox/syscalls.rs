@@ -14,7 +14,7 @@ use seccompiler::{
 use std::collections::BTreeMap;
 
 /// System calls of the daemon, whatever their arguments.
-const FREE: [c_long; 60] = [
+const FREE: [c_long; 61] = [
     // Memory and threads.
     libc::SYS_brk,
     libc::SYS_munmap,
@@ -66,6 +66,8 @@ const FREE: [c_long; 60] = [
     libc::SYS_unlinkat,
     libc::SYS_flock,
     libc::SYS_fcntl,
+    // The access list of the control socket, at a reload.
+    libc::SYS_setxattr,
     // Existing sockets.
     libc::SYS_bind,
     libc::SYS_listen,
@@ -128,8 +130,8 @@ pub const HELPER_CALLS: usize = HELPER_FREE.len() + HELPER_BOUND;
 
 /// bpf(2) commands: read and change owners, pin a link, detach a link.
 const BPF_DAEMON: [u64; 6] = [1, 2, 3, 4, 6, 34];
-/// BPF_LINK_CREATE.
-const BPF_HELPER: [u64; 1] = [28];
+/// BPF_PROG_QUERY, BPF_LINK_CREATE.
+const BPF_HELPER: [u64; 2] = [16, 28];
 
 /// One rule: every condition holds.
 type Rules = Vec<SeccompRule>;

@@ -44,7 +44,6 @@ typedef __u64 u64;
 #define ETHERTYPE_V6 0x86dd
 #define ETHERNET_HEADER 14
 #define VLAN_TAGS 4
-#define EXTENSION_HEADERS 8
 
 #define TCP 6
 #define UDP 17
@@ -258,68 +257,10 @@ found:
 	return slot ? slot : slot_elsewhere_v6(high, low, 1);
 }
 
-// The length of the headers that repeat in every segment of a super-packet; 0 where they are
-// unknown. Rarely more than two loads: the kernel cuts only what it has parsed.
-static __noinline u32 repeated_headers(struct __sk_buff *skb, u32 ip)
-{
-	u8 protocol, first, byte;
-	u32 at;
-
-	if (bpf_skb_load_bytes(skb, ip, &first, 1))
-		return 0;
-	if (first >> 4 == 4) {
-		at = ip + (first & 15) * 4;
-		if (bpf_skb_load_bytes(skb, ip + 9, &protocol, 1))
-			return 0;
-	} else {
-		at = ip + 40;
-		if (bpf_skb_load_bytes(skb, ip + 6, &protocol, 1))
-			return 0;
-		for (u32 i = 0; i < EXTENSION_HEADERS; i++) {
-			u8 next[2];
-
-			if (protocol != V6_HOP_BY_HOP && protocol != V6_ROUTING &&
-			    protocol != V6_FRAGMENT && protocol != V6_AUTHENTICATION &&
-			    protocol != V6_DESTINATION)
-				break;
-			if (bpf_skb_load_bytes(skb, at, next, 2))
-				return 0;
-			if (protocol == V6_FRAGMENT)
-				at += 8;
-			else if (protocol == V6_AUTHENTICATION)
-				at += (next[1] + 2) * 4;
-			else
-				at += (next[1] + 1) * 8;
-			at = forget(at, skb->len);
-			protocol = next[0];
-		}
-	}
-	if (protocol == UDP)
-		return at + 8 - ip;
-	if (protocol != TCP || bpf_skb_load_bytes(skb, at + 12, &byte, 1))
-		return 0;
-	return at + (byte >> 4) * 4 - ip;
-}
-
-// A super-packet counts as the packets it stands for, each with headers of its own.
-static __noinline int count_super(struct __sk_buff *skb, u32 ip, u32 slot, int source)
-{
-	u64 bytes = skb->len - ip;
-	u32 segment = skb->gso_size;
-	u32 headers = forget(repeated_headers(skb, ip), bytes);
-	u64 payload = bytes > headers ? bytes - headers : 0;
-	u64 packets = (payload + segment - 1) / segment;
-
-	if (!packets)
-		packets = 1;
-	count(slot, bytes + (packets - 1) * headers, packets, source);
-	return NEXT;
-}
+#include "super.bpf.h"
 
 INLINE int count_ip(struct __sk_buff *skb, u32 ip, u32 slot, int source)
 {
-	if (skb->gso_size)
-		return count_super(skb, ip, slot, source);
 	count(slot, skb->len - ip, 1, source);
 	return NEXT;
 }
@@ -435,6 +376,8 @@ INLINE int meter_ip(struct __sk_buff *skb, int source)
 	const u8 *header = (const u8 *)(long)skb->data;
 	const u8 *end = (const u8 *)(long)skb->data_end;
 
+	if (skb->gso_size)
+		return meter_super(skb, 0, source);
 	if (header + 20 <= end) {
 		if (is_v4(header[0]))
 			return count_v4(skb, 0, header, source);
@@ -450,6 +393,8 @@ INLINE int meter_ethernet(struct __sk_buff *skb, int source)
 	const u8 *header = frame + ETHERNET_HEADER;
 	const u8 *end = (const u8 *)(long)skb->data_end;
 
+	if (skb->gso_size)
+		return meter_super(skb, 1, source);
 	if (header + 20 <= end) {
 		u16 type = *(const u16 *)(frame + ETHERNET_HEADER - 2);
 

@@ -16,10 +16,11 @@ const HEADER: usize = 4;
 /// `bmkernel` and the version of this layout.
 const MAGIC: [u32; 2] = [u32::from_le_bytes(*b"bmke"), 4];
 
-/// Places in words from the header's first: slots and processors, then names of sixteen bytes, then
-/// the pools.
+/// Places in words from the header's first: slots, processors and home in one, then names of sixteen
+/// bytes, then the pools.
 const SLOTS: usize = 2;
 const PROCESSORS: usize = 3;
+const HOME_BITS: u32 = 16;
 const GENERATION: usize = 4;
 const PREDECESSOR: usize = 8;
 const NODE: usize = 12;
@@ -40,6 +41,8 @@ pub(super) struct Header {
     pub(super) slots: u32,
     /// Slices in `up` and `down`, one for each processor; 0 where all share one.
     pub(super) processors: u32,
+    /// Where it is pinned, as a number; 0 for nowhere, and for a service manager's store.
+    pub(super) home: u16,
     /// Names the memory of the counters.
     pub(super) generation: [u8; 16],
     /// The memory that this one followed; zeros for none.
@@ -63,7 +66,8 @@ impl Header {
             }
         };
         put(SLOTS, &self.slots.to_ne_bytes());
-        put(PROCESSORS, &self.processors.to_ne_bytes());
+        let with_home = self.processors | u32::from(self.home) << HOME_BITS;
+        put(PROCESSORS, &with_home.to_ne_bytes());
         put(GENERATION, &self.generation);
         put(PREDECESSOR, &self.predecessor);
         put(NODE, &self.node);
@@ -101,7 +105,8 @@ impl Header {
         });
         Some(Self {
             slots: word(SLOTS),
-            processors: word(PROCESSORS),
+            processors: word(PROCESSORS) & u32::from(u16::MAX),
+            home: u16::try_from(word(PROCESSORS) >> HOME_BITS).unwrap_or(0),
             generation: name(GENERATION),
             predecessor: name(PREDECESSOR),
             node: name(NODE),
@@ -140,6 +145,7 @@ mod tests {
         let header = Header {
             slots: 4100,
             processors: 16,
+            home: 77,
             generation: [1; 16],
             predecessor: [2; 16],
             node: [3; 16],
@@ -148,7 +154,7 @@ mod tests {
         };
         header.write(&info);
         let read = Header::read(&info).expect("it was written");
-        assert!((read.slots, read.processors) == (4100, 16) && read.pools == pools);
+        assert!((read.slots, read.processors, read.home) == (4100, 16, 77) && read.pools == pools);
         assert!(
             [read.generation, read.predecessor, read.node, read.layout_digest]
                 == [1, 2, 3, 4].map(|n| [n; 16])

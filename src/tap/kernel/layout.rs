@@ -28,10 +28,17 @@ impl SetLayout<'_> {
     }
 
     /// The header of a set of this layout that follows another.
-    pub(super) fn header(&self, pools: &Pools, processors: u32, predecessor: [u8; 16]) -> io::Result<Header> {
+    pub(super) fn header(
+        &self,
+        pools: &Pools,
+        home: u16,
+        processors: u32,
+        predecessor: [u8; 16],
+    ) -> io::Result<Header> {
         Ok(Header {
             slots: u32::try_from(self.slots()).map_err(io::Error::other)?,
             processors,
+            home,
             generation: self.generation,
             predecessor,
             node: self.node,

@@ -5,8 +5,10 @@
 use super::error::KernelError;
 use super::header::{self, Header, INFO_WORDS};
 use super::object::{self, MAPS, PROGRAMS};
+use super::owner::half;
 use super::owners::{KernelOwners, Pools};
 use super::pins::{Found, PinStore};
+use super::sys;
 use crate::meter::counters::{Cell, Counters};
 use crate::meter::tags::{TagCell, Tags};
 use crate::tap::counter_memory::{CounterMemory, TagKey};
@@ -30,7 +32,21 @@ pub(super) struct Programs(pub(super) [OwnedFd; 4]);
 impl Programs {
     /// The program of a link type and direction.
     pub(super) fn of(&self, ethernet: bool, up: bool) -> &OwnedFd {
-        &self.0[usize::from(!ethernet) * 2 + usize::from(!up)]
+        &self.0[Self::place(ethernet, up)]
+    }
+
+    /// The place of a program among the four.
+    pub(super) fn place(ethernet: bool, up: bool) -> usize {
+        usize::from(!ethernet) * 2 + usize::from(!up)
+    }
+
+    /// The kernel's numbers of them.
+    pub(super) fn ids(&self) -> io::Result<[u32; 4]> {
+        let mut ids = [0; 4];
+        for (id, program) in ids.iter_mut().zip(&self.0) {
+            *id = sys::program_id(program)?;
+        }
+        Ok(ids)
     }
 }
 
@@ -100,8 +116,7 @@ pub(super) fn unpin(pins: &PinStore, generation: [u8; 16]) {
 
 /// What the names of a set begin with: half of its generation is enough to tell a few apart.
 fn prefix(generation: [u8; 16]) -> String {
-    let half = generation.first_chunk().map_or(0, |half| u64::from_le_bytes(*half));
-    format!("set-{half:016x}-")
+    format!("set-{:016x}-", half(generation))
 }
 
 /// The sets among what was found, in no order, and the rest. What is not whole is unpinned: it

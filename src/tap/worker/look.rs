@@ -4,51 +4,47 @@
 //! Holds no packet and no address.
 
 use super::attachments::Worker;
+use super::waiting::Woken;
 use crate::clock::Stopwatch;
-use crate::tap::interfaces;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use std::os::fd::AsFd;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 /// How often the interfaces' own counters are read while packets pass, for the next process.
 const COUNTER_READ_MILLISECONDS: u16 = 1000;
 
-/// Poll timeout in milliseconds while something is waited for.
+/// How long to wait at a time, in milliseconds, while something is on its way.
 const WAIT_MILLISECONDS: u16 = 4;
 
 impl Worker {
-    /// Waits for interfaces, packets or commands; says which of the first two came.
-    pub(super) fn wait(&self) -> (bool, bool) {
-        let mut fds = vec![
-            PollFd::new(self.wake.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.events.fd(), PollFlags::POLLIN),
-        ];
-        for attachment in &self.attachments {
-            fds.extend(attachment.source.fds().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
-        }
-        let timeout = if !(self.quiescences.is_empty() && self.retiring.is_empty()) {
-            PollTimeout::from(WAIT_MILLISECONDS)
-        } else if !self.is_idle {
-            PollTimeout::from(COUNTER_READ_MILLISECONDS)
-        } else {
-            PollTimeout::NONE
-        };
-        if poll(&mut fds, timeout).is_err() {
-            return (false, false);
-        }
-        let ready = |fd: &PollFd<'_>| fd.revents().is_some_and(|events| !events.is_empty());
-        let broken = |fd: &PollFd<'_>| fd.revents().is_some_and(|events| events.contains(PollFlags::POLLERR));
-        let sources = &fds[2..];
-        (ready(&fds[1]) || sources.iter().any(broken), sources.iter().any(ready))
+    /// Waits for interfaces, packets or commands, or for the next look at the hooks.
+    pub(super) fn wait(&self) -> Woken {
+        let is_waited_for = !(self.quiescences.is_empty() && self.retiring.is_empty());
+        let look = self.watch.next(self.attachments.len()).as_millis() + 1;
+        let look = u16::try_from(look).unwrap_or(u16::MAX);
+        self.waiting.wait(Some(match (is_waited_for, self.is_idle && !self.is_short) {
+            (true, _) => WAIT_MILLISECONDS,
+            (false, false) => look.min(COUNTER_READ_MILLISECONDS),
+            (false, true) => look,
+        }))
     }
 
-    /// Counts what waits on every interface; true when nothing did.
+    /// Counts what waits on the interfaces of these attachments, or on all while somebody waits for it;
+    /// true when nothing did.
     #[inline(never)]
-    pub(super) fn drain(&mut self) -> bool {
+    pub(super) fn drain(&mut self, serials: &[u64]) -> bool {
         let mut was_silent = true;
-        for attachment in &mut self.attachments {
-            was_silent &= attachment.drain(&self.attribution);
+        if self.quiescences.is_empty() {
+            for serial in serials {
+                // One that has ended since is retiring.
+                if let Ok(at) = self.attachments.binary_search_by_key(serial, |attachment| attachment.serial)
+                {
+                    was_silent &= self.attachments[at].drain(&self.attribution);
+                }
+            }
+        } else {
+            for attachment in &mut self.attachments {
+                was_silent &= attachment.drain(&self.attribution);
+            }
         }
         was_silent
     }
@@ -70,7 +66,7 @@ impl Worker {
         if self.is_idle || self.counters_read.elapsed() < interval {
             return false;
         }
-        let Ok(there) = interfaces::list() else { return false };
+        let Ok(there) = self.events.list() else { return false };
         let mut was_silent = true;
         for attachment in &mut self.attachments {
             // What passed before the list was made is seen first, but for what waits to be seen.

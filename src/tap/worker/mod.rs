@@ -1,32 +1,44 @@
 //! The one tap thread: an event loop over commands, interfaces that come and go, and packets.
 //!
-//! What is attached is in `attachments`, what is waited for and counted in `look`. Decisions are made
+//! What is attached is in `attachments`, what could not be in `refused`, what is done about others at the
+//! hooks in `guard`, what is waited for in `waiting`, and what is counted then in `look`. Decisions are made
 //! elsewhere: what to attach in `reconcile`, what to report in `reports`, when a quiescence is done in
 //! `quiesce`, what passed unseen in `gap`. Holds no packet and no address.
 
 mod attachments;
+mod close;
+mod guard;
 mod look;
+mod refused;
+mod waiting;
 
 use super::attribution::Attribution;
+use super::conservation::Conservation;
 use super::events::TapEvent;
 use super::gap::Unseen;
 use super::interface_records::InterfaceRecords;
-use super::interfaces::InterfaceEvents;
+use super::interfaces::{InterfaceEvents, News};
+use super::obstacle::Obstacles;
 use super::packet_source::Opener;
 use super::quiesce::Quiescences;
 use super::reports::Reports;
 use super::selection::TapError;
 use super::socket;
+use super::watch::Watch;
 use crate::clock::Stopwatch;
 use crate::config::{Pattern, TapKind};
 use crate::system::allocator::{PACKET_BYTES, wipe_stack};
 use attachments::Worker;
 use nix::sys::eventfd::{EfdFlags, EventFd};
+use refused::Refused;
+use std::collections::BTreeMap;
 use std::io;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use waiting::Waiting;
 
 /// How long a quiescence may take at the most; a ring hands over its blocks within milliseconds.
 const QUIESCE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -46,6 +58,8 @@ pub struct Tap {
 
 enum Command {
     Quiesce(SyncSender<()>),
+    Conserve(SyncSender<()>),
+    Missed(u64),
     Leave,
     Stop,
 }
@@ -75,19 +89,28 @@ impl Tap {
         let events = InterfaceEvents::open().map_err(failed)?;
         let wake = EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK);
         let wake = Arc::new(wake.map_err(|errno| failed(errno.into()))?);
+        let waiting = Waiting::on(wake.as_fd(), events.fd()).map_err(failed)?;
         let (commands, received) = channel();
         let began = Stopwatch::start();
+        let conservation = Conservation::new(attribution.counters, kind == TapKind::Kernel);
         let mut worker = Worker {
             opener,
             patterns: patterns.to_vec(),
             reports: Reports::new(patterns),
             events,
+            waiting,
             serials: 0,
             attachments: Vec::new(),
+            refused: Refused::default(),
+            is_short: false,
             retiring: Vec::new(),
             quiescences: Quiescences::default(),
             attribution,
             unseen: Unseen::new(records, kind == TapKind::Kernel),
+            conservation,
+            watch: Watch::new(),
+            before: Obstacles::new(),
+            xdp: BTreeMap::new(),
             began,
             counters_read: began,
             is_idle: true,
@@ -117,6 +140,21 @@ impl Tap {
         self.send(Command::Quiesce(done)) && answer.recv_timeout(QUIESCE_TIMEOUT).is_ok()
     }
 
+    /// Counts as lost what the interfaces' own counters tell of beyond what was seen since the last call:
+    /// for a close, and at no other time.
+    ///
+    /// Returns false when that was not done in time; the next close makes up for it.
+    #[must_use]
+    pub fn conserve(&self) -> bool {
+        let (done, answer) = sync_channel(1);
+        self.send(Command::Conserve(done)) && answer.recv_timeout(QUIESCE_TIMEOUT).is_ok()
+    }
+
+    /// Counts packets as lost that passed before this tap was there.
+    pub fn missed(&self, packets: u64) {
+        self.send(Command::Missed(packets));
+    }
+
     /// Leaves the kernel's program to the next process; it counts on. Other taps end.
     pub fn leave(self) {
         self.send(Command::Leave);
@@ -140,14 +178,17 @@ impl Drop for Tap {
 impl Worker {
     fn run(&mut self, commands: &Receiver<Command>) {
         loop {
-            let (interfaces_changed, sources_ready) = self.wait();
-            if interfaces_changed {
+            let woken = self.wait();
+            if woken.interfaces_changed || self.may_attach_more() {
                 let news = self.events.news();
                 self.reconcile(&news);
             }
-            let drains = sources_ready || !self.quiescences.is_empty();
+            if self.guard() {
+                self.reconcile(&News::default());
+            }
+            let drains = !(woken.serials.is_empty() && self.quiescences.is_empty());
             if drains {
-                let was_silent = self.drain();
+                let was_silent = self.drain(&woken.serials);
                 self.schedule_counter_read(was_silent);
             }
             if self.read_interface_counters() || drains {
@@ -159,6 +200,12 @@ impl Worker {
             while let Ok(command) = commands.try_recv() {
                 match command {
                     Command::Quiesce(done) => self.quiesce(done),
+                    Command::Conserve(done) => {
+                        self.conserve();
+                        // Whoever asked may have given up waiting.
+                        let _ = done.send(());
+                    }
+                    Command::Missed(packets) => self.missed(packets),
                     Command::Leave => return self.leave(),
                     Command::Stop => return self.finish(),
                 }

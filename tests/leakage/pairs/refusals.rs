@@ -29,7 +29,7 @@ const NOBODYS: &str = "10.77.0.240";
 const TOO_MANY: usize = 64;
 
 /// Every kind of request, in each way in which it is refused.
-pub(crate) const FORMS: [(Who, Form); 21] = [
+pub(crate) const FORMS: [(Who, Form); 22] = [
     (STAFF, |_| assign("10.77.0.999", "hook-00")),
     (STAFF, |asked| assign(asked.prefix, "999 hook")),
     (STAFF, |asked| release(asked.prefix)),
@@ -49,6 +49,7 @@ pub(crate) const FORMS: [(Who, Form); 21] = [
     (NOBODY, |_| sync("prefix,account\n".to_owned())),
     (NOBODY, |_| bare(Request::Counts {})),
     (NOBODY, |_| bare(Request::Status {})),
+    (NOBODY, |_| bare(Request::Reload {})),
     (NOBODY, |asked| show(asked.file)),
     (NOBODY, |asked| export(asked.file)),
     (NOBODY, |_| bare(Request::ExportNode {})),
@@ -63,6 +64,7 @@ pub(crate) fn name(request: &Request) -> &'static str {
         Request::Sync { .. } => "refused sync",
         Request::Counts {} => "refused counts",
         Request::Status {} => "refused status",
+        Request::Reload {} => "refused reload",
         Request::Show { .. } => "refused show",
         Request::Export { .. } => "refused export",
         Request::ExportNode {} => "refused export of the node",

@@ -199,8 +199,7 @@ impl Machine {
     pub(crate) async fn reload(&mut self, roster: &str) -> bool {
         roster.clone_into(&mut self.files.roster);
         let process = self.process.as_mut().expect("a process runs");
-        process.daemon.reload(&self.files).await;
-        process.daemon.engine.state.health().reload_ok
+        process.daemon.reload(&self.files).await.is_ok()
     }
 
     /// The process ends by itself. Its counters are left for the next one where that follows, or where

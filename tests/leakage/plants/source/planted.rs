@@ -126,7 +126,7 @@ pub(crate) fn view<C: Clock, R: Randomness>(
         return None;
     }
     let flag = serde_json::json!({"kind": "surge", "severity": "advisory", "advice": "ask"});
-    let mut view = AccountView::new(account, node.band(slot.unwrap_or_default()));
+    let mut view = AccountView::new(account, node.band(slot.unwrap_or_default()), node.band_dates());
     view.flags.extend(serde_json::from_value(flag));
     Some(Answer::Account(view))
 }
