@@ -210,6 +210,15 @@ fn the_report_tells_every_datum_the_budget_and_the_residue() {
     assert!(report.contains("bytes 0.25 + crowd gate 0.5 + flag counts 0.5 = 1.25 a day, 456.25 a year"));
     assert!(report.contains("0 band look-ups, 0 account exports"));
     assert_eq!(site.command(&["accounts", "show", "canary-one"]).code, Some(0));
+    let tap = if report.contains("Tap in use: kernel") { "kernel" } else { "ring" };
+    let all = site.command(&["inventory", "--all"]).stdout;
+    for Datum { what, .. } in DATA {
+        let is_of_another = ["kernel tap: ", "ring tap: ", "pnet tap: ", "ring and pnet taps: "]
+            .iter()
+            .any(|start| what.starts_with(start) && !start.contains(tap));
+        assert!(!is_of_another || !report.contains(what), "{what} is no datum of the {tap} tap");
+        assert!(all.contains(what), "{what} is told when asked for");
+    }
     let json = site.command(&["inventory", "--json"]).stdout;
     assert!(json.contains("\"epsilon_per_account_day\":1.25"), "{json}");
     assert!(json.contains("\"asked\":{\"look_ups\":1,\"exports\":0}"), "{json}");

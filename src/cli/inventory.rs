@@ -2,7 +2,7 @@
 
 use super::connection::unexpected_answer;
 use super::output;
-use crate::config;
+use crate::config::{self, Config};
 use crate::control::client;
 use crate::control::protocol::{Answer, Request};
 use crate::environment::SystemFiles;
@@ -49,11 +49,12 @@ struct Asked {
     exports: u64,
 }
 
-/// Prints the inventory. It needs no daemon; without a configuration it describes the defaults.
+/// Prints the inventory: that of the tap in use, or of every tap with `all`, or where no tap is known. It needs no
+/// daemon; without a configuration it describes the defaults.
 ///
 /// # Errors
 /// An invalid configuration (78).
-pub(super) fn run(path: &Path, json: bool) -> Result<(), ExitError> {
+pub(super) fn run(path: &Path, all: bool, json: bool) -> Result<(), ExitError> {
     let config = match path.exists() {
         true => {
             Some(config::load(&SystemFiles, path).map_err(|why| ExitError::new(ExitStatus::Config, why))?)
@@ -65,11 +66,13 @@ pub(super) fn run(path: &Path, json: bool) -> Result<(), ExitError> {
         Some(config) => asked(&config.control_socket),
         None => Err(format!("{} does not exist; these are the defaults", path.display())),
     };
+    let tap = if all { None } else { config.as_ref().and_then(tap_in_use) };
     let budget = budget(&policy);
     let report = Report {
         schema_version: 1,
         data: DATA
             .iter()
+            .filter(|datum| tap.as_deref().is_none_or(|tap| datum.is_of(tap)))
             .map(|datum| Row {
                 place: datum.place.as_str(),
                 what: datum.what,
@@ -82,7 +85,21 @@ pub(super) fn run(path: &Path, json: bool) -> Result<(), ExitError> {
         asked: asked.as_ref().ok().copied(),
         residue: RESIDUE,
     };
-    if json { output::json(&report) } else { print(&report, asked.err()) }
+    if json {
+        return output::json(&report);
+    }
+    if let Some(tap) = tap {
+        output::line(&format!("Tap in use: {tap}; --all lists the data of the other taps too.\n"))?;
+    }
+    print(&report, asked.err())
+}
+
+/// The tap that the daemon says it uses, or that the configuration names; none where neither does.
+fn tap_in_use(config: &Config) -> Option<String> {
+    match client::ask(&config.control_socket, &Request::Status {}, &[]) {
+        Ok(Answer::Status(status)) => Some(status.backend),
+        _ => config.backend.map(|tap| tap.as_str().to_owned()),
+    }
 }
 
 /// How many look-ups the daemon reports, or why it does not.

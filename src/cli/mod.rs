@@ -120,6 +120,9 @@ enum Command {
         /// Configuration file
         #[arg(long, value_name = "FILE", default_value = CONFIG)]
         config: PathBuf,
+        /// List the data of every tap, not only of the one in use
+        #[arg(long)]
+        all: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -201,7 +204,7 @@ fn run(command: Command) -> Result<(), ExitError> {
         Command::Status { json, daemon } => status::run(json, &daemon.socket()?),
         Command::Detach { config, json } => detach::run(&locations(&config, "pass --config FILE")?, json),
         Command::Doctor { json, daemon } => doctor::run(json, &daemon),
-        Command::Inventory { config, json } => inventory::run(&config, json),
+        Command::Inventory { config, all, json } => inventory::run(&config, all, json),
         Command::Gen { command } => generate::run(&command, Cli::command()),
     }
 }

@@ -204,7 +204,7 @@ async fn watch(
     let show = |second: u64, releases: &[Release], once: bool| {
         let rows = sent.seconds.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let backend = engine.state.backend();
-        let view = View { second, metrics_url, backend, releases, sent: &rows };
+        let view = View { width: screen::width(), second, metrics_url, backend, releases, sent: &rows };
         if once { screen::print(&view) } else { screen::draw(&view) }
     };
     let running = async {
