@@ -205,7 +205,8 @@ impl Plan {
         if theme == 12 {
             befall(Happening::Fault(Fault::PowerCut, rng.below_u64(30)), rng);
         }
-        for _ in 0..times(13, rng) {
+        // Most pairs have one: in a short run many pages are to tell of it.
+        for _ in 0..u64::from(!rng.one_in(3)) + times(13, rng) {
             befall(Happening::Gap, rng);
         }
     }
