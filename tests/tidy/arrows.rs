@@ -34,7 +34,7 @@ pub(crate) const ROOMS: [&str; 19] = [
 const ALL: &[&str] = &["*"];
 
 /// The arrows. An arrow that no file uses any more is taken out.
-const ARROWS: [(&str, &[&str]); 31] = [
+const ARROWS: [(&str, &[&str]); 32] = [
     ("lib", &[]),
     ("main", &["cli", "system::allocator::WipingAllocator"]),
     ("cli", ALL),

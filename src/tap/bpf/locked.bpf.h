@@ -16,7 +16,9 @@ MAPPED_ARRAY(down, struct cell);
 
 INLINE struct cell *cell_of(u32 slot, int source)
 {
-	return source ? bpf_map_lookup_elem(&up, &slot) : bpf_map_lookup_elem(&down, &slot);
+	u64 key = PAIR(slot, 0);
+
+	return source ? bpf_map_lookup_elem(&up, &key) : bpf_map_lookup_elem(&down, &key);
 }
 
 INLINE void count(u32 slot, u64 bytes, u64 packets, int source)
@@ -35,8 +37,7 @@ INLINE void count(u32 slot, u64 bytes, u64 packets, int source)
 INLINE u32 pooled(struct __sk_buff *skb, u32 place, u32 offset, int source)
 {
 	const volatile struct cell *likely = cell_of(LIKELY_SLOT(offset), source);
-	u32 at = place / SLOTS_PER_LINE;
-	u64 *line;
+	u64 at = PAIR(place / SLOTS_PER_LINE, 0), *line;
 
 	if (likely)
 		(void)likely->bytes;

@@ -142,16 +142,28 @@ OWNER_TABLE(routes_v6, BPF_MAP_TYPE_LPM_TRIE, struct v6_prefix);
 
 #define INLINE static __always_inline
 
+// Of what a helper writes on the stack: it has its words of eight bytes to itself. Without CAP_PERFMON
+// kernels before 6.2 refuse a write beside a number that was put there.
+#define ALONE __attribute__((aligned(8)))
+
 // The number again, of which the verifier knows nothing any more; `unknown` is one of which it knows
-// nothing, as the length of a packet is. Without CAP_PERFMON it takes two paths for one only where it knows exactly the same of
-// every number, and wants the same bounds of an offset on every path: where paths meet that brought
-// different numbers, they are followed once and not once each.
+// nothing, as the length of a packet is. Without CAP_PERFMON it takes two paths for one only where it
+// knows exactly the same of every number, and wants the same bounds of an offset on every path: where
+// paths meet that brought different numbers, they are followed once and not once each.
 INLINE u64 forget(u64 number, u64 unknown)
 {
 	number ^= unknown;
 	asm volatile("" : "+r"(number));
 	return number ^ unknown;
 }
+
+// Two words of a key as they stand in memory, stored at once: without CAP_PERFMON older kernels refuse
+// to have half of a known number on the stack written over.
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define PAIR(first, second) ((u64)(u32)(first) | (u64)(u32)(second) << 32)
+#else
+#define PAIR(first, second) ((u64)(u32)(first) << 32 | (u64)(u32)(second))
+#endif
 
 #ifdef LOCKED
 #include "locked.bpf.h"
@@ -184,7 +196,7 @@ static __noinline u32 slot_elsewhere_v4(u32 address, int in_pool)
 	if (!in_pool && used->hosts_v4)
 		slot = owner(&hosts_v4, &address);
 	if (!slot && used->routes_v4) {
-		struct v4_prefix key = { .bits = 32, .address = address };
+		u64 key = PAIR(32, address);
 
 		slot = owner(&routes_v4, &key);
 	}
@@ -202,10 +214,10 @@ static __noinline u32 slot_elsewhere_v6(u64 high, u64 low, int in_pool)
 	if (!in_pool && used->hosts_v6)
 		slot = owner(&hosts_v6, address);
 	if (!slot && used->routes_v6) {
-		struct v6_prefix key = { .bits = 128 };
+		// The key begins in the middle of the first word.
+		u64 key[3] = { PAIR(0, 128), high, low };
 
-		__builtin_memcpy(key.address, address, sizeof(address));
-		slot = owner(&routes_v6, &key);
+		slot = owner(&routes_v6, (const u32 *)key + 1);
 	}
 	return slot;
 }
@@ -309,22 +321,25 @@ static __noinline int meter_any_ip(struct __sk_buff *skb, u32 ip, u32 version, i
 // The same of a frame with tags, or of one that is no IP.
 static __noinline int meter_any_ethernet(struct __sk_buff *skb, int source)
 {
-	u32 at = ETHERNET_HEADER - 2;
+	u32 at = ETHERNET_HEADER - 2, version = 0;
 
-	// Zero to four tags: the hardware and the kernel take off one, so nearly always zero.
-#pragma clang loop unroll(disable)
+	// Zero to four tags: the hardware and the kernel take off one, so nearly always zero. Unrolled,
+	// since without CAP_PERFMON the counter is also followed beyond its end.
+#pragma clang loop unroll(full)
 	for (u32 i = 0; i <= VLAN_TAGS; i++, at += 4) {
-		u16 type;
+		u16 type[4] ALONE;
 
-		if (bpf_skb_load_bytes(skb, at, &type, 2)) {
+		if (bpf_skb_load_bytes(skb, at, type, 2)) {
 			count(MALFORMED, skb->len, 1, source);
 			return NEXT;
 		}
-		switch (bpf_ntohs(type)) {
+		switch (bpf_ntohs(type[0])) {
 		case ETHERTYPE_V4:
-			return meter_any_ip(skb, forget(at + 2, skb->len), 4, source);
+			version = 4;
+			goto ip;
 		case ETHERTYPE_V6:
-			return meter_any_ip(skb, forget(at + 2, skb->len), 6, source);
+			version = 6;
+			goto ip;
 		case 0x8100:
 		case 0x88a8:
 		case 0x9100:
@@ -334,6 +349,8 @@ static __noinline int meter_any_ethernet(struct __sk_buff *skb, int source)
 	}
 	count(NOT_IP, skb->len, 1, source);
 	return NEXT;
+ip:
+	return meter_any_ip(skb, forget(at + 2, skb->len), forget(version, skb->len), source);
 }
 
 INLINE int meter_ip(struct __sk_buff *skb, int source)

@@ -76,7 +76,7 @@ INLINE u64 is_zero(u64 number)
 // Where the IP header begins behind what an Ethernet type announces; 0 where there is none.
 static __noinline u32 behind_link(struct __sk_buff *skb, u32 type, u32 at)
 {
-	u8 bytes[2];
+	u8 bytes[8] ALONE;
 
 #pragma clang loop unroll(full)
 	for (u32 i = 0; i <= LINK_HEADERS; i++) {
@@ -105,7 +105,7 @@ INLINE u32 gre_length(const u8 *gre)
 
 static __noinline u32 behind_gre(struct __sk_buff *skb, u32 at)
 {
-	u8 gre[4];
+	u8 gre[8] ALONE;
 
 	if (bpf_skb_load_bytes(skb, at, gre, 4) || !gre_length(gre))
 		return 0;
@@ -117,7 +117,7 @@ static __noinline u32 behind_gre(struct __sk_buff *skb, u32 at)
 static __noinline u32 covering(struct __sk_buff *skb, u32 type, u32 at)
 {
 	u32 left, stated;
-	u8 ip[6];
+	u8 ip[8] ALONE;
 
 	at = behind_link(skb, type, at);
 	if (!at || bpf_skb_load_bytes(skb, at, ip, 6))
@@ -137,7 +137,7 @@ static __noinline u32 covering(struct __sk_buff *skb, u32 type, u32 at)
 
 static __noinline u32 covering_in_gre(struct __sk_buff *skb, u32 at)
 {
-	u8 gre[4];
+	u8 gre[8] ALONE;
 
 	if (bpf_skb_load_bytes(skb, at, gre, 4) || !gre_length(gre))
 		return 0;
@@ -149,7 +149,7 @@ static __noinline u32 covering_in_gre(struct __sk_buff *skb, u32 at)
 // cover the super-packet.
 static __noinline u32 behind_udp(struct __sk_buff *skb, u32 at)
 {
-	u8 tunnel[4];
+	u8 tunnel[8] ALONE;
 	u32 inner, behind;
 
 	if (bpf_skb_load_bytes(skb, at, tunnel, 4))
@@ -181,7 +181,7 @@ static __noinline u64 transport(struct __sk_buff *skb, u32 at)
 {
 	u32 next = IP_HEADER, length;
 	u64 jumbo = 0;
-	u8 bytes[10];
+	u8 bytes[16] ALONE;
 
 #pragma clang loop unroll(full)
 	for (u32 i = 0; i < HEADERS; i++) {
@@ -234,7 +234,7 @@ static __noinline u64 headers_end(struct __sk_buff *skb, u32 at, u32 by_chunks)
 {
 	u32 udp_end = 0;
 	u64 jumbo = 0;
-	u8 offset;
+	u8 offset[8] ALONE;
 
 #pragma clang loop unroll(full)
 	for (u32 i = 0; i < TRANSPORTS; i++) {
@@ -244,8 +244,8 @@ static __noinline u64 headers_end(struct __sk_buff *skb, u32 at, u32 by_chunks)
 		jumbo |= found & JUMBO;
 		at = forgotten(skb, found);
 		udp_end = forgotten(skb, udp_end);
-		if (protocol == TCP && !bpf_skb_load_bytes(skb, at + 12, &offset, 1) && offset >> 4 >= 5)
-			return (at + (offset >> 4) * 4) | jumbo;
+		if (protocol == TCP && !bpf_skb_load_bytes(skb, at + 12, offset, 1) && offset[0] >> 4 >= 5)
+			return (at + (offset[0] >> 4) * 4) | jumbo;
 		if (protocol == SCTP && by_chunks)
 			return at + 12;
 		if (protocol != UDP)
@@ -272,7 +272,8 @@ static __noinline int lose(struct __sk_buff *skb, int source)
 // (egress), or by whether segments fit the device that datagrams of this size would not fit.
 static __noinline int is_fragmented(struct __sk_buff *skb, u32 ip, u32 end)
 {
-	u32 size = skb->gso_size, told = skb->wire_len - skb->len, mtu = 0;
+	u32 size = skb->gso_size, told = skb->wire_len - skb->len;
+	u32 mtu[2] ALONE = {};
 	u32 datagrams = (skb->len - end + size - 1) / size, before = end - 8;
 	u32 fragments = (skb->len - before + size - 1) / size;
 
@@ -281,8 +282,8 @@ static __noinline int is_fragmented(struct __sk_buff *skb, u32 ip, u32 end)
 	if (told == (fragments - 1) * before && told != (datagrams - 1) * end)
 		return 1;
 	// Below the device's length the kernel would not have looked at the segments.
-	return !bpf_check_mtu(skb, 0, &mtu, 0, BPF_MTU_CHK_SEGS) && end - ip + size > mtu &&
-	       skb->len > mtu + ip + FRAGMENT_HEADER;
+	return !bpf_check_mtu(skb, 0, mtu, 0, BPF_MTU_CHK_SEGS) && end - ip + size > mtu[0] &&
+	       skb->len > mtu[0] + ip + FRAGMENT_HEADER;
 }
 
 // Fragments repeat the IP header; those of IPv6 have a fragment header each.
@@ -290,9 +291,9 @@ static __noinline int count_fragments(struct __sk_buff *skb, u32 ip, u32 slot, u
 {
 	u64 bytes = skb->len - ip, headers = end - 8 - ip;
 	u64 packets = (bytes - headers + skb->gso_size - 1) / skb->gso_size;
-	u8 first;
+	u8 first[8] ALONE;
 
-	if (!bpf_skb_load_bytes(skb, ip, &first, 1) && first >> 4 == 6)
+	if (!bpf_skb_load_bytes(skb, ip, first, 1) && first[0] >> 4 == 6)
 		bytes += packets * FRAGMENT_HEADER;
 	count(slot, bytes + (packets - 1) * headers, packets, source);
 	return NEXT;
@@ -306,15 +307,15 @@ static __noinline u32 ip_of_frame(struct __sk_buff *skb)
 
 #pragma clang loop unroll(full)
 	for (u32 i = 0; i <= VLAN_TAGS; i++, at += 4) {
-		u16 type;
+		u16 type[4] ALONE;
 
-		if (bpf_skb_load_bytes(skb, at, &type, 2))
+		if (bpf_skb_load_bytes(skb, at, type, 2))
 			break;
-		if (type == bpf_htons(ETHERTYPE_V4))
+		if (type[0] == bpf_htons(ETHERTYPE_V4))
 			return at + 2 + (4 << 16);
-		if (type == bpf_htons(ETHERTYPE_V6))
+		if (type[0] == bpf_htons(ETHERTYPE_V6))
 			return at + 2 + (6 << 16);
-		if (type != bpf_htons(0x8100) && type != bpf_htons(0x88a8) && type != bpf_htons(0x9100))
+		if (type[0] != bpf_htons(0x8100) && type[0] != bpf_htons(0x88a8) && type[0] != bpf_htons(0x9100))
 			break;
 	}
 	return 0;
