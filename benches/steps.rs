@@ -114,7 +114,7 @@ fn releases(criterion: &mut Criterion) {
     );
     let release = epochs.publish().expect("it was sealed");
     criterion.bench_function("rendering of a release", |bencher| {
-        bencher.iter(|| exposition::released(black_box(&release)));
+        bencher.iter(|| exposition::released(black_box(&release), &Policy::DEFAULT));
     });
 }
 

@@ -16,7 +16,7 @@ use nix::sys::signal::Signal;
 use support::wait::{let_pass, wait_for};
 
 /// Every series of a node with the interfaces `bm-none*` and `bm-none0` and a roster file.
-const SERIES: [&str; 26] = [
+const SERIES: [&str; 31] = [
     "blindmeter_build_info{profile,revision,version}",
     "blindmeter_config_last_reload_successful",
     "blindmeter_epoch",
@@ -33,6 +33,11 @@ const SERIES: [&str; 26] = [
     "blindmeter_epoch_lost_packets",
     "blindmeter_epoch_malformed_packets",
     "blindmeter_epoch_mass_event",
+    "blindmeter_epoch_node_noise_stddev{series=\"failed_attempts\"}",
+    "blindmeter_epoch_node_noise_stddev{series=\"irregular_accounts\"}",
+    "blindmeter_epoch_node_noise_stddev{series=\"lost_packets\"}",
+    "blindmeter_epoch_node_noise_stddev{series=\"malformed_packets\"}",
+    "blindmeter_epoch_node_noise_stddev{series=\"unattributed_bytes\"}",
     "blindmeter_epoch_suppressed",
     "blindmeter_epoch_tap_gap",
     "blindmeter_epoch_unattributed_bytes{direction=\"down\"}",

@@ -48,7 +48,7 @@ const POOLS: [&str; 12] = [
 ];
 
 /// Prefixes and the number of the account that owns each: pools, single addresses, nested routes.
-const OWNED: [(&str, usize); 24] = [
+const OWNED: [(&str, usize); 26] = [
     ("10.8.0.0", 0),
     ("10.8.0.1", 1),
     ("10.8.0.255", 2),
@@ -73,6 +73,8 @@ const OWNED: [(&str, usize); 24] = [
     ("2001:db8::/32", 9),
     ("2001:db8::8/125", 13),
     ("fd42:8::1:0/128", 14),
+    ("169.254.9.9", 3),
+    ("fe80::5", 4),
 ];
 
 const ACCOUNTS: usize = 15;

@@ -53,6 +53,7 @@ const DOCUMENTED: [&str; 17] = [
     "blindmeter_epoch_irregular_accounts",
     "blindmeter_epoch_mass_event",
     "blindmeter_epoch_interrupted",
+    "blindmeter_epoch_node_noise_stddev",
     "blindmeter_epoch_lost_packets",
     "blindmeter_epoch_tap_gap",
     "blindmeter_epoch_malformed_packets",

@@ -65,16 +65,12 @@ fn settings(folder: &Path) -> Settings {
 fn closed(policy: Policy) -> Epochs {
     let counters = Counters::in_memory(100);
     let mut ledger = Ledger::new(counters);
-    for slot in 0..105 {
-        counters.add(Slot::new(slot), Direction::Up, 3 << 35, 5000 << (slot % 4));
+    for slot in 0..106 {
+        counters.add(Slot::new(slot), Direction::Up, 3 << 35, (5 << 20) << (slot % 4));
         counters.add(Slot::new(slot), Direction::Down, 5 << 35, 7000);
     }
-    let raised = FlagCounts {
-        accounts: [8, 16, 24, 32, 40, 48],
-        mass_event: true,
-        interrupted: true,
-        failed_attempts: 600,
-    };
+    let raised =
+        FlagCounts { accounts: [8, 16, 24, 32, 40, 48], interruption: 1 << 40, failed_attempts: 600 };
     let mut epochs = Epochs::new(policy, 0);
     assert!(epochs.seal(77, &mut ledger, &raised, &mut Counting(9)).is_ok());
     epochs
@@ -82,7 +78,8 @@ fn closed(policy: Policy) -> Epochs {
 
 /// A release in which every field is another than 0, but for "suppressed".
 fn release() -> Release {
-    closed(Policy { mode: Mode::Coarse, crowd: 1, ..Policy::DEFAULT }).sealed().expect("it was sealed")
+    let policy = Policy { mode: Mode::Coarse, crowd: 1, raises_flags: true, ..Policy::DEFAULT };
+    closed(policy).sealed().expect("it was sealed")
 }
 
 /// What a crowd that is never large enough leaves for the next release.

@@ -112,15 +112,15 @@ fn node(json: bool, socket: &Path) -> Result<(), ExitError> {
     if json {
         return output::json(&node);
     }
-    let NodeExport { attributed, unattributed, not_ip, malformed, lost, .. } = node;
+    let NodeExport { attributed, unattributed, not_ip, malformed, link, lost, .. } = node;
     output::table(&[
         HEADER.map(String::from),
         row("attributed", &attributed),
         row("unattributed", &unattributed),
     ])?;
     output::line(&format!(
-        "\nother packets: {} not IP, {} malformed, {} lost",
-        not_ip.packets, malformed.packets, lost.packets
+        "\nother packets: {} not IP, {} malformed, {} of the link itself, {} lost",
+        not_ip.packets, malformed.packets, link.packets, lost.packets
     ))
 }
 

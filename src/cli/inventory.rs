@@ -8,7 +8,9 @@ use crate::control::protocol::{Answer, Request};
 use crate::environment::SystemFiles;
 use crate::exit::{ExitError, ExitStatus};
 use crate::inventory::{DATA, Place, RESIDUE};
-use crate::meter::policy::{FLAG_SCALE, GATE_SCALE, KINDS_OF_AN_ACCOUNT, Mode, Noise, Policy};
+use crate::meter::budget::Epsilon;
+use crate::meter::node_series::{NODE_SERIES_EPSILON, NodeSeries};
+use crate::meter::policy::{FLAG_EPSILON, GATE_EPSILON, INTERRUPTION_EPSILON, Mode, Noise, Policy};
 use serde::Serialize;
 use std::path::Path;
 
@@ -33,12 +35,16 @@ struct Row {
     seen_by: &'static str,
 }
 
-/// What releases may spend of an account's differential privacy; the unit is the account-day.
+/// What releases may spend of an account's differential privacy; the unit is the account-day on this
+/// node.
 #[derive(Serialize)]
 struct Budget {
     epsilon_bytes: f64,
     epsilon_gate: f64,
+    epsilon_interrupted: f64,
     epsilon_flags: f64,
+    /// Of all four together, within the influence that each states.
+    epsilon_node_series: f64,
     epsilon_per_account_day: f64,
     epsilon_per_account_year: f64,
 }
@@ -106,16 +112,20 @@ fn budget(policy: &Policy) -> Result<Budget, String> {
     if !policy.profile.floors().counts_by_the_day {
         return Err("none in a lab build: each epoch spends what a day should".into());
     }
-    let epsilon_bytes = epsilon.billionths() as f64 / 1e9;
-    let epsilon_gate = 1.0 / GATE_SCALE as f64;
-    let epsilon_flags = KINDS_OF_AN_ACCOUNT as f64 / FLAG_SCALE as f64;
-    let day = epsilon_bytes + epsilon_gate + epsilon_flags;
+    let node_series = NodeSeries::ALL.map(|_| NODE_SERIES_EPSILON);
+    let others = [GATE_EPSILON, INTERRUPTION_EPSILON, FLAG_EPSILON];
+    // Added up in billionths, so that the sum is exact.
+    let sum = |epsilons: &[Epsilon]| epsilons.iter().map(|epsilon| epsilon.billionths()).sum::<u64>();
+    let day = sum(&[epsilon]) + sum(&others) + sum(&node_series);
+    let decimal = |billionths: u64| billionths as f64 / 1e9;
     Ok(Budget {
-        epsilon_bytes,
-        epsilon_gate,
-        epsilon_flags,
-        epsilon_per_account_day: day,
-        epsilon_per_account_year: day * 365.0,
+        epsilon_bytes: decimal(sum(&[epsilon])),
+        epsilon_gate: decimal(sum(&[GATE_EPSILON])),
+        epsilon_interrupted: decimal(sum(&[INTERRUPTION_EPSILON])),
+        epsilon_flags: decimal(sum(&[FLAG_EPSILON])),
+        epsilon_node_series: decimal(sum(&node_series)),
+        epsilon_per_account_day: decimal(day),
+        epsilon_per_account_year: decimal(day * 365),
     })
 }
 
@@ -129,16 +139,29 @@ fn print(report: &Report, why_unknown: Option<String>) -> Result<(), ExitError> 
         }
         output::line("")?;
     }
-    output::line("Differential privacy budget (epsilon per account and day):")?;
+    output::line("Differential privacy budget (epsilon per account, day and node):")?;
     match (&report.budget, &report.given_up) {
-        (Some(budget), _) => output::line(&format!(
-            "  bytes {} + crowd gate {} + flag counts {} = {} a day, {} a year",
-            budget.epsilon_bytes,
-            budget.epsilon_gate,
-            budget.epsilon_flags,
-            budget.epsilon_per_account_day,
-            budget.epsilon_per_account_year
-        ))?,
+        (Some(budget), _) => {
+            output::line(&format!(
+                "  bytes {} + crowd gate {} + interrupted {} + flag counts {} + node series {} = {} a day, {} a \
+                 year",
+                budget.epsilon_bytes,
+                budget.epsilon_gate,
+                budget.epsilon_interrupted,
+                budget.epsilon_flags,
+                budget.epsilon_node_series,
+                budget.epsilon_per_account_day,
+                budget.epsilon_per_account_year
+            ))?;
+            output::line(
+                "  an account that uses several nodes in a day spends it on each of them; node series: for 1 \
+                 GiB of unattributed",
+            )?;
+            output::line(
+                "  bytes, 2^20 lost packets, 2^16 malformed packets and 64 failed attempts of an account and \
+                 day, and more in proportion",
+            )?;
+        }
         (None, why) => output::line(&format!("  {}", why.as_deref().unwrap_or_default()))?,
     }
     output::line("\nRequests since the period began:")?;

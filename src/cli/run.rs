@@ -1,6 +1,6 @@
 //! `blindmeter check` and `blindmeter run --dry-run`: what a configuration would do.
 
-use super::expected_error::{self, ExpectedError};
+use super::expected_error::{self, ExpectedError, NodeSeriesError};
 use super::output;
 use super::service::{Reader, Unit};
 use super::warnings;
@@ -36,6 +36,7 @@ struct Report {
     noise_bytes: u64,
     expected_error_bytes: u64,
     link_bytes_per_epoch: u64,
+    node_series: Vec<NodeSeriesError>,
     policy: String,
     profile: &'static str,
     web: String,
@@ -89,6 +90,7 @@ pub(super) fn check(path: &Path, as_user: Option<&str>, json: bool) -> Result<()
         noise_bytes: expected_error::whole(error.noise_bytes),
         expected_error_bytes: expected_error::whole(error.bytes()),
         link_bytes_per_epoch: expected_error::whole(error.link_bytes),
+        node_series: NodeSeriesError::all(policy),
         policy: policy.digest(),
         profile: policy.profile.as_str(),
         web: web_config.summary(),
@@ -114,6 +116,9 @@ pub(super) fn check(path: &Path, as_user: Option<&str>, json: bool) -> Result<()
     }
     for line in error.lines(policy) {
         output::line(&format!("# release: {line}"))?;
+    }
+    for series in &report.node_series {
+        output::line(&format!("# release: {}", series.line()))?;
     }
     output::line(&format!("# web: {}", report.web))?;
     output::line(&format!("# policy digest: {}, profile {}", report.policy, report.profile))?;
@@ -200,7 +205,7 @@ pub(super) fn dry_run(path: &Path) -> Result<(), ExitError> {
     let taps: Vec<(String, bool)> =
         config.interfaces.iter().map(|pattern| (pattern.text().to_owned(), true)).collect();
     output::line("\nwould publish before the first release:")?;
-    let page = exposition::released(&Release::none())
+    let page = exposition::released(&Release::none(), &config.policy.0)
         + &exposition::status(&taps, &sources, true, true, &config.policy.0);
     output::line(page.trim_end())
 }

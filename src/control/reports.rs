@@ -98,6 +98,8 @@ pub struct NodeExport {
     pub not_ip: PacketsReport,
     /// Packets whose IP header could not be read.
     pub malformed: PacketsReport,
+    /// The device's own chatter.
+    pub link: PacketsReport,
     /// Packets that the tap knows it missed.
     pub lost: PacketsReport,
 }
@@ -153,6 +155,7 @@ impl From<NodeTotals> for NodeExport {
             unattributed: totals.unattributed.into(),
             not_ip: packets(totals.not_ip),
             malformed: packets(totals.malformed),
+            link: packets(totals.link),
             lost: packets(totals.lost),
         }
     }

@@ -69,7 +69,7 @@ pub(super) struct Board {
 impl Board {
     /// Pages that show this health and this release.
     pub(super) fn new(health: Health, released: &Release, policy: Policy) -> Self {
-        let pages = Arc::new(Pages::new(exposition::released(released), health.page(&policy)));
+        let pages = Arc::new(Pages::new(exposition::released(released, &policy), health.page(&policy)));
         Self { health: Mutex::new(health), pages, policy }
     }
 
@@ -86,7 +86,7 @@ impl Board {
 
     /// Shows this release from now on.
     pub(super) fn show(&self, release: &Release) {
-        self.pages.set_released(exposition::released(release));
+        self.pages.set_released(exposition::released(release, &self.policy));
     }
 
     /// The lock cannot be poisoned, since a panic ends the process.

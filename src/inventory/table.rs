@@ -189,7 +189,7 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Published,
-        what: "node totals of the last epoch, noisy or coarse depending on the mode, counts rounded up to powers of two, and whether the tap was away",
+        what: "node totals of the last epoch and counts of the node, noisy or coarse depending on the mode; how large the noise is; whether the tap was away",
         kept: "until the next release; as long as whoever scrapes it keeps it",
         seen_by: "everyone who can reach /metrics",
     },

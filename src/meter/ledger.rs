@@ -54,6 +54,8 @@ pub struct Sealed {
     pub(super) largest_up_bytes: u64,
     pub(super) largest_down_bytes: u64,
     pub(super) active_accounts: u64,
+    /// Room for accounts, used or not.
+    pub(super) account_slots: u64,
     pub(super) unattributed: Totals,
     pub(super) malformed: Totals,
     pub(super) lost: Totals,
@@ -72,6 +74,8 @@ pub struct NodeTotals {
     pub not_ip: Totals,
     /// Packets whose IP header could not be read.
     pub malformed: Totals,
+    /// The device's own chatter; see [`Slot::LINK`].
+    pub link: Totals,
     /// Packets that the tap knows it missed.
     pub lost: Totals,
 }
@@ -149,11 +153,13 @@ impl Ledger {
             entry.period = entry.period.plus(epoch);
             match slot {
                 Slot::UNATTRIBUTED => sealed.unattributed = epoch,
-                Slot::NOT_IP => {}
+                // In no release: the device's own.
+                Slot::NOT_IP | Slot::LINK => {}
                 Slot::MALFORMED => sealed.malformed = epoch,
                 Slot::LOST => sealed.lost = epoch,
                 Slot::GAP => sealed.tap_gap = epoch.packets() > 0,
                 _ => {
+                    sealed.account_slots += 1;
                     sealed.attributed = sealed.attributed.plus(epoch);
                     sealed.clamped = sealed.clamped.plus(Sums::of(epoch, clamp_bytes));
                     sealed.largest_up_bytes = sealed.largest_up_bytes.max(epoch.up.bytes);
@@ -205,6 +211,7 @@ impl Ledger {
             unattributed: all(Slot::UNATTRIBUTED),
             not_ip: all(Slot::NOT_IP),
             malformed: all(Slot::MALFORMED),
+            link: all(Slot::LINK),
             lost: all(Slot::LOST),
         }
     }
@@ -220,7 +227,7 @@ impl NodeTotals {
     /// Everything that the tap saw: bytes of IP packets, and packets of every kind.
     #[must_use]
     pub fn seen(&self) -> Volume {
-        let ip = self.attributed.plus(self.unattributed);
+        let ip = self.attributed.plus(self.unattributed).plus(self.link);
         Volume { bytes: ip.bytes(), packets: ip.packets() + self.not_ip.packets() + self.malformed.packets() }
     }
 }

@@ -15,6 +15,7 @@ pub mod epoch;
 pub mod flag_counts;
 pub mod floors;
 pub mod ledger;
+pub mod node_series;
 pub mod noise;
 pub mod policy;
 pub mod release;

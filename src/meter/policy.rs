@@ -7,6 +7,7 @@ pub use super::floors::{Floors, LookUps, Profile};
 pub use super::units::DAY_SECONDS;
 
 use super::budget::{Epsilon, shares_of_a_day};
+use super::node_series::{NODE_SERIES_EPSILON, NodeSeries};
 use super::noise::Scale;
 use alloc::string::String;
 use core::fmt::Write;
@@ -58,6 +59,8 @@ pub struct Policy {
     pub period_seconds: u64,
     /// How totals are released.
     pub mode: Mode,
+    /// Whether flags are raised: else their series are 0, and no noise is drawn for them.
+    pub raises_flags: bool,
 }
 
 /// Fewer accounts than an epoch needs to be released; shown as what to do about it.
@@ -93,22 +96,31 @@ impl core::fmt::Display for SmallCrowd {
 /// An account with fewer bytes in an epoch does not count towards the crowd.
 pub const ACTIVE_BYTES: u64 = 1 << 20;
 
-/// Scale of the gate's discrete Laplace noise for a whole day: an epsilon of 0.5, since an account
-/// changes the number of active accounts by one.
-pub const GATE_SCALE: u64 = 2;
+/// Budget of an account-day in the crowd gate: an account changes the number of active accounts by one.
+///
+/// # Source
+/// Privacy design, section 3; the next three as well.
+pub const GATE_EPSILON: Epsilon = Epsilon::of_billionths(300_000_000);
 
 /// Most kinds of irregularity that an account counts for in an epoch.
 pub const KINDS_OF_AN_ACCOUNT: u64 = 2;
 
-/// Scale of the flag counts' noise for a whole day: an epsilon of 0.5, since an account counts
-/// for [`KINDS_OF_AN_ACCOUNT`].
-pub const FLAG_SCALE: u64 = 4;
+/// Budget of an account-day in the flag counts together.
+pub const FLAG_EPSILON: Epsilon = Epsilon::of_billionths(400_000_000);
 
-/// Smallest nonzero packet count that is published, a power of two.
-pub const PACKETS_FROM: u64 = 1024;
+/// Budget of an account-day in whether the node looks interrupted.
+pub const INTERRUPTION_EPSILON: Epsilon = Epsilon::of_billionths(100_000_000);
 
-/// Smallest nonzero count of attempts that is published, a power of two.
-pub const ATTEMPTS_FROM: u64 = 64;
+/// The node looks interrupted above this many times the scale of the noise on it: noise alone gets there
+/// in one epoch of 2,200.
+pub const INTERRUPTION_SCALES: u64 = 7;
+
+/// A mass event is more than one in so many of the slots for accounts...
+pub const MASS_EVENT_DIVISOR: u64 = 50;
+
+/// ...and more than this many times the scale of the flag counts' noise: noise alone gets there in one
+/// epoch of several thousand.
+pub const MASS_EVENT_SCALES: u64 = 13;
 
 /// Counts of accounts are published in multiples of this.
 pub const ACCOUNTS_STEP: u64 = 8;
@@ -157,6 +169,7 @@ impl Policy {
         refresh_seconds: 7 * DAY_SECONDS,
         period_seconds: 28 * DAY_SECONDS,
         mode: Mode::Noisy(Noise { epsilon: Epsilon::of_billionths(1_000_000_000), clamp_bytes: 50 << 30 }),
+        raises_flags: false,
     };
 
     /// Checks every floor and ceiling.
@@ -222,16 +235,67 @@ impl Policy {
     /// epoch.
     #[must_use]
     pub fn gate_scale(&self) -> Scale {
-        Scale::new(u128::from(GATE_SCALE) * u128::from(self.count_shares()), 1)
+        self.count_scale(1, GATE_EPSILON)
     }
 
-    /// Scale of the noise of each flag count, in noisy mode.
+    /// Scale of the noise of each flag count. None in coarse mode.
     #[must_use]
-    pub fn flag_scale(&self) -> Scale {
-        Scale::new(u128::from(FLAG_SCALE) * u128::from(self.count_shares()), 1)
+    pub fn flag_scale(&self) -> Option<Scale> {
+        match self.mode {
+            Mode::Noisy(_) => Some(self.count_scale(KINDS_OF_AN_ACCOUNT, FLAG_EPSILON)),
+            Mode::Coarse => None,
+        }
     }
 
-    /// Into how many shares the budgets of gate and flags are divided.
+    /// Scale of the noise on whether the node looks interrupted; for coarse mode see
+    /// [`Policy::gate_scale`].
+    #[must_use]
+    pub fn interruption_scale(&self) -> Scale {
+        self.count_scale(1, INTERRUPTION_EPSILON)
+    }
+
+    /// Scale of the noise of a series of the node; of unattributed bytes, in each direction: the influence
+    /// bounds both together. None in coarse mode.
+    #[must_use]
+    pub fn node_scale(&self, series: NodeSeries) -> Option<Scale> {
+        match self.mode {
+            Mode::Noisy(_) => Some(self.count_scale(series.influence(), NODE_SERIES_EPSILON)),
+            Mode::Coarse => None,
+        }
+    }
+
+    /// A series of the node is published in multiples of this: the rounding step q for bytes, else its
+    /// influence.
+    #[must_use]
+    pub fn node_step(&self, series: NodeSeries) -> u64 {
+        match series {
+            NodeSeries::Unattributed => self.rounding_step(),
+            _ => series.influence(),
+        }
+    }
+
+    /// Standard deviation of the noise of each series of the node and of the flag counts, to the nearest
+    /// whole and before rounding; 0 where there is no noise.
+    #[must_use]
+    pub fn node_noise(&self) -> [(&'static str, u128); 5] {
+        let flags = self.flag_scale().filter(|_| self.raises_flags);
+        let of = |series: NodeSeries| (series.as_str(), self.node_scale(series));
+        let [attempts, lost, malformed, unattributed] = NodeSeries::ALL.map(of);
+        [attempts, ("irregular_accounts", flags), lost, malformed, unattributed]
+            .map(|(series, scale)| (series, scale.map_or(0, Scale::standard_deviation)))
+    }
+
+    /// Scale of the noise of a count that one account moves by so much: that, divided by a share of
+    /// epsilon.
+    fn count_scale(&self, influence: u64, epsilon: Epsilon) -> Scale {
+        let shares = u128::from(self.count_shares());
+        Scale::new(
+            u128::from(influence) * shares * u128::from(epsilon.denominator()),
+            epsilon.numerator().into(),
+        )
+    }
+
+    /// Into how many shares the budgets of gate, flags and node series are divided.
     fn count_shares(&self) -> u64 {
         match self.mode {
             Mode::Noisy(_) if self.profile.floors().counts_by_the_day => shares_of_a_day(self.epoch_seconds),
@@ -261,18 +325,22 @@ impl Policy {
     pub fn digest(&self) -> String {
         let mut text = String::new();
         let floors = self.profile.floors();
-        let fields: [(&str, u64); 19] = [
+        let fields: [(&str, u64); 23] = [
             ("epoch_seconds", self.epoch_seconds),
             ("crowd", self.crowd),
             ("link_bits_per_second", self.link_bits_per_second),
             ("refresh_seconds", self.refresh_seconds),
             ("period_seconds", self.period_seconds),
             ("active_bytes", ACTIVE_BYTES),
-            ("gate_scale", GATE_SCALE),
-            ("flag_scale", FLAG_SCALE),
+            ("gate_epsilon_billionths", GATE_EPSILON.billionths()),
+            ("flag_epsilon_billionths", FLAG_EPSILON.billionths()),
+            ("interruption_epsilon_billionths", INTERRUPTION_EPSILON.billionths()),
+            ("interruption_scales", INTERRUPTION_SCALES),
+            ("mass_event_divisor", MASS_EVENT_DIVISOR),
+            ("mass_event_scales", MASS_EVENT_SCALES),
+            ("node_series_epsilon_billionths", NODE_SERIES_EPSILON.billionths()),
+            ("raises_flags", self.raises_flags.into()),
             ("dominance_divisor", DOMINANCE_DIVISOR),
-            ("packets_from", PACKETS_FROM),
-            ("attempts_from", ATTEMPTS_FROM),
             ("accounts_step", ACCOUNTS_STEP),
             ("delay_divisor", DELAY_DIVISOR),
             ("floor_epoch_seconds", floors.epoch_seconds),
@@ -309,6 +377,9 @@ impl Policy {
             put("own_shown_a_day", look_ups.own_shown_a_day.into());
             put("support_a_day", look_ups.support_a_day.into());
             put("officers_a_week", look_ups.officers_a_week.into());
+        }
+        for series in NodeSeries::ALL {
+            put(series.as_str(), series.influence());
         }
         for edge in super::band::EDGES {
             put("band", edge);
@@ -372,16 +443,43 @@ mod tests {
         assert_eq!(scale(Policy { epoch_seconds: 3600, ..STANDARD }), (gib(50 * 24), 1));
         assert_eq!(scale(Policy { epoch_seconds: 3600, ..noisy("0.7", 1 << 20) }), (240 << 20, 7));
         assert_eq!(scale(Policy { epoch_seconds: 2 * DAY_SECONDS, ..STANDARD }), (gib(100), 1));
-        for (epoch_seconds, mode, gate) in
-            [(DAY_SECONDS, STANDARD.mode, 2), (3600, STANDARD.mode, 48), (3600, Mode::Coarse, 2)]
+        for (epoch_seconds, mode, shares) in
+            [(DAY_SECONDS, STANDARD.mode, 1), (3600, STANDARD.mode, 24), (3600, Mode::Coarse, 1)]
         {
             let policy = Policy { epoch_seconds, mode, ..STANDARD };
-            assert!(policy.gate_scale() == Scale::new(gate, 1));
-            assert!(policy.flag_scale() == Scale::new(2 * gate, 1));
+            assert!(policy.gate_scale() == Scale::new(10 * shares, 3));
+            assert!(policy.interruption_scale() == Scale::new(10 * shares, 1));
+            let is_noisy = mode != Mode::Coarse;
+            assert!(policy.flag_scale() == is_noisy.then(|| Scale::new(5 * shares, 1)));
         }
         let lab = Policy { profile: Profile::Lab, epoch_seconds: 5, ..STANDARD };
-        assert!(lab.gate_scale() == Scale::new(2, 1));
+        assert!(lab.gate_scale() == Scale::new(10, 3));
         assert_eq!(scale(lab), (gib(50 * 17_280), 1));
+    }
+
+    #[test]
+    fn the_noise_of_a_node_series_is_twenty_times_the_influence_of_a_day() {
+        for series in NodeSeries::ALL {
+            let influence = u128::from(series.influence());
+            let scale = |policy: Policy| policy.node_scale(series);
+            assert!(scale(STANDARD) == Some(Scale::new(20 * influence, 1)));
+            let hourly = Policy { epoch_seconds: 3600, ..STANDARD };
+            assert!(scale(hourly) == Some(Scale::new(24 * 20 * influence, 1)));
+            let longer = Policy { epoch_seconds: 7 * DAY_SECONDS, ..STANDARD };
+            assert!(scale(longer) == Some(Scale::new(2 * 20 * influence, 1)));
+            assert!(scale(Policy { mode: Mode::Coarse, ..STANDARD }).is_none());
+        }
+        let steps = NodeSeries::ALL.map(|series| STANDARD.node_step(series));
+        assert_eq!(steps, [64, 1 << 20, 1 << 16, 1 << 34]);
+    }
+
+    #[test]
+    fn the_noise_of_flag_counts_is_told_where_it_is_drawn() {
+        let flags = |policy: Policy| policy.node_noise()[1];
+        assert_eq!(flags(STANDARD), ("irregular_accounts", 0));
+        assert_eq!(flags(Policy { raises_flags: true, ..STANDARD }), ("irregular_accounts", 7));
+        let coarse = Policy { raises_flags: true, mode: Mode::Coarse, ..STANDARD };
+        assert!(coarse.node_noise().iter().all(|(_, stddev)| *stddev == 0));
     }
 
     #[test]
@@ -404,6 +502,7 @@ mod tests {
             Policy { refresh_seconds: 8 * DAY_SECONDS, ..STANDARD },
             Policy { period_seconds: 27 * DAY_SECONDS, ..STANDARD },
             Policy { mode: Mode::Coarse, ..STANDARD },
+            Policy { raises_flags: true, ..STANDARD },
             noisy("0.999999999", 50 << 30),
             noisy("1.0", (50 << 30) - 1),
         ] {

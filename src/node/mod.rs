@@ -387,17 +387,18 @@ mod tests {
         }
     }
 
-    /// Randomness that no test here looks at.
-    pub(super) struct Ones;
-    impl Randomness for Ones {
+    /// Randomness that no test here looks at: any but a constant, which the sampler may wait on for ever.
+    pub(super) struct Rising(u64);
+    impl Randomness for Rising {
         fn next_word(&mut self) -> u64 {
-            u64::MAX
+            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            self.0
         }
     }
 
     /// A node whose clock is at the beginning of a period, and is stepped by hand.
     pub(super) struct Stepped {
-        pub(super) node: Node<SetClock, Ones>,
+        pub(super) node: Node<SetClock, Rising>,
         clock: SetClock,
         counters: Counters,
     }
@@ -407,7 +408,7 @@ mod tests {
             let wall_seconds = 28 * DAY_SECONDS * 700;
             let clock = SetClock(Rc::new(Cell::new(Reading { wall_seconds, boot_nanoseconds: 0 })));
             let counters = Counters::in_memory(2);
-            let node = Node::forgetful(Policy::DEFAULT, counters, clock.clone(), Ones);
+            let node = Node::forgetful(Policy::DEFAULT, counters, clock.clone(), Rising(0));
             Self { node, clock, counters }
         }
 

@@ -15,9 +15,10 @@ use prometheus::{Encoder, IntGaugeVec, Opts, Registry, TextEncoder};
 /// The content type of `/metrics`.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The released part: every `blindmeter_epoch*` series.
+/// The released part: every `blindmeter_epoch*` series. The policy is the one that the release was made
+/// under.
 #[must_use]
-pub fn released(release: &Release) -> String {
+pub fn released(release: &Release, policy: &Policy) -> String {
     let page = Page::new();
     page.plain(
         "epoch",
@@ -33,12 +34,9 @@ pub fn released(release: &Release) -> String {
     );
     page.labelled(
         "epoch_unattributed_bytes",
-        "Bytes from or to addresses that no account owns, rounded up to a power of two.",
+        "Bytes from or to addresses that no account owns, with separate noise; a value can be negative.",
         &["direction"],
-        &[
-            (&["up"], unsigned(release.unattributed_up_bytes())),
-            (&["down"], unsigned(release.unattributed_down_bytes())),
-        ],
+        &[(&["up"], release.unattributed_up_bytes()), (&["down"], release.unattributed_down_bytes())],
     );
     page.plain(
         "epoch_suppressed",
@@ -51,13 +49,13 @@ pub fn released(release: &Release) -> String {
     page.labelled(
         "epoch_irregular_accounts",
         "Accounts flagged in the epoch, in multiples of 8, with separate noise in noisy mode; this \
-         version flags none.",
+         version flags none, draws no noise for it, and shows 0.",
         &["kind"],
         &rows,
     );
     page.plain(
         "epoch_mass_event",
-        "1 if too many accounts were irregular to list them.",
+        "1 if, by the released counts, too many accounts were irregular to list them.",
         release.mass_event().into(),
     );
     page.plain("epoch_interrupted", "1 if the node itself looks interrupted.", release.interrupted().into());
@@ -69,18 +67,28 @@ pub fn released(release: &Release) -> String {
     );
     page.plain(
         "epoch_lost_packets",
-        "Packets the tap knows it missed, rounded up to a power of two of at least 1024.",
-        unsigned(release.lost_packets()),
+        "Packets the tap knows it missed, with separate noise; can be negative.",
+        release.lost_packets(),
     );
     page.plain(
         "epoch_malformed_packets",
-        "Packets whose IP header could not be read, rounded up to a power of two of at least 1024.",
-        unsigned(release.malformed_packets()),
+        "Packets whose IP header could not be read, with separate noise; can be negative.",
+        release.malformed_packets(),
     );
     page.plain(
         "epoch_failed_attempts",
-        "Failed log-ins reported by hooks, rounded up to a power of two of at least 64.",
-        unsigned(release.failed_attempts()),
+        "Failed log-ins reported by hooks, with separate noise; can be negative.",
+        release.failed_attempts(),
+    );
+    let rows: Vec<([&str; 1], i64)> = policy
+        .node_noise()
+        .map(|(series, stddev)| ([series], i64::try_from(stddev).unwrap_or(i64::MAX)))
+        .into();
+    page.labelled(
+        "epoch_node_noise_stddev",
+        "Standard deviation of the noise of each of these series before it is rounded; 0 without noise.",
+        &["series"],
+        &rows.iter().map(|(labels, value)| (labels.as_slice(), *value)).collect::<Vec<_>>(),
     );
     page.text()
 }
@@ -179,7 +187,7 @@ mod tests {
         let policy = Policy { profile: Profile::Standard, ..Policy::DEFAULT };
         let taps = [("wg0".into(), true), ("tun*".into(), true)];
         let sources = [("control", true), ("file", true)];
-        let page = released(&Release::none()) + &status(&taps, &sources, true, true, &policy);
+        let page = released(&Release::none(), &policy) + &status(&taps, &sources, true, true, &policy);
         let samples: Vec<&str> = page.lines().filter(|line| !line.starts_with('#')).collect();
         let digest = policy.digest();
         let version = env!("CARGO_PKG_VERSION");
@@ -199,6 +207,11 @@ blindmeter_epoch_irregular_accounts{{kind="upload"}} 0
 blindmeter_epoch_lost_packets 0
 blindmeter_epoch_malformed_packets 0
 blindmeter_epoch_mass_event 0
+blindmeter_epoch_node_noise_stddev{{series="failed_attempts"}} 1810
+blindmeter_epoch_node_noise_stddev{{series="irregular_accounts"}} 0
+blindmeter_epoch_node_noise_stddev{{series="lost_packets"}} 29658208
+blindmeter_epoch_node_noise_stddev{{series="malformed_packets"}} 1853638
+blindmeter_epoch_node_noise_stddev{{series="unattributed_bytes"}} 30370004992
 blindmeter_epoch_suppressed 0
 blindmeter_epoch_tap_gap 0
 blindmeter_epoch_unattributed_bytes{{direction="down"}} 0
@@ -213,7 +226,7 @@ blindmeter_tap_attached{{interface="tun*"}} 1
 blindmeter_tap_attached{{interface="wg0"}} 1"#
         );
         assert_eq!(samples, expected.lines().collect::<Vec<_>>());
-        assert!(!page.contains("_created") && page.len() < 4096);
+        assert!(!page.contains("_created") && page.len() < 5120);
         assert!(page.lines().filter(|line| line.starts_with("# TYPE")).all(|line| line.ends_with(" gauge")));
     }
 }

@@ -61,6 +61,35 @@ impl TunnelAddress {
     }
 }
 
+/// True for a packet of the link itself: from a link-local address, or to one that is link-local,
+/// multicast or the limited broadcast. Whether an account owns either is the caller's to ask.
+///
+/// # Source
+/// RFC 3927 section 1.4, RFC 5771, RFC 919 section 7; RFC 4291 sections 2.5.6 and 2.7.
+#[inline]
+#[must_use]
+pub const fn is_of_the_link(source: TunnelAddress, destination: TunnelAddress) -> bool {
+    source.is_link_local() || destination.is_link_local() || destination.is_group()
+}
+
+impl TunnelAddress {
+    /// 169.254.0.0/16, fe80::/10.
+    const fn is_link_local(self) -> bool {
+        match self {
+            Self::V4(bits) => bits >> 16 == 0xa9fe,
+            Self::V6(bits) => bits >> 118 == 0xfe80 >> 6,
+        }
+    }
+
+    /// 224.0.0.0/4 and 255.255.255.255, ff00::/8.
+    const fn is_group(self) -> bool {
+        match self {
+            Self::V4(bits) => bits >> 28 == 0xe || bits == u32::MAX,
+            Self::V6(bits) => bits >> 120 == 0xff,
+        }
+    }
+}
+
 impl Prefix {
     /// Reads `ADDRESS` or `ADDRESS/LENGTH`; a bare address is a host. An IPv4 address that is written as an IPv6
     /// one (`::ffff:192.0.2.7`) is the IPv4 address: no packet in the tunnel carries the other.
@@ -288,6 +317,29 @@ mod tests {
         }
         assert_eq!(Prefix::parse("::ffff:10.8.0.5/112").err(), Some(PrefixError::HostBits));
         assert!(Prefix::parse("::/0").unwrap().address() == TunnelAddress::V6(0));
+    }
+
+    #[test]
+    fn what_is_of_the_link_is_told_by_either_address() {
+        let of = |source: &str, destination: &str| {
+            let address = |text: &str| Prefix::parse(text).unwrap().address();
+            is_of_the_link(address(source), address(destination))
+        };
+        for (other, inside, outside) in [
+            ("10.0.0.1", ["169.254.0.0", "169.254.255.255"], ["169.253.255.255", "169.255.0.0"]),
+            ("fd42::1", ["fe80::", "febf:ffff::1"], ["fe7f:ffff::1", "fec0::"]),
+        ] {
+            assert!(inside.iter().all(|address| of(address, other) && of(other, address)));
+            assert!(!outside.iter().any(|address| of(address, other) || of(other, address)));
+        }
+        // A group is a destination; as a source it is nonsense, and nobody's.
+        for group in ["224.0.0.0", "239.255.255.255", "255.255.255.255", "ff00::", "ff02::16"] {
+            let other = if group.contains(':') { "2001:db8::1" } else { "192.0.2.1" };
+            assert!(of(other, group) && !of(group, other), "{group}");
+        }
+        for (source, destination) in [("192.0.2.1", "240.0.0.1"), ("fd42::1", "feff::1")] {
+            assert!(!of(source, destination));
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::frame::{self, Frame, LinkType};
 use super::super_packet::{self, Gso};
 use crate::meter::counters::Counters;
 use crate::meter::slot::{Direction, Slot};
+use crate::roster::address::is_of_the_link;
 use crate::roster::table::Table;
 use std::sync::Arc;
 
@@ -34,17 +35,24 @@ impl Attribution {
     ) -> u64 {
         match frame::read(link_type, captured, length) {
             Frame::Ip(packet) => {
-                let address = match direction {
-                    Direction::Up => packet.source,
-                    Direction::Down => packet.destination,
+                let (address, other) = match direction {
+                    Direction::Up => (packet.source, packet.destination),
+                    Direction::Down => (packet.destination, packet.source),
                 };
+                let mut slot = self.table.slot_of(address);
+                if slot == Slot::UNATTRIBUTED
+                    && is_of_the_link(packet.source, packet.destination)
+                    && self.table.slot_of(other) == Slot::UNATTRIBUTED
+                {
+                    slot = Slot::LINK;
+                }
                 let counted = match gso {
                     None => Some((packet.bytes, 1)),
                     Some(gso) => super_packet::segments(&captured[packet.offset..], packet.bytes, gso),
                 };
                 match counted {
                     Some((bytes, packets)) => {
-                        self.counters.add(self.table.slot_of(address), direction, bytes, packets);
+                        self.counters.add(slot, direction, bytes, packets);
                         return packets;
                     }
                     None => self.counters.add(Slot::LOST, direction, 0, 1),

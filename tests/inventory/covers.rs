@@ -66,11 +66,11 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         "sums of one epoch at its close, and sums held back until the crowd is large enough",
         &[
             "meter/ledger Sealed: attributed clamped largest_up_bytes largest_down_bytes \
-             active_accounts unattributed malformed lost tap_gap",
-            "meter/ledger NodeTotals: attributed unattributed not_ip malformed lost",
+             active_accounts account_slots unattributed malformed lost tap_gap",
+            "meter/ledger NodeTotals: attributed unattributed not_ip malformed link lost",
             "meter/epoch Carry: sums scale",
             "meter/epoch Epochs: carried within",
-            "meter/flag_counts FlagCounts: accounts mass_event interrupted failed_attempts",
+            "meter/flag_counts FlagCounts: accounts interruption failed_attempts",
             "meter/clamp Sums: up_bytes down_bytes",
         ],
     ),
@@ -238,12 +238,12 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         &["file: configuration"],
     ),
     (
-        "node totals of the last epoch, noisy or coarse depending on the mode, counts rounded up to powers of two, and whether the tap was away",
+        "node totals of the last epoch and counts of the node, noisy or coarse depending on the mode; how large the noise is; whether the tap was away",
         &["series: blindmeter_epoch blindmeter_epoch_bytes blindmeter_epoch_unattributed_bytes \
              blindmeter_epoch_suppressed blindmeter_epoch_irregular_accounts \
              blindmeter_epoch_mass_event blindmeter_epoch_interrupted blindmeter_epoch_lost_packets \
              blindmeter_epoch_malformed_packets blindmeter_epoch_failed_attempts \
-             blindmeter_epoch_tap_gap"],
+             blindmeter_epoch_node_noise_stddev blindmeter_epoch_tap_gap"],
     ),
     (
         "the state of the daemon, which traffic cannot change",

@@ -6,8 +6,11 @@ use crate::support::tunnels::{EACH, Tunnel};
 use crate::test_run::is_taken;
 use std::fmt;
 
-/// Addresses around everything that the roster of the test owns.
-const V4: [[u8; 4]; 16] = [
+/// How many addresses of each family there are.
+const ENDS: usize = 20;
+
+/// Addresses around everything that the roster of the test owns, and of the link itself.
+const V4: [[u8; 4]; ENDS] = [
     [10, 8, 0, 0],
     [10, 8, 0, 1],
     [10, 8, 0, 2],
@@ -24,8 +27,12 @@ const V4: [[u8; 4]; 16] = [
     [172, 32, 0, 1],
     [192, 0, 2, 200],
     [255, 255, 255, 255],
+    [169, 254, 0, 1],
+    [169, 254, 9, 9],
+    [224, 0, 0, 251],
+    [240, 0, 0, 1],
 ];
-const V6: [u128; 16] = [
+const V6: [u128; ENDS] = [
     0xfd42_0008_0000_0000_0000_0000_0000_0000,
     0xfd42_0008_0000_0000_0000_0000_0000_0001,
     0xfd42_0008_0000_0000_0000_0000_0000_0002,
@@ -42,6 +49,10 @@ const V6: [u128; 16] = [
     0xfd43_0000_0000_0000_0000_0000_0000_0001,
     0x2a00_0000_0000_0000_0000_0000_0000_0001,
     u128::MAX,
+    0xfe80_0000_0000_0000_0000_0000_0000_0001,
+    0xfe80_0000_0000_0000_0000_0000_0000_0005,
+    0xff02_0000_0000_0000_0000_0000_0000_00fb,
+    0xfec0_0000_0000_0000_0000_0000_0000_0001,
 ];
 
 /// One packet as the program gets it.
@@ -116,8 +127,10 @@ fn framed(tags: usize, ethertype: u16, ip: &[u8]) -> Vec<u8> {
 pub(crate) fn of_every_kind() -> impl Iterator<Item = Packet> {
     let mut bodies: Vec<(bool, Vec<u8>, u16)> = Vec::new();
     for v6 in [false, true] {
-        for at in 0..16 {
-            bodies.push((v6, ip(v6, (at, (at + 5) % 16), 17, &[], 60 + at), 0));
+        for at in 0..ENDS {
+            for other in [at, at + 5, at + ENDS - 2] {
+                bodies.push((v6, ip(v6, (at, other % ENDS), 17, &[], 60 + at), 0));
+            }
         }
         let whole = if v6 { 40 } else { 20 };
         for length in 14..=whole + 1 {
@@ -190,7 +203,7 @@ pub(crate) fn random(random: &mut Rng) -> Packet {
     }
     let long = random.one_in(4);
     let length = if long { random.below(3200) } else { random.below(200) };
-    let mut body = ip(v6, (random.below(16), random.below(16)), protocol, &middle, length);
+    let mut body = ip(v6, (random.below(ENDS), random.below(ENDS)), protocol, &middle, length);
     if random.one_in(8) {
         body.truncate(random.below(48));
     }

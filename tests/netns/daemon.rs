@@ -176,6 +176,7 @@ impl Daemon {
             unattributed: totals(&report["unattributed"]),
             not_ip: count(&report["not_ip"], "packets"),
             malformed: count(&report["malformed"], "packets"),
+            link: count(&report["link"], "packets"),
             lost: count(&report["lost"], "packets"),
         }
     }

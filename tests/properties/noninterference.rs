@@ -61,6 +61,7 @@ fn pieces(flows: &[Flow], seed: u64) -> Vec<Piece> {
 
 /// One of the two worlds.
 struct World {
+    policy: Policy,
     clocks: Clocks,
     node: SimulatedNode,
     counters: Counters,
@@ -72,10 +73,10 @@ impl World {
     fn new(policy: Policy, flows: &[Flow], seed: u64, order: u64) -> Self {
         let clocks = Clocks::new();
         let (node, counters) = start_under(policy, &clocks, ACCOUNTS, seed);
-        let released = exposition::released(&node.released());
+        let released = exposition::released(&node.released(), &policy);
         let mut pieces = pieces(flows, order);
         pieces.reverse();
-        Self { clocks, node, counters, pieces, released }
+        Self { policy, clocks, node, counters, pieces, released }
     }
 
     /// Lives through one look at the clock.
@@ -86,7 +87,7 @@ impl World {
             self.counters.add(Slot::new(flow.slot), direction, flow.bytes, flow.packets);
         }
         if let Tick::Released(release) = self.node.tick() {
-            self.released = exposition::released(&release);
+            self.released = exposition::released(&release, &self.policy);
         }
     }
 

@@ -6,8 +6,8 @@
 #define SLOTS_PER_LINE 2
 
 // A pool's accounts have slots in the order of their addresses. The first two addresses are rarely
-// an account's (the network's and the server's), and the first five slots never are.
-#define LIKELY_SLOT(offset) ((offset) + 3)
+// an account's (the network's and the server's), and the first six slots never are.
+#define LIKELY_SLOT(offset) ((offset) + 4)
 
 // Slots by place, two a line: the kernel would round a single one up to eight bytes.
 MAPPED_ARRAY(owners, u64);

@@ -38,6 +38,7 @@ typedef __u64 u64;
 #define UNATTRIBUTED 0
 #define NOT_IP 1
 #define MALFORMED 2
+#define LINK 5
 
 #define ETHERTYPE_V4 0x0800
 #define ETHERTYPE_V6 0x86dd
@@ -276,18 +277,52 @@ INLINE int count_ip(struct __sk_buff *skb, u32 ip, u32 slot, int source)
 	return NEXT;
 }
 
+// The device's own chatter: from a link-local address, or to one that is link-local, multicast or the
+// limited broadcast, as src/roster/address.rs has it.
+INLINE int is_of_the_link_v4(u32 from, u32 to)
+{
+	return from >> 16 == 0xa9fe || to >> 16 == 0xa9fe || to >> 28 == 0xe || to == 0xffffffff;
+}
+
+INLINE int is_of_the_link_v6(u32 from, u32 to)
+{
+	return from >> 22 == 0xfe80 >> 6 || to >> 22 == 0xfe80 >> 6 || to >> 24 == 0xff;
+}
+
+// Nobody owns the one address, and the packet is of the link: nobody's, unless the other has an owner.
+static __noinline u32 ownerless_v4(struct __sk_buff *skb, u32 other, int source)
+{
+	return slot_of_v4(skb, other, source) ? UNATTRIBUTED : LINK;
+}
+
+static __noinline u32 ownerless_v6(struct __sk_buff *skb, u64 high, u64 low, int source)
+{
+	return slot_of_v6(skb, high, low, source) ? UNATTRIBUTED : LINK;
+}
+
 INLINE int count_v4(struct __sk_buff *skb, u32 ip, const u8 *header, int source)
 {
-	u32 address = *(const u32 *)(header + (source ? 12 : 16));
+	u32 from = *(const u32 *)(header + 12), to = *(const u32 *)(header + 16);
+	u32 slot = slot_of_v4(skb, source ? from : to, source);
 
-	return count_ip(skb, ip, slot_of_v4(skb, address, source), source);
+	if (!slot && is_of_the_link_v4(bpf_ntohl(from), bpf_ntohl(to)))
+		slot = ownerless_v4(skb, source ? to : from, source);
+	return count_ip(skb, ip, slot, source);
 }
 
 INLINE int count_v6(struct __sk_buff *skb, u32 ip, const u8 *header, int source)
 {
 	const u64 *address = (const u64 *)(header + (source ? 8 : 24));
 
-	return count_ip(skb, ip, slot_of_v6(skb, address[0], address[1], source), source);
+	u32 slot = slot_of_v6(skb, address[0], address[1], source);
+
+	// The first word of each address tells.
+	if (!slot && is_of_the_link_v6(bpf_ntohl(*(const u32 *)(header + 8)), bpf_ntohl(*(const u32 *)(header + 24)))) {
+		const u64 *other = (const u64 *)(header + (source ? 24 : 8));
+
+		slot = ownerless_v6(skb, other[0], other[1], source);
+	}
+	return count_ip(skb, ip, slot, source);
 }
 
 // A first byte of version 4 and of a header of five words at least.

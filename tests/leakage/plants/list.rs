@@ -68,7 +68,19 @@ const LOOK_UPS: Catcher = catcher(
 );
 
 pub(crate) const GATE: Catcher =
-    catcher("audit", "tests/audit.rs", "the_crowd_gate_tells_half_an_epsilon_and_no_more");
+    catcher("audit", "tests/audit.rs", "the_crowd_gate_tells_its_epsilon_and_no_more");
+
+pub(crate) const NODE_SERIES: Catcher = catcher(
+    "audit",
+    "tests/audit.rs",
+    "each_node_series_tells_its_epsilon_of_the_stated_influence_and_no_more",
+);
+
+const CHATTER: Catcher = catcher(
+    "properties",
+    "tests/properties/release.rs",
+    "release::the_devices_own_chatter_is_in_no_published_series",
+);
 
 const FLOORS: Catcher = catcher("bad_input", "tests/bad_input.rs", "a_floor_that_is_violated_is_named");
 
@@ -133,4 +145,16 @@ pub(crate) const PLANTS: &[Plant] = &[
     ),
     plant("L30", "when each account was last active is kept", TIMES, "tcx over TUN: memory and registers"),
     plant("L31", "an error says whether an address is in use", PAIRS, "refused release differs"),
+    plant(
+        "L32",
+        "counts of the node are rounded up to a step, without noise",
+        NODE_SERIES,
+        "unattributed, both directions: observed",
+    ),
+    plant(
+        "L33",
+        "a device's own messages count as unattributed",
+        CHATTER,
+        "published of the device's own messages",
+    ),
 ];

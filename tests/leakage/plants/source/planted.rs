@@ -21,6 +21,7 @@ use crate::environment::{Environment, SystemRandomness};
 use crate::exit::ExitStatus;
 use crate::log::{Event, emit};
 use crate::meter::noise::Randomness;
+use crate::meter::policy::Policy;
 use crate::meter::release::Release;
 use crate::meter::slot::Slot;
 use crate::meter::units::Totals;
@@ -56,7 +57,7 @@ pub(crate) fn at_each_step<E: Environment>(engine: &Engine<E>, due: bool) -> boo
 /// L01, L02, L15: something live is shown. L30: when it changed is kept.
 fn show<E: Environment>(engine: &Engine<E>) {
     let node = engine.state.node();
-    let page = || exposition::released(&node.released());
+    let page = || exposition::released(&node.released(), &Policy::DEFAULT);
     let counted = node.node_totals().attributed;
     let slots = Slot::FIRST_ACCOUNT.word()..Slot::FIRST_ACCOUNT.word() + 30;
     if on("L01") {
