@@ -179,6 +179,7 @@ impl Expected {
             unattributed: self.unattributed,
             not_ip: self.not_ip,
             malformed: self.malformed,
+            link: 0,
             lost: self.lost,
         }
     }
