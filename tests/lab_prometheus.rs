@@ -43,7 +43,7 @@ const OF_PROMETHEUS: [&str; 5] = [
     "scrape_samples_post_metric_relabeling",
     "scrape_series_added",
 ];
-const DOCUMENTED: [&str; 17] = [
+const DOCUMENTED: [&str; 18] = [
     "blindmeter_build_info",
     "blindmeter_policy_info",
     "blindmeter_epoch",
