@@ -14,7 +14,8 @@ use blindmeter::meter::ledger::Ledger;
 use blindmeter::meter::policy::Policy;
 use blindmeter::meter::slot::{Direction, Slot};
 use blindmeter::publish::exposition;
-use blindmeter::tap::frame::{self, Gso, LinkType};
+use blindmeter::tap::frame::{self, LinkType};
+use blindmeter::tap::super_packet::{Gso, Transport, segments};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 use support::frames::{Address, IPV4, IPV6, datagram, frame, packet, segment};
@@ -61,9 +62,10 @@ fn frames(criterion: &mut Criterion) {
         ("super-packet v4", segment(Address::v4(0x0a00_0002), Address::v4(0xc000_0201), 5, 8), true),
         ("super-packet v6, extended", v6_extended(), false),
     ] {
-        let gso = Gso { tcp, segment_bytes: 1400 };
+        let transport = if tcp { Transport::Tcp } else { Transport::Udp };
+        let gso = Gso { transport, segment_bytes: 1400 };
         group.bench_function(name, |bencher| {
-            bencher.iter(|| frame::segments(black_box(&packet), black_box(60_000), gso));
+            bencher.iter(|| segments(black_box(&packet), black_box(60_000), gso));
         });
     }
     group.finish();
@@ -112,7 +114,7 @@ fn releases(criterion: &mut Criterion) {
     );
     let release = epochs.publish().expect("it was sealed");
     criterion.bench_function("rendering of a release", |bencher| {
-        bencher.iter(|| exposition::released(black_box(&release)));
+        bencher.iter(|| exposition::released(black_box(&release), &Policy::DEFAULT));
     });
 }
 

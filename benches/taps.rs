@@ -71,6 +71,10 @@ pub(crate) fn median(values: &[f64]) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
+pub(crate) fn minimum(values: &[f64]) -> f64 {
+    values.iter().copied().fold(f64::INFINITY, f64::min)
+}
+
 /// A goal, and whether it was reached; a short look is too noisy to say.
 pub(crate) fn verdict(length: Length, goal: &str, is_reached: bool) -> String {
     match (length, is_reached) {

@@ -11,7 +11,7 @@ pub enum ExitStatus {
     Void = 3,
     /// The command line is wrong.
     Usage = 64,
-    /// The daemon cannot be reached, or a port is taken.
+    /// The daemon cannot be reached, its helper has ended, or a port is taken.
     Unavailable = 69,
     /// A bug.
     Bug = 70,

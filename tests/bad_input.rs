@@ -3,11 +3,14 @@
 
 mod daemon;
 mod netns;
+#[path = "bad_input/shapes.rs"]
+mod shapes;
 mod support;
 
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use daemon::command::{NOBODY, bounded, ended, identity, repeats_nothing};
 use daemon::{PROGRAM, Site, http};
@@ -40,7 +43,7 @@ const MISTAKES: [Mistake; 42] = [
     ("\"1Gbit/s\"", "\"1Gbit\"", 0, &["rate like \"1Gbit/s\""]),
     ("\"1Gbit/s\"", "\"0Gbit/s\"", 0, &["release.link_capacity", "above 0"]),
     ("capacity = 64", "capacity = 0", 0, &["store.capacity", "1 to 16777216"]),
-    ("\"28d\"", "\"36d\"", 0, &["store.period", "compiled-in ceiling of 5w"]),
+    ("\"28d\"", "\"36d\"", 0, &["store.period", "compiled-in ceiling of 35d"]),
     ("\"coarse\"", "\"exact\"", 0, &["release.mode", "\"noisy\" or \"coarse\""]),
     ("\"coarse\"", "\"noisy\"\nepsilon = 0", 1, &["release.epsilon", "above 0", "like 0.5"]),
     ("\"coarse\"", "\"noisy\"\nepsilon = 1e-10", 1, &["release.epsilon", "nine places"]),
@@ -52,11 +55,16 @@ const MISTAKES: [Mistake; 42] = [
     ("\"memory\"", "\"sealed\"\nsave_every = \"0s\"", 1, &["store.save_every", "1s to 1h"]),
     ("\"auto\"", "\"ebpf\"", 0, &["tap.backend", "\"kernel\""]),
     ("\"auto\"", "\"best\"", 0, &["tap.backend", "\"pnet\""]),
-    ("[control]", "[[roster.wireguard]]\ninterface = \"wg0\"\n[control]", 0, &["roster.wireguard"]),
+    (
+        "[control]",
+        "[[roster.wireguard]]\ninterface = \"wg*\"\n[control]",
+        1,
+        &["roster.wireguard", "interface"],
+    ),
     ("[web]", "listen = \"127.0.0.1:9777\"\n[web]", 0, &["support.listen", "accounts show"]),
     ("[\"bm-none*\"]", "[]", 0, &["tap.interfaces", "at least one"]),
     ("[\"bm-none*\"]", "[\"a\", \"b\", \"a\"]", 0, &["tap.interfaces", "twice"]),
-    ("\"bm-none*\"", "\"sixteen-letters-\"", 0, &["tap.interfaces", "15"]),
+    ("\"bm-none*\"", "\"two words\"", 0, &["tap.interfaces", "1 to 127", "spaces"]),
     ("\"black-box\"", "\"black box\"", 0, &["node.name"]),
     ("\"canary-probe\"", "\"canary probe\"", 0, &["roster.probe_account", "%XX"]),
     ("\"10.77.0.0/16\"", "\"10.77.0.1/16\"", 0, &["roster.pools", "first address"]),
@@ -67,7 +75,7 @@ const MISTAKES: [Mistake; 42] = [
 /// A roster text and what the message holds besides the file.
 type BadRoster = (&'static [u8], &'static [&'static str]);
 
-const BAD_ROSTERS: [BadRoster; 13] = [
+const BAD_ROSTERS: [BadRoster; 18] = [
     (b"", &["line 1", "prefix,account"]),
     (b"# canary\n10.77.0.1,canary\n", &["line 2", "header"]),
     (b"prefix,account\n10.77.0.1,canary-a\n# note\n10.77.0.1/32,canary-b\n", &["line 2 and line 4"]),
@@ -81,6 +89,11 @@ const BAD_ROSTERS: [BadRoster; 13] = [
     (b"prefix,account\n10.77.0.1,canary%zz\n", &["line 2", "%XX"]),
     (b"prefix,account\n10.77.0.1,\n", &["line 2", "1 to 128 bytes"]),
     (b"prefix,account\n10.77.0.1,canary\xff\n", &["line 2", "UTF-8"]),
+    (b"prefix,account\n10.77.0.1,\"canary\n", &["line 2", "a quotation mark that is not closed"]),
+    (b"prefix,account,interface\n10.77.0.1,canary\n", &["line 2", "expected prefix,account,interface"]),
+    (b"prefix,account,port\n10.77.0.1,canary,x\n", &["line 1", "prefix,account,interface"]),
+    (b"\xff\xfep\0r\0e\0f\0i\0x\0", &["line 1", "UTF-16", "save it as UTF-8"]),
+    (b"\x1f\x8b\x08\0canary", &["line 1", "gzip", "unpack it"]),
 ];
 
 #[test]
@@ -113,7 +126,7 @@ fn a_floor_that_is_violated_is_named() {
     for (from, to, key, floor) in [
         ("\"24h\"", "\"59m\"", "epoch.length", "1h"),
         ("crowd = 20", "crowd = 9", "release.crowd", "10"),
-        ("\"7d\"", "\"6d\"", "support.refresh", "1w"),
+        ("\"7d\"", "\"6d\"", "support.refresh", "7d"),
     ] {
         let place =
             format!("line {}: {key}: the compiled-in floor is {floor}; raise it", site.configure(from, to));
@@ -170,7 +183,7 @@ fn a_roster_file_that_cannot_be_read_is_named() {
     fs::set_permissions(&roster, PermissionsExt::from_mode(0o600)).expect("it is ours");
     let mut check = bounded();
     check.args(identity(NOBODY)).arg(site.program_for_everybody()).args(["check", "--config", &config]);
-    ended(check).failed(78, &[&roster, "Permission denied"]);
+    ended(check).failed(78, &[&roster, "Permission denied", "chgrp blindmeter"]);
     fs::remove_file(&roster).expect("it is ours");
     site.command(&["run"]).failed(78, &[&roster, "No such file"]);
     fs::create_dir(&roster).expect("the folder is ours");
@@ -196,6 +209,33 @@ fn a_missing_privilege_is_named() {
             run.args(["run", "--config", &site.name("blindmeter.toml")]);
             ended(run).failed(77, &["CAP_NET_RAW", "run as root"]);
         }
+    }
+}
+
+#[test]
+fn what_stands_at_the_sockets_path_is_named() {
+    let site = Site::new();
+    let (socket, path) = (site.name("control.sock"), site.path("control.sock"));
+    let texts = |what: &'static str| ["control.socket", what, "move it away"];
+    fs::create_dir(&path).expect("ours");
+    site.command(&["run"]).failed(74, &texts("a folder is there"));
+    site.command(&["check"]).failed(78, &texts("a folder is there"));
+    fs::remove_dir(&path).expect("ours");
+    std::os::unix::fs::symlink("/nonexistent/x", &path).expect("ours");
+    site.command(&["run"]).failed(74, &texts("a link is there"));
+    site.command(&["check"]).failed(78, &texts("a link is there"));
+    fs::remove_file(&path).expect("ours");
+    // What a dead daemon left is no obstacle.
+    drop(std::os::unix::net::UnixListener::bind(&path).expect("free"));
+    site.command(&["check"]).succeeded();
+    site.configure(&format!("\"{socket}\""), format!("\"{}\"", site.name("a/b/control.sock")));
+    site.command(&["run"]).failed(74, &["control.socket", "make its folder first"]);
+    site.command(&["check"]).failed(78, &["control.socket", "make its folder first"]);
+    let long = format!("\"/run/{}\"", "s".repeat(103));
+    site.configure(&format!("\"{}\"", site.name("a/b/control.sock")), long);
+    for command in ["check", "run"] {
+        site.command(&[command])
+            .failed(78, &["control.socket: expected a path of 1 to 107 bytes", "has 108"]);
     }
 }
 
@@ -273,6 +313,131 @@ fn check_says_how_far_a_release_is_from_the_truth_and_what_to_do_about_it() {
     site.configure("\"100Mbit/s\"", "\"10Gbit/s\"");
     let large = site.command(&["check"]).succeeded();
     assert!(large.contains("0.08 % of the link's capacity") && !large.contains("fleet"), "{large}");
+}
+
+/// What starts and then disappoints is said before the start, each with what to do.
+#[test]
+fn check_warns_of_what_starts_but_disappoints() {
+    let site = Site::sealed();
+    let good_key: [u8; 32] = std::array::from_fn(|at| at.to_le_bytes()[0].wrapping_mul(73) ^ 0x5a);
+    site.write_key(&good_key);
+    let warned = |outcome: String, texts: &[&str]| {
+        let warnings: Vec<&str> = outcome.lines().filter(|line| line.starts_with("# warning: ")).collect();
+        for text in texts {
+            assert!(warnings.iter().any(|line| line.contains(text)), "{text:?} is said: {outcome}");
+        }
+        repeats_nothing(&outcome);
+        warnings.len()
+    };
+    let check = || site.command(&["check"]).succeeded();
+    assert_eq!(warned(check(), &["release.crowd: the roster names 2 accounts"]), 1);
+    assert_eq!(check().matches("release.crowd: ").count(), 1, "once");
+    let all: String = (0..20).map(|n| format!("10.77.1.{n},canary-{n}\n")).collect();
+    site.write("roster.csv", format!("prefix,account\n{all}"));
+    assert_eq!(warned(check(), &[]), 0);
+    site.write("roster.csv", format!("prefix,account\n{all}0.0.0.0/0,canary-1\n::/0,canary-2\n"));
+    assert_eq!(warned(check(), &["line 22: one account owns every address", "line 23: one account"]), 2);
+    site.write("roster.csv", format!("prefix,account\n{all}"));
+    site.configure("support = [\"root\"]", "support = [\"no-such-user\", \"@operator\"]");
+    let texts = ["no user or group no-such-user", "control.roles.support: nobody has this role"];
+    assert_eq!(warned(check(), &texts), 2);
+    site.configure("support = [\"no-such-user\", \"@operator\"]", "support = [\"root\"]");
+    site.write_key(&[0; 32]);
+    assert_eq!(warned(check(), &["store.key_file", "one byte over and over", "head -c 32"]), 1);
+    site.write_key(&good_key);
+    site.configure("\"127.0.0.1:", "\"0.0.0.0:");
+    assert_eq!(warned(check(), &["other hosts can reach /metrics without TLS", "listen on 127.0.0.1"]), 1);
+    let report: serde_json::Value =
+        serde_json::from_str(&site.command(&["check", "--json"]).succeeded()).expect("JSON");
+    assert_eq!(report["warnings"].as_array().map(Vec::len), Some(1));
+}
+
+/// The length of a server's status file tells each log-in to whoever may ask for it.
+#[test]
+fn check_warns_of_a_status_file_that_others_reach() {
+    let site = Site::sealed();
+    let folder = site.path("status");
+    fs::create_dir(&folder).expect("the folder is ours");
+    let mut above = folder.ancestors().skip(1);
+    let is_open = |folder: &Path| fs::metadata(folder).is_ok_and(|found| found.permissions().mode() & 1 != 0);
+    let is_reached = above.all(is_open);
+    site.configure("[web]", format!("[[roster.openvpn]]\nstatus = \"{}/server\"\n[web]", folder.display()));
+    let warned =
+        || site.command(&["check"]).succeeded().matches("sees each log-in by the file's length").count();
+    for (mode, expected) in [(0o755, usize::from(is_reached)), (0o750, 0)] {
+        fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).expect("it is ours");
+        assert_eq!(warned(), expected, "{mode:o}");
+    }
+    assert!(is_reached, "this test needs a temporary folder that everybody may enter");
+}
+
+/// An address that is moved to an account which is then looked at tells when the address is used.
+#[test]
+fn check_warns_of_one_person_with_two_roles() {
+    let site = Site::sealed();
+    let warned = || site.command(&["check"]).succeeded().matches("have both roster and ").count();
+    assert_eq!(warned(), 0, "root may do everything anyhow");
+    site.configure("roster = [\"root\"]", "roster = [\"root\", \"games\", \"nobody\"]");
+    assert_eq!(warned(), 0);
+    site.configure("support = [\"root\"]", "support = [\"root\", \"@games\", \"games\"]");
+    assert_eq!(warned(), 1);
+    site.configure("privacy = [\"root\"]", "privacy = [\"nobody\"]");
+    assert_eq!(warned(), 2);
+}
+
+/// Root reads everything; the daemon's user does not.
+#[test]
+fn check_reads_as_the_daemons_user() {
+    let site = Site::sealed();
+    let check = || site.command(&["check", "--as-user", "nobody"]);
+    let path = |file: &str| site.path(file);
+    let mode =
+        |file: &str, mode| fs::set_permissions(path(file), PermissionsExt::from_mode(mode)).expect("ours");
+    let own = |file: &str, user| std::os::unix::fs::chown(path(file), Some(user), None).expect("ours");
+    site.command(&["check"]).succeeded();
+    check().failed(78, &["control.socket", "let the daemon's user write into"]);
+    own("", NOBODY.user);
+    check().failed(78, &["store.key_file", "Permission denied"]);
+    own("ledger.key", NOBODY.user);
+    assert!(check().succeeded().contains("# read as user nobody (--as-user)"));
+    mode("roster.csv", 0o600);
+    check().failed(78, &[&site.name("roster.csv"), "Permission denied", "chgrp blindmeter"]);
+    mode("roster.csv", 0o644);
+    let good = site.config();
+    site.configure(&site.name("ledger.sealed"), site.name("missing/ledger.sealed"));
+    check().failed(78, &["store.path", "is no folder"]);
+    site.command(&["check"]).failed(78, &["store.path", "is no folder"]);
+    site.write("blindmeter.toml", good);
+    mode("blindmeter.toml", 0o600);
+    check().failed(78, &[&site.name("blindmeter.toml"), "Permission denied"]);
+    site.command(&["check", "--as-user", "no-such-user"]).failed(78, &["--as-user: no user no-such-user"]);
+    mode("blindmeter.toml", 0o644);
+    let mut without_root = bounded();
+    without_root.args(identity(NOBODY)).arg(site.program_for_everybody());
+    without_root.args(["check", "--as-user", "root", "--config", &site.name("blindmeter.toml")]);
+    ended(without_root).failed(77, &["--as-user", "run `check` as root"]);
+}
+
+/// The unit says as whom the daemon runs, which key it gets, and who reaches it.
+#[test]
+fn check_reads_as_the_user_of_the_unit() {
+    let site = Site::sealed();
+    let unit = "User=nobody\nLoadCredential=ledger.key:KEY\nIPAddressDeny=any\nIPAddressAllow=localhost\n";
+    site.write("unit", format!("[Service]\n{}", unit.replace("KEY", &site.name("ledger.key"))));
+    std::os::unix::fs::chown(site.path(""), Some(NOBODY.user), None).expect("ours");
+    site.configure("\"127.0.0.1:", "\"0.0.0.0:");
+    let script = format!(
+        "mkdir -p /run/systemd && mount -t tmpfs tmpfs /run/systemd && mkdir /run/systemd/system && \
+         cp {} /run/systemd/system/blindmeter.service && {PROGRAM} check --config {}",
+        site.name("unit"),
+        site.name("blindmeter.toml")
+    );
+    let mut shell = bounded();
+    shell.args(["unshare", "--mount", "sh", "-c", &script]);
+    let said = ended(shell).succeeded();
+    // The key is root's, and the service manager hands it over.
+    assert!(said.contains("# read as user nobody (User= of the unit)"), "{said}");
+    assert!(said.contains("a scrape from elsewhere times out; add IPAddressAllow="), "{said}");
 }
 
 #[test]

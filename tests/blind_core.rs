@@ -86,7 +86,7 @@ impl Package {
     }
 }
 
-/// The core's one dependency as the repository has it, less what is written in C. The packages share
+/// The core's two dependencies as the repository has them, less what is written in C. The packages share
 /// a target folder, in which cargo tells them apart by their names and not by their paths.
 fn manifest(name: &str) -> String {
     let text = fs::read_to_string(Path::new(REPOSITORY).join("Cargo.toml")).expect("the manifest is there");
@@ -97,9 +97,11 @@ fn manifest(name: &str) -> String {
     format!(
         "[package]\nname = \"blind_core_{name}\"\nversion = \"0.0.0\"\nedition = {:?}\n[lib]\npath = \"lib.rs\"\n\
          [features]\nlab = []\n[workspace]\n[dependencies.blake3]\nversion = {:?}\n\
-         default-features = false\nfeatures = [\"pure\"]\n",
+         default-features = false\nfeatures = [\"pure\"]\n[dependencies.libm]\nversion = {:?}\n\
+         default-features = false\n",
         text(&repository["package"]["edition"]),
-        text(&blake3["version"])
+        text(&blake3["version"]),
+        text(&repository["dependencies"]["libm"]["version"])
     )
 }
 

@@ -5,6 +5,7 @@
 mod support;
 
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
@@ -35,6 +36,10 @@ fn metrics(port: u16) -> Option<String> {
 
 fn report(output: &Output) -> Value {
     let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !errors.contains("not in memory"),
+        "nothing is assigned from outside, so nothing is forgotten: {errors}"
+    );
     assert!(output.status.success(), "the demo failed: {errors}");
     serde_json::from_slice(&output.stdout).expect("one JSON document")
 }
@@ -79,6 +84,21 @@ fn twenty_seconds_are_counted_exactly_and_three_epochs_released() {
     assert_eq!(report["accounts"], 40);
 }
 
+/// What goes wrong is named once what is usual is known, each with its own kind, and nobody else is.
+#[test]
+fn the_troubled_accounts_are_flagged_and_nobody_else() {
+    let report = report(&demo(free_port(), 30).output().expect("the demo runs"));
+    let flagged = report["flagged"].as_array().expect("a list");
+    let text = |flag: &Value, key: &str| flag[key].as_str().expect("a text").to_owned();
+    let flags: BTreeSet<(String, String)> =
+        flagged.iter().map(|flag| (text(flag, "account"), text(flag, "kind"))).collect();
+    for (account, kind) in [("account-01", "surge"), ("account-02", "upload"), ("account-03", "stall")] {
+        assert!(flags.contains(&(account.to_owned(), kind.to_owned())), "{account} {kind}: {flags:?}");
+    }
+    let troubled = ["account-01", "account-02", "account-03"];
+    assert!(flags.iter().all(|(account, _)| troubled.contains(&account.as_str())), "{flags:?}");
+}
+
 #[test]
 fn an_ordinary_user_sees_the_same() {
     // The binary may lie where that user may not look.
@@ -118,6 +138,9 @@ fn a_port_that_is_taken_is_said_and_nothing_starts() {
     drop(held);
     assert_eq!(output.status.code(), Some(69));
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(errors.contains(&format!("web.listen {address}")) && errors.lines().count() == 1, "{errors}");
+    assert!(
+        errors.contains(&format!("blindmeter: --listen {address}: ")) && errors.lines().count() == 1,
+        "{errors}"
+    );
     assert!(output.stdout.is_empty());
 }

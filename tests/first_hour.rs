@@ -5,6 +5,7 @@ mod daemon;
 mod netns;
 mod support;
 
+use blindmeter::clock::{Clock, SystemClock};
 use daemon::Site;
 use netns::Namespace;
 use netns::daemon::{Daemon, Setup};
@@ -12,6 +13,7 @@ use netns::folder::Folder;
 use netns::tally::{Way, name};
 use netns::wire::{Kind, Wire, nobody};
 use support::frames::{Address, datagram};
+use support::wait::wait_for;
 
 #[test]
 fn a_wrong_pool_shows_in_check_and_in_the_nodes_counts() {
@@ -60,6 +62,62 @@ fn a_missing_key_and_a_small_node_show_in_check() {
 }
 
 #[test]
+fn a_node_that_can_never_publish_says_so_and_what_to_do() {
+    let site = Site::new();
+    let told = "release.crowd: the roster names 2 accounts, and an epoch with fewer than 20";
+    let check = site.command(&["check"]).succeeded();
+    assert!(check.contains(told) && check.contains("move accounts together on one node"), "{check}");
+    let daemon = site.start();
+    assert_eq!(daemon.said().matches(told).count(), 1, "{}", daemon.said());
+    let status = site.command(&["status"]).succeeded();
+    assert!(status.contains(told), "{status}");
+    let roster = |accounts: usize| {
+        let lines: String = (0..accounts).map(|at| format!("10.77.0.{at},canary-{at}\n")).collect();
+        site.write("roster.csv", format!("prefix,account\n{lines}"));
+        site.command(&["reload"]).succeeded();
+        (site.command(&["check"]).succeeded(), site.command(&["status"]).succeeded())
+    };
+    let (check, status) = roster(15);
+    for said in [check, status] {
+        assert!(said.contains("names 15 accounts") && said.contains("lower release.crowd (to 10"), "{said}");
+    }
+    let (check, status) = roster(20);
+    assert!(!check.contains("release.crowd:") && !status.contains("release.crowd:"), "{check}{status}");
+}
+
+#[test]
+fn status_and_the_last_line_of_a_start_tell_what_day_one_asks() {
+    let site = Site::new();
+    let daemon = site.start();
+    let page = format!("http://127.0.0.1:{}/metrics", site.port);
+    let version = env!("CARGO_PKG_VERSION");
+    let ready = format!("blindmeter: ready: version {version}, metrics: {page}");
+    assert_eq!(daemon.said().lines().last(), Some(ready.as_str()));
+    let status = site.command(&["status"]).succeeded();
+    let has = |name: &str, value: &str| {
+        status.lines().any(|line| {
+            line.split_once("  ")
+                .is_some_and(|(row, rest)| row == name && rest.trim_start().starts_with(value))
+        })
+    };
+    for (name, value) in [
+        ("version", version),
+        ("metrics page", &page),
+        ("accounts", "2"),
+        ("last close", "none since the start"),
+    ] {
+        assert!(has(name, value), "{name}: {status}");
+    }
+    let json = site.command(&["status", "--json"]).succeeded();
+    let report: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert!(report["last_close_ok"].is_null() && report["version"] == version, "{json}");
+    let now = SystemClock.now().wall_seconds;
+    let due = report["next_release_seconds"].as_u64().expect("a time");
+    // The epoch of a start in memory mode is barred: the next one is released, ten minutes after its end.
+    assert_eq!(due, (now / 86_400 + 2) * 86_400 + 600, "{json}");
+}
+
+#[test]
 fn a_stray_address_shows_in_the_nodes_counts_and_the_probe_account_shows_that_the_node_meters() {
     let namespace = Namespace::new();
     let wire = Wire::make(&namespace, Kind::Tun, "tun0");
@@ -75,11 +133,12 @@ fn a_stray_address_shows_in_the_nodes_counts_and_the_probe_account_shows_that_th
     let node = daemon.await_packets(1);
     assert_eq!((node.attributed.up_packets, node.unattributed.up_packets), (0, 1));
     // "Ping from it, export it, see it", as often as one likes.
-    daemon.assign("10.8.0.5", &name(0));
+    daemon.reload_roster(&format!("10.8.0.5,{}\n", name(0)));
     for times in 1..=25 {
         ping();
-        daemon.await_packets(times + 1);
-        let held = daemon.export(&name(0));
+        let held = wait_for("the probe's packet", || {
+            Some(daemon.export(&name(0))).filter(|held| held.up_packets >= times)
+        });
         assert_eq!((held.up_packets, held.up_bytes), (times, times * 84));
     }
     daemon.stop();

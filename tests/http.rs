@@ -2,6 +2,8 @@
 //! ends the server or keeps a scraper out.
 
 mod daemon;
+#[path = "http/shapes.rs"]
+mod shapes;
 mod support;
 
 use std::io::{Read, Write};
@@ -13,29 +15,41 @@ use daemon::Site;
 use daemon::command::repeats_nothing;
 use daemon::http::{Answer, connect, exchange, get, parse, request};
 use nix::sys::signal::Signal;
-use support::wait::{let_pass, wait_for};
+use support::wait::{TIMEOUT, wait_at_most};
 
 /// Every series of a node with the interfaces `bm-none*` and `bm-none0` and a roster file.
-const SERIES: [&str; 25] = [
+const SERIES: [&str; 37] = [
     "blindmeter_build_info{profile,revision,version}",
     "blindmeter_config_last_reload_successful",
     "blindmeter_epoch",
     "blindmeter_epoch_bytes{direction=\"down\"}",
     "blindmeter_epoch_bytes{direction=\"up\"}",
+    "blindmeter_epoch_crowd",
     "blindmeter_epoch_failed_attempts",
     "blindmeter_epoch_interrupted",
     "blindmeter_epoch_irregular_accounts{kind=\"heavy\"}",
     "blindmeter_epoch_irregular_accounts{kind=\"pktflood\"}",
     "blindmeter_epoch_irregular_accounts{kind=\"stall\"}",
     "blindmeter_epoch_irregular_accounts{kind=\"surge\"}",
+    "blindmeter_epoch_irregular_accounts{kind=\"unusual\"}",
     "blindmeter_epoch_irregular_accounts{kind=\"updrift\"}",
     "blindmeter_epoch_irregular_accounts{kind=\"upload\"}",
+    "blindmeter_epoch_length_seconds",
     "blindmeter_epoch_lost_packets",
     "blindmeter_epoch_malformed_packets",
     "blindmeter_epoch_mass_event",
+    "blindmeter_epoch_node_noise_stddev{series=\"failed_attempts\"}",
+    "blindmeter_epoch_node_noise_stddev{series=\"irregular_accounts\"}",
+    "blindmeter_epoch_node_noise_stddev{series=\"lost_packets\"}",
+    "blindmeter_epoch_node_noise_stddev{series=\"malformed_packets\"}",
+    "blindmeter_epoch_node_noise_stddev{series=\"unattributed_bytes\"}",
+    "blindmeter_epoch_noise_stddev_bytes",
+    "blindmeter_epoch_rounding_bytes",
     "blindmeter_epoch_suppressed",
+    "blindmeter_epoch_tap_gap",
     "blindmeter_epoch_unattributed_bytes{direction=\"down\"}",
     "blindmeter_epoch_unattributed_bytes{direction=\"up\"}",
+    "blindmeter_next_release_timestamp_seconds",
     "blindmeter_policy_info{mode,policy}",
     "blindmeter_roster_source_up{source=\"control\"}",
     "blindmeter_roster_source_up{source=\"file\"}",
@@ -91,7 +105,7 @@ fn the_set_of_series_is_the_documented_one_and_constant() {
     let first = daemon.metrics();
     assert_eq!(series(&first), SERIES);
     assert!(first.lines().filter(|line| line.starts_with("# TYPE")).all(|line| line.ends_with(" gauge")));
-    assert!(first.len() < 4096 && first.contains("mode=\"coarse\""));
+    assert!(first.len() < 5 * 1024 && first.contains("mode=\"coarse\""));
     let profile = if cfg!(feature = "lab") { "lab" } else { "standard" };
     assert!(first.contains(&format!("profile=\"{profile}\"")), "the profile is told");
     repeats_nothing(&first);
@@ -140,7 +154,8 @@ fn each_page_has_its_type_and_no_header_that_tells_more() {
         "Accept-Encoding: gzip, deflate, br, zstd, identity;q=0\r\n",
         "If-None-Match: *\r\nIf-Modified-Since: Mon, 01 Jan 2035 00:00:00 GMT\r\n",
         "Range: bytes=0-9\r\nTE: trailers, gzip\r\n",
-        "Accept: application/openmetrics-text; version=1.0.0, application/vnd.google.protobuf\r\n",
+        "Accept: application/openmetrics-text; version=1.0.0; q=0.3, text/plain; q=0.4\r\n",
+        "Accept: application/openmetrics-text; version=0.0.1, application/vnd.google.protobuf\r\n",
         "Cookie: a=b\r\nOrigin: http://elsewhere\r\nAuthorization: Basic YTpi\r\n",
     ] {
         for path in PAGES {
@@ -156,6 +171,58 @@ fn each_page_has_its_type_and_no_header_that_tells_more() {
             assert_eq!(answer.header("content-length"), Some(plain.body.len().to_string().as_str()));
         }
     }
+}
+
+#[test]
+fn open_metrics_is_the_same_page_for_who_asks_for_it() {
+    let site = Site::new();
+    site.configure("\"bm-none*\"", "\"bm-none*\", \"bm-none0\"");
+    let daemon = site.start();
+    // What Prometheus 2.42 sends.
+    let accept = "Accept: application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;\
+                  q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1\r\n";
+    let ask = |method| request(site.port, method, "/metrics", accept);
+    let answer = ask("GET");
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some(kind)));
+    assert_eq!(ask("HEAD").headers, answer.headers);
+    let samples = |page: &str| -> Vec<String> {
+        page.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
+    };
+    assert_eq!(samples(&answer.body), samples(&daemon.metrics()));
+    assert!(answer.body.ends_with("\n# EOF\n") && answer.body.matches("# EOF").count() == 1);
+    let units: Vec<&str> = answer.body.lines().filter_map(|line| line.strip_prefix("# UNIT ")).collect();
+    for unit in [
+        "blindmeter_epoch_bytes bytes",
+        "blindmeter_epoch_length_seconds seconds",
+        "blindmeter_epoch_lost_packets packets",
+        "blindmeter_next_release_timestamp_seconds seconds",
+    ] {
+        assert!(units.contains(&unit), "{unit}: {units:?}");
+    }
+    for named in units {
+        let (name, unit) = named.split_once(' ').expect("a name and a unit");
+        assert!(name.ends_with(&format!("_{unit}")), "{named}");
+    }
+    assert_eq!(ask("GET").body, answer.body, "byte for byte");
+}
+
+#[test]
+fn the_page_has_the_policy_as_numbers_and_when_the_next_release_is_due() {
+    let site = Site::new();
+    let _daemon = site.start();
+    let page = get(site.port, "/metrics").body;
+    let value = |series: &str| -> u64 {
+        let value = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("{series}: {page}"))
+    };
+    assert_eq!((value("blindmeter_epoch_length_seconds"), value("blindmeter_epoch_crowd")), (86_400, 20));
+    // This node is coarse.
+    assert_eq!(value("blindmeter_epoch_noise_stddev_bytes"), 0);
+    assert!(value("blindmeter_epoch_rounding_bytes").is_power_of_two());
+    let status = site.command(&["status", "--json"]).succeeded();
+    let status: serde_json::Value = serde_json::from_str(&status).expect("JSON");
+    assert_eq!(status["next_release_seconds"], value("blindmeter_next_release_timestamp_seconds"));
 }
 
 #[test]
@@ -229,7 +296,7 @@ fn a_request_that_is_too_large_or_no_http_is_refused_and_the_next_one_served() {
         let count = stream.read(&mut bytes).expect("an answer");
         assert_eq!(parse(&bytes[..count]).map(|answer| answer.body), Some("ready\n".to_owned()));
     }
-    assert!(daemon.said().trim_end().ends_with("ready"), "none of it is logged: {}", daemon.said());
+    assert!(daemon.said().trim_end().ends_with("/metrics"), "none of it is logged: {}", daemon.said());
 }
 
 /// A connection that has begun a request and goes on no further.
@@ -237,10 +304,6 @@ fn half_open(port: u16) -> TcpStream {
     let mut stream = connect(port);
     stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: node\r\nX-Slow: ").expect("the kernel takes it");
     stream
-}
-
-fn descriptors(daemon: &daemon::Daemon<'_>) -> usize {
-    std::fs::read_dir(format!("/proc/{}/fd", daemon.id())).expect("the daemon lives").count()
 }
 
 #[test]
@@ -253,7 +316,7 @@ fn slow_connections_are_bounded_and_keep_no_scraper_out() {
         let first = scrape_in_time(&site, "half-open connections wait").body;
         assert_eq!(first, daemon.metrics(), "round {round}");
     }
-    let held = descriptors(&daemon);
+    let held = daemon.descriptors().len();
     assert!(held < 400, "600 slow connections hold {held} descriptors");
     // A byte now and then makes none of them more than slow.
     for stream in &mut slow {
@@ -262,24 +325,33 @@ fn slow_connections_are_bounded_and_keep_no_scraper_out() {
     }
     scrape_in_time(&site, "they trickle");
     drop(slow);
-    wait_for("the descriptors are given back", || (descriptors(&daemon) < 40).then_some(()));
-    assert!(daemon.said().trim_end().ends_with("ready"), "none of it is logged: {}", daemon.said());
+    given_back(&daemon, 40);
+    assert!(daemon.said().trim_end().ends_with("/metrics"), "none of it is logged: {}", daemon.said());
+}
+
+/// Waits until fewer descriptors than this are held.
+fn given_back(daemon: &daemon::Daemon<'_>, limit: usize) {
+    wait_at_most(TIMEOUT, || daemon.descriptors().len() < limit);
+    let held = daemon.descriptors();
+    assert!(held.len() < limit, "the descriptors are given back: {}", held.join(" "));
 }
 
 #[test]
-fn running_out_of_descriptors_ends_nothing() {
+fn connections_never_take_the_last_descriptors() {
     let site = Site::new();
-    let mut daemon = site.start_under(&["prlimit", "--nofile=40:40"]);
+    let mut daemon = site.start_under(&["prlimit", "--nofile=64:64"]);
     for _ in 0..2 {
         let slow: Vec<TcpStream> = (0..100).map(|_| half_open(site.port)).collect();
-        wait_for("the descriptors run out", || (descriptors(&daemon) >= 40).then_some(()));
-        let_pass(Duration::from_millis(200), "no connection can be accepted meanwhile");
+        // The oldest make room for whoever comes.
+        scrape_in_time(&site, "connections are held open");
+        site.command(&["status"]).succeeded();
+        assert!(daemon.descriptors().len() < 60, "{}", daemon.descriptors().join(" "));
         drop(slow);
-        wait_for("the descriptors are given back", || (descriptors(&daemon) < 30).then_some(()));
+        given_back(&daemon, 35);
         scrape_in_time(&site, "the others are gone");
         site.command(&["status"]).succeeded();
     }
-    assert!(daemon.said().trim_end().ends_with("ready"), "none of it is logged: {}", daemon.said());
+    assert!(daemon.said().trim_end().ends_with("/metrics"), "none of it is logged: {}", daemon.said());
     daemon.signal(Signal::SIGTERM);
     assert_eq!(daemon.await_end(), Some(0));
 }

@@ -21,6 +21,7 @@ use covers::COVERS;
 use daemon::command::{Person, bounded, ended, identity};
 use daemon::{PROGRAM, Site};
 use exempt::EXEMPT;
+use nix::sys::signal::Signal;
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::FileTypeExt;
@@ -105,9 +106,9 @@ fn every_field_of_every_struct_is_in_the_table_or_exempt_for_a_reason() {
 
 #[test]
 fn every_static_is_known() {
-    // The boot's identity, read once: it is in the sealed head, and names no user. The allocator holds
-    // nothing of its own.
-    assert_eq!(sources::statics(), ["clock BOOT", "main HEAP"]);
+    // The boot's identity, read once: it is in the sealed head, and names no user. The allocator and the lock of
+    // the system's list of users hold nothing of their own, and the log's lines are in the table.
+    assert_eq!(sources::statics(), ["clock BOOT", "log WRITER", "main HEAP", "system/users LIST"]);
 }
 
 #[test]
@@ -139,8 +140,11 @@ fn every_series_and_every_file_of_a_running_daemon_is_in_the_table() {
     let in_memory = TempDir::new_in("/dev/shm").expect("a tmpfs");
     let socket = in_memory.path().join("control.sock");
     ring.configure(&ring.name("control.sock"), socket.display());
-    let daemon = ring.start();
+    let mut daemon = ring.start();
     files.extend(self::files(ring.path("").as_path()));
+    files.extend(self::files(in_memory.path()));
+    // And what a stop leaves.
+    daemon.end(Signal::SIGTERM);
     files.extend(self::files(in_memory.path()));
     drop(daemon);
     assert_same("file", &files);
@@ -177,6 +181,7 @@ fn called(root: &Path, path: &Path, is_socket: bool) -> Option<String> {
         "bpf/maps.debug" | "bpf/progs.debug" => return None,
         "blindmeter.toml" | "roster.csv" | "ledger.key" => "configuration".into(),
         "control.sock" if is_socket => "control.socket".into(),
+        "control.hook/requests" | "control.hook/answers" => "control.hook".into(),
         "control.counters" => "control.counters".into(),
         "ledger.sealed" => "store.path".into(),
         "ledger.sealed.chain" => "store.path.chain".into(),
@@ -207,9 +212,20 @@ fn the_report_tells_every_datum_the_budget_and_the_residue() {
     site.configure("mode = \"coarse\"", "mode = \"noisy\"\nepsilon = 0.25");
     let daemon = site.start();
     let report = site.command(&["inventory"]).stdout;
-    assert!(report.contains("bytes 0.25 + crowd gate 0.5 + flag counts 0.5 = 1.25 a day, 456.25 a year"));
+    let budget = "bytes 0.25 + crowd gate 0.3 + interrupted 0.1 + flag counts 0.4 + node series 0.2 = 1.25 a day, \
+                  456.25 a year";
+    assert!(report.contains(budget), "{report}");
     assert!(report.contains("0 band look-ups, 0 account exports"));
     assert_eq!(site.command(&["accounts", "show", "canary-one"]).code, Some(0));
+    let tap = if report.contains("Tap in use: kernel") { "kernel" } else { "ring" };
+    let all = site.command(&["inventory", "--all"]).stdout;
+    for Datum { what, .. } in DATA {
+        let is_of_another = ["kernel tap: ", "ring tap: ", "pnet tap: ", "ring and pnet taps: "]
+            .iter()
+            .any(|start| what.starts_with(start) && !start.contains(tap));
+        assert!(!is_of_another || !report.contains(what), "{what} is no datum of the {tap} tap");
+        assert!(all.contains(what), "{what} is told when asked for");
+    }
     let json = site.command(&["inventory", "--json"]).stdout;
     assert!(json.contains("\"epsilon_per_account_day\":1.25"), "{json}");
     assert!(json.contains("\"asked\":{\"look_ups\":1,\"exports\":0}"), "{json}");
@@ -220,7 +236,7 @@ fn the_report_tells_every_datum_the_budget_and_the_residue() {
     ask.arg(site.path("blindmeter.toml"));
     let report = ended(ask);
     assert_eq!(report.code, Some(0), "the table is no secret");
-    assert!(report.stdout.contains("unknown: this needs the privacy role"), "{}", report.stdout);
+    assert!(report.stdout.contains("ask for a role in [control.roles]"), "{}", report.stdout);
     drop(daemon);
 
     let nowhere = site.name("no-such.toml");

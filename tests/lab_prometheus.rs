@@ -43,17 +43,24 @@ const OF_PROMETHEUS: [&str; 5] = [
     "scrape_samples_post_metric_relabeling",
     "scrape_series_added",
 ];
-const DOCUMENTED: [&str; 16] = [
+const DOCUMENTED: [&str; 23] = [
     "blindmeter_build_info",
     "blindmeter_policy_info",
     "blindmeter_epoch",
+    "blindmeter_epoch_length_seconds",
+    "blindmeter_epoch_noise_stddev_bytes",
+    "blindmeter_epoch_rounding_bytes",
+    "blindmeter_epoch_crowd",
+    "blindmeter_next_release_timestamp_seconds",
     "blindmeter_epoch_bytes",
     "blindmeter_epoch_unattributed_bytes",
     "blindmeter_epoch_suppressed",
     "blindmeter_epoch_irregular_accounts",
     "blindmeter_epoch_mass_event",
     "blindmeter_epoch_interrupted",
+    "blindmeter_epoch_node_noise_stddev",
     "blindmeter_epoch_lost_packets",
+    "blindmeter_epoch_tap_gap",
     "blindmeter_epoch_malformed_packets",
     "blindmeter_epoch_failed_attempts",
     "blindmeter_tap_attached",
@@ -149,23 +156,42 @@ fn value(body: &str, series: &str) -> u64 {
     value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no count {series} in {body}"))
 }
 
-/// Scrapes ten times a second until enough releases were seen; gives all answers, headers and all, equal
-/// neighbours once, with how often each was seen in a row.
+/// The samples of an answer, in either format.
+fn samples(answer: &str) -> Vec<&str> {
+    answer.lines().filter(|line| line.starts_with("blindmeter_")).collect()
+}
+
+/// Scrapes ten times a second, in both formats, until enough releases were seen; gives all answers in the text
+/// format, headers and all, equal neighbours once, with how often each was seen in a row. Those in OpenMetrics
+/// change with them, and hold the same.
 fn scrape(namespace: &Namespace, port: u16) -> Vec<(String, usize)> {
     let deadline = Instant::now() + RUN_LIMIT;
     let mut seen: Vec<(String, usize)> = Vec::new();
+    let mut open_metrics: Vec<String> = Vec::new();
     // The last release is watched for most of an epoch too.
     while seen.len() <= RELEASES || seen[RELEASES].1 < 30 {
         assert!(Instant::now() < deadline, "{} releases only", seen.len().saturating_sub(1));
         let request = b"GET /metrics HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n";
-        let answer = namespace.run(move || http::exchange(port, request));
-        let answer = String::from_utf8(answer).expect("the page is text");
+        let other = b"GET /metrics HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\
+                      Accept: application/openmetrics-text;version=1.0.0\r\n\r\n";
+        let asked = [&request[..], other];
+        let answers = namespace.run(move || asked.map(|request| http::exchange(port, request)));
+        let [answer, other] = answers.map(|answer| String::from_utf8(answer).expect("the page is text"));
+        // A release may fall between the two.
+        if samples(&answer) != samples(&other) {
+            continue;
+        }
+        if open_metrics.last() != Some(&other) {
+            assert!(other.ends_with("\n# EOF\n"), "{other}");
+            open_metrics.push(other);
+        }
         match seen.last_mut() {
             Some((before, times)) if *before == answer => *times += 1,
             _ => seen.push((answer, 1)),
         }
         let_pass(Duration::from_millis(100), "ten scrapes a second");
     }
+    assert_eq!(open_metrics.len(), seen.len(), "OpenMetrics changes when the text format does");
     seen
 }
 
@@ -223,6 +249,9 @@ fn a_prometheus_learns_of_an_epoch_at_its_release_and_of_nothing_else() {
 }
 
 fn what_prometheus_knows(prometheus: &Prometheus<'_>, seen: &[(String, usize)]) {
+    // It asks for OpenMetrics, and takes its units over.
+    let metadata = prometheus.api("metadata?metric=blindmeter_epoch_bytes");
+    assert_eq!(metadata["blindmeter_epoch_bytes"][0]["unit"], "bytes", "{metadata}");
     let up = prometheus.samples("up");
     assert!(up.len() >= 10 && up.iter().all(|(_, value)| value == "1"), "every scrape came through: {up:?}");
     let ordinals: BTreeMap<_, _> = prometheus.samples("blindmeter_epoch").into_iter().collect();

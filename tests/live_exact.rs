@@ -60,6 +60,27 @@ fn clsact_counts_a_thousand_accounts_on_veth_exactly() {
 }
 
 #[test]
+fn tcx_counts_more_than_four_gib_exactly() {
+    beyond_32_bits("tcx");
+}
+
+#[test]
+fn clsact_counts_more_than_four_gib_exactly() {
+    beyond_32_bits("clsact");
+}
+
+/// More pools of a family than the kernel's program looks through.
+#[test]
+fn tcx_finds_the_owners_in_many_pools() {
+    many_pools("tcx");
+}
+
+#[test]
+fn ring_finds_the_owners_in_many_pools() {
+    many_pools("ring");
+}
+
+#[test]
 fn ring_charges_both_ends_of_an_account_to_account_packet_once() {
     account_to_account("ring");
 }
@@ -364,6 +385,59 @@ fn odd_packets(tap: &'static str) {
         packet[0] = first;
         wire.send(Way::Down, &packet);
         expected.malformed += 1;
+    }
+    expected.assert_held_by(&daemon);
+    daemon.stop();
+}
+
+fn beyond_32_bits(tap: &'static str) {
+    let namespace = Namespace::new();
+    let wire = Wire::make(&namespace, Kind::Tun, "metered0");
+    let owned = inside_pool(Address::v4(0), 0);
+    let roster = format!("{},{}\n", owned.text(), name(0));
+    let setup = Setup { backend: tap, interfaces: vec!["metered0"], pools: POOLS.to_vec(), roster };
+    let daemon = Daemon::start(&namespace, &setup);
+    let packet = datagram(owned, nobody(owned, 1), 65_535);
+    let mut expected = Expected::of(1);
+    for _ in 0..65_600 {
+        wire.send(Way::Up, &packet);
+    }
+    expected.add(Some(0), Way::Up, 65_600, 65_600 * 65_535);
+    assert!(expected.node().attributed.up_bytes > 1 << 32);
+    expected.assert_held_by(&daemon);
+    daemon.stop();
+}
+
+fn many_pools(tap: &'static str) {
+    const MANY: [&str; 14] = [
+        "10.60.0.0/24",
+        "10.61.0.0/24",
+        "10.62.0.0/24",
+        "10.63.0.0/24",
+        "10.64.0.0/24",
+        "10.65.0.0/24",
+        "10.66.0.0/24",
+        "10.67.0.0/24",
+        "10.68.0.0/24",
+        "10.69.0.0/24",
+        "10.70.0.0/24",
+        "10.71.0.0/24",
+        "10.72.0.0/24",
+        "10.73.0.0/24",
+    ];
+    let namespace = Namespace::new();
+    let wire = Wire::make(&namespace, Kind::Tun, "metered0");
+    let address = |pool: usize| Address::v4(0x0a3c_0005 + u32::try_from(pool << 16).expect("small"));
+    let roster = (0..MANY.len()).map(|pool| format!("{},{}\n", address(pool).text(), name(pool))).collect();
+    let setup = Setup { backend: tap, interfaces: vec!["metered0"], pools: MANY.to_vec(), roster };
+    let daemon = Daemon::start(&namespace, &setup);
+    let mut expected = Expected::of(MANY.len());
+    for pool in 0..MANY.len() {
+        for _ in 0..=pool {
+            wire.send(Way::Up, &datagram(address(pool), nobody(address(pool), 1), 100));
+        }
+        let packets = u64::try_from(pool + 1).expect("small");
+        expected.add(Some(pool), Way::Up, packets, 100 * packets);
     }
     expected.assert_held_by(&daemon);
     daemon.stop();

@@ -7,14 +7,17 @@
 mod netns;
 mod support;
 
+use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use netns::Namespace;
 use netns::daemon::{Daemon, Setup};
+use netns::folder::Folder;
 use netns::tally::{Expected, Totals, Way, name};
 use netns::wire::{Kind, Wire, nobody};
+use nix::sys::signal::Signal;
 use support::frames::{Address, datagram};
 use support::rng::Rng;
 use support::wait::{let_pass, wait_for};
@@ -50,6 +53,16 @@ fn tcx_charges_nobody_for_anothers_bytes_in_ten_thousand_handovers() {
 fn clsact_charges_nobody_for_anothers_bytes_in_ten_thousand_handovers() {
     let (packets, milliseconds) = settled_handovers("clsact");
     println!("clsact: {HANDOVERS} hand-overs among {packets} packets in {milliseconds} ms");
+}
+
+#[test]
+fn tcx_loses_and_doubles_nothing_in_a_storm_of_reloads() {
+    storm_of_reloads("tcx");
+}
+
+#[test]
+fn ring_loses_and_doubles_nothing_in_a_storm_of_reloads() {
+    storm_of_reloads("ring");
 }
 
 #[test]
@@ -360,4 +373,34 @@ fn address_of(clerk: usize, which: usize) -> Address {
 
 fn talker_address(account: usize) -> Address {
     Address::v4(0x0a08_8000 + u32::try_from(account).expect("few"))
+}
+
+/// Configuration management that reloads in a loop, while the owner of an address changes.
+fn storm_of_reloads(tap: &'static str) {
+    let namespace = Namespace::new();
+    let wire = Wire::make(&namespace, Kind::Tun, "metered0");
+    let address = Address::v4(0x0a08_0005);
+    let line = |account: usize| format!("{},{}\n", address.text(), name(account));
+    let setup = Setup { backend: tap, interfaces: vec!["metered0"], pools: POOLS.to_vec(), roster: line(0) };
+    let folder = Folder::forgetful(&setup);
+    let daemon = Daemon::start_in(&namespace, &folder);
+    let packet = datagram(address, nobody(address, 1), 128);
+    for round in 0..300 {
+        if round % 7 == 0 {
+            let new = folder.path("roster.new");
+            fs::write(&new, format!("prefix,account\n{}", line(round / 7 % 2))).expect("ours");
+            fs::rename(&new, folder.path("roster.csv")).expect("ours");
+        }
+        daemon.signal(Signal::SIGHUP);
+        for _ in 0..5 {
+            wire.send(Way::Up, &packet);
+        }
+        let_pass(Duration::from_millis(5), "reloads come faster than they are made");
+    }
+    let node = daemon.await_packets(1500);
+    assert_eq!((node.attributed.up_packets, node.unattributed.up_packets, node.lost), (1500, 0, 0));
+    let [one, other] = [0, 1].map(|account| daemon.export(&name(account)).up_packets);
+    assert!(one + other == 1500 && one > 0 && other > 0, "{one} and {other}");
+    assert_eq!(daemon.status(), 0);
+    daemon.stop();
 }

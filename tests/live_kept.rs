@@ -15,9 +15,11 @@ use netns::wire::{Kind, Wire, nobody};
 use nix::sys::signal::Signal;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 use support::frames::{Address, datagram};
-use support::wait::wait_for;
+use support::wait::{let_pass, wait_for};
 
 const LENGTH: usize = 200;
 const ACCOUNTS: usize = 4;
@@ -69,11 +71,11 @@ impl Fixture {
     /// Filters of ours on the device.
     fn filters(&self) -> usize {
         let list = |way: &'static str| {
-            let output = self.namespace.run(move || {
-                std::process::Command::new("tc").args(["filter", "show", "dev", "tun0", way]).output()
-            });
+            let output = self
+                .namespace
+                .run(move || Command::new("tc").args(["filter", "show", "dev", "tun0", way]).output());
             let output = output.expect("iproute2 is installed");
-            String::from_utf8_lossy(&output.stdout).matches("handle 0xb11d").count()
+            String::from_utf8_lossy(&output.stdout).matches("blindmeter-").count()
         };
         list("ingress") + list("egress")
     }
@@ -163,7 +165,7 @@ fn a_service_managers_store_keeps_the_tap_instead_of_pins() {
         daemon.assign(&fixture.address.text(), &name(0));
         fixture.send(&mut expected, Some(0), 50);
         assert!(fixture.folder.pins().is_empty() && !fixture.folder.path("bpf/blindmeter").exists());
-        assert_eq!(manager.stored().len(), if tap == "tcx" { 15 } else { 13 });
+        assert_eq!(manager.stored().len(), if tap == "tcx" { 17 } else { 15 });
         daemon.kill();
         fixture.send(&mut expected, Some(0), 70);
         let daemon = start();
@@ -394,6 +396,48 @@ fn a_start_that_ends_before_its_first_save_is_a_first_start_again_and_loses_noth
         expected.assert_held_by(&daemon);
         assert!(daemon.said().contains("store: first start"), "{tap}: {}", daemon.said());
         daemon.stop();
+    }
+}
+
+#[test]
+fn a_start_on_a_full_disk_is_gone_on_with_once_there_is_room() {
+    for (tap, end) in [("tcx", Signal::SIGTERM), ("clsact", Signal::SIGUSR1), ("ring", Signal::SIGKILL)] {
+        let fixture = Fixture::new(tap);
+        let disk = fixture.folder.path("disk");
+        fs::create_dir(&disk).expect("ours");
+        // Room for a blob and the next one.
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", "size=1800k", "none"]).arg(&disk).status();
+        assert!(mounted.is_ok_and(|status| status.success()), "live tests mount a tmpfs");
+        fixture.folder.configure("ledger.sealed", "disk/ledger.sealed");
+        let mut expected = Expected::of(ACCOUNTS);
+        let daemon = fixture.start();
+        fixture.send(&mut expected, None, 3);
+        expected.assert_held_by(&daemon);
+        daemon.stop();
+        // The clean stop left no counters; what is counted on the full disk is new to the store.
+        assert!(fs::write(disk.join("filler"), vec![0; 2 << 20]).is_err(), "the disk is full");
+        for start in 0..2 {
+            let mut daemon = Daemon::spawn_in(&fixture.namespace, &fixture.folder);
+            daemon.await_start(2);
+            fixture.send(&mut expected, None, 5 + start);
+            // Metering goes on; what would have to be noted first is not told.
+            let refused = daemon.command(&["accounts", "export", "--node"]);
+            assert_eq!(refused.code, Some(74), "{}", refused.stderr);
+            assert!(refused.stderr.contains("could not be noted in the store"), "{}", refused.stderr);
+            let_pass(Duration::from_millis(300), "a ring's block is counted");
+            if end == Signal::SIGKILL {
+                daemon.kill();
+            } else {
+                daemon.end(end);
+            }
+        }
+        fs::remove_file(disk.join("filler")).expect("ours");
+        let daemon = fixture.start();
+        fixture.send(&mut expected, None, 7);
+        expected.assert_held_by(&daemon);
+        daemon.stop();
+        let _ = Command::new("umount").arg("--lazy").arg(&disk).status();
     }
 }
 

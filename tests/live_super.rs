@@ -1,8 +1,16 @@
 //! A super-packet counts as the packets it stands for, each with its own headers: made by hand with
 //! wrong hints, and made by the kernel from real TCP and UDP, where a device that cuts them is the oracle.
 
+#[path = "live_super/big.rs"]
+mod big;
+#[path = "live_super/fragments.rs"]
+mod fragments;
 mod netns;
+#[path = "live_super/passage.rs"]
+mod passage;
 mod support;
+#[path = "live_super/tunnels.rs"]
+mod tunnels;
 
 use netns::Namespace;
 use netns::daemon::{Daemon, Setup};
@@ -96,6 +104,106 @@ fn tcx_counts_segmented_udp_as_the_wire_does() {
 #[test]
 fn clsact_counts_segmented_udp_as_the_wire_does() {
     segmented_udp("clsact");
+}
+
+#[test]
+fn ring_counts_tunnels_in_handmade_super_packets() {
+    tunnels::handmade("ring");
+}
+
+#[test]
+fn pnet_counts_tunnels_in_handmade_super_packets() {
+    tunnels::handmade("pnet");
+}
+
+#[test]
+fn tcx_counts_tunnels_in_handmade_super_packets() {
+    tunnels::handmade("tcx");
+}
+
+#[test]
+fn clsact_counts_tunnels_in_handmade_super_packets() {
+    tunnels::handmade("clsact");
+}
+
+#[test]
+fn ring_counts_vxlan_over_a_tun_device_as_its_file_shows_it() {
+    tunnels::vxlan_over_tun("ring");
+}
+
+#[test]
+fn pnet_counts_vxlan_over_a_tun_device_as_its_file_shows_it() {
+    tunnels::vxlan_over_tun("pnet");
+}
+
+#[test]
+fn tcx_counts_vxlan_over_a_tun_device_as_its_file_shows_it() {
+    tunnels::vxlan_over_tun("tcx");
+}
+
+#[test]
+fn clsact_counts_vxlan_over_a_tun_device_as_its_file_shows_it() {
+    tunnels::vxlan_over_tun("clsact");
+}
+
+#[test]
+fn ring_counts_tcp_in_vxlan_as_the_wire_does() {
+    tunnels::vxlan_over_veth("ring");
+}
+
+#[test]
+fn pnet_counts_tcp_in_vxlan_as_the_wire_does() {
+    tunnels::vxlan_over_veth("pnet");
+}
+
+#[test]
+fn tcx_counts_tcp_in_vxlan_as_the_wire_does() {
+    tunnels::vxlan_over_veth("tcx");
+}
+
+#[test]
+fn clsact_counts_tcp_in_vxlan_as_the_wire_does() {
+    tunnels::vxlan_over_veth("clsact");
+}
+
+#[test]
+fn ring_counts_handmade_big_tcp_as_its_segments() {
+    big::handmade("ring");
+}
+
+#[test]
+fn pnet_counts_handmade_big_tcp_as_its_segments() {
+    big::handmade("pnet");
+}
+
+#[test]
+fn tcx_counts_handmade_big_tcp_as_its_segments() {
+    big::handmade("tcx");
+}
+
+#[test]
+fn clsact_counts_handmade_big_tcp_as_its_segments() {
+    big::handmade("clsact");
+}
+
+#[test]
+fn ring_counts_or_loses_fragments_of_handmade_datagrams() {
+    fragments::handmade("ring");
+}
+
+#[test]
+fn pnet_counts_or_loses_fragments_of_handmade_datagrams() {
+    fragments::handmade("pnet");
+}
+
+#[test]
+fn tcx_counts_or_loses_fragments_of_handmade_datagrams() {
+    fragments::handmade("tcx");
+}
+
+#[test]
+fn clsact_counts_or_loses_fragments_of_handmade_datagrams() {
+    fragments::handmade("clsact");
 }
 
 /// One super-packet: how long its headers and its payload are, and how it is to be cut.

@@ -27,8 +27,8 @@ const BPF: u64 = 1 << 39;
 
 /// What README says that each tap needs, and what is left in the daemon and in its helper.
 const NEEDS: [(&str, &[&str], u64, Option<u64>); 4] = [
-    ("tcx", &["bpf", "net_admin", "perfmon"], 0, Some(BPF | NET_ADMIN)),
-    ("clsact", &["bpf", "net_admin", "perfmon"], 0, Some(BPF | NET_ADMIN)),
+    ("tcx", &["bpf", "net_admin"], 0, Some(BPF | NET_ADMIN)),
+    ("clsact", &["bpf", "net_admin"], 0, Some(BPF | NET_ADMIN)),
     ("ring", &["net_raw"], NET_RAW, None),
     ("pnet", &["net_raw"], NET_RAW, None),
 ];

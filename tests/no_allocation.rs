@@ -11,9 +11,11 @@ use blindmeter::meter::counters::Counters;
 use blindmeter::meter::slot::{Direction, Slot};
 use blindmeter::meter::tags::Tags;
 use blindmeter::roster::Roster;
+use blindmeter::roster::place::Place;
 use blindmeter::roster::tagger::Tagger;
 use blindmeter::tap::Attribution;
-use blindmeter::tap::frame::{Gso, LinkType};
+use blindmeter::tap::frame::LinkType;
+use blindmeter::tap::super_packet::{Gso, Transport};
 use frames::Traffic;
 use owners::Owners;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -65,7 +67,8 @@ fn counting_a_packet_allocates_nothing() {
 #[test]
 fn no_kind_of_packet_allocates() {
     let roster = Roster::new(&[], Tags::in_memory(1), Tagger::new(&[1; 32]), 1);
-    let attribution = Attribution { table: roster.table(), counters: Counters::in_memory(1) };
+    let attribution =
+        Attribution { table: roster.table(), counters: Counters::in_memory(1), place: Place::ANY };
     let mut v4 = [0_u8; 60];
     (v4[0], v4[9], v4[32]) = (0x45, 6, 10 << 4);
     let mut v6 = [0_u8; 80];
@@ -74,12 +77,12 @@ fn no_kind_of_packet_allocates() {
     let mut tagged = [0_u8; 14 + 4 + 20];
     tagged[12..18].copy_from_slice(&[0x81, 0, 0, 7, 8, 0]);
     tagged[18] = 0x45;
-    let gso = |tcp| Some(Gso { tcp, segment_bytes: 1400 });
+    let gso = |transport| Some(Gso { transport, segment_bytes: 1400 });
     let count = || {
         for direction in [Direction::Up, Direction::Down] {
-            attribution.count(LinkType::RawIp, &v4, 60_000, direction, gso(true));
-            attribution.count(LinkType::RawIp, &v6, 60_000, direction, gso(false));
-            attribution.count(LinkType::RawIp, &v4[..30], 60_000, direction, gso(true));
+            attribution.count(LinkType::RawIp, &v4, 60_000, direction, gso(Transport::Tcp));
+            attribution.count(LinkType::RawIp, &v6, 60_000, direction, gso(Transport::Udp));
+            attribution.count(LinkType::RawIp, &v4[..30], 60_000, direction, gso(Transport::Tcp));
             attribution.count(LinkType::Ethernet, &tagged, 1500, direction, None);
             attribution.count(LinkType::Ethernet, &[8; 20], 60, direction, None);
             attribution.count(LinkType::RawIp, &v6[..39], 60, direction, None);
@@ -94,9 +97,9 @@ fn no_kind_of_packet_allocates() {
     }
     assert_eq!(allocations() - before, 0);
     let packets = |slot| attribution.counters.read(slot).packets() / 1001;
-    // Of the TCP super-packet 60 bytes are headers, of the UDP one 56, of the cut one none are known.
-    assert_eq!(packets(Slot::UNATTRIBUTED), 2 * (43 + 43 + 43 + 1));
-    assert_eq!((packets(Slot::NOT_IP), packets(Slot::MALFORMED), packets(Slot::LOST)), (2, 2, 7));
+    // Of the TCP super-packet 60 bytes are headers, of the UDP one 56; the cut one is lost.
+    assert_eq!(packets(Slot::UNATTRIBUTED), 2 * (43 + 43 + 1));
+    assert_eq!((packets(Slot::NOT_IP), packets(Slot::MALFORMED), packets(Slot::LOST)), (2, 2, 2 + 7));
 }
 
 #[test]

@@ -7,15 +7,22 @@
 
 #[path = "store/disk.rs"]
 mod disk;
+#[path = "release/flags.rs"]
+mod flags;
 #[path = "release/machine.rs"]
 mod machine;
+#[path = "release/starts.rs"]
+mod starts;
 mod support;
 
 use blindmeter::meter::budget::Epsilon;
-use blindmeter::meter::policy::{Mode, Noise, Policy, Profile};
+use blindmeter::meter::policy::{Flagging, Mode, Noise, Policy, Profile};
 use disk::Fault;
 use machine::{CROWD, EPOCH, Machine, TICK};
+use std::num::NonZero;
 use std::ops::AddAssign;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{available_parallelism, scope};
 
 /// Seeds that showed a fault once: 6738, a close whose last step failed left the older link in the
 /// chain, and an older blob passed for the present one.
@@ -23,6 +30,10 @@ const REGRESSIONS: [u64; 1] = [6738];
 
 /// Seeds of a normal run.
 const SEEDS: u64 = 40;
+
+/// Seeds of starts in a normal run, and those that showed a fault once.
+const STARTS: u64 = 120;
+const START_REGRESSIONS: [u64; 0] = [];
 
 /// Things that happen in one run.
 const EVENTS: u64 = 24;
@@ -38,6 +49,7 @@ fn policy(clamp_bytes: u64) -> Policy {
         crowd: CROWD.into(),
         link_bits_per_second: 1,
         mode: Mode::Noisy(noise),
+        flags: None,
         ..Policy::DEFAULT
     };
     assert_eq!(policy.rounding_step(), 1);
@@ -150,6 +162,37 @@ fn simulate(kinds: &[Kind], silent: bool, pinned: bool, mut end: impl FnMut(&mut
     course
 }
 
+/// Flags on, in ticks of a quarter of an epoch: whatever happens to process, disk and machine, no flag is told
+/// twice, none is lost that was told, nobody is flagged by a restart, and who is cut off for an epoch is told.
+#[test]
+fn no_flag_is_lost_or_told_twice_or_made_by_a_restart() {
+    let tick_nanoseconds = EPOCH * 1_000_000_000 / 4;
+    let flags = Some(Flagging { tick_nanoseconds, ..Flagging::DEFAULT });
+    for (pinned, kinds) in [
+        (true, [Kind::Process, Kind::Process]),
+        (false, [Kind::Process, Kind::Process]),
+        (true, [Kind::Process, Kind::Losses]),
+    ] {
+        let (mut raised, mut course) = (0, Course::default());
+        for seed in seeds() {
+            let mut machine = Machine::new(seed, Policy { flags, ..policy(1 << 40) }, false, pinned);
+            for _ in 0..EVENTS {
+                befall(&mut machine, &kinds);
+                let seconds = machine.rng.below_u64(4 * EPOCH);
+                run(&mut machine, seconds);
+            }
+            assert!(machine.broken.is_empty(), "BLINDMETER_SEED={seed}: {}", machine.broken.join(", "));
+            raised += machine.flags.raised;
+            course += &machine;
+        }
+        let Course { releases, starts, unsaved, losses, .. } = course;
+        println!(
+            "{raised} flags in {releases} releases, {starts} starts, {unsaved} closes not saved, {losses} losses"
+        );
+        assert!(seeds().len() == 1 || raised > 40, "{raised} flags");
+    }
+}
+
 #[test]
 fn one_distinct_value_of_an_epoch_is_ever_to_be_seen() {
     for pinned in [true, false] {
@@ -196,4 +239,32 @@ fn every_byte_enters_exactly_one_release() {
         carried += machine.suppressed;
     });
     assert!(seeds().len() == 1 || carried > 50 && course.unsaved > 20, "{carried} {}", course.unsaved);
+}
+
+/// Whatever the disk does at whichever point of a start: what a process counted is the next one's. A
+/// store that could not be saved does not make strangers of the counters.
+#[test]
+fn no_start_refuses_what_this_store_counted() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let seeds: Vec<u64> = match number("BLINDMETER_SEED") {
+        Some(seed) => vec![seed],
+        None => {
+            START_REGRESSIONS.into_iter().chain(0..number("BLINDMETER_SEEDS").unwrap_or(STARTS)).collect()
+        }
+    };
+    // A machine of its own for each seed, and as many at once as there are processors.
+    let next = AtomicUsize::new(0);
+    let run_some = || {
+        let mut unsaved = 0;
+        while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
+            unsaved += starts::run(*seed).unwrap_or_else(|broken| panic!("BLINDMETER_SEED={seed}: {broken}"));
+        }
+        unsaved
+    };
+    let processors = available_parallelism().map_or(1, NonZero::get);
+    let unsaved: u32 = scope(|threads| {
+        let running: Vec<_> = (0..processors).map(|_| threads.spawn(run_some)).collect();
+        running.into_iter().map(|thread| thread.join().expect("it says which seed failed")).sum()
+    });
+    assert!(seeds.len() == 1 || unsaved > 15, "only {unsaved} processes lived on a disk that failed");
 }

@@ -4,7 +4,8 @@
 mod daemon;
 mod support;
 
-use daemon::Site;
+use daemon::command::{bounded, ended};
+use daemon::{PROGRAM, Site};
 use nix::sys::signal::Signal;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -94,10 +95,14 @@ fn another_key_another_node_and_a_damaged_blob_get_answers_of_their_own() {
     once(&site);
     let blob = fs::read(site.path("ledger.sealed")).expect("the blob is there");
     site.write_key(&[8; 32]);
-    refused(&site, 78, &["ledger.sealed", "is not the key", &site.name("ledger.key")]);
+    let wrong = ["ledger.sealed", "is not the key", &site.name("ledger.key")];
+    refused(&site, 78, &wrong);
+    let check = || site.command(&["check"]);
+    check().failed(78, &wrong);
     site.write_key(&[7; 32]);
     site.configure("\"black-box\"", "\"other\"");
     refused(&site, 78, &["another node's blob", "node.name"]);
+    check().failed(78, &["another node's blob", "node.name"]);
     site.configure("\"other\"", "\"black-box\"");
     fs::write(site.path("ledger.sealed"), &blob[..blob.len() - 1]).expect("it is ours");
     refused(&site, 78, &["cut short", "--accept-loss"]);
@@ -110,10 +115,11 @@ fn another_key_another_node_and_a_damaged_blob_get_answers_of_their_own() {
     fs::write(site.path("ledger.sealed"), [&[0], &blob[1..]].concat()).expect("it is ours");
     refused(&site, 78, &["not a blindmeter blob"]);
     let mut newer = blob.clone();
-    newer[8] = 2;
+    newer[8] = 5;
     fs::write(site.path("ledger.sealed"), &newer).expect("it is ours");
-    refused(&site, 78, &["version 2", "reads version 1"]);
+    refused(&site, 78, &["version 5", "reads 2 to 4"]);
     fs::write(site.path("ledger.sealed"), &blob).expect("it is ours");
+    check().succeeded();
     assert!(once(&site).contains("store: resumed"));
 }
 
@@ -182,6 +188,43 @@ fn a_full_disk_is_said_once_and_recovered_from() {
     daemon.signal(Signal::SIGTERM);
     assert_eq!(daemon.await_end(), Some(0));
     unmount(&target);
+}
+
+/// A limit of the process, and no full disk: the kernel would end it by a signal.
+#[test]
+fn a_file_that_may_not_grow_is_a_disk_that_fails_and_a_stop_meanwhile_says_what_is_lost() {
+    let site = Site::sealed();
+    let start =
+        format!("exec prlimit --fsize=30000:30000 {PROGRAM} run --config {}", site.name("blindmeter.toml"));
+    let mut limited = bounded();
+    limited.args(["sh", "-c", &start]);
+    let outcome = ended(limited);
+    let said = &outcome.stderr;
+    assert!(
+        outcome.code == Some(74) && said.contains("LimitFSIZE= in the unit"),
+        "{:?} {said}",
+        outcome.code
+    );
+    let mut daemon = site.start();
+    let limit = |bytes: &str| {
+        let mut prlimit = Command::new("prlimit");
+        prlimit.args(["--pid", &daemon.id().to_string(), &format!("--fsize={bytes}:unlimited")]);
+        assert!(prlimit.status().expect("prlimit runs").success());
+    };
+    limit("30000");
+    wait_for("the failed save", || (daemon.metric("blindmeter_store_ok") == "0").then_some(()));
+    limit("unlimited");
+    wait_for("a save", || (daemon.metric("blindmeter_store_ok") == "1").then_some(()));
+    limit("30000");
+    wait_for("the failed save", || (daemon.metric("blindmeter_store_ok") == "0").then_some(()));
+    assert!(!daemon.said().contains("outlives a stop"), "{}", daemon.said());
+    daemon.signal(Signal::SIGTERM);
+    assert_eq!(daemon.await_end(), Some(0));
+    let said = daemon.said();
+    assert!(
+        said.lines().last().is_some_and(|line| line.contains("no unit's descriptor store outlives a stop")),
+        "{said}"
+    );
 }
 
 #[test]

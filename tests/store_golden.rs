@@ -1,22 +1,29 @@
-//! The blob and the chain file of format version 1, byte for byte: what an earlier version wrote is
-//! read for ever, and this version writes the same.
+//! The blob and the chain file of format versions 2 to 4, byte for byte: what an earlier version wrote is
+//! read for ever, and this version writes version 4.
 //!
 //! The files were written by this test's own steps with the randomness below; a change of the format
-//! is a new version with files of its own beside these. No figure in them depends on a draw of noise.
+//! is a new version with files of its own beside these. Version 1 was never released: its files are gone. No figure in them depends on a draw of noise.
 
 use blindmeter::meter::band::Band;
+use blindmeter::meter::calendar::{BandDates, Day};
 use blindmeter::meter::counters::Counters;
 use blindmeter::meter::epoch::{Carry, Epochs};
 use blindmeter::meter::flag_counts::FlagCounts;
+use blindmeter::meter::flags::baseline::Baseline;
+use blindmeter::meter::flags::constants::{DAY, SENSITIVE_DAY};
+use blindmeter::meter::flags::detector::Detector;
+use blindmeter::meter::flags::interruption::NodeState;
+use blindmeter::meter::flags::surge::Mirror;
+use blindmeter::meter::flags::watch::{Verdict, WatchState};
 use blindmeter::meter::ledger::Ledger;
 use blindmeter::meter::noise::Randomness;
-use blindmeter::meter::policy::{Mode, Policy};
+use blindmeter::meter::policy::{Flagging, Mode, Policy};
 use blindmeter::meter::release::Release;
 use blindmeter::meter::slot::{Direction, Slot};
 use blindmeter::meter::tags::Tag;
 use blindmeter::meter::units::{Totals, Volume};
-use blindmeter::node::rate_limits::{RateLimitState, Staff, Window};
-use blindmeter::node::saved::{Head, Record};
+use blindmeter::node::rate_limits::{Figures, FirstExport, Looker, Officer, RateLimitState, Window};
+use blindmeter::node::saved::{Head, InterfaceSum, Record, SavedFlags};
 use blindmeter::node::schedule::ScheduleState;
 use blindmeter::store::disk::SystemDisk;
 use blindmeter::store::format::blob_bytes;
@@ -44,7 +51,7 @@ fn golden(file: &str) -> PathBuf {
 /// A folder with a copy of the golden key, for only its owner to read.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
-    let key = fs::read(golden("v1.key")).expect("the golden key");
+    let key = fs::read(golden("v2.key")).expect("the golden key");
     let mut options = fs::OpenOptions::new();
     let mut file = options.write(true).create_new(true).mode(0o600).open(folder.path().join("key"));
     std::io::Write::write_all(file.as_mut().expect("a key file"), &key).expect("it is written");
@@ -60,18 +67,19 @@ fn settings(folder: &Path) -> Settings {
     }
 }
 
-/// What one epoch comes to under this policy: no draw of noise decides about it.
-fn closed(policy: Policy) -> Epochs {
+/// What one epoch comes to under this policy: no draw of noise decides about it. Before version 4 accounts that are
+/// unlike themselves were not counted.
+fn closed(policy: Policy, version: u16) -> Epochs {
     let counters = Counters::in_memory(100);
     let mut ledger = Ledger::new(counters);
-    for slot in 0..104 {
-        counters.add(Slot::new(slot), Direction::Up, 3 << 35, 5000 << (slot % 4));
+    for slot in 0..106 {
+        counters.add(Slot::new(slot), Direction::Up, 3 << 35, (5 << 20) << (slot % 4));
         counters.add(Slot::new(slot), Direction::Down, 5 << 35, 7000);
     }
+    let unusual = if version < 4 { 0 } else { 56 };
     let raised = FlagCounts {
-        accounts: [8, 16, 24, 32, 40, 48],
-        mass_event: true,
-        interrupted: true,
+        accounts: [8, 16, 24, 32, unusual, 40, 48],
+        interruption: 1 << 40,
         failed_attempts: 600,
     };
     let mut epochs = Epochs::new(policy, 0);
@@ -79,37 +87,48 @@ fn closed(policy: Policy) -> Epochs {
     epochs
 }
 
-/// A release in which every field is another than 0, but for "suppressed".
-fn release() -> Release {
-    closed(Policy { mode: Mode::Coarse, crowd: 1, ..Policy::DEFAULT }).sealed().expect("it was sealed")
+/// A release in which every field is another than 0, but for "suppressed" and, since a flood to nobody shows no more
+/// than one account may move, the unattributed bytes down.
+fn release(version: u16) -> Release {
+    let policy = Policy { mode: Mode::Coarse, crowd: 1, flags: Some(Flagging::DEFAULT), ..Policy::DEFAULT };
+    closed(policy, version).sealed().expect("it was sealed")
 }
 
 /// What a crowd that is never large enough leaves for the next release.
 fn carry() -> Carry {
-    closed(Policy { crowd: u64::MAX, ..Policy::DEFAULT }).carry()
+    closed(Policy { crowd: u64::MAX, ..Policy::DEFAULT }, 4).carry()
 }
 
-fn limits() -> RateLimitState {
+fn limits(version: u16) -> RateLimitState {
     let window = |index, elapsed_nanoseconds| Window { index, elapsed_nanoseconds };
-    let member = |uid: u8| Staff {
+    let looker =
+        |uid: u8| Looker { uid: 1000 * u32::from(uid), shown_this_minute: uid, shown_today: 2 * uid };
+    let officer = |uid: u8| Officer {
         uid: 1000 * u32::from(uid),
-        shown_this_minute: uid,
-        shown_today: 2 * uid,
         exported_today: 3 * uid,
+        exported_this_week: 4 * uid,
+        planned_today: if version == 2 { 0 } else { 5 * uid },
+    };
+    let first = |mark: u8| {
+        let Record { period, mark: open, .. } = record(mark.into(), 3);
+        FirstExport { mark: mark.into(), uid: 3000, figures: Figures { period, open } }
     };
     RateLimitState {
         seen_at: 1,
         minute: window(2, 3),
         day: window(4, 5),
         week: window(6, 7),
-        staff: vec![member(1), member(2)],
+        lookers: vec![looker(1), looker(2)],
+        officers: vec![officer(3), officer(4)],
         exported: vec![8, 9, 10],
+        first_exports: if version == 2 { Vec::new() } else { vec![first(8), first(9)] },
         look_ups: 11,
         exports: 12,
     }
 }
 
-fn head(sealed: Option<Release>) -> Head {
+/// A head as this version keeps it.
+fn head(sealed: Option<Release>, version: u16) -> Head {
     Head {
         memory: *b"sixteen byte mem",
         boot: *b"sixteen byteboot",
@@ -122,17 +141,48 @@ fn head(sealed: Option<Release>) -> Head {
         },
         publish_at: Some(555_000_000),
         sealed,
-        released: release(),
+        released: release(version),
+        dates: if version == 2 {
+            BandDates::default()
+        } else {
+            let [as_of, first_day, last_day] = [19_999, 19_992, 20_019].map(Day::of_number);
+            BandDates { as_of, first_day, last_day }
+        },
         refresh_index: 2857,
         refreshed_at: 11,
         period_index: 714,
         period_began_at: 12,
         carry: carry(),
-        limits: limits(),
+        interfaces: Some(InterfaceSum { passed: 21, counted: 22, digest: 23 }),
+        is_last: true,
+        limits: limits(version),
+        flags: (version >= 4).then_some(SavedFlags {
+            epoch_seconds: 86_400,
+            state: WatchState {
+                mirror: Mirror { crossings: 31, active_epochs: 32, near_stalls: 33 },
+                interruption: -33,
+                running: NodeState::Interrupted,
+                closed: Verdict { node: NodeState::Working, mass_event: true },
+                told: Verdict { node: NodeState::Unknown, mass_event: false },
+            },
+        }),
     }
 }
 
-fn record(slot: usize) -> Record {
+/// An account's baseline after some days of its own, the last of which raised something.
+fn baseline(slot: usize) -> Option<Baseline> {
+    let index = slot.checked_sub(Slot::FIRST_ACCOUNT.index())?;
+    let mut detector = Detector::new(&DAY, &SENSITIVE_DAY, CAPACITY);
+    for day in 0..20_u64 {
+        let volume = |bytes: u64, packets: u64| Volume { bytes: bytes << (day % 3), packets: packets + day };
+        let up = volume(100_000_000 * (index as u64 + 1), 500_000);
+        let down = if day == 19 { Volume::default() } else { volume(2_000_000_000, 1_500_000) };
+        detector.close(false, |_| Totals { up, down }, |_, _, _| ());
+    }
+    detector.baseline(index).copied()
+}
+
+fn record(slot: usize, version: u16) -> Record {
     let slot_number = u8::try_from(slot).expect("few slots");
     let volume = |base: u64| Volume { bytes: base * 1000 + slot as u64, packets: base + slot as u64 };
     let totals = |base| Totals { up: volume(base), down: volume(base + 1) };
@@ -142,14 +192,16 @@ fn record(slot: usize) -> Record {
         mark: totals(20),
         reading: totals(u64::MAX / 2000),
         band: Band::of_number(slot_number),
+        baseline: if version < 4 { None } else { baseline(slot) },
     }
 }
 
-#[test]
-fn version_1_is_read_to_the_last_field() {
+fn is_read_to_the_last_field(version: u16) {
     let folder = folder();
-    fs::copy(golden("v1.sealed"), folder.path().join("sealed")).expect("a copy");
-    fs::copy(golden("v1.chain"), folder.path().join("sealed.chain")).expect("a copy");
+    for (golden_file, file) in [("sealed", "sealed"), ("chain", "sealed.chain")] {
+        let golden_file = golden(&format!("v{version}.{golden_file}"));
+        fs::copy(golden_file, folder.path().join(file)).expect("a copy");
+    }
     let mut records = Vec::new();
     let opened =
         Store::open(SystemDisk, Counting(0), settings(folder.path()), false, false, |slot, found| {
@@ -158,28 +210,76 @@ fn version_1_is_read_to_the_last_field() {
         });
     let (_, opened) = opened.unwrap_or_else(|error| panic!("{error}"));
     let Opened::Resumed(found) = opened else { panic!("the golden blob is resumed from") };
-    assert!(*found == head(Some(Release::none())), "the head");
-    assert_eq!(records.len(), CAPACITY + 4);
+    let mut expected = head(Some(Release::none()), version);
+    if version < 4 {
+        // Unattributed bytes down were not limited to what one account may move yet.
+        let mut words = expected.released.words();
+        words[5] = 5 << 35;
+        assert!(found.released.words() == words, "the release served last");
+        expected.released = found.released;
+    }
+    assert!(*found == expected, "the head");
+    assert_eq!(records.len(), CAPACITY + Slot::FIRST_ACCOUNT.index());
     for (slot, found) in records.iter().enumerate() {
-        assert!(*found == record(slot), "the record of slot {slot}");
+        assert!(*found == record(slot, version), "the record of slot {slot}");
     }
 }
 
 #[test]
-fn this_version_writes_version_1_byte_for_byte() {
+fn version_2_is_read_to_the_last_field() {
+    is_read_to_the_last_field(2);
+}
+
+#[test]
+fn version_3_is_read_to_the_last_field() {
+    is_read_to_the_last_field(3);
+}
+
+#[test]
+fn version_4_is_read_to_the_last_field() {
+    is_read_to_the_last_field(4);
+}
+
+/// A blob of an earlier version knows no baseline, and one that is damaged or of a later version is refused.
+#[test]
+fn an_earlier_version_knows_no_baseline_and_a_later_one_is_refused() {
+    let folder = folder();
+    for (golden_file, file) in [("v4.sealed", "sealed"), ("v4.chain", "sealed.chain")] {
+        fs::copy(golden(golden_file), folder.path().join(file)).expect("a copy");
+    }
+    let open = || {
+        let opened = Store::open(SystemDisk, Counting(0), settings(folder.path()), false, false, |_, _| ());
+        opened.map(drop).map_err(|error| error.to_string())
+    };
+    assert_eq!(open(), Ok(()));
+    let sealed = folder.path().join("sealed");
+    let mut bytes = fs::read(&sealed).expect("the blob");
+    bytes[8] = 5;
+    fs::write(&sealed, &bytes).expect("it is written");
+    assert!(open().is_err_and(|why| why.contains("version 5")), "{:?}", open());
+    // As an earlier version, it has another length than its header says.
+    bytes[8] = 3;
+    fs::write(&sealed, &bytes).expect("it is written");
+    assert!(open().is_err());
+}
+
+#[test]
+fn this_version_writes_version_4_byte_for_byte() {
     let folder = folder();
     let opened = Store::open(SystemDisk, Counting(0), settings(folder.path()), false, false, |_, _| {
         panic!("there is nothing yet")
     });
     let (mut store, opened) = opened.unwrap_or_else(|error| panic!("{error}"));
     assert!(matches!(opened, Opened::First));
-    store.save(&head(None), |_| Record::default()).unwrap_or_else(|error| panic!("{error}"));
-    store.save_close(&head(Some(Release::none())), record).unwrap_or_else(|error| panic!("{error}"));
-    for (written, golden_file) in [("sealed", "v1.sealed"), ("sealed.chain", "v1.chain")] {
+    store.save(&head(None, 4), |_| Record::default()).unwrap_or_else(|error| panic!("{error}"));
+    store
+        .save_close(&head(Some(Release::none()), 4), |slot| record(slot, 4))
+        .unwrap_or_else(|error| panic!("{error}"));
+    for (written, golden_file) in [("sealed", "v4.sealed"), ("sealed.chain", "v4.chain")] {
         let written = fs::read(folder.path().join(written)).expect("it was written");
         let wanted = fs::read(golden(golden_file)).expect("the golden file");
         assert!(written == wanted, "{golden_file} differs");
     }
     let capacity = u32::try_from(CAPACITY).expect("small");
-    assert_eq!(fs::metadata(golden("v1.sealed")).expect("it is there").len(), blob_bytes(capacity));
+    assert_eq!(fs::metadata(golden("v4.sealed")).expect("it is there").len(), blob_bytes(capacity));
 }

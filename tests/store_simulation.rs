@@ -9,12 +9,17 @@ mod disk;
 mod support;
 
 use blindmeter::meter::band::Band;
+use blindmeter::meter::calendar::BandDates;
 use blindmeter::meter::epoch::Carry;
+use blindmeter::meter::flags::baseline::Baseline;
+use blindmeter::meter::flags::surge::Mirror;
+use blindmeter::meter::flags::watch::WatchState;
 use blindmeter::meter::release::Release;
+use blindmeter::meter::slot::Slot;
 use blindmeter::meter::tags::Tag;
 use blindmeter::meter::units::{Totals, Volume};
-use blindmeter::node::rate_limits::{RateLimitState, Staff, Window};
-use blindmeter::node::saved::{Head, Record};
+use blindmeter::node::rate_limits::{Looker, RateLimitState, Window};
+use blindmeter::node::saved::{Head, InterfaceSum, Record, SavedFlags};
 use blindmeter::node::schedule::ScheduleState;
 use blindmeter::store::{Opened, Settings, Store, StoreError, chain_path};
 use disk::{Fault, SimulatedDisk};
@@ -44,9 +49,9 @@ fn settings(capacity: usize) -> Settings {
     }
 }
 
-fn staff(member: u64, number: u64) -> Staff {
+fn looker(member: u64, number: u64) -> Looker {
     let uid = u32::try_from(member).expect("small");
-    Staff { uid, shown_today: u8::try_from(number % 100).expect("small"), ..Staff::default() }
+    Looker { uid, shown_today: u8::try_from(number % 100).expect("small"), ..Looker::default() }
 }
 
 /// The image of this number: every field is made of it, so that a mixture of two shows.
@@ -68,19 +73,38 @@ fn image(number: u64) -> (Head, impl Fn(usize) -> Record) {
         publish_at: (number % 2 == 1).then_some(number + 4),
         sealed: None,
         released: Release::none(),
+        dates: BandDates::of((number, 86_400), (number + 3, 86_400)),
         refresh_index: number + 5,
         refreshed_at: number + 6,
         period_index: number + 7,
         period_began_at: number + 8,
         carry: Carry::default(),
+        interfaces: number.is_multiple_of(4).then_some(InterfaceSum {
+            passed: number,
+            counted: 1,
+            digest: 2,
+        }),
+        is_last: number.is_multiple_of(5),
         limits: RateLimitState {
             seen_at: number + 9,
             minute: Window { index: number + 10, elapsed_nanoseconds: number + 11 },
-            staff: (0..number % 5).map(|member| staff(member, number)).collect(),
+            lookers: (0..number % 5).map(|member| looker(member, number)).collect(),
             exported: (0..number % 7).collect(),
             exports: number + 12,
             ..RateLimitState::default()
         },
+        flags: number.is_multiple_of(3).then(|| SavedFlags {
+            epoch_seconds: number + 13,
+            state: WatchState {
+                interruption: -number.cast_signed(),
+                mirror: Mirror {
+                    crossings: number + 14,
+                    active_epochs: number + 15,
+                    near_stalls: number + 16,
+                },
+                ..WatchState::default()
+            },
+        }),
     };
     let record = move |slot: usize| {
         let salt = slot as u64;
@@ -90,6 +114,9 @@ fn image(number: u64) -> (Head, impl Fn(usize) -> Record) {
             mark: totals(salt + 100),
             reading: totals(salt + 200),
             band: Band::of((number + salt) << 30),
+            baseline: Baseline::decode(
+                &[u8::try_from((number + salt) % 100).expect("small"); Baseline::BYTES],
+            ),
         }
     };
     (head, record)
@@ -125,7 +152,7 @@ fn open(disk: &SimulatedDisk, capacity: usize, rng: u64) -> Result<Start, Result
         (store, Opened::Resumed(head)) => {
             let number = head.schedule.open;
             let (wanted, record) = image(number);
-            let whole = records.len() == capacity + 4
+            let whole = records.len() == capacity + Slot::FIRST_ACCOUNT.index()
                 && records.iter().enumerate().all(|(at, (slot, found))| at == *slot && *found == record(at));
             if *head != wanted || !whole {
                 return Err(Err(format!("the image {number} is a mixture")));

@@ -2,7 +2,7 @@
 //! that a reload exchanges every file of it without a connection being lost.
 //!
 //! `handshake` has TLS, `login` the log-in, `reload` the exchange of files inside the sandbox, `named`
-//! what `check` and the log say, `prometheus` a real scraper. The clients are curl and rustls.
+//! what `check` and the log say, `shapes` how people and other programs write them, `prometheus` a real scraper. The clients are curl and rustls.
 
 mod daemon;
 
@@ -22,4 +22,6 @@ mod named;
 mod prometheus;
 #[path = "web_tls/reload.rs"]
 mod reload;
+#[path = "web_tls/shapes.rs"]
+mod shapes;
 mod support;

@@ -6,6 +6,7 @@ use blindmeter::meter::ledger::Ledger;
 use blindmeter::meter::slot::Direction;
 use blindmeter::meter::tags::Tags;
 use blindmeter::roster::account::AccountName;
+use blindmeter::roster::place::Place;
 use blindmeter::roster::tagger::Tagger;
 use blindmeter::roster::{Roster, Source};
 use blindmeter::tap::Attribution;
@@ -44,7 +45,7 @@ impl Traffic {
         };
         let frames = (0..FRAMES).map(draw).collect();
         Self {
-            attribution: Attribution { table: roster.table(), counters },
+            attribution: Attribution { table: roster.table(), counters, place: Place::ANY },
             frames,
             ledger: Ledger::new(counters),
         }

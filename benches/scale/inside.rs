@@ -43,20 +43,36 @@ impl Clock for SetClock {
 /// Measures the parts of a node of this size.
 pub(crate) fn measure(accounts: u32) -> Vec<Figure> {
     let text = crate::roster(accounts);
-    let pools = [Prefix::parse("10.0.0.0/12").expect("a good pool")];
-    let roster = Roster::new(&pools, Tags::in_memory(accounts as usize), Tagger::new(&[1; 32]), 1);
+    let of = |capacity| {
+        let pools = [Prefix::parse("10.0.0.0/12").expect("a good pool")];
+        Roster::new(&pools, Tags::in_memory(capacity as usize), Tagger::new(&[1; 32]), 1)
+    };
+    let rows = |roster: &Roster| {
+        let rows = csv::read(text.as_bytes(), csv::nowhere, |row| roster.tag_of(&row.account));
+        rows.expect("a good roster")
+    };
+    let roster = of(accounts);
     let (load, ()) = timed(|| {
-        let assignments = csv::read(text.as_bytes(), |row| roster.tag_of(&row.account));
-        roster.replace(Source::File, assignments.expect("a good roster")).expect("there is room for all");
+        roster.replace(Source::File, rows(&roster)).expect("there is room for all");
     });
-    let assignments = assignments_a_second(&roster, accounts);
+    // A fifteenth of the accounts more is room that the control socket leaves to the file.
+    let fed_by_socket = of(accounts + accounts.div_ceil(15));
+    fed_by_socket.replace(Source::Control, rows(&fed_by_socket)).expect("there is room for all");
+    let assignments = assignments_a_second(&fed_by_socket, accounts);
     let (seal, save) = close(&roster, accounts);
+    let (tick, judged) = flags(accounts);
     vec![
         figure("roster load, parsed and in force, s", load, Goal::AtMost(2.0)),
         figure("assignments a second", assignments, Goal::AtLeast(100_000.0)),
         figure("close: seal, latch and let go, s", seal, Goal::AtMost(1.0)),
         figure("close: its save, fsync included, s", save, Goal::None),
         figure("close: both, s", seal + save, Goal::AtMost(1.0)),
+        figure("flags: a tick, s", tick, Goal::AtMost(0.5)),
+        figure(
+            "flags: the close of an epoch, its last tick and the seal included, s",
+            judged,
+            Goal::AtMost(2.0),
+        ),
     ]
 }
 
@@ -84,7 +100,8 @@ fn close(roster: &Roster, accounts: u32) -> (f64, f64) {
     let counters = Counters::in_memory(accounts as usize);
     let wall_seconds = 28 * DAY_SECONDS * 700;
     let clock = SetClock(Rc::new(Cell::new(Reading { wall_seconds, boot_nanoseconds: 0 })));
-    let mut node = Node::forgetful(Policy::DEFAULT, counters, clock.clone(), SystemRandomness);
+    let policy = Policy { flags: None, ..Policy::DEFAULT };
+    let mut node = Node::forgetful(policy, counters, clock.clone(), SystemRandomness);
     for at in 0..accounts {
         counters.add(Slot::new(Slot::FIRST_ACCOUNT.word() + at), Direction::Up, 2 << 20, 2_000);
     }
@@ -95,7 +112,9 @@ fn close(roster: &Roster, accounts: u32) -> (f64, f64) {
         clock.0.set(Reading { wall_seconds: wall_seconds + 3600, boot_nanoseconds });
         let (seconds, is_sealed) = timed(|| {
             let Tick::Sealed { period_ended } = node.tick() else { return false };
-            node.forget(&roster.at_close(period_ended, true));
+            let used = node.used();
+            let is_unused = |slot: Slot| !used.get(slot.index()).copied().unwrap_or(true);
+            node.forget(&roster.at_close(period_ended, true, is_unused));
             true
         });
         seal = seal.or(is_sealed.then_some(seconds));
@@ -108,6 +127,38 @@ fn close(roster: &Roster, accounts: u32) -> (f64, f64) {
         store.save_close(&head, record).expect("the disk takes it");
     });
     (seal.expect("an epoch was closed"), black_box(save))
+}
+
+/// Days that everybody was active on before the one that is timed: what is usual for them is known then.
+const DAYS: u64 = 6;
+
+/// The longest tick and close of a day with flags on, at which everybody was active; one core.
+fn flags(accounts: u32) -> (f64, f64) {
+    let counters = Counters::in_memory(accounts as usize);
+    let wall_seconds = 28 * DAY_SECONDS * 700;
+    let clock = SetClock(Rc::new(Cell::new(Reading { wall_seconds, boot_nanoseconds: 0 })));
+    let mut node = Node::forgetful(Policy::DEFAULT, counters, clock.clone(), SystemRandomness);
+    let (mut tick, mut close) = (0.0_f64, 0.0_f64);
+    for hour in 1..=(DAYS + 1) * 24 {
+        for at in 0..accounts {
+            let (slot, busy) =
+                (Slot::new(Slot::FIRST_ACCOUNT.word() + at), u64::from(at % 997) + hour % 7 + 1);
+            counters.add(slot, Direction::Up, busy * 100_000, busy * 300);
+            counters.add(slot, Direction::Down, busy * 1_000_000, busy * 900);
+        }
+        let Reading { wall_seconds, boot_nanoseconds } = clock.0.get();
+        let boot_nanoseconds = boot_nanoseconds + 3_600_000_000_000;
+        clock.0.set(Reading { wall_seconds: wall_seconds + 3600, boot_nanoseconds });
+        let (seconds, ticked) = timed(|| node.tick());
+        if hour > DAYS * 24 {
+            match ticked {
+                Tick::Sealed { .. } => close = close.max(seconds),
+                _ => tick = tick.max(seconds),
+            }
+        }
+    }
+    assert!(close > 0.0 && tick > 0.0, "an epoch was closed");
+    (tick, close)
 }
 
 fn store(folder: &Path, accounts: u32) -> Store<SystemDisk, SystemRandomness> {

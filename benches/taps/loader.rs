@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
 
+use blindmeter::config::MEMORY_BUDGET_BYTES;
 use blindmeter::meter::ledger::Ledger;
 use blindmeter::roster::account::AccountName;
 use blindmeter::roster::tagger::Tagger;
@@ -32,15 +33,31 @@ const NAMES_BYTES: usize = 1024;
 pub(crate) enum Privileges {
     /// What the unit grants.
     Service,
-    /// The same without CAP_PERFMON.
-    WithoutPerfmon,
+    /// The same with CAP_PERFMON.
+    WithPerfmon,
 }
 
 impl Privileges {
     const fn list(self) -> &'static str {
         match self {
-            Self::Service => "-all,+bpf,+net_admin,+perfmon",
-            Self::WithoutPerfmon => "-all,+bpf,+net_admin",
+            Self::Service => "-all,+bpf,+net_admin",
+            Self::WithPerfmon => "-all,+bpf,+net_admin,+perfmon",
+        }
+    }
+}
+
+/// Which of the two programs is loaded.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Layout {
+    Sliced,
+    Locked,
+}
+
+impl Layout {
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Sliced => "sliced",
+            Self::Locked => "locked",
         }
     }
 }
@@ -55,7 +72,7 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
-    pub(crate) fn start(owners: Owners, accounts: u32, privileges: Privileges) -> Self {
+    pub(crate) fn start(owners: Owners, accounts: u32, layout: Layout, privileges: Privileges) -> Self {
         let (ours, its) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
             .expect("a pair of sockets");
         let this = std::env::current_exe().expect("the bench knows where it is");
@@ -72,7 +89,7 @@ impl Loaded {
                 format!("--bounding-set={set}"),
             ])
             .arg(format!("/proc/self/fd/{}", this.as_raw_fd()))
-            .args([ARGUMENT, owners.word(), &accounts.to_string()])
+            .args([ARGUMENT, owners.word(), &accounts.to_string(), layout.word()])
             .arg0(name)
             .stdin(its);
         let executable = this.as_raw_fd();
@@ -134,11 +151,13 @@ fn receive(socket: &OwnedFd, names: &mut [u8]) -> (String, OwnedFd) {
 
 /// The loader's life: load, give owners to all addresses, hand the program over, answer.
 pub(crate) fn serve(arguments: &[String]) {
-    let [word, accounts] = arguments else { panic!("{ARGUMENT} OWNERS ACCOUNTS") };
+    let [word, accounts, layout] = arguments else { panic!("{ARGUMENT} OWNERS ACCOUNTS LAYOUT") };
     let owners = Owners::ALL.into_iter().find(|owners| owners.word() == word).expect("a kind of owners");
     let accounts: u32 = accounts.parse().expect("a number of accounts");
-    let kernel = Kernel::load(&owners.pools(), accounts as usize, [1; 16]);
+    let budget_bytes = if layout == Layout::Sliced.word() { MEMORY_BUDGET_BYTES } else { 0 };
+    let kernel = Kernel::load(&owners.pools(), accounts as usize, budget_bytes, [1; 16]);
     let kernel = kernel.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(kernel.counting().as_str(), layout, "{}", kernel.counting().why());
     let tagger = Tagger::new(&[1; 32]);
     let roster = Roster::over(kernel.owners(), &owners.pools(), kernel.memory().tags, tagger);
     let name = |account: u32| AccountName::parse(&format!("account-{account}")).expect("a good name");

@@ -1,28 +1,42 @@
 //! `blindmeter accounts`: one account's usage band for support, exact totals for the privacy officer.
 
 use super::connection::unexpected_answer;
+use super::input;
 use super::output;
 use crate::control::client;
 use crate::control::protocol::{Answer, Request};
-use crate::control::reports::{AccountView, NodeExport, TotalsReport};
+use crate::control::reports::{AccountView, ExportPlan, FlagReport, NodeExport, PeriodReport, TotalsReport};
 use crate::exit::{ExitError, ExitStatus};
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 use std::path::Path;
+use zeroize::Zeroizing;
 
 /// What to ask for.
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// Show an account's usage band and flags (support role)
     Show {
-        /// Account name
+        /// Account name; - reads it from standard input, and keeps it out of the shell's history
         account: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the accounts that carry a flag, with what to do (support role)
+    Flagged {
+        /// - reads names from standard input, one a line: those of accounts that no file of the daemon names
+        #[arg(value_name = "-", value_parser = ["-"])]
+        names: Option<String>,
+        /// Flags that support writes to the user about, those that are only for whoever asks, or all
+        #[arg(long, value_enum, default_value_t = Lists::Contact)]
+        list: Lists,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
     /// Export the exact totals held about an account, or the node's (privacy role)
     Export {
-        /// Account name
+        /// Account name; - reads it from standard input, and keeps it out of the shell's history
         #[arg(required_unless_present = "node")]
         account: Option<String>,
         /// Export the node's totals instead of an account's
@@ -31,10 +45,21 @@ pub(super) enum Command {
         /// Include the epoch that is still open
         #[arg(long)]
         open_epoch: bool,
+        /// Say what would be exported and what it would use up, and use up nothing
+        #[arg(long, conflicts_with = "node")]
+        dry_run: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
+}
+
+/// Which flags are listed.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Lists {
+    Contact,
+    Information,
+    All,
 }
 
 /// Runs one of these commands.
@@ -43,13 +68,19 @@ pub(super) enum Command {
 /// Those of the daemon.
 pub(super) fn run(command: &Command, socket: &Path) -> Result<(), ExitError> {
     match command {
-        Command::Show { account, json } => show(account, *json, socket),
+        Command::Show { account, json } => show(&input::account(account)?, *json, socket),
+        Command::Flagged { names, list, json } => flagged(names.is_some(), *list, *json, socket),
         Command::Export { node: true, json, .. } => node(*json, socket),
-        Command::Export { account, open_epoch, json, .. } => {
+        Command::Export { account, open_epoch, dry_run, json, .. } => {
             let account = account
                 .as_deref()
                 .ok_or_else(|| ExitError::new(ExitStatus::Usage, "pass an account name"))?;
-            export(account, *open_epoch, *json, socket)
+            let account = input::account(account)?;
+            if *dry_run {
+                plan(&account, *open_epoch, *json, socket)
+            } else {
+                export(&account, *open_epoch, *json, socket)
+            }
         }
     }
 }
@@ -63,21 +94,83 @@ fn show(account: &str, json: bool, socket: &Path) -> Result<(), ExitError> {
         return output::json(&view);
     }
     output::line(&band(&view))?;
-    output::line("flags: none (this version raises none)")
+    output::line(&as_of(&view))?;
+    if view.flags.is_empty() {
+        return output::line("flags: none");
+    }
+    view.flags.iter().try_for_each(|flag| output::line(&flag_line(flag)))
 }
 
+fn flag_line(flag: &FlagReport) -> String {
+    let FlagReport { kind, list, severity, advice } = flag;
+    let urgency = if severity == list { String::new() } else { format!(", urgency {severity}") };
+    format!("{kind} ({list}{urgency}): {advice}")
+}
+
+fn flagged(reads_names: bool, list: Lists, json: bool, socket: &Path) -> Result<(), ExitError> {
+    let names = if reads_names { input::whole()? } else { Zeroizing::default() };
+    let (contact, information) = (list != Lists::Information, list != Lists::Contact);
+    let request = Request::Flagged { contact, information, bytes: names.len() };
+    let Answer::Flagged(report) = client::ask(socket, &request, &names)? else {
+        return Err(unexpected_answer());
+    };
+    if json {
+        return output::json(&report);
+    }
+    if !report.enabled {
+        return output::line("flags are off: [irregularity] enabled = false");
+    }
+    output::line(match report.node.as_str() {
+        "interrupted" => "the node itself looked interrupted: nobody was judged; check uplink and VPN server",
+        "unknown" => "too few accounts send to tell whether the node itself is interrupted",
+        _ => "the node itself works",
+    })?;
+    if report.mass_event {
+        return output::line(
+            "so many accounts were irregular at once that no list is made: look at the node first",
+        );
+    }
+    for account in &report.accounts {
+        output::line(&account.account)?;
+        account.flags.iter().try_for_each(|flag| output::line(&format!("  {}", flag_line(flag))))?;
+    }
+    if report.accounts.is_empty() && report.unnamed == 0 {
+        output::line("nobody is flagged")?;
+    }
+    if report.unnamed > 0 {
+        output::line(&format!(
+            "and {} more, whom no file of the daemon names: pass names on standard input, to `accounts flagged -`",
+            report.unnamed
+        ))?;
+    }
+    Ok(())
+}
+
+/// The band, with the period that it is of.
 fn band(view: &AccountView) -> String {
     let low = view.band.at_least_bytes;
-    match view.band.below_bytes {
-        Some(high) if low == 0 => {
-            format!("usage this period: less than {}, possibly none", output::bytes(high))
-        }
-        Some(high) => format!("usage this period: {} to {}", output::bytes(low), output::bytes(high)),
-        None => format!("usage this period: {} or more", output::bytes(low)),
-    }
+    let used = match view.band.below_bytes {
+        Some(high) if low == 0 => format!("less than {}, possibly none", output::bytes(high)),
+        Some(high) => format!("{} to {}", output::bytes(low), output::bytes(high)),
+        None => format!("{} or more", output::bytes(low)),
+    };
+    let PeriodReport { first_day, last_day } = &view.band.period;
+    format!("used from {first_day} to {last_day}: {used}")
+}
+
+/// What a reader of the band must know: it is up to a week old, and may be of the period before.
+fn as_of(view: &AccountView) -> String {
+    let (as_of, period) = (&view.band.as_of, &view.band.period);
+    // Dates in this form are ordered as their text is.
+    let over = if *as_of > period.last_day { "; that period is over" } else { "" };
+    format!(
+        "as of {as_of}{over}; newer traffic is in it from the next refresh on, which all accounts have on one day"
+    )
 }
 
 fn export(account: &str, open_epoch: bool, json: bool, socket: &Path) -> Result<(), ExitError> {
+    // Asked apart, since an export is alike for every account; without it the figures are as good.
+    let plan = if json { None } else { planned(account, open_epoch, socket).ok() };
     let request = Request::Export { account: account.to_owned(), open_epoch };
     let Answer::Export(export) = client::ask(socket, &request, &[])? else {
         return Err(unexpected_answer());
@@ -89,7 +182,46 @@ fn export(account: &str, open_epoch: bool, json: bool, socket: &Path) -> Result<
     if let Some(open) = &export.open_epoch {
         rows.push(row("open epoch", open));
     }
-    output::table(&rows)
+    output::table(&rows)?;
+    let Some(plan) = plan else { return Ok(()) };
+    if plan.repeats {
+        output::line("these are the figures of your first export of this account today")?;
+    }
+    if plan.named_by_roster { Ok(()) } else { output::line(UNNAMED) }
+}
+
+fn planned(account: &str, open_epoch: bool, socket: &Path) -> Result<ExportPlan, ExitError> {
+    let request = Request::PlanExport { account: account.to_owned(), open_epoch };
+    match client::ask(socket, &request, &[])? {
+        Answer::ExportPlan(plan) => Ok(plan),
+        _ => Err(unexpected_answer()),
+    }
+}
+
+/// What distinguishes a typing error from an account that was not used.
+const UNNAMED: &str = "no roster source names this account (the control socket's word: as of the last close)";
+
+fn plan(account: &str, open_epoch: bool, json: bool, socket: &Path) -> Result<(), ExitError> {
+    let plan = planned(account, open_epoch, socket)?;
+    if json {
+        return output::json(&plan);
+    }
+    let open = if open_epoch { ", and the open epoch" } else { "; --open-epoch adds the open epoch" };
+    output::line(&format!("would export: the closed epochs of this period{open}"))?;
+    output::line(&match (&plan.refusal, plan.left_today) {
+        (Some(refusal), _) => format!("would be refused: {refusal}"),
+        (None, Some(left)) => {
+            format!(
+                "would use up: this account's export of the week, and one of the {left} you have left today"
+            )
+        }
+        (None, None) if plan.repeats => {
+            "would use up: nothing; it repeats the figures of your first export of this account today"
+                .to_owned()
+        }
+        (None, None) => "would use up: nothing; no limit holds here".to_owned(),
+    })?;
+    output::line(if plan.named_by_roster { "a roster source names this account" } else { UNNAMED })
 }
 
 fn node(json: bool, socket: &Path) -> Result<(), ExitError> {
@@ -99,15 +231,15 @@ fn node(json: bool, socket: &Path) -> Result<(), ExitError> {
     if json {
         return output::json(&node);
     }
-    let NodeExport { attributed, unattributed, not_ip, malformed, lost, .. } = node;
+    let NodeExport { attributed, unattributed, not_ip, malformed, link, lost, .. } = node;
     output::table(&[
         HEADER.map(String::from),
         row("attributed", &attributed),
         row("unattributed", &unattributed),
     ])?;
     output::line(&format!(
-        "\nother packets: {} not IP, {} malformed, {} lost",
-        not_ip.packets, malformed.packets, lost.packets
+        "\nother packets: {} not IP, {} malformed, {} of the link itself, {} lost",
+        not_ip.packets, malformed.packets, link.packets, lost.packets
     ))
 }
 

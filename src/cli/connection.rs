@@ -1,8 +1,9 @@
 //! Which daemon a command talks to, and what it says when the answer does not match.
 
-use crate::config::Locations;
+use crate::config::{DEFAULT_SOCKET, Locations};
 use crate::exit::{ExitError, ExitStatus};
 use clap::Args;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Where the configuration is by default.
@@ -20,12 +21,23 @@ pub(super) struct Daemon {
 }
 
 impl Daemon {
+    /// The socket to ask: the one that was passed, the configuration's, or the default one where the configuration
+    /// is not for this user to read, as for staff.
     pub(super) fn socket(&self) -> Result<PathBuf, ExitError> {
-        if let Some(socket) = &self.socket {
-            return Ok(socket.clone());
+        if let Some(socket) = self.socket.clone().or_else(|| default_socket(&self.config)) {
+            return Ok(socket);
         }
         locations(&self.config, "pass --config FILE or --socket PATH").map(|found| found.control_socket)
     }
+}
+
+/// The default socket, where this configuration is one that cannot be read: it belongs to the daemon's user, or
+/// nobody named it and it is not there.
+pub(super) fn default_socket(config: &Path) -> Option<PathBuf> {
+    let kind = std::fs::File::open(config).err()?.kind();
+    let is_hidden = kind == ErrorKind::PermissionDenied;
+    let is_absent = kind == ErrorKind::NotFound && config == Path::new(CONFIG);
+    (is_hidden || is_absent).then(|| PathBuf::from(DEFAULT_SOCKET))
 }
 
 /// Where a configuration's daemon listens, and what it pins.

@@ -2,14 +2,16 @@
 //!
 //! Prints all twelve checks, passed ones too, so that a reader sees what was examined. Changes nothing.
 
-use super::connection::{Daemon, unexpected_answer};
+use super::connection::{Daemon, default_socket, unexpected_answer};
 use super::output;
 use crate::config::{self, Config, Pattern, TapKind};
 use crate::control::client;
-use crate::control::protocol::{Answer, Request, StatusReport};
+use crate::control::protocol::{Answer, InterfaceReport, Request, StatusReport};
 use crate::doctor::{self, Host, State, StoreLocation, Subject, Verdict};
 use crate::environment::SystemFiles;
 use crate::exit::{ExitError, ExitStatus};
+use crate::tap::kernel;
+use nix::sys::statvfs::{FsFlags, statvfs};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +22,7 @@ struct Report<'a> {
     checks: Vec<Check<'a>>,
     sandbox: Remark,
     tap: Remark,
+    users: Remark,
 }
 
 #[derive(Serialize)]
@@ -39,23 +42,39 @@ struct Remark {
     remedy: Option<&'static str>,
 }
 
+/// The remark about the tap, with who stands before it on its interfaces.
+fn beside(tap: Remark, interfaces: &[InterfaceReport]) -> Remark {
+    let before = |report: &InterfaceReport| {
+        let before = kernel::with_names(&report.before.join(", "));
+        (!before.is_empty()).then(|| format!("; before it on {}: {before}", report.interface))
+    };
+    let before: String = interfaces.iter().filter_map(before).collect();
+    if before.is_empty() {
+        return tap;
+    }
+    let remedy =
+        "what stands before the tap may keep packets from it: remove it, or see that it lets all pass";
+    Remark { state: State::Note.as_str(), what: tap.what + &before, remedy: Some(remedy) }
+}
+
 /// Examines this host.
 ///
 /// # Errors
 /// A void claim (3), an invalid configuration (78), interfaces that cannot be listed (74); with
 /// `--socket`, also no daemon (69) or no role (77).
 pub(super) fn run(json: bool, daemon: &Daemon) -> Result<(), ExitError> {
-    let (subject, status, backend) = match &daemon.socket {
+    let asked = daemon.socket.clone().or_else(|| default_socket(&daemon.config));
+    let (subject, status, backend, socket) = match &asked {
         Some(socket) => {
             let status = status(socket)?;
-            (subject_of_status(&status, socket), Ok(status), None)
+            (subject_of_status(&status, socket), Ok(status), None, socket.clone())
         }
         None => {
             let bad = |why| ExitError::new(ExitStatus::Config, why);
             let config = config::load(&SystemFiles, &daemon.config).map_err(bad)?;
             let status = status(&config.control_socket);
-            let backend = config.backend;
-            (subject_of_config(config), status, backend)
+            let (backend, socket) = (config.backend, config.control_socket.clone());
+            (subject_of_config(config), status, backend, socket)
         }
     };
     let facts = doctor::ask()
@@ -67,7 +86,11 @@ pub(super) fn run(json: bool, daemon: &Daemon) -> Result<(), ExitError> {
         void,
         checks: verdicts.iter().map(check).collect(),
         sandbox: sandbox(&status),
-        tap: tap(status.as_ref().ok().map(|status| status.backend.as_str()), backend),
+        tap: beside(
+            tap(status.as_ref().ok().map(|status| status.backend.as_str()), backend),
+            status.as_ref().map_or(&[], |status| &status.interfaces),
+        ),
+        users: users(&socket),
     };
     if json {
         output::json(&report)?
@@ -79,7 +102,7 @@ pub(super) fn run(json: bool, daemon: &Daemon) -> Result<(), ExitError> {
 
 fn status(socket: &Path) -> Result<StatusReport, ExitError> {
     match client::ask(socket, &Request::Status {}, &[])? {
-        Answer::Status(status) => Ok(status),
+        Answer::Status(status) => Ok(*status),
         _ => Err(unexpected_answer()),
     }
 }
@@ -173,6 +196,24 @@ fn tap(in_use: Option<&str>, configured: Option<TapKind>) -> Remark {
     }
 }
 
+/// What other users of the host see of hooks and commands.
+fn users(socket: &Path) -> Remark {
+    let note = |what: String, remedy| Remark { state: State::Note.as_str(), what, remedy: Some(remedy) };
+    if let Some(shown) = doctor::seen_in_proc(&Host::running()) {
+        return note(shown.to_owned(), "mount -o remount,hidepid=invisible /proc");
+    }
+    let moves = FsFlags::ST_RELATIME | FsFlags::ST_NOATIME;
+    let follows = statvfs(socket).is_ok_and(|mount| !mount.flags().intersects(moves));
+    if follows {
+        let what = "the control socket's access time tells everyone with a role when a command last ran";
+        return note(what.to_owned(), "put control.socket on a mount with relatime or noatime");
+    }
+    if let Some(shown) = doctor::seen_elsewhere(&Host::running()) {
+        return note(shown.to_owned(), "give nobody a shell here who has no role");
+    }
+    Remark { state: State::Ok.as_str(), what: "others see no hook and no command".to_owned(), remedy: None }
+}
+
 fn print(report: &Report) -> Result<(), ExitError> {
     let print = |label: &str, state: &str, what: &str, remedy: Option<&str>| {
         let state = if state == State::Void.as_str() { "VOID" } else { state };
@@ -184,6 +225,7 @@ fn print(report: &Report) -> Result<(), ExitError> {
     }
     print("sandbox", report.sandbox.state, &report.sandbox.what, report.sandbox.remedy)?;
     print("tap", report.tap.state, &report.tap.what, report.tap.remedy)?;
+    print("users", report.users.state, &report.users.what, report.users.remedy)?;
     let of = |state: State| {
         let found = report.checks.iter().filter(|check| check.state == state.as_str());
         found.map(|check| check.number.to_string()).collect::<Vec<_>>().join(", ")

@@ -3,7 +3,9 @@
 //! Floating point is good enough here: none of this is published or enters a release.
 
 use super::output;
+use crate::meter::node_series::NodeSeries;
 use crate::meter::policy::{DAY_SECONDS, Mode, Policy};
+use serde::Serialize;
 
 /// From this share of the link upwards, a single release of one node says little.
 const LARGE_ERROR: f64 = 0.02;
@@ -86,6 +88,48 @@ impl ExpectedError {
     }
 }
 
+/// How far a count of the node is off in a release.
+#[derive(Serialize)]
+pub(super) struct NodeSeriesError {
+    series: &'static str,
+    step: u64,
+    /// Standard deviation; 0 in coarse mode.
+    noise: u64,
+    expected_error: u64,
+}
+
+impl NodeSeriesError {
+    /// Of every series, under this policy.
+    pub(super) fn all(policy: &Policy) -> Vec<Self> {
+        let of = |series: NodeSeries| {
+            let noise = policy.node_scale(series).map_or(0.0, |scale| scale.standard_deviation() as f64);
+            let step = policy.node_step(series);
+            // Rounded to the nearest, or down: then it is off by half a step, and as much again spread.
+            let rounding = step as f64 / if noise > 0.0 { 12.0_f64 } else { 3.0_f64 }.sqrt();
+            let expected_error = whole(noise.hypot(rounding));
+            Self { series: series.as_str(), step, noise: whole(noise), expected_error }
+        };
+        NodeSeries::ALL.map(of).into()
+    }
+
+    /// The line of `check`.
+    pub(super) fn line(&self) -> String {
+        let amount = |count: u64| match self.series.ends_with("bytes") {
+            true => output::bytes(count),
+            false => count.to_string(),
+        };
+        let (series, step) = (self.series, amount(self.step));
+        if self.noise == 0 {
+            return format!("{series}: rounded down to a multiple of {step}, and 0 below that");
+        }
+        format!(
+            "expected error of {series}: {} (noise with a standard deviation of {}, then rounding to {step})",
+            amount(self.expected_error),
+            amount(self.noise)
+        )
+    }
+}
+
 /// To the nearest whole byte; values out of range saturate.
 pub(super) fn whole(bytes: f64) -> u64 {
     #[expect(
@@ -119,6 +163,24 @@ mod tests {
                 error.bytes() > error.noise_bytes && error.bytes() < error.noise_bytes + error.step_bytes
             );
         }
+    }
+
+    #[test]
+    fn the_error_of_each_node_series_is_told() {
+        let lines =
+            |policy: &Policy| NodeSeriesError::all(policy).iter().map(NodeSeriesError::line).collect();
+        let noisy: Vec<String> = lines(&Policy::DEFAULT);
+        for text in [
+            "failed_attempts: 1810 (noise with a standard deviation of 1810, then rounding to 64)",
+            "lost_packets: 29659753 (noise with a standard deviation of 29658208, then rounding to 1048576)",
+            "malformed_packets: 1853735 (noise with a standard deviation of 1853638, then rounding to 65536)",
+            "unattributed_bytes: 28.6 GiB (noise with a standard deviation of 28.2 GiB, then rounding to 16.0 GiB)",
+        ] {
+            assert!(noisy.iter().any(|line| line.ends_with(text)), "{text}: {noisy:?}");
+        }
+        let coarse: Vec<String> = lines(&Policy { mode: Mode::Coarse, ..Policy::DEFAULT });
+        let text = "unattributed_bytes: rounded down to a multiple of 16.0 GiB, and 0 below that";
+        assert!(coarse.iter().any(|line| line == text), "{coarse:?}");
     }
 
     #[test]

@@ -10,6 +10,8 @@ use crate::meter::counters::Counters;
 use crate::meter::slot::{Direction, Slot};
 use crate::meter::tags::Tags;
 use crate::roster::account::AccountName;
+use crate::roster::place::Place;
+use crate::roster::places::Places;
 use crate::roster::tagger::Tagger;
 use crate::roster::{Roster, Source, csv};
 use crate::tap::capture_file::{self, CaptureError, Record};
@@ -19,6 +21,7 @@ use serde::Serialize;
 use std::fs::File;
 use std::io::{self, BufReader, IsTerminal, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 #[derive(Serialize)]
 struct Report {
@@ -47,10 +50,11 @@ struct PacketsReport {
 /// Counts the packets of the files and prints the report.
 ///
 /// # Errors
-/// An invalid roster (78), a file that cannot be opened (74), or one that is cut short (2); in the
-/// last two cases the report of what could be read is still printed.
+/// An invalid roster (78) or a file that cannot be opened (74), before anything is counted; a file that cannot
+/// be read to its end (74) or is cut short (2), after the report of what could be read.
 pub(super) fn run(files: &[PathBuf], roster_file: &Path, json: bool) -> Result<(), ExitError> {
     let (roster, accounts) = load_roster(roster_file)?;
+    files.iter().try_for_each(|file| checked(file))?;
     let mut tally = Tally { counters: Counters::in_memory(accounts.len()), roster: &roster, packets: 0 };
     let mut worst = None;
     for file in files {
@@ -61,6 +65,10 @@ pub(super) fn run(files: &[PathBuf], roster_file: &Path, json: bool) -> Result<(
             }
         }
     }
+    if let Some(code) = worst.filter(|_| tally.packets == 0 && !json) {
+        // Nothing was counted: a table of zeros would look like an answer.
+        return Err(ExitError::new(code, ""));
+    }
     let report = tally.report(accounts);
     if json {
         output::json(&report)?
@@ -70,13 +78,35 @@ pub(super) fn run(files: &[PathBuf], roster_file: &Path, json: bool) -> Result<(
     worst.map_or(Ok(()), |code| Err(ExitError::new(code, "")))
 }
 
+/// A file that cannot be opened is told before hours go into the others. Opens no pipe, which would lose its writer.
+fn checked(path: &Path) -> Result<(), ExitError> {
+    let failed =
+        |why: &dyn std::fmt::Display| ExitError::new(ExitStatus::Io, format!("{}: {why}", path.display()));
+    if path == Path::new("-") {
+        return Ok(());
+    }
+    let metadata = std::fs::metadata(path).map_err(|error| failed(&error))?;
+    if metadata.is_dir() {
+        return Err(failed(&"a directory; pass capture files"));
+    }
+    if metadata.is_file() {
+        File::open(path).map_err(|error| failed(&error))?;
+    }
+    Ok(())
+}
+
 /// The roster of a file, and every account in it with its slot, in the order of their names.
 fn load_roster(path: &Path) -> Result<(Roster, Vec<(AccountName, Slot)>), ExitError> {
     let config = |why: String| ExitError::new(ExitStatus::Config, format!("{}: {why}", path.display()));
     let bytes = std::fs::read(path).map_err(|error| config(format!("cannot be read: {error}")))?;
-    let named = csv::read(&bytes, |row| row.account).map_err(|error| config(error.to_string()))?;
-    let tagger = Tagger::without_root(&identity(&mut SystemRandomness));
-    let roster = Roster::new(&[], Tags::in_memory(named.len()), tagger, 0);
+    let tagger = Arc::new(Tagger::without_root(&identity(&mut SystemRandomness)));
+    let places = Places::new_ones(Arc::clone(&tagger));
+    let named = csv::read(&bytes, |name| places.name(name), |row| row.account);
+    let named = named.map_err(|error| config(error.to_string()))?;
+    let roster = Roster::in_process(&[], Tags::in_memory(named.len()), (tagger, places), 0);
+    if named.iter().any(|(prefix, _)| prefix.place() != Place::ANY) {
+        output::note("rows that name an interface hold for packets of it, which only pcapng files tell");
+    }
     let tagged = named.iter().map(|(prefix, account)| (*prefix, roster.tag_of(account))).collect();
     roster.replace(Source::File, tagged).map_err(|error| config(error.to_string()))?;
     let mut names: Vec<AccountName> = named.into_iter().map(|(_, account)| account).collect();
@@ -102,18 +132,19 @@ impl Tally<'_> {
             |code, why: &dyn std::fmt::Display| ExitError::new(code, format!("{}: {why}", path.display()));
         let table = self.roster.table();
         let (counters, packets) = (self.counters, &mut self.packets);
+        let place_of = |name: &str| table.places().of_interface(std::iter::once(name));
         let each = |record: Record<'_>| {
             *packets += 1;
             count(&record, &table, counters);
         };
         let result = if path == Path::new("-") {
-            capture_file::read(BufReader::new(io::stdin().lock()), each)
+            capture_file::read(BufReader::new(io::stdin().lock()), place_of, each)
         } else {
             let file = File::open(path).map_err(|error| failed(ExitStatus::Io, &error))?;
             let length = file.metadata().map_or(0, |metadata| metadata.len());
             let bar = progress(length);
             let input: Box<dyn Read> = Box::new(bar.wrap_read(BufReader::with_capacity(1 << 18, file)));
-            let result = capture_file::read(BufReader::with_capacity(1 << 16, input), each);
+            let result = capture_file::read(BufReader::with_capacity(1 << 16, input), place_of, each);
             bar.finish_and_clear();
             result
         };
@@ -153,8 +184,8 @@ impl Tally<'_> {
 fn count(record: &Record<'_>, table: &crate::roster::table::Table, counters: Counters) {
     match frame::read(record.link_type, record.captured, record.length) {
         Frame::Ip(packet) => {
-            let source = table.slot_of(packet.source);
-            let destination = table.slot_of(packet.destination);
+            let source = table.slot_at(record.place, packet.source);
+            let destination = table.slot_at(record.place, packet.destination);
             if source.is_account() {
                 counters.add(source, Direction::Up, packet.bytes, 1);
             }

@@ -62,6 +62,11 @@ pub(super) fn bytes(count: u64) -> String {
     format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[power - 1])
 }
 
+/// A small amount for people: one decimal, or that it is less.
+pub(super) fn tenths(amount: f64) -> String {
+    if amount > 0.0 && amount < 0.1 { "fewer than 0.1".to_owned() } else { format!("{amount:.1}") }
+}
+
 /// Writes an error to standard error. If that fails too, the exit code is still right.
 pub(super) fn error(message: &str) {
     if !message.is_empty() {
@@ -74,7 +79,8 @@ pub(super) fn note(message: &str) {
     let _ = writeln!(io::stderr(), "{message}");
 }
 
-fn written(result: io::Result<()>) -> Result<(), ExitError> {
+/// What became of writing to standard output; a reader that went away is no error.
+pub(super) fn written(result: io::Result<()>) -> Result<(), ExitError> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other.map_err(|error| ExitError::output(&error)),

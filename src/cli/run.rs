@@ -1,21 +1,35 @@
 //! `blindmeter check` and `blindmeter run --dry-run`: what a configuration would do.
 
-use super::expected_error::{self, ExpectedError};
+use super::expected_error::{self, ExpectedError, NodeSeriesError};
+use super::expected_flags::ExpectedFlags;
 use super::output;
+use super::service::{Reader, Unit};
+use super::warnings;
+use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, Pattern};
-use crate::daemon::inputs::{RosterFile, read_roster, read_web_config, warn_of_certificates, warn_of_names};
-use crate::engine::persistence;
+use crate::daemon::inputs::{
+    RosterFile, read_names, read_roster, read_secrets, read_web_config, warn_of_certificates, warn_of_names,
+};
+use crate::engine::{persistence, sources_of};
 use crate::environment::{SystemFiles, SystemRandomness, identity};
 use crate::exit::{ExitError, ExitStatus};
+use crate::log::{Event, emit};
+use crate::meter::policy::Policy;
 use crate::meter::release::Release;
 use crate::meter::tags::Tag;
+use crate::node::schedule::Schedule;
 use crate::publish::exposition;
 use crate::publish::web::WebConfig;
 use crate::roster::address::Prefix;
+use crate::roster::place::Place;
+use crate::roster::places::Places;
+use crate::roster::sources::wireguard::Names;
 use crate::roster::tagger::Tagger;
+use crate::tap::Survey;
 use serde::Serialize;
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 #[derive(Serialize)]
 struct Report {
@@ -30,28 +44,68 @@ struct Report {
     noise_bytes: u64,
     expected_error_bytes: u64,
     link_bytes_per_epoch: u64,
+    node_series: Vec<NodeSeriesError>,
+    /// What to expect of flags; none where they are off.
+    flags: Option<ExpectedFlags>,
     policy: String,
     profile: &'static str,
     web: String,
+    /// What starts but disappoints.
+    warnings: Vec<String>,
 }
 
-/// Checks a configuration and the files it names, and prints the settings in force.
+/// Checks a configuration and the files it names as the daemon's user would read them, and prints the settings in
+/// force.
 ///
 /// # Errors
 /// The first mistake (78).
-pub(super) fn check(path: &Path, json: bool) -> Result<(), ExitError> {
-    let (config, roster, web_config) = load(path)?;
-    if let Some(store) = &config.store {
-        crate::store::check_key(&store.key_file)
-            .map_err(|error| ExitError::new(ExitStatus::Config, error.to_string()))?;
+pub(super) fn check(path: &Path, as_user: Option<&str>, json: bool) -> Result<(), ExitError> {
+    let unit = Unit::installed();
+    let reader = Reader::of(as_user, &unit)?;
+    let read = || {
+        let loaded = load(path)?;
+        let secrets =
+            read_secrets(&SystemFiles, &loaded.0).map_err(|why| ExitError::new(ExitStatus::Config, why))?;
+        let radius = warnings::of_radius(&loaded.0, &secrets, &unit);
+        warnings::folders(&loaded.0, &unit)?;
+        warnings::listeners(&loaded.0, &unit)?;
+        let key = loaded.0.store.as_ref().map(|store| store.key_file.clone());
+        // What the service manager hands over is read by root.
+        let own = key.as_deref().filter(|key| credential(key, &unit).is_none());
+        let weak = own.map(warnings::of_key).transpose()?.flatten();
+        Ok::<_, ExitError>((loaded, weak, key, radius))
+    };
+    let ((config, roster, names, web_config), mut weak, key, radius) = match &reader {
+        Some(reader) => reader.read(read)??,
+        None => read()?,
+    };
+    if let Some(file) = key.as_ref().and_then(|key| credential(key, &unit)) {
+        weak = warnings::of_key(&file)?;
     }
+    if let Some(store) = &config.store {
+        let file = credential(&store.key_file, &unit).unwrap_or_else(|| store.key_file.clone());
+        warnings::blob(&config, store, &file)?;
+    }
+    let accounts = accounts(&config, &roster)?;
+    let of_peers = names.iter().flat_map(Names::accounts);
+    let named = roster.assignments.iter().map(|(_, account)| *account).chain(of_peers);
+    let named = named.collect::<HashSet<Tag>>().len();
+    let mut warnings = warnings::of(&config, (accounts, named), &roster, &web_config, &unit);
+    // Interfaces that cannot be listed here may be seen by the daemon.
+    if let Ok(found) = crate::tap::survey(&config.interfaces) {
+        warn_of_overlaps(&found);
+        warnings.extend(warnings::of_missing(&found));
+    }
+    warnings.extend(radius);
+    warnings.extend(warnings::of_paths(path, &config));
+    warnings.extend(weak);
     let policy = &config.policy.0;
     let error = ExpectedError::of(policy);
     let (addresses_in_pools, addresses_outside) = pooled(&config, &roster);
     let report = Report {
         schema_version: 1,
         effective: config.effective(),
-        accounts: accounts(&config, &roster)?,
+        accounts,
         capacity: config.capacity,
         prefixes: roster.assignments.len(),
         addresses_in_pools,
@@ -60,9 +114,12 @@ pub(super) fn check(path: &Path, json: bool) -> Result<(), ExitError> {
         noise_bytes: expected_error::whole(error.noise_bytes),
         expected_error_bytes: expected_error::whole(error.bytes()),
         link_bytes_per_epoch: expected_error::whole(error.link_bytes),
+        node_series: NodeSeriesError::all(policy),
+        flags: ExpectedFlags::of(policy, accounts),
         policy: policy.digest(),
         profile: policy.profile.as_str(),
         web: web_config.summary(),
+        warnings,
     };
     if json {
         return output::json(&report);
@@ -79,23 +136,56 @@ pub(super) fn check(path: &Path, json: bool) -> Result<(), ExitError> {
              are not, and take a slower hash lookup{hint}"
         ))?;
     }
+    let may_be_several = config.interfaces.len() > 1 || config.interfaces.iter().any(Pattern::is_glob);
+    let names_none = roster.assignments.iter().all(|(prefix, _)| prefix.place() == Place::ANY);
+    if may_be_several && names_none && report.prefixes > 0 {
+        output::line(
+            "# roster file: an address is one account's on every interface; where two interfaces hand out the \
+             same addresses, name them: prefix,account,interface",
+        )?;
+    }
     for line in error.lines(policy) {
         output::line(&format!("# release: {line}"))?;
     }
+    for series in &report.node_series {
+        output::line(&format!("# release: {}", series.line()))?;
+    }
+    if let Some(flags) = &report.flags {
+        output::line(&format!("# {}", flags.line()))?;
+    }
     output::line(&format!("# web: {}", report.web))?;
     output::line(&format!("# policy digest: {}, profile {}", report.policy, report.profile))?;
+    for warning in &report.warnings {
+        output::line(&format!("# warning: {warning}"))?;
+    }
+    if let Some(reader) = &reader {
+        output::line(&format!("# read as user {} ({})", reader.name(), reader.origin))?;
+    }
     output::line(&format!("{}: OK", path.display()))
 }
 
-fn load(path: &Path) -> Result<(Config, RosterFile, WebConfig), ExitError> {
+/// The file behind the credential that takes a key's place.
+fn credential(key: &Path, unit: &Unit) -> Option<PathBuf> {
+    unit.credential(key.file_name()?.to_str()?)
+}
+
+fn load(path: &Path) -> Result<(Config, RosterFile, Vec<Names>, WebConfig), ExitError> {
     let bad = |why: String| ExitError::new(ExitStatus::Config, why);
     let config = config::load(&SystemFiles, path).map_err(bad)?;
-    let tagger = Tagger::without_root(&identity(&mut SystemRandomness));
-    let roster = read_roster(&SystemFiles, &config, |account| tagger.tag_of(account)).map_err(bad)?;
+    let tagger = Arc::new(Tagger::without_root(&identity(&mut SystemRandomness)));
+    let places = Places::new_ones(Arc::clone(&tagger));
+    let roster =
+        read_roster(&SystemFiles, &config, &places, |account| tagger.tag_of(account)).map_err(bad)?;
     warn_of_names(&roster);
+    let names = read_names(&SystemFiles, &config, |account| tagger.tag_of(account)).map_err(bad)?;
     let web = read_web_config(&SystemFiles, &config, &WebConfig::default()).map_err(bad)?;
     warn_of_certificates(&web);
-    Ok((config, roster, web))
+    Ok((config, roster, names, web))
+}
+
+/// Says what would be counted twice.
+fn warn_of_overlaps(found: &Survey) {
+    found.overlaps.iter().for_each(|overlap| emit(&Event::CountedTwice(overlap)));
 }
 
 /// How many of the roster's single addresses are in a pool, and how many are not.
@@ -130,33 +220,32 @@ pub(super) fn dry_run(path: &Path) -> Result<(), ExitError> {
         Ok((tap, why)) => output::line(&format!("tap: {tap}: {why}"))?,
         Err(error) => output::line(&format!("tap: none: {}", error.message))?,
     }
-    let present = crate::tap::survey()
+    let found = crate::tap::survey(&config.interfaces)
         .map_err(|error| ExitError::new(ExitStatus::Io, format!("cannot list interfaces: {error}")))?;
-    let wanted = |name: &str| config.interfaces.iter().any(|pattern| pattern.matches(name));
-    for (name, number, supported) in present.iter().filter(|(name, ..)| wanted(name)) {
+    for (name, number, supported) in &found.wanted {
         let verdict = if *supported { "would attach" } else { "not supported" };
         output::line(&format!("interface {name}: link type {number}: {verdict}"))?;
     }
-    let missing =
-        config.interfaces.iter().filter(|pattern| !present.iter().any(|(name, ..)| pattern.matches(name)));
-    let missing: Vec<&str> = missing.map(Pattern::text).collect();
-    for name in &missing {
-        output::line(&format!("interface {name}: not present; would wait for it"))?;
+    warn_of_overlaps(&found);
+    for pattern in &found.missing {
+        output::line(&format!("interface {}: not present; would wait for it", pattern.text()))?;
     }
-    if !missing.is_empty() {
-        let others = present.iter().filter(|(name, _, supported)| *supported && !wanted(name));
-        let others: Vec<&str> = others.map(|(name, ..)| name.as_str()).collect();
-        let others = if others.is_empty() { "none".to_owned() } else { others.join(", ") };
+    if !found.missing.is_empty() {
+        let others = if found.others.is_empty() { "none".to_owned() } else { found.others.join(", ") };
         output::line(&format!("other interfaces that could be metered: {others}"))?;
     }
-    let mut sources = vec![("control", true)];
-    if config.roster_file.is_some() {
-        sources.push(("file", true));
-    }
+    let sources = sources_of(&config);
     let taps: Vec<(String, bool)> =
         config.interfaces.iter().map(|pattern| (pattern.text().to_owned(), true)).collect();
     output::line("\nwould publish before the first release:")?;
-    let page = exposition::released(&Release::none())
-        + &exposition::status(&taps, &sources, true, true, &config.policy.0);
+    let page = exposition::released(&Release::none(), &config.policy.0)
+        + &exposition::status(&taps, &sources, true, true, first_release(&config.policy.0), &config.policy.0);
     output::line(page.trim_end())
+}
+
+/// When a node that starts now for the first time would release: the running epoch is barred.
+pub(super) fn first_release(policy: &Policy) -> u64 {
+    let now = SystemClock.now();
+    let end = Schedule::unproven(policy.epoch_seconds, now).next_close_seconds(now);
+    end.saturating_add(policy.delay_nanoseconds().div_ceil(1_000_000_000))
 }

@@ -5,6 +5,8 @@ use super::output;
 use crate::control::client;
 use crate::control::protocol::{Answer, Request};
 use crate::exit::{ExitError, ExitStatus};
+use crate::meter::calendar::Day;
+use crate::tap::kernel;
 use std::path::Path;
 
 /// Prints the daemon's state.
@@ -19,21 +21,49 @@ pub(super) fn run(json: bool, socket: &Path) -> Result<(), ExitError> {
         output::json(&status)?;
     } else {
         let word = |healthy: bool, yes: &'static str, no: &'static str| if healthy { yes } else { no };
-        let mut rows = vec![["tap".to_owned(), status.backend.clone()]];
+        let mut rows = vec![["version".to_owned(), status.version.clone()]];
+        rows.push(["tap".to_owned(), status.backend.clone()]);
+        rows.push(["counters".to_owned(), format!("{}: {}", status.counters, status.counters_reason)]);
         for interface in &status.interfaces {
             let state = word(interface.attached, "attached", "NOT ATTACHED");
-            rows.push([format!("interface {}", interface.interface), state.to_owned()]);
+            let before = match interface.before.as_slice() {
+                [] => String::new(),
+                before => format!("; before it: {}", kernel::with_names(&before.join(", "))),
+            };
+            rows.push([format!("interface {}", interface.interface), format!("{state}{before}")]);
         }
         for source in &status.sources {
             rows.push([format!("roster source {}", source.source), word(source.up, "up", "DOWN").to_owned()]);
         }
+        rows.push(["accounts".to_owned(), status.accounts.to_string()]);
         rows.push(["conflicting prefixes".to_owned(), status.conflicts.to_string()]);
-        rows.push(["last close".to_owned(), word(status.last_close_ok, "ok", "FAILED").to_owned()]);
+        rows.push(["hooks without an answer".to_owned(), status.hooks_unanswered.to_string()]);
+        rows.push(["hooks refused".to_owned(), status.hooks_refused.to_string()]);
+        for what in &status.counted_twice {
+            rows.push(["counted twice".to_owned(), what.clone()]);
+        }
+        for page in &status.listeners {
+            rows.push(["metrics page".to_owned(), page.clone()]);
+        }
+        rows.push(["next release".to_owned(), minute(status.next_release_seconds)]);
+        let close = match status.last_close_ok {
+            None => "none since the start",
+            Some(succeeded) => word(succeeded, "ok", "FAILED"),
+        };
+        rows.push(["last close".to_owned(), close.to_owned()]);
         rows.push(["last save".to_owned(), word(status.last_save_ok, "ok", "FAILED").to_owned()]);
-        rows.push(["last reload".to_owned(), word(status.reload_ok, "ok", "REFUSED").to_owned()]);
+        let reload = status.reload_refusal.as_ref().map_or("ok".to_owned(), |why| format!("REFUSED: {why}"));
+        rows.push(["last reload".to_owned(), reload]);
         rows.push(["sandbox".to_owned(), status.sandbox_line()]);
         rows.push(["privacy floors".to_owned(), status.profile.clone()]);
         output::pairs(&rows)?;
+        status.remarks.iter().try_for_each(|remark| output::line(remark))?;
     }
     if status.is_whole() { Ok(()) } else { Err(ExitError::new(ExitStatus::Found, "")) }
+}
+
+/// A moment, to the minute.
+fn minute(seconds: u64) -> String {
+    let (hour, minute) = (seconds / 3600 % 24, seconds / 60 % 60);
+    format!("{} {hour:02}:{minute:02} UTC", Day::of_second(seconds))
 }

@@ -6,16 +6,21 @@
 #![expect(clippy::disallowed_types, reason = "the listeners' own addresses are configured here")]
 
 mod effective;
+mod ipsec;
 mod policy;
 mod quantity;
 mod raw;
+mod servers;
 mod tap;
 
-pub use tap::{Hook, Pattern, TapKind};
+pub use ipsec::StrongSwan;
+pub use servers::{OpenVpn, Radius, WireGuard};
+pub use tap::{Hook, MEMORY_BUDGET_BYTES, Pattern, TapKind};
 
 use crate::meter::policy::Policy;
 use crate::roster::account::AccountName;
 use crate::roster::address::{Pool, Prefix};
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -33,6 +38,8 @@ pub struct Config {
     pub hook: Option<Hook>,
     /// Where the kernel tap is pinned, so that it outlives the process.
     pub pin: PathBuf,
+    /// Bytes that the kernel tap may take for a slice of counters for each processor.
+    pub memory_budget_bytes: u64,
     /// The node's name.
     pub node_name: String,
     /// The account that is exempt from export limits.
@@ -41,6 +48,14 @@ pub struct Config {
     pub pools: Vec<Prefix>,
     /// The roster file.
     pub roster_file: Option<PathBuf>,
+    /// WireGuard devices whose peers are asked for.
+    pub wireguard: Vec<WireGuard>,
+    /// OpenVPN servers whose status files are read.
+    pub openvpn: Vec<OpenVpn>,
+    /// strongSwan's charons that are asked.
+    pub strongswan: Vec<StrongSwan>,
+    /// Where RADIUS accounting of VPN servers is listened for.
+    pub radius: Vec<Radius>,
     /// The control socket.
     pub control_socket: PathBuf,
     /// Who may ask the control socket for what.
@@ -51,6 +66,8 @@ pub struct Config {
     pub listen: Vec<SocketAddr>,
     /// The exporter-toolkit's web configuration file: what a client must present there.
     pub web_config_file: Option<PathBuf>,
+    /// The language of the texts for support.
+    pub language: Language,
     /// How many accounts there is room for.
     pub capacity: usize,
     /// The sealed store; none in memory mode.
@@ -66,6 +83,30 @@ pub struct Sealed {
     pub key_file: PathBuf,
     /// Time between two saves.
     pub save_every: Duration,
+}
+
+/// A language of the texts for support.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub enum Language {
+    /// English.
+    #[default]
+    English,
+    /// French.
+    French,
+}
+
+impl Language {
+    /// Every language.
+    pub const ALL: [Self; 2] = [Self::English, Self::French];
+
+    /// The code in the configuration.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::French => "fr",
+        }
+    }
 }
 
 /// A policy that reloads compare by its digest.
@@ -120,16 +161,23 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
         interfaces: source.interfaces(&file.tap)?,
         backend: source.backend(file.tap.backend.as_ref())?,
         hook: source.hook(file.tap.hook.as_ref())?,
-        pin: file.tap.pin.unwrap_or_else(|| PathBuf::from(PIN)),
+        pin: source.pin(file.tap.pin.as_ref())?,
+        memory_budget_bytes: file.tap.memory_budget.map_or(MEMORY_BUDGET_BYTES, |budget| budget.0),
         node_name: source.node_name(file.node.name.as_ref())?,
         probe_account: source.probe_account(file.roster.probe_account.as_ref())?,
         pools: source.pools(&file.roster.pools)?,
+        wireguard: WireGuard::all(&file.roster.wireguard).map_err(|(span, what)| source.error(span, what))?,
+        openvpn: OpenVpn::all(&file.roster.openvpn).map_err(|(span, what)| source.error(span, what))?,
+        strongswan: StrongSwan::all(&file.roster.strongswan)
+            .map_err(|(span, what)| source.error(span, what))?,
+        radius: Radius::all(&file.roster.radius).map_err(|(span, what)| source.error(span, what))?,
         roster_file: file.roster.file,
-        control_socket: file.control.socket.unwrap_or_else(|| PathBuf::from(SOCKET)),
+        control_socket: source.control_socket(file.control.socket.as_ref())?,
         roles: roles(file.control.roles),
         policy: ComparablePolicy(policy),
         listen: source.listen(file.web.listen.as_deref())?,
         web_config_file: file.web.config_file.filter(|path| !path.as_os_str().is_empty()),
+        language: source.language(file.support.language.as_ref())?,
         capacity,
         store: source.store(&file.store)?,
     })
@@ -141,6 +189,8 @@ pub struct Locations {
     pub control_socket: PathBuf,
     /// Where the kernel tap is pinned, so that it outlives the process.
     pub pin: PathBuf,
+    /// The node's name.
+    pub node_name: String,
 }
 
 /// Reads only where the daemon listens and pins, for commands that talk to it or clean up after it:
@@ -152,15 +202,25 @@ pub fn locations(text: &str) -> Result<Locations, ConfigError> {
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
         Document(text).error(error.span().unwrap_or(0..0), redacted(error.message()))
     })?;
-    let path = |table_name: &str, key: &str, default: &str| {
+    let text = |table_name: &str, key: &str, default: &str| {
         let value = table.get(table_name).and_then(|values| values.get(key));
-        PathBuf::from(value.and_then(toml::Value::as_str).unwrap_or(default))
+        value.and_then(toml::Value::as_str).unwrap_or(default).to_owned()
     };
-    Ok(Locations { control_socket: path("control", "socket", SOCKET), pin: path("tap", "pin", PIN) })
+    Ok(Locations {
+        control_socket: text("control", "socket", DEFAULT_SOCKET).into(),
+        pin: text("tap", "pin", PIN).into(),
+        node_name: text("node", "name", NODE),
+    })
 }
 
 /// Where the control socket is by default.
-const SOCKET: &str = "/run/blindmeter/control.sock";
+pub const DEFAULT_SOCKET: &str = "/run/blindmeter/control.sock";
+
+/// Longest path of a Unix socket, without the zero at its end: unix(7).
+const SOCKET_BYTES: usize = 107;
+
+/// What a node is called by default.
+const NODE: &str = "node";
 
 /// Where the kernel tap is pinned by default.
 const PIN: &str = "/sys/fs/bpf/blindmeter";
@@ -175,7 +235,10 @@ fn redacted(message: &str) -> String {
     let line = message.trim().replace('\n', " ");
     match (line.find("string \""), line.rfind("\", expected")) {
         (Some(start), Some(end)) if start < end => format!("{}a string{}", &line[..start], &line[end + 1..]),
-        _ => line,
+        // What a number's type is called in Rust helps nobody.
+        _ => line
+            .replace("expected u64", "expected a whole number, 0 or more")
+            .replace("expected usize", "expected a whole number, 0 or more"),
     }
 }
 
@@ -195,26 +258,9 @@ impl Document<'_> {
 
     /// Keys that are reserved for later versions are refused, never ignored.
     fn refuse_unsupported(&self, file: &raw::File) -> Result<(), ConfigError> {
-        let sources = [
-            ("roster.wireguard", &file.roster.wireguard),
-            ("roster.openvpn", &file.roster.openvpn),
-            ("roster.strongswan", &file.roster.strongswan),
-            ("roster.radius", &file.roster.radius),
-        ];
-        for (key, value) in sources {
-            if let Some(value) = value {
-                let what = format!(
-                    "{key}: not supported in this version; use roster.file or `blindmeter roster assign`"
-                );
-                return Err(self.at(value, what));
-            }
-        }
         if let Some(listen) = &file.support.listen {
             let what = "support.listen: this version has no support page; use `blindmeter accounts show`";
             return Err(self.at(listen, what));
-        }
-        if let Some(table) = &file.irregularity {
-            return Err(self.at(table, "irregularity: this version has no flags; remove the table"));
         }
         Ok(())
     }
@@ -251,12 +297,17 @@ impl Document<'_> {
         let mut seen = Vec::new();
         for pattern in patterns {
             let text = pattern.as_ref();
-            // IFNAMSIZ is 16 with the final NUL; dev_valid_name() rejects the rest.
+            // ALTIFNAMSIZ is 128 with the final NUL; dev_valid_name() rejects the rest.
             if text.is_empty()
-                || text.len() > 15
+                || text.len() > 127
                 || !text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/' && byte != b':')
             {
-                let what = "tap.interfaces: expected a name or glob of 1 to 15 characters, without spaces, slashes or colons";
+                let what = "tap.interfaces: expected a name or glob of 1 to 127 characters, without spaces, slashes or colons";
+                return Err(self.at(pattern, what));
+            }
+            if text == "lo" {
+                let what =
+                    "tap.interfaces: lo shows each packet twice; name the tunnel's interface, like \"wg0\"";
                 return Err(self.at(pattern, what));
             }
             if seen.iter().any(|earlier: &Pattern| earlier.text() == text) {
@@ -285,8 +336,14 @@ impl Document<'_> {
         }
     }
 
+    fn language(&self, code: Option<&Spanned<String>>) -> Result<Language, ConfigError> {
+        let Some(code) = code else { return Ok(Language::default()) };
+        let found = Language::ALL.into_iter().find(|language| language.code() == code.as_ref());
+        found.ok_or_else(|| self.at(code, "support.language: expected \"en\" or \"fr\""))
+    }
+
     fn node_name(&self, name: Option<&Spanned<String>>) -> Result<String, ConfigError> {
-        let Some(name) = name else { return Ok("node".to_owned()) };
+        let Some(name) = name else { return Ok(NODE.to_owned()) };
         let text = name.as_ref();
         if text.is_empty() || text.len() > 64 || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(
@@ -325,17 +382,48 @@ impl Document<'_> {
 
     fn listen(&self, listen: Option<&[Spanned<String>]>) -> Result<Vec<SocketAddr>, ConfigError> {
         let Some(listen) = listen else { return Ok(vec![SocketAddr::from(([127, 0, 0, 1], 9776))]) };
-        listen
-            .iter()
-            .map(|text| {
-                text.as_ref().parse().map_err(|_| {
-                    self.at(
-                        text,
-                        "web.listen: expected ADDRESS:PORT, like \"127.0.0.1:9776\" or \"[::1]:9776\"",
-                    )
-                })
-            })
-            .collect()
+        let mut addresses: Vec<SocketAddr> = Vec::new();
+        for text in listen {
+            let address: SocketAddr = text.as_ref().parse().map_err(|_| {
+                let what = "web.listen: expected ADDRESS:PORT, like \"127.0.0.1:9776\" or \"[::1]:9776\"";
+                self.at(text, what)
+            })?;
+            // An IPv4 address that is written as an IPv6 one.
+            let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+            let is_within = |one: &SocketAddr, other: &SocketAddr| {
+                let is_alike = one.port() == other.port() && one.is_ipv4() == other.is_ipv4();
+                is_alike && (one == other || other.ip().is_unspecified())
+            };
+            if addresses.iter().any(|other| is_within(&address, other) || is_within(other, &address)) {
+                let what = "web.listen: listed twice, or one address is part of another; keep one of them";
+                return Err(self.at(text, what));
+            }
+            addresses.push(address);
+        }
+        Ok(addresses)
+    }
+
+    /// A Unix socket's path has an end, which bind(2) does not name.
+    fn control_socket(&self, socket: Option<&Spanned<PathBuf>>) -> Result<PathBuf, ConfigError> {
+        let Some(socket) = socket else { return Ok(PathBuf::from(DEFAULT_SOCKET)) };
+        let bytes = socket.as_ref().as_os_str().len();
+        if bytes == 0 || bytes > SOCKET_BYTES {
+            let what = format!(
+                "control.socket: expected a path of 1 to {SOCKET_BYTES} bytes, as Unix sockets have, and this one \
+                 has {bytes}; choose another folder"
+            );
+            return Err(self.at(socket, what));
+        }
+        Ok(socket.as_ref().clone())
+    }
+
+    /// Links are pinned on a bpffs, wherever the daemon is started.
+    fn pin(&self, pin: Option<&Spanned<PathBuf>>) -> Result<PathBuf, ConfigError> {
+        let Some(pin) = pin else { return Ok(PathBuf::from(PIN)) };
+        if !pin.as_ref().is_absolute() {
+            return Err(self.at(pin, format!("tap.pin: expected a path from /, like \"{PIN}\"")));
+        }
+        Ok(pin.as_ref().clone())
     }
 }
 
@@ -344,10 +432,21 @@ impl Document<'_> {
 /// # Errors
 /// One line that names the file.
 pub fn load(files: &impl crate::environment::Files, path: &Path) -> Result<Config, String> {
-    let bytes = files
-        .read(path)
-        .map_err(|error| format!("{}: cannot be read: {error}; pass --config FILE", path.display()))?;
-    let text = String::from_utf8(bytes).map_err(|_| format!("{}: not UTF-8", path.display()))?;
+    let bytes = files.read(path).map_err(|error| {
+        let hint = match error.kind() {
+            ErrorKind::PermissionDenied => {
+                "run as root, or make it readable by the daemon's user (chgrp blindmeter, chmod 640)"
+            }
+            _ => "pass --config FILE",
+        };
+        format!("{}: cannot be read: {error}; {hint}", path.display())
+    })?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        // As some editors write it; a zero byte is no text otherwise.
+        let is_utf16 = error.as_bytes().iter().take(4).any(|byte| [0, 0xff, 0xfe].contains(byte));
+        let what = if is_utf16 { "UTF-16" } else { "not UTF-8" };
+        format!("{}: {what}; save it as UTF-8", path.display())
+    })?;
     parse(&text).map_err(|error| format!("{} {error}", path.display()))
 }
 

@@ -3,9 +3,12 @@
 use super::quantity::{Bytes, Seconds};
 use super::{ConfigError, Document, raw};
 use crate::meter::budget::Epsilon;
-use crate::meter::policy::{CLAMP_CEILING, Mode, Noise, Policy, PolicyError, Profile};
+use crate::meter::policy::{CLAMP_CEILING, Flagging, Mode, Noise, Policy, PolicyError, Preset, Profile};
 use std::ops::Range;
 use toml::Spanned;
+
+/// What a share of accounts may be.
+const MASS_EVENT_SHARE: &str = "irregularity.mass_event_share: expected a share above 0 and at most 1 with at most six places, like 0.02";
 
 impl Document<'_> {
     pub(super) fn policy(&self, file: &raw::File) -> Result<Policy, ConfigError> {
@@ -24,6 +27,7 @@ impl Document<'_> {
             refresh_seconds: seconds(&file.support.refresh, default.refresh_seconds),
             period_seconds: seconds(&file.store.period, default.period_seconds),
             mode: self.mode(release)?,
+            flags: self.flags(&file.irregularity, seconds(&file.epoch.length, default.epoch_seconds))?,
             ..default
         };
         policy.checked().map_err(|error| self.out_of_range(error, file))
@@ -49,6 +53,37 @@ impl Document<'_> {
         };
         let clamp_bytes = release.clamp.as_ref().map_or(default.clamp_bytes, |clamp| clamp.as_ref().0);
         Ok(Mode::Noisy(Noise { epsilon, clamp_bytes }))
+    }
+
+    /// How flags are raised. Values are checked where flags are off, too.
+    fn flags(&self, table: &raw::Irregularity, epoch_seconds: u64) -> Result<Option<Flagging>, ConfigError> {
+        let preset = match &table.preset {
+            None => Flagging::DEFAULT.preset,
+            Some(preset) => {
+                let known = [Preset::Strict, Preset::Sensitive];
+                let found = known.into_iter().find(|known| known.as_str() == preset.as_ref());
+                let what = "irregularity.preset: expected \"strict\" or \"sensitive\"";
+                found.ok_or_else(|| self.at(preset, what))?
+            }
+        };
+        let tick_nanoseconds = match &table.tick {
+            None => Flagging::tick_of(epoch_seconds),
+            Some(tick) => tick.as_ref().0.saturating_mul(1_000_000_000),
+        };
+        let mass_event_millionths = match &table.mass_event_share {
+            None => Flagging::DEFAULT.mass_event_millionths,
+            // From the text, as epsilon.
+            Some(share) => self
+                .0
+                .get(share.span())
+                .and_then(Epsilon::of_decimal)
+                .filter(|share| share.billionths().is_multiple_of(1000))
+                .and_then(|share| u32::try_from(share.billionths() / 1000).ok())
+                .filter(|millionths| *millionths <= 1_000_000)
+                .ok_or_else(|| self.at(share, MASS_EVENT_SHARE))?,
+        };
+        let flags = Flagging { preset, tick_nanoseconds, mass_event_millionths };
+        Ok(table.enabled.unwrap_or(true).then_some(flags))
     }
 
     fn out_of_range(&self, error: PolicyError, file: &raw::File) -> ConfigError {
@@ -96,6 +131,14 @@ impl Document<'_> {
                  total can hold; raise it, or lower release.clamp"
                     .into(),
             ),
+            PolicyError::Tick => (
+                span(&file.irregularity.tick),
+                format!(
+                    "irregularity.tick: the compiled-in floor is {}; raise it",
+                    Seconds(floors.tick_nanoseconds.div_ceil(1_000_000_000))
+                ),
+            ),
+            PolicyError::MassEvent => (span(&file.irregularity.mass_event_share), MASS_EVENT_SHARE.into()),
         };
         self.error(span.unwrap_or(0..0), what)
     }

@@ -16,6 +16,9 @@ pub(super) struct BitsPerSecond(pub(super) u64);
 
 const DURATIONS: [(&str, u64); 5] = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400), ("w", 7 * 86_400)];
 
+/// How a duration is written: as the documents write it, a day as 24h and a week as 7d.
+const WRITTEN_DURATIONS: [(&str, u64); 4] = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)];
+
 const SIZES: [(&str, u64); 9] = [
     ("B", 1),
     ("KiB", 1 << 10),
@@ -54,18 +57,26 @@ fn written(value: u64, units: &[(&str, u64)]) -> String {
     format!("{}{unit}", value / factor)
 }
 
+impl Seconds {
+    /// The duration in hours where it is whole hours, as the length of an epoch is written.
+    pub(super) fn in_hours(self) -> String {
+        written(self.0, &WRITTEN_DURATIONS[..3])
+    }
+}
+
+impl std::fmt::Display for Seconds {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let units = if self.0 == 86_400 { &WRITTEN_DURATIONS[..3] } else { &WRITTEN_DURATIONS };
+        formatter.write_str(&written(self.0, units))
+    }
+}
+
 macro_rules! quantity {
     ($kind:ident, $units:ident, $expected:literal) => {
         impl<'de> Deserialize<'de> for $kind {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let text = String::deserialize(deserializer)?;
                 parse(&text, &$units).map(Self).ok_or_else(|| D::Error::custom($expected))
-            }
-        }
-
-        impl std::fmt::Display for $kind {
-            fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                formatter.write_str(&written(self.0, &$units))
             }
         }
     };
@@ -79,6 +90,18 @@ quantity!(
     "expected a rate like \"1Gbit/s\"; units are bit/s, kbit/s, Mbit/s, Gbit/s, Tbit/s"
 );
 
+impl std::fmt::Display for Bytes {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&written(self.0, &SIZES))
+    }
+}
+
+impl std::fmt::Display for BitsPerSecond {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&written(self.0, &RATES))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +113,23 @@ mod tests {
         assert_eq!(parse("1Gbit/s", &RATES), Some(1_000_000_000));
         for bad in ["", "24", "h", "-1h", "1.5h", "24H", "99999999999999999999h", "18446744073709551615d"] {
             assert_eq!(parse(bad, &DURATIONS), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn durations_are_written_as_the_documents_write_them() {
+        for (seconds, text, in_hours) in [
+            (86_400, "24h", "24h"),
+            (2 * 86_400, "2d", "48h"),
+            (7 * 86_400, "7d", "168h"),
+            (28 * 86_400, "28d", "672h"),
+            (300, "5m", "5m"),
+            (90, "90s", "90s"),
+        ] {
+            assert_eq!(
+                (Seconds(seconds).to_string().as_str(), Seconds(seconds).in_hours().as_str()),
+                (text, in_hours)
+            );
         }
     }
 

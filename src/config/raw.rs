@@ -27,7 +27,8 @@ pub(super) struct File {
     pub(super) web: Web,
     #[serde(default)]
     pub(super) store: Store,
-    pub(super) irregularity: Option<Spanned<toml::Table>>,
+    #[serde(default)]
+    pub(super) irregularity: Irregularity,
 }
 
 #[derive(Deserialize)]
@@ -36,7 +37,8 @@ pub(super) struct Tap {
     pub(super) interfaces: Spanned<Vec<Spanned<String>>>,
     pub(super) backend: Option<Spanned<String>>,
     pub(super) hook: Option<Spanned<String>>,
-    pub(super) pin: Option<PathBuf>,
+    pub(super) pin: Option<Spanned<PathBuf>>,
+    pub(super) memory_budget: Option<Bytes>,
 }
 
 #[derive(Deserialize, Default)]
@@ -52,16 +54,54 @@ pub(super) struct Roster {
     #[serde(default)]
     pub(super) pools: Vec<Spanned<String>>,
     pub(super) file: Option<PathBuf>,
-    pub(super) wireguard: Option<Spanned<toml::Value>>,
-    pub(super) openvpn: Option<Spanned<toml::Value>>,
-    pub(super) strongswan: Option<Spanned<toml::Value>>,
-    pub(super) radius: Option<Spanned<toml::Value>>,
+    #[serde(default)]
+    pub(super) wireguard: Vec<WireGuard>,
+    #[serde(default)]
+    pub(super) openvpn: Vec<OpenVpn>,
+    #[serde(default)]
+    pub(super) strongswan: Vec<StrongSwan>,
+    #[serde(default)]
+    pub(super) radius: Vec<Radius>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WireGuard {
+    pub(super) interface: Spanned<String>,
+    pub(super) accounts: Option<PathBuf>,
+    pub(super) poll: Option<Spanned<Seconds>>,
+    pub(super) grace: Option<Spanned<u64>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OpenVpn {
+    pub(super) status: Spanned<PathBuf>,
+    pub(super) poll: Option<Spanned<Seconds>>,
+    pub(super) grace: Option<Spanned<u64>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StrongSwan {
+    pub(super) socket: Spanned<PathBuf>,
+    pub(super) identity: Option<Spanned<String>>,
+    pub(super) poll: Option<Spanned<Seconds>>,
+    pub(super) grace: Option<Spanned<u64>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Radius {
+    pub(super) listen: Option<Spanned<String>>,
+    pub(super) secret_file: Spanned<PathBuf>,
+    pub(super) account: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Control {
-    pub(super) socket: Option<PathBuf>,
+    pub(super) socket: Option<Spanned<PathBuf>>,
     #[serde(default)]
     pub(super) roles: Roles,
 }
@@ -95,6 +135,16 @@ pub(super) struct Release {
 pub(super) struct Support {
     pub(super) refresh: Option<Spanned<Seconds>>,
     pub(super) listen: Option<Spanned<String>>,
+    pub(super) language: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Irregularity {
+    pub(super) enabled: Option<bool>,
+    pub(super) preset: Option<Spanned<String>>,
+    pub(super) tick: Option<Spanned<Seconds>>,
+    pub(super) mass_event_share: Option<Spanned<f64>>,
 }
 
 #[derive(Deserialize, Default)]

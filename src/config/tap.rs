@@ -1,5 +1,9 @@
 //! What `[tap]` speaks of: the kinds of tap, the kernel's hooks, and patterns of interface names.
 
+/// Memory for slices of counters where none is configured: room for 1,000,000 accounts on two
+/// processors, or for 130,000 on sixteen.
+pub const MEMORY_BUDGET_BYTES: u64 = 64 << 20;
+
 /// The taps there are.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum TapKind {
@@ -72,6 +76,12 @@ impl Pattern {
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
         glob_matches(self.0.as_bytes(), name.as_bytes())
+    }
+
+    /// True when this interface matches one of the patterns.
+    #[must_use]
+    pub fn any_matches(patterns: &[Self], name: &str) -> bool {
+        patterns.iter().any(|pattern| pattern.matches(name))
     }
 
     /// The pattern of this text: a name, or a glob.

@@ -70,7 +70,7 @@ fn floors_are_compiled_in() {
     );
     assert_eq!(
         error("refresh = \"7d\"", "refresh = \"6d\""),
-        "line 19: support.refresh: the compiled-in floor is 1w; raise it"
+        "line 19: support.refresh: the compiled-in floor is 7d; raise it"
     );
     assert!(error("period = \"28d\"", "period = \"36d\"").starts_with("line 27: store.period: "));
     assert_eq!(
@@ -107,17 +107,43 @@ fn every_error_names_its_line_and_its_remedy() {
         ("mode = \"memory\"", "mode = \"disk\"", "line 24: store.mode: expected \"sealed\" or \"memory\""),
         ("mode = \"memory\"", "save_every = \"61m\"", "line 24: store.save_every: expected 1s to 1h"),
         ("[\"wg0\", \"tun*\"]", "[]", "line 3: tap.interfaces: name at least one"),
-        ("\"wg0\"", "\"a name too long\"", "line 3: tap.interfaces: expected a name or glob of 1 to 15"),
+        ("\"wg0\"", "\"a name too long\"", "line 3: tap.interfaces: expected a name or glob of 1 to 127"),
         ("\"tun*\"", "\"wg0\"", "line 3: tap.interfaces: listed twice"),
+        ("\"tun*\"", "\"lo\"", "line 3: tap.interfaces: lo shows each packet twice"),
         ("10.8.0.0/16", "10.8.0.1/16", "line 8: roster.pools: address bits are set past"),
         ("10.8.0.0/16", "10.0.0.0/8", "line 8: roster.pools: a pool holds at most 2^20 addresses"),
         ("fd42:8::/112", "10.8.4.0/24", "line 8: roster.pools: overlaps an earlier pool"),
         ("\"probe\"", "\"a b\"", "line 7: roster.probe_account: write a space"),
         ("127.0.0.1:9776", "localhost", "line 21: web.listen: expected ADDRESS:PORT"),
+        ("\"127.0.0.1:9776\"", "\"127.0.0.1:1\", \"127.0.0.1:1\"", "line 21: web.listen: listed twice"),
+        ("\"127.0.0.1:9776\"", "\"127.0.0.1:1\", \"0.0.0.0:1\"", "line 21: web.listen: listed twice"),
+        ("\"127.0.0.1:9776\"", "\"[::]:1\", \"[::1]:1\"", "line 21: web.listen: listed twice"),
+        (
+            "\"127.0.0.1:9776\"",
+            "\"0.0.0.0:1\", \"[::ffff:127.0.0.1]:1\"",
+            "line 21: web.listen: listed twice",
+        ),
+        ("[node]", "pin = \"pins\"\n[node]", "line 4: tap.pin: expected a path from /"),
         ("config_file = \"\"", "config_file = 7", "line 22: "),
         ("capacity = 4096", "capacity = 0", "line 26: store.capacity: expected 1 to 16777216"),
-        ("[node]", "[[roster.radius]]\n[node]", "roster.radius: not supported in this version"),
-        ("[node]", "[irregularity]\n[node]", "irregularity: this version has no flags"),
+        ("[node]", "[irregularity]\npreset = \"lax\"\n[node]", "irregularity.preset: expected"),
+        (
+            "[node]",
+            "[irregularity]\nmass_event_share = 0.0\n[node]",
+            "irregularity.mass_event_share: expected",
+        ),
+        (
+            "[node]",
+            "[irregularity]\nmass_event_share = 1.01\n[node]",
+            "irregularity.mass_event_share: expected",
+        ),
+        (
+            "[node]",
+            "[irregularity]\nmass_event_share = 0.0000001\n[node]",
+            "irregularity.mass_event_share: expected",
+        ),
+        ("[node]", "[irregularity]\nenabled = 1\n[node]", "invalid type"),
+        ("refresh = \"7d\"", "refresh = \"7d\"\nlanguage = \"de\"", "support.language: expected"),
         ("refresh = \"7d\"", "listen = \"x\"", "support.listen: this version has no support page"),
         ("[node]", "backend = \"ebpf\"\n[node]", "tap.backend: expected \"auto\", \"kernel\", \"ring\" or"),
         ("[node]", "hook = \"xdp\"\n[node]", "tap.hook: expected \"auto\", \"tcx\" or \"clsact\""),
@@ -159,6 +185,28 @@ fn releases_are_noisy_where_nothing_else_is_asked_for() {
 }
 
 #[test]
+fn a_wildcard_of_each_family_and_one_port_go_together() {
+    for listen in
+        ["\"[::]:1\", \"0.0.0.0:1\"", "\"[::]:1\", \"127.0.0.1:1\"", "\"127.0.0.1:1\", \"127.0.0.2:1\""]
+    {
+        let config = parse(&GOOD.replacen("\"127.0.0.1:9776\"", listen, 1)).expect("good");
+        assert_eq!(config.listen.len(), 2);
+    }
+}
+
+#[test]
+fn a_sockets_path_has_at_most_107_bytes() {
+    let with = |bytes: usize| {
+        let path = format!("/{}", "s".repeat(bytes - 1));
+        parse(&GOOD.replacen("[epoch]", &format!("[control]\nsocket = \"{path}\"\n[epoch]"), 1))
+    };
+    assert!(with(107).is_ok());
+    let error = with(108).err().expect("too long").to_string();
+    assert!(error.starts_with("line 11: control.socket: expected a path of 1 to 107 bytes"), "{error}");
+    assert!(error.contains("has 108"), "{error}");
+}
+
+#[test]
 fn a_glob_stands_for_what_it_matches() {
     for (pattern, name, matches) in [
         ("wg0", "wg0", true),
@@ -180,8 +228,16 @@ fn a_change_that_needs_a_restart_is_named() {
     for (from, to, table) in [
         ("\"wg0\"", "\"wg1\"", Some("[tap]")),
         ("fr-par-3", "fr-par-4", Some("[node]")),
-        ("epsilon = 1.0", "epsilon = 0.5", Some("[epoch], [release], [store] period or [support] refresh")),
-        ("crowd = 20", "crowd = 30", Some("[epoch], [release], [store] period or [support] refresh")),
+        (
+            "epsilon = 1.0",
+            "epsilon = 0.5",
+            Some("[epoch], [release], [irregularity], [store] period or [support] refresh"),
+        ),
+        (
+            "crowd = 20",
+            "crowd = 30",
+            Some("[epoch], [release], [irregularity], [store] period or [support] refresh"),
+        ),
         ("capacity = 4096", "capacity = 4097", Some("[store]")),
         ("file = ", "# file = ", Some("[roster] sources or pools")),
         ("127.0.0.1:9776", "127.0.0.1:9777", None),

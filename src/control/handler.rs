@@ -2,45 +2,111 @@
 //!
 //! Holds no connection. Account names enter and leave as text here; everything below knows only their tags.
 
-use super::access::AccessPolicy;
+use super::access::{AccessPolicy, OPERATOR, is_operator};
+use super::counts;
+use super::flagged::{self, Desk, Lists, Reader, flags};
 use super::peer::Peer;
-use super::protocol::{
-    Answer, CountsReport, InterfaceReport, Request, SourceReport, SourceState, StatusReport,
-};
-use super::reports::{AccountExport, AccountView, SCHEMA_VERSION};
+use super::protocol::{Answer, Connection, InterfaceReport, Request, SourceState, StatusReport};
+use super::reports::{AccountExport, AccountView, ExportPlan, SCHEMA_VERSION};
+use crate::clock::ImplausibleClock;
+use crate::engine::hook_counts::HookCounts;
 use crate::engine::roster_writer::{Change, Outcome};
 use crate::engine::state::State;
 use crate::environment::Environment;
 use crate::exit::ExitStatus;
-use crate::node::rate_limits::Limit;
+use crate::meter::policy::SmallCrowd;
+use crate::meter::tags::Tag;
+use crate::node::rate_limits::{Figures, Limit, Plan};
 use crate::roster::account::AccountName;
 use crate::roster::address::Prefix;
-use crate::roster::{Source, csv};
-use arc_swap::ArcSwap;
-use std::sync::Arc;
+use crate::roster::place::Place;
+use crate::roster::{Session, SmallRoom, Source, csv};
+use crate::system::allocator::{REQUEST_BYTES, wipe_stack};
+use arc_swap::{ArcSwap, ArcSwapOption};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use zeroize::Zeroizing;
 
 /// Answers requests about a running meter.
 pub struct Handler<E: Environment> {
     state: Arc<State<E>>,
     access: ArcSwap<AccessPolicy>,
+    /// Who has passed a descriptor since the last reload.
+    barred: Mutex<Vec<u32>>,
+    /// One roster text is held and read at a time, however many are sent.
+    pub(super) syncs: Semaphore,
+    desk: ArcSwap<Desk>,
+    reader: ArcSwapOption<Reader>,
+    reloads: mpsc::Sender<ReloadAsked>,
 }
 
+/// Where the outcome of a reload that was asked for goes: nothing, or why it was refused.
+pub type ReloadAsked = oneshot::Sender<Result<(), String>>;
+
+/// Reloads that may wait; further ones wait before they are asked for.
+const RELOADS: usize = 1;
+
 impl<E: Environment> Handler<E> {
-    /// A handler that refuses everyone until [`Handler::set_access`] is called.
+    /// A handler that refuses everyone until [`Handler::set_access`] is called, and the reloads that
+    /// it is asked for.
     #[must_use]
-    pub fn new(state: Arc<State<E>>) -> Self {
-        Self { state, access: ArcSwap::default() }
+    pub fn new(state: Arc<State<E>>) -> (Self, mpsc::Receiver<ReloadAsked>) {
+        let (reloads, asked) = mpsc::channel(RELOADS);
+        let (access, barred) = (ArcSwap::default(), Mutex::default());
+        let (desk, reader) = (ArcSwap::default(), ArcSwapOption::default());
+        (Self { state, access, barred, syncs: Semaphore::new(1), desk, reader, reloads }, asked)
     }
 
     /// Puts an access policy in force.
     pub fn set_access(&self, policy: AccessPolicy) {
+        self.barred().clear();
         self.access.store(Arc::new(policy));
+    }
+
+    /// Puts language and files of names in force.
+    pub fn set_desk(&self, desk: Desk) {
+        self.desk.store(Arc::new(desk));
+    }
+
+    /// From now on, files of names are read by this. Without it the only names are those of requests.
+    pub fn read_by(&self, reader: Reader) {
+        self.reader.store(Some(Arc::new(reader)));
+    }
+
+    /// Everyone who has a role and is not barred, sorted by user id.
+    pub fn members(&self) -> Vec<u32> {
+        let barred = self.barred();
+        self.access.load().uids().into_iter().filter(|user| !barred.contains(user)).collect()
+    }
+
+    /// Bars this user until the next reload; false where that is so already.
+    pub fn bar(&self, user: u32) -> bool {
+        let mut barred = self.barred();
+        let is_news = !barred.contains(&user);
+        if is_news {
+            barred.push(user);
+        }
+        is_news
+    }
+
+    /// The lock cannot be poisoned, since a panic ends the process.
+    fn barred(&self) -> MutexGuard<'_, Vec<u32>> {
+        self.barred.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who may send as a hook, sorted by user id.
+    pub fn hook_users(&self) -> Vec<u32> {
+        self.access.load().roster_uids()
     }
 
     /// The refusal of this request, if its role is missing; checked before anything more is read.
     pub fn refusal(&self, request: &Request, peer: &Peer) -> Option<Answer> {
         let role = self.access.load().missing(request, peer)?;
-        let message = format!("this needs the {role} role; add the user or group to [control.roles]");
+        let message = if role == OPERATOR {
+            "only root and the daemon's own user may do this; use sudo".to_owned()
+        } else {
+            format!("this needs the {role} role; add the user or group to [control.roles]")
+        };
         Some(error(ExitStatus::Permission, message))
     }
 
@@ -50,41 +116,55 @@ impl<E: Environment> Handler<E> {
     }
 
     /// Answers a request of this peer, whose role has been checked; `text` is what followed a `sync`.
-    pub async fn answer(&self, request: Request, peer: &Peer, text: &[u8]) -> Answer {
+    pub async fn answer(&self, request: Request, peer: &Peer, text: Vec<u8>) -> Answer {
         match request {
-            Request::Assign { prefix, account } => {
-                let (prefix, account) = (Prefix::parse(&prefix), AccountName::parse(&account));
-                match (prefix, account) {
-                    (Ok(prefix), Ok(account)) => {
-                        let account = self.state.roster().tag_of(&account);
-                        self.change(Change::Assign(Source::Control, prefix, account)).await
-                    }
-                    (Err(why), _) => invalid(&why),
-                    (_, Err(why)) => invalid(&why),
-                }
-            }
-            Request::Unassign { prefix } => match Prefix::parse(&prefix) {
-                Ok(prefix) => self.change(Change::Unassign(Source::Control, prefix)).await,
-                Err(why) => invalid(&why),
+            Request::Assign { .. } | Request::Unassign { .. } => match self.change_of(&request) {
+                Ok(change) => untold(self.change(change).await, peer),
+                Err(refusal) => *refusal,
             },
-            Request::Sync { .. } => match csv::read(text, |row| self.state.roster().tag_of(&row.account)) {
+            Request::FailedLogIn {} => {
+                self.hooks().log_in_failed();
+                Answer::Done {}
+            }
+            Request::Sync { .. } => match self.read(text).await {
+                Ok(assignments) if assignments.iter().any(|(_, account)| self.state.is_probe(*account)) => {
+                    of_the_probe()
+                }
                 Ok(assignments) => self.change(Change::Replace(Source::Control, assignments)).await,
                 Err(why) => error(ExitStatus::Config, why.to_string()),
             },
-            Request::Counts {} => Answer::Counts(self.counts()),
-            Request::Status {} => Answer::Status(self.status()),
+            Request::Counts {} => Answer::Counts(counts::report(&self.state)),
+            Request::Status {} => Answer::Status(Box::new(self.status())),
+            Request::Reload {} => self.reload().await,
             Request::Show { account } => match AccountName::parse(&account) {
                 Ok(account) => self.show(&account, peer),
                 Err(why) => invalid(&why),
             },
+            Request::Flagged { contact, information, .. } => {
+                self.flagged(Lists { contact, information }, text).await
+            }
             Request::Export { account, open_epoch } => match AccountName::parse(&account) {
                 Ok(account) => self.export(&account, open_epoch, peer).await,
                 Err(why) => invalid(&why),
             },
-            Request::ExportNode {} => match self.change(Change::Quiesce).await {
-                Answer::Done {} => Answer::Node(self.state.node().node_totals().into()),
-                failed => failed,
+            Request::PlanExport { account, open_epoch } => match AccountName::parse(&account) {
+                Ok(account) => self.plan_export(&account, open_epoch, peer),
+                Err(why) => invalid(&why),
             },
+            Request::ExportNode {} => {
+                // Counted before the tap is waited for: how long that takes depends on traffic.
+                let counted = self.counted(self.state.node().export_node(peer.uid));
+                if let Err(limit) = counted {
+                    return refused(limit);
+                }
+                if !self.state.keep_limits().await {
+                    return not_kept();
+                }
+                match self.change(Change::Quiesce).await {
+                    Answer::Done {} => Answer::Node(self.state.node().node_totals().into()),
+                    failed => failed,
+                }
+            }
             Request::Asked {} => {
                 let (look_ups, exports) = self.state.node().asked();
                 Answer::Asked { look_ups, exports }
@@ -92,19 +172,90 @@ impl<E: Environment> Handler<E> {
         }
     }
 
-    async fn change(&self, change: Change) -> Answer {
-        match self.state.change(change).await {
-            Outcome::Done => Answer::Done {},
-            Outcome::NotAssigned => error(
-                ExitStatus::Found,
-                "this prefix was not assigned over the control socket; nothing was changed".into(),
-            ),
-            Outcome::Full(why) => error(ExitStatus::Config, why.to_string()),
-            Outcome::NotQuiesced => error(
-                ExitStatus::Bug,
-                "the tap did not catch up within two seconds; nothing was changed".into(),
-            ),
+    /// A prefix on the interface that a request names, or on every one.
+    fn placed(&self, prefix: &str, interface: Option<&str>) -> Result<Prefix, Box<Answer>> {
+        let prefix = Prefix::parse(prefix).map_err(|why| Box::new(invalid(&why)))?;
+        let place = interface.map_or(Ok(Place::ANY), |name| self.state.place_of(name));
+        Ok(prefix.at(place.map_err(|why| Box::new(invalid(&why)))?))
+    }
+
+    /// The change of one prefix that is asked for, here or by a hook.
+    ///
+    /// # Errors
+    /// The refusal of what is no change, or not this socket's to make.
+    pub(super) fn change_of(&self, request: &Request) -> Result<Change, Box<Answer>> {
+        match request {
+            Request::Assign { prefix, account, interface, session } => {
+                self.assignment(prefix, account, interface.as_deref(), session_of(*session))
+            }
+            Request::Unassign { prefix, interface, session } => {
+                let prefix = self.placed(prefix, interface.as_deref())?;
+                Ok(match session_of(*session) {
+                    Some(session) => Change::Disconnect(prefix, session),
+                    None => Change::Unassign(Source::Control, prefix),
+                })
+            }
+            _ => {
+                let what = "a hook may assign and unassign; nothing was changed";
+                Err(Box::new(error(ExitStatus::Usage, what.into())))
+            }
         }
+    }
+
+    fn assignment(
+        &self,
+        prefix: &str,
+        account: &str,
+        interface: Option<&str>,
+        session: Option<Session>,
+    ) -> Result<Change, Box<Answer>> {
+        let prefix = self.placed(prefix, interface)?;
+        let account = AccountName::parse(account).map_err(|why| Box::new(invalid(&why)))?;
+        let account = self.state.roster().tag_of(&account);
+        if self.state.is_probe(account) {
+            return Err(Box::new(of_the_probe()));
+        }
+        Ok(match session {
+            Some(session) => Change::Connect(prefix, account, session),
+            None => Change::Assign(Source::Control, prefix, account),
+        })
+    }
+
+    /// How hooks fared.
+    pub(super) fn hooks(&self) -> &HookCounts {
+        self.state.hooks()
+    }
+
+    /// Reads a roster text on a thread of its own: a large one takes a second, and others are answered meanwhile.
+    async fn read(&self, text: Vec<u8>) -> Result<Vec<(Prefix, Tag)>, csv::CsvError> {
+        let state = Arc::clone(&self.state);
+        let reading = tokio::task::spawn_blocking(move || {
+            let tag_of = |row: csv::Row| state.roster().tag_of(&row.account);
+            let read = csv::read(&text, |name| state.place_of(name), tag_of);
+            drop(text);
+            wipe_stack::<REQUEST_BYTES>();
+            read
+        });
+        reading.await.expect("a reader that panicked has ended the process")
+    }
+
+    /// Asks whoever runs the daemon for a reload, and waits for the outcome.
+    async fn reload(&self) -> Answer {
+        let (outcome, told) = oneshot::channel();
+        if self.reloads.send(outcome).await.is_err() {
+            return stopping();
+        }
+        match told.await {
+            Ok(Ok(())) => Answer::Done {},
+            Ok(Err(why)) => {
+                error(ExitStatus::Config, format!("the reload was refused, and the old settings stay: {why}"))
+            }
+            Err(_) => stopping(),
+        }
+    }
+
+    async fn change(&self, change: Change) -> Answer {
+        told(self.state.change(change).await)
     }
 
     /// An unknown account looks like an unused one, and counts like one towards the limits.
@@ -116,67 +267,196 @@ impl<E: Environment> Handler<E> {
             return refused(limit);
         }
         let band = slot.map_or_else(Default::default, |slot| node.band(slot));
-        Answer::Account(AccountView::new(account.reveal(), band))
+        let kinds = slot.map_or_else(Default::default, |slot| node.flags(slot));
+        let flags = flags(kinds, self.desk.load().language);
+        Answer::Account(AccountView::new(account.reveal(), band, node.band_dates(), flags))
+    }
+
+    /// Found on a thread of its own: files of names may be large.
+    async fn flagged(&self, lists: Lists, names: Vec<u8>) -> Answer {
+        let (state, desk, reader) = (Arc::clone(&self.state), self.desk.load_full(), self.reader.load_full());
+        let finding = tokio::task::spawn_blocking(move || {
+            let names = Zeroizing::new(names);
+            flagged::report(&state, &desk, reader.as_deref(), lists, &names)
+        });
+        Answer::Flagged(finding.await.expect("a thread that panicked has ended the process"))
     }
 
     async fn export(&self, account: &AccountName, open_epoch: bool, peer: &Peer) -> Answer {
-        let state = &self.state;
-        let tag = state.roster().tag_of(account);
-        let is_probe = state.is_probe(tag);
-        // A refused export does not wait for the tap: how long that takes depends on traffic.
-        if !is_probe && let Err(limit) = state.node().may_export(peer.uid, tag) {
-            return refused(limit);
+        let (state, roster) = (&self.state, self.state.roster());
+        let tag = roster.tag_of(account);
+        let language = self.desk.load().language;
+        let answer = |figures| {
+            let node = state.node();
+            let slot = roster.slot_of(tag);
+            let baseline = node.usual(slot);
+            let flags = flags(slot.map_or_else(Default::default, |slot| node.flags(slot)), language);
+            let export = AccountExport::new(account.reveal(), figures, open_epoch, baseline.as_ref(), flags);
+            Answer::Export(export)
+        };
+        let is_exempt = self.is_exempt(tag);
+        // Neither a refused export nor a repeated one waits for the tap: how long that takes depends on traffic.
+        if !is_exempt {
+            let may = state.node().may_export(peer.uid, tag);
+            match may {
+                Ok(None) => {}
+                Ok(Some(first)) => return self.kept(answer(first)).await,
+                Err(limit) => return refused(limit),
+            }
         }
         let quiesced = self.change(Change::Quiesce).await;
         if !matches!(quiesced, Answer::Done {}) {
             return quiesced;
         }
-        let slot = state.roster().slot_of(tag);
-        let mut node = state.node();
-        // Others may have exported meanwhile.
-        if !is_probe && let Err(limit) = node.export(peer.uid, tag) {
-            return refused(limit);
+        let slot = roster.slot_of(tag);
+        let exported = {
+            let mut node = state.node();
+            let (period, open) = slot.map_or_else(Default::default, |slot| node.totals(slot));
+            let figures = Figures { period, open };
+            if is_exempt {
+                drop(node);
+                return answer(figures);
+            }
+            // Others may have exported meanwhile.
+            self.counted(node.export(peer.uid, tag, figures))
+        };
+        match exported {
+            Ok(given) => self.kept(answer(given)).await,
+            Err(limit) => refused(limit),
         }
-        let (period, open) = slot.map_or_else(Default::default, |slot| node.totals(slot));
-        Answer::Export(AccountExport::new(account.reveal(), period, open_epoch.then_some(open)))
     }
 
-    fn counts(&self) -> CountsReport {
-        let counts = self.state.roster().counts();
-        let sources = Source::ALL.iter().zip(counts.sources).map(|(source, figures)| SourceReport {
-            source: source.word().to_owned(),
-            prefixes: figures.prefixes,
-            accounts: figures.accounts,
-            latched: source.follows_connections(),
-        });
-        CountsReport {
-            schema_version: SCHEMA_VERSION,
-            sources: sources.collect(),
-            conflicts: counts.conflicts,
-            skipped_lines: 0,
+    /// Notes that something was counted under a limit, which is to be saved.
+    fn counted<T>(&self, counted: Result<T, Limit>) -> Result<T, Limit> {
+        if counted.is_ok() {
+            self.state.limited();
         }
+        counted
+    }
+
+    /// The answer, once a restart knows that it was given: a process that is killed right after it, and started
+    /// again, gives no second look at a live counter.
+    async fn kept(&self, answer: Answer) -> Answer {
+        if self.state.keep_limits().await { answer } else { not_kept() }
+    }
+
+    /// Reads no counter, and waits for no tap.
+    fn plan_export(&self, account: &AccountName, open_epoch: bool, peer: &Peer) -> Answer {
+        let roster = self.state.roster();
+        let tag = roster.tag_of(account);
+        let named_by_roster = roster.is_named(tag);
+        let plan =
+            if self.is_exempt(tag) { Ok(Plan::Free) } else { self.state.node().plan_export(peer.uid, tag) };
+        match plan {
+            Ok(plan) => {
+                Answer::ExportPlan(ExportPlan::new(account.reveal(), open_epoch, named_by_roster, plan))
+            }
+            Err(limit) => refused(limit),
+        }
+    }
+
+    /// The probe account, while the operator's own sources alone name it.
+    fn is_exempt(&self, account: Tag) -> bool {
+        self.state.is_probe(account) && self.state.roster().is_of_operator_alone(account)
     }
 
     fn status(&self) -> StatusReport {
         let state = &self.state;
-        let (health, sandbox) = (state.health(), state.sandbox());
-        let interface = |(interface, attached)| InterfaceReport { interface, attached };
+        let (health, sandbox, counts) = (state.health(), state.sandbox(), state.roster().counts());
+        let (clock, next_release_seconds) = {
+            let node = state.node();
+            (node.implausible_clock(), node.next_release_seconds())
+        };
+        let hooks = state.hooks().told();
+        let mut before = health.before.into_iter();
+        let interface = |(interface, attached)| {
+            let before = before.next().unwrap_or_default();
+            InterfaceReport { interface, attached, before }
+        };
         let source = |(source, up): (&str, bool)| SourceState { source: source.to_owned(), up };
         StatusReport {
             schema_version: SCHEMA_VERSION,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
             backend: state.backend().to_owned(),
+            listeners: state.listeners().to_vec(),
+            accounts: counts.accounts,
+            next_release_seconds,
             interfaces: health.taps.into_iter().map(interface).collect(),
             sources: health.sources.into_iter().map(source).collect(),
             last_close_ok: health.close_ok,
             last_save_ok: health.store_ok,
-            reload_ok: health.reload_ok,
-            conflicts: state.roster().counts().conflicts,
+            reload_ok: health.reload_refusal.is_none(),
+            reload_refusal: health.reload_refusal,
+            remarks: remarks(state.small_crowd(), state.small_room(), clock),
+            counters: state.counting().0.to_owned(),
+            counters_reason: state.counting().1.to_owned(),
+            conflicts: counts.conflicts,
+            hooks_unanswered: hooks.0,
+            hooks_refused: hooks.1,
+            counted_twice: health.overlaps.iter().map(ToString::to_string).collect(),
             sandbox: sandbox.level().to_owned(),
             system_calls: sandbox.calls(),
             sandbox_missing: sandbox.missing().iter().map(|(part, _)| part.as_str().to_owned()).collect(),
             profile: state.profile().to_owned(),
         }
     }
+}
+
+/// What works as configured and yet disappoints.
+fn remarks(
+    crowd: Option<SmallCrowd>,
+    room: Option<SmallRoom>,
+    clock: Option<ImplausibleClock>,
+) -> Vec<String> {
+    let (crowd, room) = (crowd.map(|crowd| crowd.to_string()), room.map(|room| room.to_string()));
+    crowd.into_iter().chain(room).chain(clock.map(|clock| clock.to_string())).collect()
+}
+
+/// What became of a change, as an answer.
+fn told(outcome: Outcome) -> Answer {
+    match outcome {
+        Outcome::Done => Answer::Done {},
+        Outcome::NotAssigned => error(
+            ExitStatus::Found,
+            "this prefix was not assigned over the control socket; nothing was changed".into(),
+        ),
+        Outcome::Full(why) => error(ExitStatus::Config, why.to_string()),
+        Outcome::NotQuiesced => {
+            let what = "the tap did not catch up within two seconds; nothing was changed";
+            error(ExitStatus::Bug, what.into())
+        }
+    }
+}
+
+/// Whether an address is anybody's at this moment, a hook's included, tells who is connected: those who can see the
+/// daemon's memory anyway are told, and nobody else.
+fn untold(answer: Answer, peer: &Peer) -> Answer {
+    match answer {
+        Answer::Error { code, .. } if code == ExitStatus::Found as u8 && !is_operator(peer) => {
+            Answer::Done {}
+        }
+        answer => answer,
+    }
+}
+
+fn session_of(connection: Option<Connection>) -> Option<Session> {
+    connection.map(|Connection { number, is_renumbered }| Session { number, is_renumbered })
+}
+
+fn not_kept() -> Answer {
+    let what = "the export could not be noted in the store, so nothing is told; see `blindmeter status`, and ask again";
+    error(ExitStatus::Io, what.into())
+}
+
+fn stopping() -> Answer {
+    error(ExitStatus::Unavailable, "the daemon is stopping; start it again".into())
+}
+
+/// Exports of the probe account have no limit: an address of somebody else's, given to it, would be a live
+/// counter of that one's traffic.
+fn of_the_probe() -> Answer {
+    let what = "the probe account's addresses come from roster.file alone; nothing was changed";
+    error(ExitStatus::Permission, what.into())
 }
 
 /// A limit, in one line that is the same for every account.

@@ -5,9 +5,17 @@
 //! through; nothing about a request is logged or counted.
 
 pub mod access;
+pub mod advice;
 pub mod client;
+mod counts;
+pub mod flagged;
+pub mod guarded;
 pub mod handler;
+pub mod hook;
+pub mod hook_pipe;
+pub mod inbox;
 pub mod peer;
 pub mod protocol;
 pub mod reports;
 pub mod server;
+pub mod socket;

@@ -1,12 +1,12 @@
 //! The messages of the control socket. No behaviour.
 
-use super::reports::{AccountExport, AccountView, NodeExport};
+use super::reports::{AccountExport, AccountView, ExportPlan, FlaggedReport, NodeExport};
 use serde::{Deserialize, Serialize};
 
 /// Longest request line, in bytes: room for ten fully percent-encoded account names.
 pub const LINE_BYTES: usize = 4096;
 
-/// Largest roster text of a `sync`, in bytes: a million lines of a hundred bytes.
+/// Largest roster text of a `sync`, or text of names, in bytes: a million lines of a hundred bytes.
 pub const SYNC_BYTES: usize = 100 << 20;
 
 /// What a client may ask.
@@ -19,12 +19,26 @@ pub enum Request {
         prefix: String,
         /// The account.
         account: String,
+        /// The interface that it holds on; every one without it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        interface: Option<String>,
+        /// The connection that a hook tells of.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session: Option<Connection>,
     },
     /// Remove the control socket's assignment of a prefix.
     Unassign {
         /// The prefix.
         prefix: String,
+        /// The interface that it holds on; every one without it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        interface: Option<String>,
+        /// The connection that a hook tells of: what was assigned for another one stays.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session: Option<Connection>,
     },
+    /// A log-in to a VPN server has failed; whose, nobody is told.
+    FailedLogIn {},
     /// Replace all of the control socket's assignments; the roster text follows the line.
     Sync {
         /// Length of the text.
@@ -34,13 +48,31 @@ pub enum Request {
     Counts {},
     /// The state of the daemon.
     Status {},
+    /// Read the configuration and everything it names again; answered once it is in force or refused.
+    Reload {},
     /// One account's band and flags.
     Show {
         /// The account.
         account: String,
     },
+    /// The accounts that carry a flag; names, one a line, may follow.
+    Flagged {
+        /// Whether those are wanted whom support writes to.
+        contact: bool,
+        /// Whether those are that are there for whoever asks.
+        information: bool,
+        /// Length of the text of names.
+        bytes: usize,
+    },
     /// Everything held about one account.
     Export {
+        /// The account.
+        account: String,
+        /// Whether to include the open epoch.
+        open_epoch: bool,
+    },
+    /// What an export would give and use up.
+    PlanExport {
         /// The account.
         account: String,
         /// Whether to include the open epoch.
@@ -52,6 +84,17 @@ pub enum Request {
     Asked {},
 }
 
+/// A connection to a VPN server, as the server numbers it.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Connection {
+    /// The number.
+    pub number: u32,
+    /// Whether the server gives a living connection higher numbers as time goes by.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_renumbered: bool,
+}
+
 /// What the daemon answers.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -61,11 +104,15 @@ pub enum Answer {
     /// The reply to `counts`.
     Counts(CountsReport),
     /// The reply to `status`.
-    Status(StatusReport),
+    Status(Box<StatusReport>),
     /// The reply to `show`.
     Account(AccountView),
+    /// The reply to `flagged`.
+    Flagged(FlaggedReport),
     /// The reply to `export`.
     Export(AccountExport),
+    /// The reply to `plan_export`.
+    ExportPlan(ExportPlan),
     /// The reply to `export_node`.
     Node(NodeExport),
     /// The reply to `asked`: counts since the period began.
@@ -93,8 +140,43 @@ pub struct CountsReport {
     pub sources: Vec<SourceReport>,
     /// Prefixes that two sources assign to different accounts; latched, rounded up to a multiple of 8.
     pub conflicts: u64,
-    /// Lines of the servers' files that could not be read.
+    /// How much of what servers said was not understood; latched alike.
     pub skipped_lines: u64,
+    /// What of it was passed over, by reason; latched alike.
+    #[serde(default)]
+    pub skipped: Vec<SkippedReport>,
+    /// Accounts that there is room for.
+    #[serde(default)]
+    pub capacity: u64,
+    /// The bytes of the last release; none before the first, or where its totals were held back.
+    #[serde(default)]
+    pub released: Option<ReleasedReport>,
+}
+
+/// What of a source's words was passed over for one reason.
+#[derive(Serialize, Deserialize)]
+pub struct SkippedReport {
+    /// The source.
+    pub source: String,
+    /// Why.
+    pub reason: String,
+    /// How many peers, rows or requests.
+    pub count: u64,
+}
+
+/// Bytes as they were released, on the page of everybody.
+#[derive(Serialize, Deserialize)]
+pub struct ReleasedReport {
+    /// The number of the epoch.
+    pub epoch: u64,
+    /// Of accounts, both directions.
+    pub attributed_bytes: i64,
+    /// Of addresses that no account owns, both directions.
+    pub unattributed_bytes: i64,
+    /// Standard deviation of the first one's noise in each direction.
+    pub attributed_noise_stddev_bytes: u64,
+    /// Of the second one's.
+    pub unattributed_noise_stddev_bytes: u64,
 }
 
 /// The sizes of one source.
@@ -106,6 +188,12 @@ pub struct SourceReport {
     pub prefixes: u64,
     /// Accounts that own one of them.
     pub accounts: u64,
+    /// Whether it is read.
+    #[serde(default)]
+    pub up: bool,
+    /// Peers, rows or requests without an account; latched, rounded up to a multiple of 8.
+    #[serde(default)]
+    pub without_account: u64,
     /// True when the numbers were latched at the last close and rounded up to a multiple of 8.
     pub latched: bool,
 }
@@ -115,20 +203,46 @@ pub struct SourceReport {
 pub struct StatusReport {
     /// The version of the report's format.
     pub schema_version: u32,
+    /// The program's version.
+    pub version: String,
     /// The tap in use.
     pub backend: String,
+    /// How it counts: "sliced", plainly into a slice for each processor, or "locked", atomically into
+    /// one that all share.
+    pub counters: String,
+    /// Why.
+    pub counters_reason: String,
+    /// Where pages are served.
+    pub listeners: Vec<String>,
+    /// Accounts that the roster names; where a source follows connections, as of the last close and
+    /// rounded up to a multiple of 8.
+    pub accounts: u64,
+    /// When the next release is due by the schedule, in seconds since 1970.
+    pub next_release_seconds: u64,
     /// One entry per interface pattern.
     pub interfaces: Vec<InterfaceReport>,
     /// One entry per roster source.
     pub sources: Vec<SourceState>,
-    /// Whether the last close succeeded; true before the first.
-    pub last_close_ok: bool,
+    /// Whether the last close succeeded; none before the first since the start.
+    pub last_close_ok: Option<bool>,
     /// Whether the last save succeeded; true in memory mode.
     pub last_save_ok: bool,
     /// Whether the last reload was accepted.
     pub reload_ok: bool,
+    /// Why not.
+    pub reload_refusal: Option<String>,
+    /// What works as configured and yet disappoints, each with what to do.
+    pub remarks: Vec<String>,
     /// Prefixes in conflict; latched, rounded up to a multiple of 8.
     pub conflicts: u64,
+    /// Hooks of VPN servers that waited in vain for their change; latched, rounded up to a multiple of 8.
+    #[serde(default)]
+    pub hooks_unanswered: u64,
+    /// Hooks that asked for what they do not get; latched alike.
+    #[serde(default)]
+    pub hooks_refused: u64,
+    /// What of the interfaces is counted twice, and what to do about it.
+    pub counted_twice: Vec<String>,
     /// The sandbox in force: full, partial or none.
     pub sandbox: String,
     /// Restrictions that are not in force.
@@ -144,8 +258,12 @@ pub struct StatusReport {
 pub struct InterfaceReport {
     /// The pattern.
     pub interface: String,
-    /// For a name: it is attached. For a glob: no interface that matches failed to attach.
+    /// For a name: it is attached, and nobody in its chain stands before it. For a glob: so is every
+    /// interface that matches.
     pub attached: bool,
+    /// Who sees packets before the tap does, and may keep them from it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub before: Vec<String>,
 }
 
 /// The state of a roster source.
@@ -173,7 +291,8 @@ impl StatusReport {
     pub fn is_whole(&self) -> bool {
         self.interfaces.iter().all(|interface| interface.attached)
             && self.sources.iter().all(|source| source.up)
-            && self.last_close_ok
+            && self.last_close_ok != Some(false)
             && self.last_save_ok
+            && self.reload_ok
     }
 }

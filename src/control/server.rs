@@ -3,30 +3,33 @@
 //! Asks the kernel who the peer is before it reads a byte; logs nothing. One exchange is apart from the
 //! socket, so that a simulation answers by this very code.
 
+use super::access::is_operator;
+use super::guarded::Guarded;
 use super::handler::{Handler, error};
 use super::protocol::{Answer, LINE_BYTES, Request, SYNC_BYTES};
-use crate::control::peer::{Peer, supplementary_groups};
+use crate::control::peer::Peer;
 use crate::environment::Environment;
-use crate::exit::{ExitError, ExitStatus};
+use crate::exit::ExitStatus;
 use crate::system::allocator::{REQUEST_BYTES, wipe_stack};
+use crate::system::descriptors;
+use std::collections::BTreeMap;
 use std::io;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::os::unix::net::UnixListener as StdListener;
-use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::net::UnixListener;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
-/// Connections of peers with a role that are answered at once; further ones wait.
-const CONNECTIONS: usize = 64;
+/// Connections of one user with a role that are answered at once; further ones of his wait.
+const TURNS: usize = 16;
 
-/// Connections of peers with a role, answered or waiting: a restart of a large VPN server runs all its
-/// hooks at once. Below the usual limit of 1,024 descriptors; further ones are closed.
+/// Connections of peers with a role, answered or waiting, and of one user; further ones are closed. Where the
+/// limit of descriptors is low there are fewer.
 const MEMBERS: usize = 768;
+const OF_A_USER: usize = 256;
+const LOW_LIMIT: u64 = 4096;
 
 /// Connections of peers without a role: they can delay each other, and nobody else.
 const UNAUTHORIZED: usize = 16;
@@ -40,46 +43,14 @@ const SILENCE: Duration = Duration::from_secs(30);
 /// Pause after accept(2) fails, since descriptors may have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Binds the socket. Replaces one left by a dead daemon, but not that of a running one.
-///
-/// Everyone may connect: what a peer may ask depends on its identity, as the kernel reports it.
-///
-/// # Errors
-/// A running daemon (69), or a path where no socket can be created (74).
-pub fn bind(path: &Path) -> Result<StdListener, ExitError> {
-    let failed = |error: io::Error| {
-        let code = if error.kind() == io::ErrorKind::PermissionDenied {
-            ExitStatus::Permission
-        } else {
-            ExitStatus::Io
-        };
-        ExitError::new(code, format!("control.socket {}: {error}", path.display()))
-    };
-    if let Some(folder) = path.parent()
-        && !folder.exists()
-    {
-        std::fs::create_dir(folder).map_err(failed)?;
-    }
-    if std::os::unix::net::UnixStream::connect(path).is_ok() {
-        let what = format!("control.socket {}: another daemon answers here; stop it first", path.display());
-        return Err(ExitError::new(ExitStatus::Unavailable, what));
-    }
-    if std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket()) {
-        std::fs::remove_file(path).map_err(failed)?;
-    }
-    let listener = StdListener::bind(path).map_err(failed)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666)).map_err(failed)?;
-    listener.set_nonblocking(true).map_err(failed)?;
-    Ok(listener)
-}
-
-/// Serves until the task is dropped. No error of a connection or of accept(2) ends it.
-pub async fn serve<E: Environment>(listener: UnixListener, handler: Arc<Handler<E>>) {
-    let counter = Arc::new(Semaphore::new(CONNECTIONS));
-    let rooms = Rooms {
-        members: Arc::new(Semaphore::new(MEMBERS)),
-        unauthorized: Arc::new(Semaphore::new(UNAUTHORIZED)),
-    };
+/// Serves until the task is dropped. No error of a connection or of accept(2) ends it. Who passes a descriptor is
+/// told to `bar`.
+pub async fn serve<E: Environment>(
+    listener: UnixListener,
+    handler: Arc<Handler<E>>,
+    bar: impl Fn(u32) + Clone + Send + Sync + 'static,
+) {
+    let mut rooms = Rooms::new(members(descriptors::limit()));
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -91,44 +62,93 @@ pub async fn serve<E: Environment>(listener: UnixListener, handler: Arc<Handler<
             crate::clock::sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        let Ok(peer) = identify(&stream) else { continue };
+        let stream = Guarded::new(stream);
+        let Ok(peer) = stream.peer() else { continue };
         let unauthorized = handler.is_unauthorized(&peer);
-        let room = if unauthorized { &rooms.unauthorized } else { &rooms.members };
-        let Ok(place) = Arc::clone(room).try_acquire_owned() else { continue };
-        let (handler, counter) = (Arc::clone(&handler), Arc::clone(&counter));
+        let Some((places, turns)) = rooms.place(&peer, unauthorized) else { continue };
+        let (handler, bar) = (Arc::clone(&handler), bar.clone());
         let silence = if unauthorized { UNAUTHORIZED_SILENCE } else { SILENCE };
         connections.spawn(wiping(async move {
-            // An unauthorized peer needs no turn: it is refused without any work.
-            let turn = if unauthorized { None } else { counter.acquire_owned().await.ok() };
+            let turn = match turns {
+                Some(turns) => turns.acquire_owned().await.ok(),
+                None => None,
+            };
             // A failed connection concerns only its peer.
-            let _ = converse(stream, &peer, silence, &handler).await;
-            drop((turn, place));
+            let _ = converse(&stream, &peer, silence, &handler).await;
+            if stream.is_hostile() {
+                bar(peer.uid);
+            }
+            drop((stream, turn, places));
         }));
     }
 }
 
-/// Room for connections, separately for peers with and without a role.
-struct Rooms {
-    members: Arc<Semaphore>,
-    unauthorized: Arc<Semaphore>,
+/// How many connections of peers with a role a limit of descriptors has room for.
+fn members(limit: u64) -> usize {
+    if limit < LOW_LIMIT { descriptors::share(limit, descriptors::COMMANDS) } else { MEMBERS }
 }
 
-fn identify(stream: &UnixStream) -> io::Result<Peer> {
-    let credentials = stream.peer_cred()?;
-    let mut gids = supplementary_groups(stream)?;
-    gids.push(credentials.gid());
-    Ok(Peer { uid: credentials.uid(), gids })
+/// Room for connections: no user takes another's, none takes the operator's, and those without a role take nobody's.
+struct Rooms {
+    members: Arc<Semaphore>,
+    operator: Room,
+    unauthorized: Arc<Semaphore>,
+    /// Of each user with a role who has connected, by user id.
+    users: BTreeMap<u32, Room>,
+}
+
+/// Room of one user.
+struct Room {
+    places: Arc<Semaphore>,
+    turns: Arc<Semaphore>,
+}
+
+/// Places that a connection holds until it ends.
+type Places = [Option<OwnedSemaphorePermit>; 2];
+
+impl Room {
+    fn new() -> Self {
+        Self { places: Arc::new(Semaphore::new(OF_A_USER)), turns: Arc::new(Semaphore::new(TURNS)) }
+    }
+}
+
+impl Rooms {
+    fn new(members: usize) -> Self {
+        Self {
+            members: Arc::new(Semaphore::new(members)),
+            operator: Room::new(),
+            unauthorized: Arc::new(Semaphore::new(UNAUTHORIZED)),
+            users: BTreeMap::new(),
+        }
+    }
+
+    /// A place for a connection of this peer, and whose turns it waits for; none where there is no room. One without
+    /// a role needs no turn: it is refused without any work.
+    fn place(&mut self, peer: &Peer, unauthorized: bool) -> Option<(Places, Option<Arc<Semaphore>>)> {
+        let take = |room: &Arc<Semaphore>| Arc::clone(room).try_acquire_owned().ok();
+        if unauthorized {
+            return Some(([Some(take(&self.unauthorized)?), None], None));
+        }
+        if is_operator(peer) {
+            return Some((
+                [Some(take(&self.operator.places)?), None],
+                Some(Arc::clone(&self.operator.turns)),
+            ));
+        }
+        let room = self.users.entry(peer.uid).or_insert_with(Room::new);
+        let places = [Some(take(&room.places)?), Some(take(&self.members)?)];
+        Some((places, Some(Arc::clone(&room.turns))))
+    }
 }
 
 async fn converse<E: Environment>(
-    stream: UnixStream,
+    stream: &Guarded,
     peer: &Peer,
     silence: Duration,
     handler: &Handler<E>,
 ) -> io::Result<()> {
-    let (input, mut output) = stream.into_split();
-    let mut input = BufReader::new(input);
-    while exchange(handler, peer, silence, &mut input, &mut output).await? == Next::Request {
+    let mut input = BufReader::new(stream);
+    while exchange(handler, peer, silence, &mut input, &mut &*stream).await? == Next::Request {
         // The buffer holds what was asked, for as long as the connection stays open: it is let go of, and
         // cleared with that, where nothing in it waits.
         if input.buffer().is_empty() {
@@ -159,8 +179,8 @@ pub enum Next {
     Close,
 }
 
-/// One request and its answer: a line is read, the peer's role checked, the text of a `sync` read, and
-/// the answer written. The end of the input, or a peer that is silent for too long, gets no answer.
+/// One request and its answer: a line is read, the peer's role checked, the text that follows read,
+/// and the answer written. The end of the input, or a peer that is silent for too long, gets no answer.
 ///
 /// # Errors
 /// Those of the connection, and a text that breaks off.
@@ -203,13 +223,16 @@ async fn answer<E: Environment>(
     input: &mut (impl AsyncBufRead + Unpin),
 ) -> io::Result<Answer> {
     let mut text = Vec::new();
-    if let Request::Sync { bytes } = request {
+    let mut turn = None;
+    if let Request::Sync { bytes } | Request::Flagged { bytes, .. } = request {
         if bytes > SYNC_BYTES {
             return Ok(error(
                 ExitStatus::Usage,
-                format!("a roster may have at most {SYNC_BYTES} bytes; shorten it"),
+                format!("a roster, or a text of names, may have at most {SYNC_BYTES} bytes; shorten it"),
             ));
         }
+        // Those behind it wait with their text unread: memory is bounded by one.
+        turn = handler.syncs.acquire().await.ok();
         let wanted = bytes as u64;
         let read = crate::clock::timeout(SILENCE, input.take(wanted).read_to_end(&mut text)).await;
         if read.transpose()? != Some(bytes) {
@@ -217,7 +240,9 @@ async fn answer<E: Environment>(
         }
     }
     // Boxed, so that its memory is cleared when it is done, not when the connection ends.
-    Ok(Box::pin(handler.answer(request, peer, &text)).await)
+    let answer = Box::pin(handler.answer(request, peer, text)).await;
+    drop(turn);
+    Ok(answer)
 }
 
 /// One line; none at the end. One that is too long or cut short has no line feed.

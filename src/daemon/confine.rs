@@ -9,6 +9,7 @@ use crate::publish::web::WebConfigFile;
 use crate::store::disk::credential_of;
 use crate::system::capabilities;
 use crate::system::sandbox::{self, Folder, Reach, Sandbox, SandboxStatus};
+use crate::system::users;
 use std::path::Path;
 
 /// Enters the sandbox while the process still has one thread.
@@ -20,7 +21,7 @@ pub(super) fn enter_sandbox(
 ) -> SandboxStatus {
     // Loads what is needed later but out of reach inside: the system's libraries for users and groups,
     // and the boot id.
-    let _ = AccessPolicy::resolve(&config.roles);
+    let _ = AccessPolicy::resolve(&config.roles, users::named);
     let _ = SystemClock.boot();
     let packet_sockets = tap != TapKind::Kernel;
     sandbox::enter(&Sandbox {
@@ -38,9 +39,16 @@ fn folders(path: &Path, config: &Config, web: Option<&WebConfigFile>) -> Vec<Fol
     let credential = key.and_then(credential_of);
     let read = [Some(path), config.roster_file.as_deref(), key, credential.as_deref()];
     let read = read.into_iter().chain([config.web_config_file.as_deref()]).flatten();
+    let read = read.chain(config.wireguard.iter().filter_map(|device| device.accounts.as_deref()));
+    let read = read.chain(config.openvpn.iter().map(|server| server.status.as_path()));
+    let read = read.chain(config.radius.iter().map(|listener| listener.secret_file.as_path()));
     let read = read.chain(web.into_iter().flat_map(WebConfigFile::files));
     folders.extend(read.flat_map(|file| Folder::of_file(file, Reach::Read)));
     folders.extend(Folder::of_file(&config.control_socket, Reach::Keep));
+    // The hooks' pipe, where a reload takes the role from somebody.
+    folders.extend(Folder::of_file(&config.control_socket, Reach::MakePipes));
+    // The folder of the hooks' pipe, at the end.
+    folders.extend(Folder::of_file(&config.control_socket, Reach::RemoveFolder));
     if let Some(store) = &config.store {
         folders.extend(Folder::of_file(&store.path, Reach::Keep));
         folders.push(Folder::new(&config.pin, Reach::Names));

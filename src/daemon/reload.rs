@@ -2,21 +2,35 @@
 //!
 //! Generic over the environment and the files, so that a simulation runs this very reload.
 
-use super::inputs::{read_roster, read_web_config, take_probe, warn_of_certificates, warn_of_names};
+use super::inputs::{
+    read_names, read_roster, read_secrets, read_web_config, take_probe, warn_of_certificates, warn_of_names,
+    warn_of_replaced,
+};
+use super::radius::{RadiusInbox, Secrets};
+use super::sources::{self, WireGuard};
 use crate::config::{self, Config};
 use crate::control::access::AccessPolicy;
-use crate::control::handler::Handler;
+use crate::control::flagged::Desk;
+use crate::control::handler::{Handler, ReloadAsked};
+use crate::control::hook_pipe::HookPipe;
+use crate::control::inbox::inbox;
+use crate::control::socket;
 use crate::engine::Engine;
-use crate::engine::roster_writer::{Change, Outcome};
+use crate::engine::roster_writer::{Change, Door, Outcome};
 use crate::environment::{Environment, Files};
+use crate::exit::{ExitError, ExitStatus};
 use crate::log::{Event, emit};
-use crate::publish::http::{self, Bound, Listeners};
+use crate::publish::http;
+use crate::publish::listeners::{Bound, Listeners};
 use crate::publish::web::{ActiveWebConfig, Exposure, WebConfig};
 use crate::roster::Source;
+use crate::roster::sources::wireguard::Reader;
 use crate::system::allocator;
 use crate::system::service_manager::{self, Notification};
+use std::net::UdpSocket;
 use std::path::PathBuf;
 use std::sync::Arc;
+use tokio::sync::mpsc;
 
 /// A running meter, with everything around it that a reload may change.
 pub struct Daemon<E: Environment> {
@@ -26,8 +40,14 @@ pub struct Daemon<E: Environment> {
     pub engine: Engine<E>,
     /// Answers on the control socket.
     pub handler: Arc<Handler<E>>,
+    /// Reloads that were asked for on the control socket.
+    pub reloads: mpsc::Receiver<ReloadAsked>,
     listeners: Listeners,
     web: Arc<ActiveWebConfig>,
+    /// WireGuard devices that are asked, where there are any.
+    wireguard: Option<WireGuard>,
+    /// Of the listeners for RADIUS accounting.
+    secrets: Secrets,
 }
 
 impl<E: Environment> Daemon<E> {
@@ -37,8 +57,64 @@ impl<E: Environment> Daemon<E> {
     pub fn new(path: PathBuf, mut config: Config, engine: Engine<E>, listeners: Listeners) -> Self {
         let probe = take_probe(&mut config, engine.state.roster());
         engine.state.set_probe(probe);
-        let handler = Arc::new(Handler::new(Arc::clone(&engine.state)));
-        Self { path, config, engine, handler, listeners, web: Arc::default() }
+        let (handler, reloads) = Handler::new(Arc::clone(&engine.state));
+        handler.set_desk(desk(&config));
+        Self {
+            path,
+            config,
+            engine,
+            handler: Arc::new(handler),
+            reloads,
+            listeners,
+            web: Arc::default(),
+            wireguard: None,
+            secrets: Secrets::default(),
+        }
+    }
+
+    /// Asks the WireGuard devices of the configuration from now on, and waits for their first answers.
+    ///
+    /// # Errors
+    /// A file of peers that cannot be read.
+    pub fn ask_wireguard(&mut self, files: &impl Files, reader: Reader) -> Result<(), String> {
+        let roster = self.engine.state.roster();
+        let names = read_names(files, &self.config, |account| roster.tag_of(account))?;
+        let asking = WireGuard::start(&self.engine.state, &self.config, reader, names);
+        self.wireguard = Some(asking.map_err(|error| error.to_string())?);
+        Ok(())
+    }
+
+    /// Reads the status files of the configuration from now on, and waits until each was read once.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn read_status_files(&self) -> std::io::Result<()> {
+        sources::read_status_files(&self.engine.state, &self.config.openvpn)
+    }
+
+    /// Asks the charons of the configuration from now on, and waits until each was asked once.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn ask_charons(&self) -> std::io::Result<()> {
+        sources::ask_charons(&self.engine.state, &self.config.strongswan)
+    }
+
+    /// Hears RADIUS accounting on these sockets from now on.
+    ///
+    /// # Errors
+    /// A secret that cannot be read (78), or no randomness (74).
+    pub async fn hear_radius(&self, files: &impl Files, sockets: Vec<UdpSocket>) -> Result<(), ExitError> {
+        if sockets.is_empty() {
+            return Ok(());
+        }
+        let secrets = read_secrets(files, &self.config);
+        self.secrets.store(Arc::new(secrets.map_err(|why| ExitError::new(ExitStatus::Config, why))?));
+        let (state, secrets) = (Arc::clone(&self.engine.state), Arc::clone(&self.secrets));
+        let inbox = RadiusInbox::new(state, sockets, &self.config.radius, secrets);
+        let inbox = inbox.map_err(|error| ExitError::new(ExitStatus::Io, error.to_string()))?;
+        let _ = self.engine.state.change(Change::Open(Door::Radius, inbox)).await;
+        Ok(())
     }
 
     /// Serves these listeners under this web configuration, and closes those that are no longer
@@ -52,6 +128,7 @@ impl<E: Environment> Daemon<E> {
         self.web.replace(web);
         let router = http::router(self.engine.state.pages());
         self.listeners.adopt(bound, &self.config.listen, &router, &self.web)?;
+        self.engine.state.set_listeners(http::pages(&self.listeners.addresses(), exposure));
         if http::others_can_reach(&self.config.listen) {
             match exposure {
                 Exposure::Plain => emit(&Event::ListeningWide),
@@ -63,27 +140,72 @@ impl<E: Environment> Daemon<E> {
         Ok(())
     }
 
-    /// Looks up the users and groups that have a role, and puts the roles in force.
-    pub fn resolve_roles(&self) {
-        let (access, unknown) = AccessPolicy::resolve(&self.config.roles);
+    /// Looks up the users that have a role, and puts the roles in force.
+    pub fn resolve_roles(&self, files: &impl Files) {
+        let (access, unknown) = AccessPolicy::resolve(&self.config.roles, |name| files.users(name));
         for name in unknown {
             emit(&Event::UnknownRoleMember(&name));
         }
         self.handler.set_access(access);
     }
 
+    /// Warns where the roster names fewer accounts than an epoch needs to be released.
+    pub fn warn_of_crowd(&self) {
+        if let Some(crowd) = self.engine.state.small_crowd() {
+            emit(&Event::SmallCrowd(crowd));
+        }
+    }
+
+    /// Lets everyone who has a role connect to the control socket, and those of the role `roster` send as hooks.
+    ///
+    /// # Errors
+    /// A folder of hooks that cannot be written; nothing of a hook is heard then.
+    pub async fn admit(&self, hooks: &mut HookPipe) -> std::io::Result<()> {
+        socket::admit(&self.config.control_socket, &self.handler.members());
+        match hooks.admit(&self.handler.hook_users()) {
+            Ok(false) => Ok(()),
+            // The key has changed.
+            changed => self.hear(hooks).await.and(changed.map(drop)),
+        }
+    }
+
+    /// Lets a user who has passed a descriptor connect no more, until the next reload.
+    pub fn bar(&self) -> impl Fn(u32) + Clone + Send + Sync + 'static {
+        let (handler, path) = (Arc::clone(&self.handler), self.config.control_socket.clone());
+        move |user| {
+            if handler.bar(user) {
+                socket::admit(&path, &handler.members());
+                emit(&Event::DescriptorPassed);
+            }
+        }
+    }
+
+    /// From now on, does what hooks ask for.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub async fn hear(&self, hooks: &HookPipe) -> std::io::Result<()> {
+        let inbox = inbox(hooks, Arc::clone(&self.handler))?;
+        let _ = self.engine.state.change(Change::Open(Door::Hooks, inbox)).await;
+        Ok(())
+    }
+
     /// Reads the configuration, roster, web configuration and certificates again. If any of them is
     /// invalid, nothing changes.
-    pub async fn reload(&mut self, files: &impl Files) {
+    ///
+    /// # Errors
+    /// Why it was refused.
+    pub async fn reload(&mut self, files: &impl Files) -> Result<(), String> {
         service_manager::notify(Notification::Reloading);
         let result = Box::pin(self.try_reload(files)).await;
         allocator::wipe_stack::<{ allocator::REQUEST_BYTES }>();
         service_manager::notify(Notification::Ready);
-        self.engine.state.update_health(|health| health.reload_ok = result.is_ok());
-        match result {
+        self.engine.state.update_health(|health| health.reload_refusal = result.as_ref().err().cloned());
+        match &result {
             Ok(()) => emit(&Event::Reloaded),
-            Err(why) => emit(&Event::ReloadRefused(&why)),
+            Err(why) => emit(&Event::ReloadRefused(why)),
         }
+        result
     }
 
     async fn try_reload(&mut self, files: &impl Files) -> Result<(), String> {
@@ -93,7 +215,10 @@ impl<E: Environment> Daemon<E> {
         }
         let roster = self.engine.state.roster();
         let probe = take_probe(&mut new, roster);
-        let file = read_roster(files, &new, |account| roster.tag_of(account))?;
+        let table = roster.table();
+        let file = read_roster(files, &new, table.places(), |account| roster.tag_of(account))?;
+        let names = read_names(files, &new, |account| roster.tag_of(account))?;
+        let secrets = read_secrets(files, &new)?;
         let web = read_web_config(files, &new, &self.web.current())?;
         let listeners = self.listeners.prepare(&new.listen).map_err(|error| error.message)?;
         if let Some(path) = &new.roster_file {
@@ -104,10 +229,26 @@ impl<E: Environment> Daemon<E> {
                 Outcome::NotQuiesced => return Err("the tap did not catch up within two seconds".into()),
                 Outcome::Done | Outcome::NotAssigned => {}
             }
+            self.warn_of_crowd();
         }
+        if let Some(wireguard) = &self.wireguard {
+            wireguard.rename(names);
+        }
+        self.secrets.store(Arc::new(secrets));
         self.engine.state.set_probe(probe);
+        self.handler.set_desk(desk(&new));
         self.config = new;
-        self.resolve_roles();
+        warn_of_replaced(files, &self.path, &self.config);
+        self.resolve_roles(files);
         self.adopt(listeners, web).map_err(|error| error.to_string())
+    }
+}
+
+/// What answers to support are made with: the language, and the files that name accounts.
+fn desk(config: &Config) -> Desk {
+    Desk {
+        language: config.language,
+        roster_file: config.roster_file.clone(),
+        peer_files: config.wireguard.iter().filter_map(|device| device.accounts.clone()).collect(),
     }
 }

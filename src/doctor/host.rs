@@ -4,14 +4,16 @@
 //! Keeps nothing of what it read.
 
 use super::verdict::{Finding, printable};
+use rustix::fs::{FileType, Mode, OFlags, fstat, open};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Longest file that is read: the control file of dynamic debug has some 6,000 lines of 150 bytes,
 /// vnStat's database a few megabytes; anything longer is not the file it should be.
-const LONGEST_FILE: u64 = 64 << 20;
+const LONGEST_FILE: u64 = 16 << 20;
 
 /// A host to examine.
 pub struct Host {
@@ -47,9 +49,12 @@ impl Host {
     /// The bytes of a file; none if there is no such file.
     pub(super) fn bytes(&self, path: &str) -> Result<Option<Vec<u8>>, Unreadable> {
         let mut bytes = Vec::new();
-        let read =
-            File::open(self.under(path)).and_then(|file| file.take(LONGEST_FILE).read_to_end(&mut bytes));
-        present(path, read.map(|_| bytes))
+        let read = regular(&self.under(path)).and_then(|file| {
+            file.take(LONGEST_FILE + 1).read_to_end(&mut bytes)?;
+            let is_long = bytes.len() as u64 > LONGEST_FILE;
+            if is_long { Err(io::Error::new(ErrorKind::FileTooLarge, "longer than 16 MiB")) } else { Ok(()) }
+        });
+        present(path, read.map(|()| bytes))
     }
 
     /// The text of a file; none if there is no such file.
@@ -119,6 +124,18 @@ impl Host {
     }
 }
 
+/// A regular file, opened for reading. Some paths are what a process of any user says that it reads: a pipe would
+/// never end, and a device may act on being opened, so what is there is looked at first.
+fn regular(path: &Path) -> io::Result<File> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let found = open(path, flags, Mode::empty())?;
+    if !FileType::from_raw_mode(fstat(&found)?.st_mode).is_file() {
+        return Err(io::Error::new(ErrorKind::InvalidInput, "it is no regular file"));
+    }
+    // By the descriptor: nobody can put something else in its place.
+    File::open(format!("/proc/self/fd/{}", found.as_raw_fd()))
+}
+
 /// None for what does not exist.
 fn present<T>(path: &str, result: io::Result<T>) -> Result<Option<T>, Unreadable> {
     match result {
@@ -184,5 +201,28 @@ pub(super) mod tests {
             |path: &str| host.resolved(Path::new(path)).ok().map(|path| path.display().to_string());
         assert_eq!(resolved("/var/lib/link/none/none").as_deref(), Some("/var/lib/real"));
         assert_eq!(resolved("/srv/none").as_deref(), Some("/"));
+    }
+
+    /// Any user can name any path in the command line of a process that doctor knows.
+    #[test]
+    fn what_is_no_file_is_not_opened_and_what_is_too_long_not_read() {
+        let (directory, host) = host_with(&[("/etc/link.conf", "->/dev/zero"), ("/etc/a.conf", "text")]);
+        let folder = directory.path().join("etc");
+        nix::unistd::mkfifo(&folder.join("pipe.conf"), nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+        std::os::unix::fs::symlink("/dev/zero", folder.join("zero.conf")).expect("a link");
+        std::os::unix::fs::symlink("/proc/self/status", folder.join("kernel.conf")).expect("a link");
+        File::create(folder.join("long.conf"))
+            .and_then(|file| file.set_len(40 << 30))
+            .expect("a sparse file");
+        let said = |name: &str| match host.bytes(&format!("/etc/{name}.conf")) {
+            Err(Unreadable(why)) => why,
+            Ok(bytes) => format!("{} bytes", bytes.map_or(0, |bytes| bytes.len())),
+        };
+        for name in ["pipe", "zero"] {
+            assert_eq!(said(name), format!("/etc/{name}.conf: it is no regular file"));
+        }
+        assert_eq!(said("long"), "/etc/long.conf: longer than 16 MiB");
+        assert_eq!(said("a"), "4 bytes");
+        assert_ne!(said("kernel"), "0 bytes", "a file of the kernel's has no length of its own");
     }
 }

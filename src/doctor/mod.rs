@@ -30,6 +30,7 @@ mod watched;
 pub use host::Host;
 pub use subject::{ClockState, Daemon, Facts, StoreLocation, Subject};
 pub use system::ask;
+pub use users::{seen_elsewhere, seen_in_proc};
 pub use verdict::{State, Verdict};
 
 use processes::Processes;

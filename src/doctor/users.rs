@@ -20,23 +20,62 @@ const ADMINISTRATORS: [&str; 4] = ["root", "sudo", "wheel", "admin"];
 /// Programs that are not shells, for a host without a list of shells.
 const NO_SHELLS: [&str; 6] = ["nologin", "false", "true", "sync", "shutdown", "halt"];
 
-const REMEDY: &str =
-    "usermod -s /usr/sbin/nologin for each, or run the tunnel in a network namespace without shells";
+const REMEDY: &str = "usermod -s /usr/sbin/nologin for each, or run the tunnel in a network namespace without shells and mount /proc with hidepid=invisible";
 
 /// Most ids that are shown.
 const SHOWN: usize = 8;
 
 /// Check 11.
+///
+/// A network namespace of its own hides the counters only where `/proc` hides processes: `/proc/PID/net` of any
+/// process in it is the tunnel's, and open to everyone who sees that process.
 pub(super) fn statistics(host: &Host, daemon_uid: Option<u32>) -> Verdict {
     let networks = ["/proc/self/ns/net", "/proc/1/ns/net"].map(|path| host.link(path).ok().flatten());
-    if let [Some(own), Some(first)] = &networks
-        && own != first
-    {
-        let good = "shells are in a different network namespace from the tunnel";
+    let is_apart = matches!(&networks, [Some(own), Some(first)] if own != first);
+    if is_apart && hides_processes(host) {
+        let good =
+            "shells are in a different network namespace from the tunnel, and /proc hides its processes";
         return Verdict::of(11, "statistics", good, Vec::new());
     }
     let findings = shells(host, daemon_uid).unwrap_or_else(|unreadable| vec![unreadable.into()]);
     Verdict::of(11, "statistics", "only root and administrators have a shell here", findings)
+}
+
+/// What other users see of this host's processes, hooks and commands among them; none where nothing.
+#[must_use]
+pub fn seen_in_proc(host: &Host) -> Option<&'static str> {
+    (!hides_processes(host)).then_some(
+        "/proc shows every user the arguments and CPU times of others' processes: those of hooks and commands tell \
+         who connects, and when",
+    )
+}
+
+/// What they see where `/proc` shows nothing; none where they see nothing.
+#[must_use]
+pub fn seen_elsewhere(host: &Host) -> Option<&'static str> {
+    let is_there = |file: &str| host.exists(file);
+    let are_grouped =
+        ["/sys/fs/cgroup/cgroup.controllers", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/cpuacct"];
+    are_grouped.into_iter().any(is_there).then_some(
+        "control groups (cpu.stat under /sys/fs/cgroup) show every user the daemon's processor time, and sock_diag who \
+         connects to the control socket, whatever /proc hides",
+    )
+}
+
+/// Whether every `/proc` of the host hides others' processes: `hidepid` 2, or 4, which asks for ptrace access.
+fn hides_processes(host: &Host) -> bool {
+    const HIDING: [&str; 4] = ["hidepid=2", "hidepid=4", "hidepid=invisible", "hidepid=ptraceable"];
+    let Ok(Some(mounts)) = host.text("/proc/1/mounts") else { return false };
+    let procs = || {
+        mounts
+            .lines()
+            .map(|line| line.split(' ').collect::<Vec<_>>())
+            .filter(|mount| mount.get(2) == Some(&"proc"))
+    };
+    procs().next().is_some()
+        && procs().all(|mount| {
+            mount.get(3).is_some_and(|options| options.split(',').any(|option| HIDING.contains(&option)))
+        })
 }
 
 struct User {
@@ -175,11 +214,29 @@ mod tests {
     }
 
     #[test]
-    fn a_tunnel_in_a_namespace_without_shells_is_good() {
+    fn a_tunnel_in_a_namespace_without_shells_is_good_where_proc_hides_processes() {
         let ada = "ada:x:1000:1000:Ada:/home/ada:/bin/bash\n";
-        let network = |own, first| [("/proc/self/ns/net", own), ("/proc/1/ns/net", first)];
-        assert!(said(ada, &network("->net:[2]", "->net:[1]")).state == State::Ok);
-        assert!(said(ada, &network("->net:[1]", "->net:[1]")).state == State::Void);
+        let state = |own, mounts| {
+            let files =
+                [("/proc/self/ns/net", own), ("/proc/1/ns/net", "->net:[1]"), ("/proc/1/mounts", mounts)];
+            said(ada, &files).state
+        };
+        let open = "proc /proc proc rw,nosuid,relatime 0 0\n";
+        let hidden = "sysfs /sys sysfs rw 0 0\nproc /proc proc rw,relatime,hidepid=invisible 0 0\n";
+        let both = [hidden, "proc /srv/jail/proc proc rw 0 0\n"].concat();
+        assert!(state("->net:[2]", hidden) == State::Ok);
+        assert!(state("->net:[2]", "proc /proc proc rw,hidepid=2 0 0\n") == State::Ok);
+        for mounts in [
+            open,
+            "proc /proc proc rw,hidepid=noaccess 0 0\n",
+            &both,
+            "tmpfs /proc tmpfs hidepid=2 0 0\n",
+            "",
+        ] {
+            assert!(state("->net:[2]", mounts) == State::Void, "{mounts}");
+        }
+        // /sys shows the counters to whoever is in the tunnel's own namespace, whatever /proc hides.
+        assert!(state("->net:[1]", hidden) == State::Void);
     }
 
     #[test]

@@ -5,18 +5,20 @@
 
 use super::state::{NodeOf, State};
 use crate::clock::Clock;
+use crate::config::Pattern;
 use crate::environment::Environment;
 use crate::meter::band::Band;
+use crate::meter::flags::baseline::Baseline;
 use crate::meter::ledger::{SinceSave, SlotEntry};
 use crate::meter::policy::Policy;
 use crate::meter::slot::Slot;
 use crate::meter::tags::Tag;
 use crate::meter::units::Totals;
 use crate::node::Node;
-use crate::node::saved::{Head, Record};
+use crate::node::saved::{Head, InterfaceSum, Record};
 use crate::roster::tagger::Tagger;
 use crate::store::{Opened, Settings, Store, StoreError};
-use crate::tap::{CounterHistory, CounterMemory};
+use crate::tap::{CounterHistory, CounterMemory, InterfaceReading, packets_counted};
 use std::time::Duration;
 
 /// Slots copied under one lock.
@@ -35,6 +37,19 @@ pub enum StartKind {
     LossAccepted,
 }
 
+/// What a save is made for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum SaveKind {
+    /// To lose little in a crash.
+    Running,
+    /// Something was asked under a limit; the next one is due as before.
+    Limits,
+    /// An epoch was closed.
+    Close,
+    /// The process ends, and nothing is counted any more.
+    Last,
+}
+
 /// Why a start cannot resume from what it finds.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
@@ -43,8 +58,8 @@ pub enum CheckpointError {
     Store(#[from] StoreError),
     /// The counters found are not those that the store belongs to.
     #[error(
-        "found counters of another node or store; stop the daemon that uses them, or remove them with \
-         `blindmeter detach`"
+        "found counters of another node or store, or of this one that a start could not find and told as lost; \
+         stop the daemon that uses them, or remove them with `blindmeter detach`"
     )]
     OtherCounters,
 }
@@ -54,7 +69,20 @@ struct SavedSlots {
     entries: Vec<SlotEntry>,
     readings: Vec<Totals>,
     bands: Vec<Band>,
+    /// Of the accounts; none where flags are off.
+    baselines: Vec<Baseline>,
+    /// What an account begins with of which none was saved.
+    new: Option<Baseline>,
     tags: Vec<Tag>,
+}
+
+/// How far the interfaces were at the last save before the start, in this boot.
+struct Earlier {
+    sum: InterfaceSum,
+    /// What all counters of the present memory would have read then.
+    origin: u64,
+    /// The memory that was counted in then is still there.
+    went_on: bool,
 }
 
 /// Saves a node to the store, and resumes it from there.
@@ -65,6 +93,10 @@ pub struct Checkpointer<E: Environment> {
     /// Boot clock when the last save began, or at the start.
     last: u64,
     failing: bool,
+    /// The interfaces that are metered; none where there is no tap.
+    patterns: Option<Vec<Pattern>>,
+    /// Until what passed since was told.
+    earlier: Option<Earlier>,
 }
 
 impl<E: Environment> Checkpointer<E> {
@@ -78,9 +110,10 @@ impl<E: Environment> Checkpointer<E> {
         history: &CounterHistory,
         policy: Policy,
         accept_loss: bool,
+        patterns: Option<Vec<Pattern>>,
     ) -> Result<(Self, NodeOf<E>, StartKind), CheckpointError> {
         let memory = history.current;
-        let mut saved = SavedSlots::with_room(memory.counters.slots());
+        let mut saved = SavedSlots::with_room(memory.counters.slots(), &policy);
         let remain = history.has_earlier();
         let (store, opened) = Store::open(
             environment.disk(),
@@ -88,9 +121,10 @@ impl<E: Environment> Checkpointer<E> {
             settings,
             remain,
             accept_loss,
-            |_, record| saved.push(&record),
+            |slot, record| saved.push(slot, &record),
         )?;
         let counters = memory.counters;
+        let mut earlier = None;
         let anew =
             || Node::forgetful(policy, counters, environment.clock(), environment.randomness()).keeping();
         let (node, start) = match opened {
@@ -101,25 +135,40 @@ impl<E: Environment> Checkpointer<E> {
             Opened::First => (anew(), StartKind::First),
             Opened::LossAccepted => (anew(), StartKind::LossAccepted),
             Opened::Resumed(head) => {
-                let same = history.base(head.memory, Slot::UNATTRIBUTED, Totals::default()).is_some();
-                if remain && !same {
+                // Memory that no save has named yet bears a mark that only this store can have made.
+                let mark = |memory: &CounterMemory| store.memory_mark(memory.generation, head.memory);
+                let named = history.holds(head.memory);
+                let unnamed = !named && history.oldest().tag_key.bears(&mark(history.oldest()));
+                if remain && !named && !unnamed {
                     return Err(CheckpointError::OtherCounters);
                 }
-                if !same {
+                if !remain {
                     saved.restore_tags(memory);
                 }
+                memory.tag_key.mark(&mark(&memory));
+                let same_boot = environment.clock().boot() == head.boot;
+                earlier = head.interfaces.filter(|_| same_boot).map(|sum| {
+                    let origin = if remain {
+                        saved.origin(&sum, &head, history, unnamed)
+                    } else {
+                        packets_counted(counters)
+                    };
+                    Earlier { sum, origin, went_on: remain }
+                });
                 let entries = std::mem::take(&mut saved.entries);
                 let bands = std::mem::take(&mut saved.bands);
-                let slots = (entries, saved.readings.as_slice(), bands);
-                let since = |slot: Slot| saved.since(slot, &head, history);
+                let baselines = std::mem::take(&mut saved.baselines);
+                let slots = (entries, saved.readings.as_slice(), bands, baselines);
+                let since = |slot: Slot| saved.since(slot, &head, history, unnamed);
                 let (clock, randomness) = (environment.clock(), environment.randomness());
                 let node = Node::resumed(policy, counters, clock, randomness, &head, slots, since);
-                (node, if same { StartKind::Resumed } else { StartKind::ResumedWithoutCounters })
+                let nothing_lost = remain || head.is_last;
+                (node, if nothing_lost { StartKind::Resumed } else { StartKind::ResumedWithoutCounters })
             }
         };
         let clock = environment.clock();
         let last = clock.now().boot_nanoseconds;
-        Ok((Self { store, memory, clock, last, failing: false }, node, start))
+        Ok((Self { store, memory, clock, last, failing: false, patterns, earlier }, node, start))
     }
 
     /// Makes the tags of accounts.
@@ -134,13 +183,30 @@ impl<E: Environment> Checkpointer<E> {
         Duration::from_nanos(self.clock.now().boot_nanoseconds.saturating_sub(self.last))
     }
 
-    /// Saves the node. No epoch may be closed meanwhile.
+    /// How many packets passed unseen between the last save before the start and this reading of the
+    /// interfaces, once. What had arrived by the reading must have been counted.
+    pub fn missed(&mut self, reading: &InterfaceReading) -> u64 {
+        let Some(earlier) = self.earlier.take() else { return 0 };
+        let counted = packets_counted(self.memory.counters).wrapping_sub(earlier.origin);
+        reading.missed_since(&earlier.sum, counted, earlier.went_on)
+    }
+
+    /// Saves the node. No epoch may be closed meanwhile. The `last` save is made when nothing is counted
+    /// any more.
     ///
     /// # Errors
     /// When writing fails; the next save makes up for it.
-    pub fn save(&mut self, state: &State<E>, closes: bool) -> Result<(), StoreError> {
-        self.last = self.clock.now().boot_nanoseconds;
-        let head: Head = state.node().head(self.memory.generation);
+    pub fn save(&mut self, state: &State<E>, kind: SaveKind) -> Result<(), StoreError> {
+        if kind != SaveKind::Limits {
+            self.last = self.clock.now().boot_nanoseconds;
+        }
+        let patterns = self.patterns.as_ref();
+        let reading = patterns.and_then(|patterns| InterfaceReading::take(patterns, self.memory.counters));
+        let head = Head {
+            interfaces: reading.map(|reading| reading.sum),
+            is_last: kind == SaveKind::Last,
+            ..state.node().head(self.memory.generation)
+        };
         let mut block: Vec<Record> = Vec::with_capacity(BLOCK);
         let slots = self.memory.counters.slots();
         let tags = self.memory.tags;
@@ -149,14 +215,16 @@ impl<E: Environment> Checkpointer<E> {
                 let node = state.node();
                 block.clear();
                 block.extend((slot..slots.min(slot + BLOCK)).map(|at| {
-                    let at = Slot::new(u32::try_from(at).unwrap_or(u32::MAX));
+                    let at = slot_at(at);
                     node.record(at, tags.get(at))
                 }));
             }
             block.get(slot % BLOCK).copied().unwrap_or_default()
         };
-        let result =
-            if closes { self.store.save_close(&head, record) } else { self.store.save(&head, record) };
+        let result = match kind {
+            SaveKind::Close => self.store.save_close(&head, record),
+            SaveKind::Running | SaveKind::Limits | SaveKind::Last => self.store.save(&head, record),
+        };
         if result.is_ok() {
             state.node().saved();
         }
@@ -164,41 +232,66 @@ impl<E: Environment> Checkpointer<E> {
     }
 
     /// Records whether a save succeeded; true when that is worth a log line: the first failure, one at
-    /// each close while it lasts, and the recovery.
-    pub fn is_news(&mut self, ok: bool, closes: bool) -> bool {
-        let news = if ok { self.failing } else { !self.failing || closes };
+    /// each close while it lasts and at the end, and the recovery.
+    pub fn is_news(&mut self, ok: bool, kind: SaveKind) -> bool {
+        let news = if ok { self.failing } else { !self.failing || kind != SaveKind::Running };
         self.failing = !ok;
         news
     }
 }
 
 impl SavedSlots {
-    fn with_room(slots: usize) -> Self {
+    fn with_room(slots: usize, policy: &Policy) -> Self {
         let (entries, readings) = (Vec::with_capacity(slots), Vec::with_capacity(slots));
-        Self { entries, readings, bands: Vec::with_capacity(slots), tags: Vec::with_capacity(slots) }
+        let (bands, tags) = (Vec::with_capacity(slots), Vec::with_capacity(slots));
+        let new = policy.flags.map(|flags| Baseline::new(&flags.rates(policy.epoch_seconds).epoch));
+        let baselines = Vec::with_capacity(if new.is_some() { slots } else { 0 });
+        Self { entries, readings, bands, baselines, new, tags }
     }
 
-    fn push(&mut self, record: &Record) {
+    fn push(&mut self, slot: usize, record: &Record) {
+        if let Some(new) = self.new.filter(|_| slot_at(slot).is_account()) {
+            self.baselines.push(record.baseline.unwrap_or(new));
+        }
         self.entries.push(SlotEntry { period: record.period, mark: record.mark });
         self.readings.push(record.reading);
         self.bands.push(record.band);
         self.tags.push(record.tag);
     }
 
-    /// What became of a slot since the save, by its tag in memory that outlived the process.
-    fn since(&self, slot: Slot, head: &Head, history: &CounterHistory) -> SinceSave {
+    /// What became of a slot since the save, by its tag in memory that outlived the process. `unnamed`:
+    /// all of that memory is younger than the save.
+    fn since(&self, slot: Slot, head: &Head, history: &CounterHistory, unnamed: bool) -> SinceSave {
         let at = slot.index();
         let reading = self.readings.get(at).copied().unwrap_or_default();
         let tag = self.tags.get(at).copied().unwrap_or_default();
-        SinceSave {
-            base: history.base(head.memory, slot, reading),
-            reassigned: tag != history.current.tags.get(slot),
-        }
+        let base =
+            if unnamed { Some(history.base_of_all(slot)) } else { history.base(head.memory, slot, reading) };
+        SinceSave { base, reassigned: tag != history.current.tags.get(slot) }
+    }
+
+    /// What all counters of the present memory would have read when this sum was taken: those of the save
+    /// were read a moment later.
+    fn origin(&self, sum: &InterfaceSum, head: &Head, history: &CounterHistory, unnamed: bool) -> u64 {
+        let total = |of: &dyn Fn(Slot) -> Totals| {
+            let slots = (0..history.current.counters.slots()).map(slot_at).filter(|slot| *slot != Slot::GAP);
+            slots.fold(0_u64, |total, slot| {
+                let of = of(slot);
+                total.wrapping_add(of.up.packets).wrapping_add(of.down.packets)
+            })
+        };
+        let readings = total(&|slot| self.readings.get(slot.index()).copied().unwrap_or_default());
+        let bases = total(&|slot| self.since(slot, head, history, unnamed).base.unwrap_or_default());
+        bases.wrapping_sub(readings.wrapping_sub(sum.counted))
     }
 
     fn restore_tags(&self, memory: CounterMemory) {
         for (at, tag) in self.tags.iter().enumerate() {
-            memory.tags.set(Slot::new(u32::try_from(at).unwrap_or(u32::MAX)), *tag);
+            memory.tags.set(slot_at(at), *tag);
         }
     }
+}
+
+fn slot_at(index: usize) -> Slot {
+    Slot::new(u32::try_from(index).unwrap_or(u32::MAX))
 }

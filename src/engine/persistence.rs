@@ -6,15 +6,18 @@
 
 use super::checkpoint::CheckpointError;
 use super::ends::{checkpoint_error, tap_error};
+use super::kept_assignments::{self, Left};
 use crate::config::{Config, TapKind};
 use crate::environment::{self, SystemRandomness};
 use crate::exit::{ExitError, ExitStatus};
 use crate::log::{Event, emit};
+use crate::roster::Roster;
 use crate::roster::owners::Owners;
 use crate::store::keys;
-use crate::tap::kernel::{Kernel, PinError, PinStore, PinnedSets, SetLayout};
+use crate::tap::kernel::{Counting, Kernel, PinError, PinStore, PinnedSets, SetLayout, take_lost_links_off};
 use crate::tap::memory_file::{self, MemoryFile, MemoryFileError};
-use crate::tap::{CounterHistory, CounterMemory, Opener, Selection, TapError};
+use crate::tap::{CounterHistory, CounterMemory, Opener, Selection, TagKey, TapError};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The chosen tap, with what an earlier process left of another one.
@@ -42,13 +45,15 @@ pub fn choose(config: &Config) -> Result<PreparedTap, ExitError> {
     let (pins, trouble) = pin_store(config)?;
     let pins = Arc::new(pins);
     let selection = tap(config, &pins)?;
+    let node = keys::binding(&config.node_name);
+    take_lost_links_off(&pins, node);
     if selection.kernel.is_some() {
         if let Some(trouble) = trouble {
             emit(&Event::NothingKept(&trouble));
         }
         return Ok(PreparedTap { selection, older: None });
     }
-    let older = PinnedSets::take_down(pins).map_err(|error| tap_error(TapError::Kernel(error)))?;
+    let older = PinnedSets::take_down(pins, node).map_err(|error| tap_error(TapError::Kernel(error)))?;
     Ok(PreparedTap { selection, older: Some(older) })
 }
 
@@ -65,11 +70,12 @@ fn tap(config: &Config, pins: &Arc<PinStore>) -> Result<Selection, ExitError> {
     let layout = SetLayout {
         pools: &config.pools,
         accounts: config.capacity,
+        memory_budget_bytes: config.memory_budget_bytes,
         generation: identity(),
         node: keys::binding(&config.node_name),
     };
     let open = |hook| Kernel::open(&layout, hook, Arc::clone(pins));
-    crate::tap::choose(config.backend, config.hook, open).map_err(tap_error)
+    crate::tap::choose(config.backend, config.hook, &config.interfaces, open).map_err(tap_error)
 }
 
 /// Where the kernel tap is pinned, or why it is not.
@@ -94,6 +100,10 @@ pub struct EngineParts {
     pub(super) seed: u64,
     pub(super) opener: Option<Opener>,
     pub(super) why: Option<String>,
+    /// Nothing passed uncounted before this process, as far as its tap goes.
+    pub(super) goes_on: bool,
+    /// How the tap counts, and why.
+    pub(super) counting: (&'static str, String),
     pub(super) persistence: Persistence,
 }
 
@@ -104,18 +114,32 @@ pub(super) struct Persistence {
     /// The counter file, while it is needed.
     file: Option<MemoryFile>,
     counts_into_file: bool,
+    /// Where assignments outlive a stop, and for which node; nowhere for a meter without a tap.
+    assignments: Option<(PathBuf, [u8; 16])>,
+    /// What an earlier process left there, until it is put back.
+    left: Option<Left>,
+    /// It was told that the next process cannot find the pins.
+    told_hidden: bool,
 }
 
 impl EngineParts {
     /// A meter without a tap, on memory that the caller owns; nothing outlives the process.
     #[must_use]
     pub fn without_tap(memory: CounterMemory, seed: u64) -> Self {
+        Self::counting_into(CounterHistory::after(memory, Vec::new()), seed)
+    }
+
+    /// The same after memory that earlier processes counted into.
+    #[must_use]
+    pub fn counting_into(history: CounterHistory, seed: u64) -> Self {
         Self {
-            history: CounterHistory::after(memory, Vec::new()),
+            history,
             owners: None,
             seed,
             opener: None,
             why: None,
+            goes_on: true,
+            counting: counting(None),
             persistence: Persistence::NONE,
         }
     }
@@ -130,8 +154,15 @@ impl EngineParts {
             }
             None => (None, None, None, None),
         };
+        let counting = counting(kernel.as_ref());
         let heap = || CounterMemory::heap(config.capacity, identity());
-        let (history, owners, persistence) = match kernel {
+        let is_adopted = |kernel: &Kernel| kernel.memory().adopted || !kernel.older().is_empty();
+        // The demo has no control socket: nobody tells it of an assignment.
+        let is_told = opener.is_some() && config.control_socket.file_name().is_some();
+        let assignments = is_told.then(|| (kept_assignments::beside(&config.control_socket), node));
+        let left = assignments.as_ref().and_then(|(path, node)| kept_assignments::read(path, *node));
+        let goes_on = opener.is_none() || kernel.as_ref().is_some_and(is_adopted);
+        let (history, owners, mut persistence) = match kernel {
             Some(kernel) => {
                 let file = match &config.store {
                     Some(_) => MemoryFile::existing(&path, node).map_err(file_error)?,
@@ -154,15 +185,59 @@ impl EngineParts {
                 let current = file.as_ref().map(MemoryFile::memory).transpose().map_err(io_error)?;
                 let older = older_sets.as_ref().map_or_else(Vec::new, |sets| sets.older.clone());
                 let history = CounterHistory::after(current.unwrap_or_else(heap), older);
-                (history, None, Persistence { older: older_sets, file, counts_into_file: true, kernel: None })
+                (
+                    history,
+                    None,
+                    Persistence { older: older_sets, file, counts_into_file: true, ..Persistence::NONE },
+                )
             }
         };
-        Ok(Self { history, owners, seed, opener, why, persistence })
+        (persistence.assignments, persistence.left) = (assignments, left);
+        Ok(Self { history, owners, seed, opener, why, goes_on, counting, persistence })
     }
 }
 
 impl Persistence {
-    const NONE: Self = Self { kernel: None, older: None, file: None, counts_into_file: false };
+    const NONE: Self = Self {
+        kernel: None,
+        older: None,
+        file: None,
+        counts_into_file: false,
+        assignments: None,
+        left: None,
+        told_hidden: false,
+    };
+
+    /// The key of the tags that an earlier process without a store has left assignments under.
+    pub(super) fn tag_key(&self) -> Option<[u8; 16]> {
+        self.left.as_ref().map(|left| *left.key).filter(|key| *key != [0; 16])
+    }
+
+    /// Puts back what an earlier process was told of assignments, and wipes what it left.
+    pub(super) fn put_assignments_back(&mut self, roster: &Roster) -> Result<(), ExitError> {
+        let Some((path, _)) = &self.assignments else { return Ok(()) };
+        if let Some(left) = self.left.take() {
+            let kept = left.assignments(roster.mark());
+            let restored = roster.restore(&kept);
+            restored.map_err(|error| ExitError::new(ExitStatus::Config, error.to_string()))?;
+        }
+        if !kept_assignments::is_in_memory(path) {
+            emit(&Event::AssignmentsForgotten(path));
+        }
+        kept_assignments::wipe(path).map(drop).map_err(|error| {
+            let what = format!("{}: {error}; remove this file, which holds addresses", path.display());
+            ExitError::new(ExitStatus::Io, what)
+        })
+    }
+
+    /// Leaves the assignments that nobody says again to the next process; `key` is that of tags without a store.
+    pub(super) fn keep_assignments(&self, roster: &Roster, key: Option<TagKey>) {
+        let Some((path, node)) = &self.assignments else { return };
+        let key = key.map_or_else(Default::default, |key| key.get_or_draw(|| [0; 16]));
+        if let Err(error) = kept_assignments::write(path, *node, roster.mark(), &key, &roster.kept()) {
+            emit(&Event::AssignmentsLost(path, &error));
+        }
+    }
 
     /// Makes the counters outlive the process from here on.
     pub(super) fn keep(&mut self) -> Result<(), ExitError> {
@@ -173,6 +248,20 @@ impl Persistence {
             file.keep().map_err(io_error)?;
         }
         Ok(())
+    }
+
+    /// True when nothing is counted once the process has ended.
+    pub(super) const fn ends_with_the_process(&self) -> bool {
+        self.counts_into_file
+    }
+
+    /// Tells once, where it is so, that the next process cannot find what is pinned.
+    pub(super) fn tell_hidden(&mut self) {
+        let hidden = self.older.as_ref().and_then(PinnedSets::hidden);
+        if let Some(folder) = hidden.filter(|_| !self.told_hidden) {
+            emit(&Event::PinsHidden(folder));
+        }
+        self.told_hidden = hidden.is_some();
     }
 
     /// Drops counters that nobody adds to any more: what they counted is in the store.
@@ -196,6 +285,13 @@ impl Persistence {
             file.remove();
         }
     }
+}
+
+/// How a tap counts, and why: the kernel's, or one that adds in this process.
+fn counting(kernel: Option<&Kernel>) -> (&'static str, String) {
+    let in_process = || Counting::Locked("packets are counted in the daemon's process".to_owned());
+    let counting = kernel.map_or_else(in_process, |kernel| kernel.counting().clone());
+    (counting.as_str(), counting.why())
 }
 
 fn io_error(error: std::io::Error) -> ExitError {

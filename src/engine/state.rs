@@ -3,16 +3,26 @@
 //! All of it is reached through methods: the node under its lock, the roster's only writer, the pages.
 //! Holds no connection, no configuration and no clock.
 
+use super::hook_counts::HookCounts;
+use super::kept_limits::KeptLimits;
+use super::passed_over::PassedOver;
 use super::roster_writer::{Change, Outcome, RosterWriter};
+use super::source_troubles::SourceTroubles;
+use crate::config::Pattern;
 use crate::environment::Environment;
-use crate::meter::policy::Policy;
+use crate::meter::node_series::NodeSeries;
+use crate::meter::noise::Scale;
+use crate::meter::policy::{Policy, SmallCrowd};
 use crate::meter::release::Release;
 use crate::meter::tags::Tag;
 use crate::node::Node;
 use crate::publish::exposition;
 use crate::publish::http::Pages;
-use crate::roster::Roster;
+use crate::roster::place::{Place, PlaceError};
+use crate::roster::sources::Passed;
+use crate::roster::{Roster, SmallRoom, Source};
 use crate::system::sandbox::SandboxStatus;
+use crate::tap::Overlap;
 use arc_swap::ArcSwap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -24,25 +34,41 @@ pub type NodeOf<E> = Node<<E as Environment>::Clock, <E as Environment>::Randomn
 pub struct Health {
     /// Interface patterns and whether they are attached.
     pub taps: Vec<(String, bool)>,
+    /// What of the interfaces is counted twice; for `status` only, not on the page.
+    pub overlaps: Vec<Overlap>,
+    /// Who stands before the tap, for each of these patterns.
+    pub before: Vec<Vec<String>>,
     /// Roster sources and whether they are up.
     pub sources: Vec<(&'static str, bool)>,
-    /// Whether the last close succeeded; for `status` only, not on the page.
-    pub close_ok: bool,
+    /// Whether the last close since the start succeeded; for `status` only, not on the page.
+    pub close_ok: Option<bool>,
     /// Whether the last save succeeded.
     pub store_ok: bool,
-    /// Whether the last reload was accepted.
-    pub reload_ok: bool,
+    /// Why the last reload was refused; none where it was accepted.
+    pub reload_refusal: Option<String>,
+    /// When the next release is due by the schedule, in seconds since 1970; as of the start or the last release.
+    pub next_release_seconds: u64,
 }
 
 impl Health {
     /// A meter with no known problem yet.
     #[must_use]
-    pub(super) fn good(sources: Vec<(&'static str, bool)>) -> Self {
-        Self { taps: Vec::new(), sources, close_ok: true, store_ok: true, reload_ok: true }
+    pub(super) fn good(sources: Vec<(&'static str, bool)>, next_release_seconds: u64) -> Self {
+        Self {
+            taps: Vec::new(),
+            overlaps: Vec::new(),
+            before: Vec::new(),
+            sources,
+            close_ok: None,
+            store_ok: true,
+            reload_refusal: None,
+            next_release_seconds,
+        }
     }
 
     fn page(&self, policy: &Policy) -> String {
-        exposition::status(&self.taps, &self.sources, self.store_ok, self.reload_ok, policy)
+        let (reload_ok, next) = (self.reload_refusal.is_none(), self.next_release_seconds);
+        exposition::status(&self.taps, &self.sources, self.store_ok, reload_ok, next, policy)
     }
 }
 
@@ -56,7 +82,7 @@ pub(super) struct Board {
 impl Board {
     /// Pages that show this health and this release.
     pub(super) fn new(health: Health, released: &Release, policy: Policy) -> Self {
-        let pages = Arc::new(Pages::new(exposition::released(released), health.page(&policy)));
+        let pages = Arc::new(Pages::new(exposition::released(released, &policy), health.page(&policy)));
         Self { health: Mutex::new(health), pages, policy }
     }
 
@@ -73,7 +99,7 @@ impl Board {
 
     /// Shows this release from now on.
     pub(super) fn show(&self, release: &Release) {
-        self.pages.set_released(exposition::released(release));
+        self.pages.set_released(exposition::released(release, &self.policy));
     }
 
     /// The lock cannot be poisoned, since a panic ends the process.
@@ -91,7 +117,17 @@ pub struct State<E: Environment> {
     /// The account that is exempt from the export limits.
     pub(super) probe: ArcSwap<Option<Tag>>,
     pub(super) sandbox: ArcSwap<SandboxStatus>,
+    /// What is metered.
+    pub(super) interfaces: Vec<Pattern>,
     pub(super) backend: &'static str,
+    /// How the tap counts, and why.
+    pub(super) counting: (&'static str, String),
+    /// Where pages are served.
+    pub(super) listeners: ArcSwap<Vec<String>>,
+    pub(super) hooks: HookCounts,
+    pub(super) passed_over: PassedOver,
+    pub(super) troubles: SourceTroubles,
+    pub(super) limits: Arc<KeptLimits>,
 }
 
 impl<E: Environment> State<E> {
@@ -120,14 +156,62 @@ impl<E: Environment> State<E> {
         Arc::clone(&self.board.pages)
     }
 
-    /// Changes the roster, and returns when the change is in force. If an address turns out to have
-    /// belonged to another account since before the start, its bytes become unattributed.
+    /// Changes the roster, and returns when the change is in force.
     pub async fn change(&self, change: Change) -> Outcome {
         let outcome = self.writer.make(change).await;
+        self.settle_disputes();
+        outcome
+    }
+
+    /// If an address turned out to have belonged to another account since before the start, its bytes become
+    /// unattributed.
+    pub(super) fn settle_disputes(&self) {
         for slot in self.roster.take_disputed() {
             self.node().unattribute(slot);
         }
-        outcome
+    }
+
+    /// Something was asked under a limit, and counted.
+    pub fn limited(&self) {
+        self.limits.asked();
+    }
+
+    /// Saves what was asked under limits so far; false where it could not be.
+    pub async fn keep_limits(&self) -> bool {
+        self.limits.keep().await
+    }
+
+    /// How hooks fared.
+    pub fn hooks(&self) -> &HookCounts {
+        &self.hooks
+    }
+
+    /// What of the servers' words was passed over.
+    pub fn passed_over(&self) -> &PassedOver {
+        &self.passed_over
+    }
+
+    /// What of the words of a part of a source was passed over.
+    pub fn pass_over(&self, source: Source, part: usize, passed: Passed) {
+        self.passed_over.note(source, part, passed);
+    }
+
+    /// What was released last, and how many bytes of noise its totals and its unattributed bytes have; none before
+    /// the first release, or where its totals were held back.
+    pub fn released(&self) -> Option<(Release, [u128; 2])> {
+        let release = self.node().released();
+        let policy = &self.board.policy;
+        let of_node = NodeSeries::Unattributed.as_str();
+        let of_node = policy.node_noise().into_iter().find(|(series, _)| *series == of_node);
+        let totals = policy.byte_scale().map_or(0, Scale::standard_deviation);
+        (release.ordinal() > 0 && !release.suppressed())
+            .then_some((release, [totals, of_node.map_or(0, |(_, stddev)| stddev)]))
+    }
+
+    /// What is wrong with the room that the roster has left, if anything: from seven eighths on it is said.
+    pub fn small_room(&self) -> Option<SmallRoom> {
+        let (accounts, capacity) = (self.roster.counts().accounts, self.roster.capacity());
+        SmallRoom::of(accounts, capacity)
     }
 
     /// Whether this is the account that is exempt from the export limits.
@@ -150,9 +234,48 @@ impl<E: Environment> State<E> {
         self.sandbox.store(Arc::new(status));
     }
 
+    /// The place of an interface that an assignment names.
+    ///
+    /// # Errors
+    /// When it is not metered, or too many are named.
+    pub fn place_of(&self, interface: &str) -> Result<Place, PlaceError> {
+        if !Pattern::any_matches(&self.interfaces, interface) {
+            return Err(PlaceError::NotMetered);
+        }
+        self.roster.place_of(interface)
+    }
+
     /// The name of the tap in use.
     pub fn backend(&self) -> &'static str {
         self.backend
+    }
+
+    /// How the tap in use counts, and why.
+    pub fn counting(&self) -> (&'static str, &str) {
+        (self.counting.0, &self.counting.1)
+    }
+
+    /// Where pages are served.
+    pub fn listeners(&self) -> Arc<Vec<String>> {
+        self.listeners.load_full()
+    }
+
+    /// Notes where pages are served.
+    pub fn set_listeners(&self, pages: Vec<String>) {
+        self.listeners.store(Arc::new(pages));
+    }
+
+    /// Whether the roster names fewer accounts than an epoch needs to be released. Accounts that come over the
+    /// control socket or by RADIUS are known from the first close on, a server's that is asked from its first answer;
+    /// without a file or such a server nothing is said before that.
+    pub fn small_crowd(&self) -> Option<SmallCrowd> {
+        let health = self.health();
+        let is_known = health.close_ok.is_some()
+            || Source::ALL
+                .into_iter()
+                .filter(|source| !source.tells_by_itself())
+                .any(|source| health.sources.iter().any(|(word, _)| *word == source.word()));
+        is_known.then(|| self.board.policy.small_crowd(self.roster.counts().accounts)).flatten()
     }
 
     /// The name of the profile of the floors.

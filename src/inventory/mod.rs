@@ -72,6 +72,19 @@ pub struct Datum {
     pub seen_by: &'static str,
 }
 
+impl Datum {
+    /// Whether it is there with this tap. Data of one tap begin with its name; what the kernel holds is its own tap's.
+    #[must_use]
+    pub fn is_of(&self, tap: &str) -> bool {
+        match self.what.split_once(": ") {
+            Some((taps, _)) if taps.ends_with(" tap") || taps.ends_with(" taps") => {
+                taps.split(' ').any(|word| word == tap)
+            }
+            _ => self.place != Place::Kernel || tap == "kernel",
+        }
+    }
+}
+
 /// What no meter can hide, and this one does not; printed after the table.
 pub const RESIDUE: [&str; 7] = [
     "root on a running node sees packets, the address map and live counters, and can replace the program",

@@ -41,6 +41,7 @@ impl Profile {
                 period_ceiling_seconds: 35 * DAY_SECONDS,
                 epsilon_ceiling: Epsilon::of_billionths(1_000_000_000),
                 counts_by_the_day: true,
+                tick_nanoseconds: 3600 * 1_000_000_000,
             },
             Self::Lab | Self::Demo => Floors {
                 epoch_seconds: 1,
@@ -49,6 +50,7 @@ impl Profile {
                 period_ceiling_seconds: 35 * DAY_SECONDS,
                 epsilon_ceiling: Epsilon::of_billionths(1_000_000_000_000_000),
                 counts_by_the_day: false,
+                tick_nanoseconds: 1,
             },
         }
     }
@@ -71,25 +73,41 @@ pub struct LookUps {
     pub shown_a_minute: u8,
     /// The same in a day.
     pub shown_a_day: u8,
-    /// Accounts that one officer may export in a day.
+    /// Look-ups that support as a whole may make in a day beyond each member's own share.
+    pub shown_by_all_a_day: u16,
+    /// Each member's own share of them: nobody can use it up for another.
+    pub own_shown_a_day: u8,
+    /// Accounts that one officer may export in a day; an export of the node's counts is one as well.
     pub exported_a_day: u8,
-    /// Accounts that all officers together may export in a week: bounds what is kept.
-    pub exported_a_week: u16,
-    /// Members of staff who may look up or export in a day: bounds what is kept.
-    pub staff_a_day: u8,
+    /// Exports that one officer may only plan in a day: a plan tells whether the roster names the account.
+    pub planned_a_day: u8,
+    /// Accounts that all officers together may export in a week beyond each officer's own share: bounds what
+    /// is kept.
+    pub exported_by_all_a_week: u16,
+    /// Each officer's own share of them.
+    pub own_exported_a_week: u8,
+    /// Members of support who may look up in a day: bounds what is kept.
+    pub support_a_day: u16,
+    /// Officers who may export in a week: bounds what is kept.
+    pub officers_a_week: u16,
 }
 
 impl LookUps {
     /// The promised limits.
     ///
     /// # Source
-    /// Privacy design, section 4; the last two are our own.
+    /// Privacy design, section 4, for each member; the budgets of a role are our own.
     pub const STANDARD: Self = Self {
         shown_a_minute: 30,
         shown_a_day: 100,
+        shown_by_all_a_day: 1000,
+        own_shown_a_day: 20,
         exported_a_day: 20,
-        exported_a_week: 512,
-        staff_a_day: 64,
+        planned_a_day: 100,
+        exported_by_all_a_week: 512,
+        own_exported_a_week: 5,
+        support_a_day: 256,
+        officers_a_week: 64,
     };
 }
 
@@ -113,4 +131,6 @@ pub struct Floors {
     /// Whether the gate and the flag counts have one budget per day, however short the epochs are;
     /// otherwise they spend it in each epoch.
     pub counts_by_the_day: bool,
+    /// Shortest tick of the flags, in nanoseconds.
+    pub tick_nanoseconds: u64,
 }

@@ -6,7 +6,7 @@
 
 use super::clamp::Sums;
 use super::counters::Counters;
-use super::policy::ACTIVE_BYTES;
+use super::policy::{ACTIVE_BYTES, ACTIVE_SENT_BYTES};
 use super::slot::Slot;
 use super::units::{Totals, Volume};
 use alloc::vec::Vec;
@@ -43,6 +43,8 @@ pub struct SinceSave {
 pub struct Ledger {
     counters: Counters,
     entries: Vec<SlotEntry>,
+    /// The counters when the running tick began, where there are ticks: in memory alone, and never saved.
+    ticks: Vec<Totals>,
 }
 
 /// The sums of one closed epoch that a release is made from. They cannot be printed or rendered.
@@ -54,9 +56,13 @@ pub struct Sealed {
     pub(super) largest_up_bytes: u64,
     pub(super) largest_down_bytes: u64,
     pub(super) active_accounts: u64,
+    /// Room for accounts, used or not.
+    pub(super) account_slots: u64,
     pub(super) unattributed: Totals,
     pub(super) malformed: Totals,
     pub(super) lost: Totals,
+    /// The tap did not count for a part of the epoch.
+    pub(super) tap_gap: bool,
 }
 
 /// What the node counted since the period began, in closed epochs and the open one.
@@ -70,6 +76,8 @@ pub struct NodeTotals {
     pub not_ip: Totals,
     /// Packets whose IP header could not be read.
     pub malformed: Totals,
+    /// The device's own chatter; see [`Slot::LINK`].
+    pub link: Totals,
     /// Packets that the tap knows it missed.
     pub lost: Totals,
 }
@@ -81,7 +89,7 @@ impl Ledger {
         let entries = (0..counters.slots())
             .map(|index| SlotEntry { period: Totals::default(), mark: counters.read(slot_at(index)) })
             .collect();
-        Self { counters, entries }
+        Self { counters, entries, ticks: Vec::new() }
     }
 
     /// A ledger that resumes from a save. It holds every byte of the save, and every byte counted since.
@@ -107,7 +115,7 @@ impl Ledger {
                 SlotEntry { period: entry.period, mark: base.since(open) }
             };
         }
-        let mut ledger = Self { counters, entries };
+        let mut ledger = Self { counters, entries, ticks: Vec::new() };
         ledger.count_as_unattributed(ownerless);
         ledger
     }
@@ -135,27 +143,52 @@ impl Ledger {
         SavedEntry { entry, reading: self.counters.read(slot) }
     }
 
+    /// From now on there are ticks; the first one begins here.
+    pub fn begin_ticks(&mut self) {
+        self.ticks = (0..self.entries.len()).map(|index| self.counters.read(slot_at(index))).collect();
+    }
+
+    /// Ends the running tick of a slot: what it counted in it.
+    pub fn end_tick(&mut self, slot: Slot) -> Totals {
+        let Some(tick) = self.ticks.get_mut(slot.index()) else { return Totals::default() };
+        let reading = self.counters.read(slot);
+        reading.since(core::mem::replace(tick, reading))
+    }
+
+    /// What a slot counted in the open epoch until its last tick ended.
+    #[must_use]
+    pub fn epoch_of_ticks(&self, slot: Slot) -> Totals {
+        let (tick, entry) = (self.ticks.get(slot.index()), self.entries.get(slot.index()));
+        tick.zip(entry).map_or_else(Totals::default, |(tick, entry)| tick.since(entry.mark))
+    }
+
     /// Closes the open epoch and begins the next: every byte is in exactly one of the two. An account
-    /// adds at most `clamp_bytes` to the clamped sums, and all of its bytes to everything else.
+    /// adds at most `clamp_bytes` to the clamped sums, and all of its bytes to everything else. Where there are
+    /// ticks, its epoch ends with its last one.
     pub fn seal(&mut self, clamp_bytes: u64) -> Sealed {
         let mut sealed = Sealed::default();
         for (index, entry) in self.entries.iter_mut().enumerate() {
             let slot = slot_at(index);
-            let reading = self.counters.read(slot);
+            let of_tick = self.ticks.get(index).filter(|_| slot.is_account());
+            let reading = of_tick.copied().unwrap_or_else(|| self.counters.read(slot));
             let epoch = reading.since(entry.mark);
             entry.mark = reading;
             entry.period = entry.period.plus(epoch);
             match slot {
                 Slot::UNATTRIBUTED => sealed.unattributed = epoch,
-                Slot::NOT_IP => {}
+                // In no release: the device's own.
+                Slot::NOT_IP | Slot::LINK => {}
                 Slot::MALFORMED => sealed.malformed = epoch,
                 Slot::LOST => sealed.lost = epoch,
+                Slot::GAP => sealed.tap_gap = epoch.packets() > 0,
                 _ => {
+                    sealed.account_slots += 1;
                     sealed.attributed = sealed.attributed.plus(epoch);
                     sealed.clamped = sealed.clamped.plus(Sums::of(epoch, clamp_bytes));
                     sealed.largest_up_bytes = sealed.largest_up_bytes.max(epoch.up.bytes);
                     sealed.largest_down_bytes = sealed.largest_down_bytes.max(epoch.down.bytes);
-                    sealed.active_accounts += u64::from(epoch.bytes() >= ACTIVE_BYTES);
+                    let is_active = epoch.bytes() >= ACTIVE_BYTES && epoch.up.bytes >= ACTIVE_SENT_BYTES;
+                    sealed.active_accounts += u64::from(is_active);
                 }
             }
         }
@@ -202,6 +235,7 @@ impl Ledger {
             unattributed: all(Slot::UNATTRIBUTED),
             not_ip: all(Slot::NOT_IP),
             malformed: all(Slot::MALFORMED),
+            link: all(Slot::LINK),
             lost: all(Slot::LOST),
         }
     }
@@ -217,7 +251,7 @@ impl NodeTotals {
     /// Everything that the tap saw: bytes of IP packets, and packets of every kind.
     #[must_use]
     pub fn seen(&self) -> Volume {
-        let ip = self.attributed.plus(self.unattributed);
+        let ip = self.attributed.plus(self.unattributed).plus(self.link);
         Volume { bytes: ip.bytes(), packets: ip.packets() + self.not_ip.packets() + self.malformed.packets() }
     }
 }
@@ -230,6 +264,20 @@ fn slot_at(index: usize) -> Slot {
 mod tests {
     use super::super::slot::Direction;
     use super::*;
+
+    #[test]
+    fn a_gap_is_of_the_epoch_in_which_it_was_noted_whatever_passed() {
+        let counters = Counters::in_memory(1);
+        let mut ledger = Ledger::new(counters);
+        let note = || counters.add(Slot::GAP, Direction::Up, 0, 1);
+        counters.add(Slot::LOST, Direction::Up, 0, 7);
+        assert!(!ledger.seal(u64::MAX).tap_gap, "what is lost makes none");
+        note();
+        note();
+        let sealed = ledger.seal(u64::MAX);
+        assert!(sealed.tap_gap && sealed.lost == Totals::default() && sealed.attributed == Totals::default());
+        assert!(!ledger.seal(u64::MAX).tap_gap);
+    }
 
     #[test]
     fn a_counter_that_passes_two_to_the_64_is_counted_exactly() {

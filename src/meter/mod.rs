@@ -8,12 +8,17 @@
 
 pub mod band;
 pub mod budget;
+pub mod calendar;
 pub mod clamp;
 pub mod counters;
+mod crowd;
 pub mod epoch;
 pub mod flag_counts;
+mod flagging;
+pub mod flags;
 pub mod floors;
 pub mod ledger;
+pub mod node_series;
 pub mod noise;
 pub mod policy;
 pub mod release;

@@ -3,10 +3,14 @@
 //! Reads no files: the configuration passes in numbers, and a number below a floor is refused here, in
 //! the core, where no other code can bypass it.
 
+pub use super::crowd::SmallCrowd;
+pub use super::flagging::Flagging;
+pub use super::flags::rates::Preset;
 pub use super::floors::{Floors, LookUps, Profile};
 pub use super::units::DAY_SECONDS;
 
 use super::budget::{Epsilon, shares_of_a_day};
+use super::node_series::{NODE_SERIES_EPSILON, NodeSeries};
 use super::noise::Scale;
 use alloc::string::String;
 use core::fmt::Write;
@@ -58,27 +62,41 @@ pub struct Policy {
     pub period_seconds: u64,
     /// How totals are released.
     pub mode: Mode,
+    /// How flags are raised; none where they are off: then their series are 0, and no noise is drawn for them.
+    pub flags: Option<Flagging>,
 }
 
 /// An account with fewer bytes in an epoch does not count towards the crowd.
 pub const ACTIVE_BYTES: u64 = 1 << 20;
 
-/// Scale of the gate's discrete Laplace noise for a whole day: an epsilon of 0.5, since an account
-/// changes the number of active accounts by one.
-pub const GATE_SCALE: u64 = 2;
+/// Nor does one that sent fewer: what an account receives, another can send to all accounts.
+pub const ACTIVE_SENT_BYTES: u64 = ACTIVE_BYTES / 16;
+
+/// Budget of an account-day in the crowd gate: an account changes the number of active accounts by one.
+///
+/// # Source
+/// Privacy design, section 3; the next three as well.
+pub const GATE_EPSILON: Epsilon = Epsilon::of_billionths(300_000_000);
 
 /// Most kinds of irregularity that an account counts for in an epoch.
-pub const KINDS_OF_AN_ACCOUNT: u64 = 2;
+pub const KINDS_OF_AN_ACCOUNT: u8 = 2;
 
-/// Scale of the flag counts' noise for a whole day: an epsilon of 0.5, since an account counts
-/// for [`KINDS_OF_AN_ACCOUNT`].
-pub const FLAG_SCALE: u64 = 4;
+/// Budget of an account-day in the flag counts together.
+pub const FLAG_EPSILON: Epsilon = Epsilon::of_billionths(400_000_000);
 
-/// Smallest nonzero packet count that is published, a power of two.
-pub const PACKETS_FROM: u64 = 1024;
+/// Budget of an account-day in whether the node looks interrupted.
+pub const INTERRUPTION_EPSILON: Epsilon = Epsilon::of_billionths(100_000_000);
 
-/// Smallest nonzero count of attempts that is published, a power of two.
-pub const ATTEMPTS_FROM: u64 = 64;
+/// The node looks interrupted above this many times the scale of the noise on it: noise alone gets there
+/// in one epoch of 2,200.
+pub const INTERRUPTION_SCALES: u64 = 7;
+
+/// A mass event is more than the configured share of the slots for accounts, by default one in so many...
+pub const MASS_EVENT_DIVISOR: u64 = 50;
+
+/// ...and more than this many times the scale of the flag counts' noise: noise alone gets there in one
+/// epoch of several thousand.
+pub const MASS_EVENT_SCALES: u64 = 13;
 
 /// Counts of accounts are published in multiples of this.
 pub const ACCOUNTS_STEP: u64 = 8;
@@ -115,6 +133,10 @@ pub enum PolicyError {
     Clamp,
     /// Clamp and epsilon together ask for more noise than [`NOISE_CEILING`].
     Noise,
+    /// The tick is shorter than its floor.
+    Tick,
+    /// The share of accounts that makes a mass event is 0, or above 1.
+    MassEvent,
 }
 
 impl Policy {
@@ -127,7 +149,15 @@ impl Policy {
         refresh_seconds: 7 * DAY_SECONDS,
         period_seconds: 28 * DAY_SECONDS,
         mode: Mode::Noisy(Noise { epsilon: Epsilon::of_billionths(1_000_000_000), clamp_bytes: 50 << 30 }),
+        flags: Some(Flagging::DEFAULT),
     };
+
+    /// Whether so many accounts are too few for an epoch ever to be released.
+    #[must_use]
+    pub fn small_crowd(&self, accounts: u64) -> Option<SmallCrowd> {
+        let (crowd, floor) = (self.crowd, self.profile.floors().crowd);
+        (accounts < crowd).then_some(SmallCrowd { accounts, crowd, floor })
+    }
 
     /// Checks every floor and ceiling.
     ///
@@ -147,6 +177,10 @@ impl Policy {
             Err(PolicyError::Period)
         } else if self.link_bits_per_second == 0 {
             Err(PolicyError::Link)
+        } else if self.flags.is_some_and(|flags| flags.tick_nanoseconds < floors.tick_nanoseconds) {
+            Err(PolicyError::Tick)
+        } else if self.flags.is_some_and(|flags| !(1..=1_000_000).contains(&flags.mass_event_millionths)) {
+            Err(PolicyError::MassEvent)
         } else {
             self.check_noise()?;
             Ok(self)
@@ -192,16 +226,67 @@ impl Policy {
     /// epoch.
     #[must_use]
     pub fn gate_scale(&self) -> Scale {
-        Scale::new(u128::from(GATE_SCALE) * u128::from(self.count_shares()), 1)
+        self.count_scale(1, GATE_EPSILON)
     }
 
-    /// Scale of the noise of each flag count, in noisy mode.
+    /// Scale of the noise of each flag count. None in coarse mode.
     #[must_use]
-    pub fn flag_scale(&self) -> Scale {
-        Scale::new(u128::from(FLAG_SCALE) * u128::from(self.count_shares()), 1)
+    pub fn flag_scale(&self) -> Option<Scale> {
+        match self.mode {
+            Mode::Noisy(_) => Some(self.count_scale(KINDS_OF_AN_ACCOUNT.into(), FLAG_EPSILON)),
+            Mode::Coarse => None,
+        }
     }
 
-    /// Into how many shares the budgets of gate and flags are divided.
+    /// Scale of the noise on whether the node looks interrupted; for coarse mode see
+    /// [`Policy::gate_scale`].
+    #[must_use]
+    pub fn interruption_scale(&self) -> Scale {
+        self.count_scale(1, INTERRUPTION_EPSILON)
+    }
+
+    /// Scale of the noise of a series of the node; of unattributed bytes, in each direction: the influence
+    /// bounds both together. None in coarse mode.
+    #[must_use]
+    pub fn node_scale(&self, series: NodeSeries) -> Option<Scale> {
+        match self.mode {
+            Mode::Noisy(_) => Some(self.count_scale(series.influence(), NODE_SERIES_EPSILON)),
+            Mode::Coarse => None,
+        }
+    }
+
+    /// A series of the node is published in multiples of this: the rounding step q for bytes, else its
+    /// influence.
+    #[must_use]
+    pub fn node_step(&self, series: NodeSeries) -> u64 {
+        match series {
+            NodeSeries::Unattributed => self.rounding_step(),
+            _ => series.influence(),
+        }
+    }
+
+    /// Standard deviation of the noise of each series of the node and of the flag counts, to the nearest
+    /// whole and before rounding; 0 where there is no noise.
+    #[must_use]
+    pub fn node_noise(&self) -> [(&'static str, u128); 5] {
+        let flags = self.flag_scale().filter(|_| self.flags.is_some());
+        let of = |series: NodeSeries| (series.as_str(), self.node_scale(series));
+        let [attempts, lost, malformed, unattributed] = NodeSeries::ALL.map(of);
+        [attempts, ("irregular_accounts", flags), lost, malformed, unattributed]
+            .map(|(series, scale)| (series, scale.map_or(0, Scale::standard_deviation)))
+    }
+
+    /// Scale of the noise of a count that one account moves by so much: that, divided by a share of
+    /// epsilon.
+    fn count_scale(&self, influence: u64, epsilon: Epsilon) -> Scale {
+        let shares = u128::from(self.count_shares());
+        Scale::new(
+            u128::from(influence) * shares * u128::from(epsilon.denominator()),
+            epsilon.numerator().into(),
+        )
+    }
+
+    /// Into how many shares the budgets of gate, flags and node series are divided.
     fn count_shares(&self) -> u64 {
         match self.mode {
             Mode::Noisy(_) if self.profile.floors().counts_by_the_day => shares_of_a_day(self.epoch_seconds),
@@ -231,18 +316,23 @@ impl Policy {
     pub fn digest(&self) -> String {
         let mut text = String::new();
         let floors = self.profile.floors();
-        let fields: [(&str, u64); 19] = [
+        let fields: [(&str, u64); 24] = [
             ("epoch_seconds", self.epoch_seconds),
             ("crowd", self.crowd),
             ("link_bits_per_second", self.link_bits_per_second),
             ("refresh_seconds", self.refresh_seconds),
             ("period_seconds", self.period_seconds),
             ("active_bytes", ACTIVE_BYTES),
-            ("gate_scale", GATE_SCALE),
-            ("flag_scale", FLAG_SCALE),
+            ("active_sent_bytes", ACTIVE_SENT_BYTES),
+            ("gate_epsilon_billionths", GATE_EPSILON.billionths()),
+            ("flag_epsilon_billionths", FLAG_EPSILON.billionths()),
+            ("interruption_epsilon_billionths", INTERRUPTION_EPSILON.billionths()),
+            ("interruption_scales", INTERRUPTION_SCALES),
+            ("mass_event_divisor", MASS_EVENT_DIVISOR),
+            ("mass_event_scales", MASS_EVENT_SCALES),
+            ("node_series_epsilon_billionths", NODE_SERIES_EPSILON.billionths()),
+            ("raises_flags", self.flags.is_some().into()),
             ("dominance_divisor", DOMINANCE_DIVISOR),
-            ("packets_from", PACKETS_FROM),
-            ("attempts_from", ATTEMPTS_FROM),
             ("accounts_step", ACCOUNTS_STEP),
             ("delay_divisor", DELAY_DIVISOR),
             ("floor_epoch_seconds", floors.epoch_seconds),
@@ -273,8 +363,21 @@ impl Policy {
             put("shown_a_minute", look_ups.shown_a_minute.into());
             put("shown_a_day", look_ups.shown_a_day.into());
             put("exported_a_day", look_ups.exported_a_day.into());
-            put("exported_a_week", look_ups.exported_a_week.into());
-            put("staff_a_day", look_ups.staff_a_day.into());
+            put("exported_by_all_a_week", look_ups.exported_by_all_a_week.into());
+            put("own_exported_a_week", look_ups.own_exported_a_week.into());
+            put("shown_by_all_a_day", look_ups.shown_by_all_a_day.into());
+            put("own_shown_a_day", look_ups.own_shown_a_day.into());
+            put("support_a_day", look_ups.support_a_day.into());
+            put("officers_a_week", look_ups.officers_a_week.into());
+        }
+        if let Some(flags) = self.flags {
+            put("floor_tick_nanoseconds", floors.tick_nanoseconds);
+            put("tick_nanoseconds", flags.tick_nanoseconds);
+            put("sensitive", (flags.preset == Preset::Sensitive).into());
+            put("mass_event_millionths", flags.mass_event_millionths.into());
+        }
+        for series in NodeSeries::ALL {
+            put(series.as_str(), series.influence());
         }
         for edge in super::band::EDGES {
             put("band", edge);
@@ -285,95 +388,4 @@ impl Policy {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const STANDARD: Policy = Policy { profile: Profile::Standard, ..Policy::DEFAULT };
-
-    #[test]
-    fn a_policy_below_a_floor_is_refused() {
-        let broken = |policy: Policy| policy.checked().err();
-        assert!(broken(STANDARD).is_none());
-        assert!(broken(Policy { epoch_seconds: 3599, ..STANDARD }) == Some(PolicyError::Epoch));
-        assert!(broken(Policy { crowd: 9, ..STANDARD }) == Some(PolicyError::Crowd));
-        assert!(
-            broken(Policy { refresh_seconds: 6 * DAY_SECONDS, ..STANDARD }) == Some(PolicyError::Refresh)
-        );
-        assert!(broken(Policy { period_seconds: 36 * DAY_SECONDS, ..STANDARD }) == Some(PolicyError::Period));
-        assert!(broken(Policy { period_seconds: 3600, ..STANDARD }) == Some(PolicyError::Period));
-        assert!(broken(Policy { link_bits_per_second: 0, ..STANDARD }) == Some(PolicyError::Link));
-    }
-
-    fn noisy(epsilon: &str, clamp_bytes: u64) -> Policy {
-        let epsilon = Epsilon::of_decimal(epsilon).unwrap();
-        Policy { mode: Mode::Noisy(Noise { epsilon, clamp_bytes }), ..STANDARD }
-    }
-
-    #[test]
-    fn noise_that_is_too_small_or_cannot_be_computed_is_refused() {
-        let broken = |policy: Policy| policy.checked().err();
-        assert!(broken(noisy("0.000000001", 1)).is_none());
-        assert!(broken(noisy("1.000000001", 1)) == Some(PolicyError::Epsilon));
-        assert!(broken(Policy { profile: Profile::Lab, ..noisy("28800", 1) }).is_none());
-        assert!(broken(noisy("1", 0)) == Some(PolicyError::Clamp));
-        assert!(broken(noisy("1", CLAMP_CEILING)).is_none());
-        assert!(broken(noisy("1", CLAMP_CEILING + 1)) == Some(PolicyError::Clamp));
-        assert!(broken(noisy("0.000976563", CLAMP_CEILING)).is_none());
-        assert!(broken(noisy("0.000976562", CLAMP_CEILING)) == Some(PolicyError::Noise));
-        // The largest scale that passes at all is far below what the sampler takes.
-        let largest =
-            Policy { profile: Profile::Lab, epoch_seconds: 1, ..noisy("84.375000001", CLAMP_CEILING) };
-        let scale = largest.checked().ok().and_then(|policy| policy.byte_scale()).unwrap();
-        assert!(scale.numerator() < Scale::CEILING >> 15);
-    }
-
-    #[test]
-    fn the_scales_are_those_of_a_share_of_the_day() {
-        let scale = |policy: Policy| {
-            let scale = policy.byte_scale().unwrap();
-            (scale.numerator(), scale.denominator())
-        };
-        let gib = |count: u128| count << 30;
-        assert_eq!(scale(STANDARD), (gib(50), 1));
-        assert_eq!(scale(Policy { epoch_seconds: 3600, ..STANDARD }), (gib(50 * 24), 1));
-        assert_eq!(scale(Policy { epoch_seconds: 3600, ..noisy("0.7", 1 << 20) }), (240 << 20, 7));
-        assert_eq!(scale(Policy { epoch_seconds: 2 * DAY_SECONDS, ..STANDARD }), (gib(100), 1));
-        for (epoch_seconds, mode, gate) in
-            [(DAY_SECONDS, STANDARD.mode, 2), (3600, STANDARD.mode, 48), (3600, Mode::Coarse, 2)]
-        {
-            let policy = Policy { epoch_seconds, mode, ..STANDARD };
-            assert!(policy.gate_scale() == Scale::new(gate, 1));
-            assert!(policy.flag_scale() == Scale::new(2 * gate, 1));
-        }
-        let lab = Policy { profile: Profile::Lab, epoch_seconds: 5, ..STANDARD };
-        assert!(lab.gate_scale() == Scale::new(2, 1));
-        assert_eq!(scale(lab), (gib(50 * 17_280), 1));
-    }
-
-    #[test]
-    fn the_rounding_step_is_the_power_of_two_above_a_thousandth_of_the_link() {
-        // 1 Gbit/s over a day is 10.8e12 bytes; a thousandth is 10.8e9; the power above is 2^34.
-        assert_eq!(STANDARD.rounding_step(), 1 << 34);
-        assert_eq!(Policy { link_bits_per_second: 100_000_000, ..STANDARD }.rounding_step(), 1 << 31);
-        assert_eq!(Policy { link_bits_per_second: 1, epoch_seconds: 1, ..STANDARD }.rounding_step(), 1);
-    }
-
-    #[test]
-    fn every_parameter_changes_the_digest() {
-        let digest = STANDARD.digest();
-        assert_eq!(digest.len(), 16);
-        for other in [
-            Policy { profile: Profile::Demo, ..STANDARD },
-            Policy { epoch_seconds: 3600, ..STANDARD },
-            Policy { crowd: 21, ..STANDARD },
-            Policy { link_bits_per_second: 2, ..STANDARD },
-            Policy { refresh_seconds: 8 * DAY_SECONDS, ..STANDARD },
-            Policy { period_seconds: 27 * DAY_SECONDS, ..STANDARD },
-            Policy { mode: Mode::Coarse, ..STANDARD },
-            noisy("0.999999999", 50 << 30),
-            noisy("1.0", (50 << 30) - 1),
-        ] {
-            assert_ne!(other.digest(), digest);
-        }
-    }
-}
+mod tests;

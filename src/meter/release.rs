@@ -4,18 +4,22 @@
 //! a sealed epoch, after the gate. Holds no account, no address, no time.
 //!
 //! Noisy mode: the clamped sums get discrete Laplace noise, then are rounded to the step q (noise first:
-//! rounding cannot undo it); [`super::epoch`] carries over what the noisy crowd gate holds back. Flag
-//! counts have separate noise.
+//! rounding cannot undo it); [`super::epoch`] carries over what the noisy crowd gate holds back. The counts
+//! of the node and of flags have noise of their own, gate or no gate: no series is without.
 //!
 //! Coarse mode: the totals get no noise and are rounded to the step q; the crowd gate is noisy; there is
 //! no release when one account makes up more than a quarter of a direction; what is held back is dropped,
 //! not carried over. One user's week alone, released in a crowd on the eighth day, would be that user's
-//! week.
+//! week. The counts of the node are rounded down.
 
 use super::flag_counts::{FlagCounts, KINDS};
+use super::flags::kind::List;
 use super::ledger::Sealed;
+use super::node_series::NodeSeries;
 use super::noise::{Randomness, Scale, discrete_laplace};
-use super::policy::{ACCOUNTS_STEP, ATTEMPTS_FROM, DOMINANCE_DIVISOR, PACKETS_FROM, Policy};
+use super::policy::{
+    ACCOUNTS_STEP, DOMINANCE_DIVISOR, Flagging, INTERRUPTION_SCALES, MASS_EVENT_SCALES, Policy,
+};
 
 /// What one epoch publishes. Outside this file its fields can be read but not set.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -24,14 +28,15 @@ pub struct Release {
     up_bytes: i64,
     down_bytes: i64,
     suppressed: bool,
-    unattributed_up_bytes: u64,
-    unattributed_down_bytes: u64,
-    lost_packets: u64,
-    malformed_packets: u64,
+    unattributed_up_bytes: i64,
+    unattributed_down_bytes: i64,
+    lost_packets: i64,
+    malformed_packets: i64,
     irregular_accounts: [u64; KINDS.len()],
     mass_event: bool,
     interrupted: bool,
-    failed_attempts: u64,
+    tap_gap: bool,
+    failed_attempts: i64,
 }
 
 impl Release {
@@ -55,12 +60,8 @@ impl Release {
             if suppressed { 0 } else { rounded(noised(bytes, scale, randomness), policy.rounding_step()) }
         };
         let (up_bytes, down_bytes) = (shown(sealed.clamped.up_bytes), shown(sealed.clamped.down_bytes));
-        let irregular_accounts = raised.accounts.map(|accounts| {
-            let accounts = noised(accounts.into(), policy.flag_scale(), randomness);
-            u64::try_from(rounded(accounts, ACCOUNTS_STEP)).unwrap_or(0)
-        });
-        let rest = Self::without_noise(ordinal, sealed, raised, policy);
-        Self { up_bytes, down_bytes, suppressed, irregular_accounts, ..rest }
+        let rest = Self::of_node(ordinal, sealed, raised, policy, randomness);
+        Self { up_bytes, down_bytes, suppressed, ..rest }
     }
 
     /// The release of a sealed epoch in coarse mode.
@@ -78,73 +79,99 @@ impl Release {
             up_bytes: shown(sealed.attributed.up.bytes),
             down_bytes: shown(sealed.attributed.down.bytes),
             suppressed,
-            // Rounded down to a multiple of 8.
-            irregular_accounts: raised.accounts.map(|accounts| accounts / ACCOUNTS_STEP * ACCOUNTS_STEP),
-            ..Self::without_noise(ordinal, sealed, raised, policy)
+            ..Self::of_node(ordinal, sealed, raised, policy, randomness)
         }
     }
 
-    /// The part that belongs to no account, or to many, and is coarse in every mode.
-    fn without_noise(ordinal: u64, sealed: &Sealed, raised: &FlagCounts, policy: &Policy) -> Self {
-        let step = policy.rounding_step();
-        Self {
+    /// The part that no crowd gates: the counts of the node, and those of flags where there are any.
+    fn of_node(
+        ordinal: u64,
+        sealed: &Sealed,
+        raised: &FlagCounts,
+        policy: &Policy,
+        randomness: &mut impl Randomness,
+    ) -> Self {
+        let mut shown = |count: u64, series: NodeSeries| {
+            published(count, policy.node_scale(series), policy.node_step(series), randomness)
+        };
+        // What is sent to an address is its sender's to choose, and whether it has an owner then is a client's: of
+        // a flood from outside, only as much is seen as one account may move.
+        let unattributed_down = sealed.unattributed.down.bytes.min(NodeSeries::Unattributed.influence());
+        let release = Self {
             ordinal,
-            unattributed_up_bytes: coarse_count(sealed.unattributed.up.bytes, step),
-            unattributed_down_bytes: coarse_count(sealed.unattributed.down.bytes, step),
-            lost_packets: coarse_count(sealed.lost.packets(), PACKETS_FROM),
-            malformed_packets: coarse_count(sealed.malformed.packets(), PACKETS_FROM),
-            mass_event: raised.mass_event,
-            interrupted: raised.interrupted,
-            failed_attempts: coarse_count(raised.failed_attempts, ATTEMPTS_FROM),
+            unattributed_up_bytes: shown(sealed.unattributed.up.bytes, NodeSeries::Unattributed),
+            unattributed_down_bytes: shown(unattributed_down, NodeSeries::Unattributed),
+            lost_packets: shown(sealed.lost.packets(), NodeSeries::Lost),
+            malformed_packets: shown(sealed.malformed.packets(), NodeSeries::Malformed),
+            failed_attempts: shown(raised.failed_attempts, NodeSeries::FailedAttempts),
+            tap_gap: sealed.tap_gap,
             ..Self::none()
+        };
+        let Some(flags) = policy.flags else { return release };
+        let irregular_accounts = raised.accounts.map(|accounts| {
+            let shown = published(accounts, policy.flag_scale(), ACCOUNTS_STEP, randomness);
+            u64::try_from(shown).unwrap_or(0)
+        });
+        Self {
+            irregular_accounts,
+            mass_event: is_mass_event(irregular_accounts, sealed.account_slots, flags, policy),
+            interrupted: is_interrupted(raised.interruption, policy, randomness),
+            ..release
         }
     }
 
     /// How many words encode a release.
-    pub const WORDS: usize = 11 + KINDS.len();
+    pub const WORDS: usize = 12 + KINDS.len();
+
+    /// How many did before accounts that are unlike themselves were counted: the last word is theirs.
+    pub const WORDS_OF_3: usize = Self::WORDS - 1;
 
     /// The release as words, for the store.
     #[must_use]
     pub fn words(&self) -> [u64; Self::WORDS] {
-        let [heavy, pktflood, stall, surge, updrift, upload] = self.irregular_accounts;
+        let [heavy, pktflood, stall, surge, unusual, updrift, upload] = self.irregular_accounts;
         [
             self.ordinal,
             self.up_bytes.cast_unsigned(),
             self.down_bytes.cast_unsigned(),
             u64::from(self.suppressed),
-            self.unattributed_up_bytes,
-            self.unattributed_down_bytes,
-            self.lost_packets,
-            self.malformed_packets,
+            self.unattributed_up_bytes.cast_unsigned(),
+            self.unattributed_down_bytes.cast_unsigned(),
+            self.lost_packets.cast_unsigned(),
+            self.malformed_packets.cast_unsigned(),
             u64::from(self.mass_event),
             u64::from(self.interrupted),
-            self.failed_attempts,
+            u64::from(self.tap_gap),
+            self.failed_attempts.cast_unsigned(),
             heavy,
             pktflood,
             stall,
             surge,
             updrift,
             upload,
+            unusual,
         ]
     }
 
     /// A release drawn earlier and read back from the store; only the store may call this.
     pub(crate) fn of_words(words: [u64; Self::WORDS]) -> Self {
         let [ordinal, up, down, suppressed, unattributed_up, unattributed_down, rest @ ..] = words;
-        let [lost, malformed, mass_event, interrupted, failed_attempts, irregular_accounts @ ..] = rest;
+        let [lost, malformed, mass_event, interrupted, tap_gap, failed_attempts, accounts @ ..] = rest;
+        let [heavy, pktflood, stall, surge, updrift, upload, unusual] = accounts;
         Self {
             ordinal,
             up_bytes: up.cast_signed(),
             down_bytes: down.cast_signed(),
             suppressed: suppressed != 0,
-            unattributed_up_bytes: unattributed_up,
-            unattributed_down_bytes: unattributed_down,
-            lost_packets: lost,
-            malformed_packets: malformed,
-            irregular_accounts,
+            unattributed_up_bytes: unattributed_up.cast_signed(),
+            unattributed_down_bytes: unattributed_down.cast_signed(),
+            lost_packets: lost.cast_signed(),
+            malformed_packets: malformed.cast_signed(),
+            irregular_accounts: [heavy, pktflood, stall, surge, unusual, updrift, upload],
             mass_event: mass_event != 0,
             interrupted: interrupted != 0,
-            failed_attempts,
+            tap_gap: tap_gap != 0,
+            failed_attempts: failed_attempts.cast_signed(),
         }
     }
 
@@ -169,24 +196,25 @@ impl Release {
     pub fn suppressed(&self) -> bool {
         self.suppressed
     }
-    /// Bytes into the VPN from addresses that no account owns, coarse.
+    /// Bytes into the VPN from addresses that no account owns: a multiple of the series' step, negative if
+    /// noise makes it so.
     #[must_use]
-    pub fn unattributed_up_bytes(&self) -> u64 {
+    pub fn unattributed_up_bytes(&self) -> i64 {
         self.unattributed_up_bytes
     }
-    /// Bytes out of the VPN to addresses that no account owns, coarse.
+    /// Bytes out of the VPN to addresses that no account owns; see [`Release::unattributed_up_bytes`].
     #[must_use]
-    pub fn unattributed_down_bytes(&self) -> u64 {
+    pub fn unattributed_down_bytes(&self) -> i64 {
         self.unattributed_down_bytes
     }
-    /// Packets that the tap knows it missed, coarse.
+    /// Packets that the tap knows it missed; see [`Release::unattributed_up_bytes`].
     #[must_use]
-    pub fn lost_packets(&self) -> u64 {
+    pub fn lost_packets(&self) -> i64 {
         self.lost_packets
     }
-    /// Packets whose IP header could not be read, coarse.
+    /// Packets whose IP header could not be read; see [`Release::unattributed_up_bytes`].
     #[must_use]
-    pub fn malformed_packets(&self) -> u64 {
+    pub fn malformed_packets(&self) -> i64 {
         self.malformed_packets
     }
     /// Flagged accounts by kind, in the order of [`KINDS`]: multiples of 8, with noise in noisy mode.
@@ -194,7 +222,7 @@ impl Release {
     pub fn irregular_accounts(&self) -> [u64; KINDS.len()] {
         self.irregular_accounts
     }
-    /// True when too many accounts were irregular to list them.
+    /// True when, by the released counts, too many accounts were irregular to list them.
     #[must_use]
     pub fn mass_event(&self) -> bool {
         self.mass_event
@@ -204,9 +232,15 @@ impl Release {
     pub fn interrupted(&self) -> bool {
         self.interrupted
     }
-    /// Failed log-ins that hooks reported, coarse.
+    /// True when the tap is known not to have counted for a part of the epoch, by events that traffic cannot
+    /// cause, whether or not packets passed meanwhile.
     #[must_use]
-    pub fn failed_attempts(&self) -> u64 {
+    pub fn tap_gap(&self) -> bool {
+        self.tap_gap
+    }
+    /// Failed log-ins that hooks reported; see [`Release::unattributed_up_bytes`].
+    #[must_use]
+    pub fn failed_attempts(&self) -> i64 {
         self.failed_attempts
     }
 }
@@ -235,9 +269,41 @@ fn rounded(value: i128, step: u64) -> i64 {
     i64::try_from(multiple.clamp(least, most - step)).unwrap_or(0)
 }
 
-/// Rounds up to a power of two of at least `from`; 0 stays 0.
-fn coarse_count(count: u64, from: u64) -> u64 {
-    if count == 0 { 0 } else { count.max(from).checked_next_power_of_two().unwrap_or(1 << 63) }
+/// A count with noise of this scale, rounded to the nearest multiple of the step; without a scale, rounded
+/// down.
+fn published(count: u64, scale: Option<Scale>, step: u64, randomness: &mut impl Randomness) -> i64 {
+    match scale {
+        Some(scale) => rounded(noised(count.into(), scale, randomness), step),
+        None => i64::try_from(count / step * step).unwrap_or(rounded(i128::MAX, step)),
+    }
+}
+
+/// From what is released alone: a count of the accounts behind it would be another thing told about them.
+fn is_mass_event(
+    irregular_accounts: [u64; KINDS.len()],
+    account_slots: u64,
+    flags: Flagging,
+    policy: &Policy,
+) -> bool {
+    let to_contact =
+        irregular_accounts.into_iter().zip(KINDS).filter(|(_, kind)| kind.list() == List::Contact);
+    let by_noise = policy.flag_scale().map_or(0, |scale| times(scale, MASS_EVENT_SCALES));
+    let share = i128::from(account_slots) * i128::from(flags.mass_event_millionths) / 1_000_000;
+    let many = share.max(by_noise);
+    to_contact.map(|(accounts, _)| i128::from(accounts)).sum::<i128>() > many
+}
+
+/// The noise hides one sender: the bit must not tell whether one more was cut off.
+fn is_interrupted(interruption: i64, policy: &Policy, randomness: &mut impl Randomness) -> bool {
+    let scale = policy.interruption_scale();
+    let noisy = i128::from(interruption).saturating_add(discrete_laplace(randomness, scale));
+    noisy > times(scale, INTERRUPTION_SCALES)
+}
+
+/// So many times a scale, rounded down.
+fn times(scale: Scale, count: u64) -> i128 {
+    let product = scale.numerator().saturating_mul(count.into()) / scale.denominator();
+    i128::try_from(product).unwrap_or(i128::MAX)
 }
 
 #[cfg(test)]

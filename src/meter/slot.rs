@@ -1,4 +1,4 @@
-//! Slots: the dense numbers that stand for accounts inside the core, and the four reserved ones.
+//! Slots: the dense numbers that stand for accounts inside the core, and the six reserved ones.
 //!
 //! Holds no account and no address: only the roster knows who a slot is.
 
@@ -15,8 +15,15 @@ impl Slot {
     pub const MALFORMED: Self = Self(2);
     /// Packets that the tap knows it missed.
     pub const LOST: Self = Self(3);
+    /// How often the tap did not count for a while: one packet stands for one such event, whether or
+    /// not anything passed meanwhile. Traffic causes none of them.
+    pub const GAP: Self = Self(4);
+    /// The device's own chatter: packets from a link-local address, or to one that is link-local,
+    /// multicast or broadcast, where no account owns either. In no published series, since a device that
+    /// comes and goes with a client would tell by it.
+    pub const LINK: Self = Self(5);
     /// The first slot that belongs to an account; those below are reserved.
-    pub const FIRST_ACCOUNT: Self = Self(4);
+    pub const FIRST_ACCOUNT: Self = Self(6);
 
     /// The slot of this index.
     #[must_use]

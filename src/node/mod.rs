@@ -3,15 +3,21 @@
 //! Driven by clock readings and randomness that are passed in, so that a simulated clock drives the same
 //! code in tests as the system's clock does in the daemon. Knows only slots: no account name, no address.
 
+mod asked;
+mod flagged;
+mod flags;
 pub mod rate_limits;
 pub mod saved;
 pub mod schedule;
+mod told;
 
 use crate::clock::{Clock, Reading};
 use crate::meter::band::Band;
+use crate::meter::calendar::BandDates;
 use crate::meter::counters::Counters;
 use crate::meter::epoch::Epochs;
 use crate::meter::flag_counts::FlagCounts;
+use crate::meter::flags::baseline::Baseline;
 use crate::meter::ledger::{Ledger, NodeTotals, SavedEntry, SinceSave, SlotEntry};
 use crate::meter::noise::Randomness;
 use crate::meter::policy::Policy;
@@ -19,7 +25,8 @@ use crate::meter::release::Release;
 use crate::meter::slot::Slot;
 use crate::meter::tags::Tag;
 use crate::meter::units::Totals;
-use rate_limits::{Limit, RateLimits};
+use flags::Flags;
+use rate_limits::RateLimits;
 use saved::{Head, Record};
 use schedule::Schedule;
 
@@ -46,6 +53,8 @@ pub struct Node<C, R> {
     epochs: Epochs,
     schedule: Schedule,
     bands: Vec<Band>,
+    /// What the bands are of.
+    dates: BandDates,
     refresh_index: u64,
     /// Boot clock at the last refresh, or at the start.
     refreshed_at: u64,
@@ -61,19 +70,30 @@ pub struct Node<C, R> {
     /// For each slot, what its counter read at the last save before the start; until the first close.
     /// Empty if nothing was counted between them.
     bases: Vec<Totals>,
+    /// Log-ins that failed in the open epoch, as far as this process was told.
+    failed_log_ins: u64,
+    /// None where flags are off.
+    flags: Option<Flags>,
 }
+
+/// What was saved of each slot: entries, readings, bands, and the baselines of the accounts.
+pub type SavedSlots<'a> = (Vec<SlotEntry>, &'a [Totals], Vec<Band>, Vec<Baseline>);
 
 impl<C: Clock, R: Randomness> Node<C, R> {
     /// A node that remembers nothing of earlier runs: the current epoch index is barred.
     pub fn forgetful(policy: Policy, counters: Counters, clock: C, randomness: R) -> Self {
         let now = clock.now();
-        let ledger = Ledger::new(counters);
+        let mut ledger = Ledger::new(counters);
+        let flags = Flags::begun(&policy, &mut ledger, None, Vec::new(), now);
         let schedule = Schedule::unproven(policy.epoch_seconds, now);
+        let refresh_index = now.wall_seconds / policy.refresh_seconds;
+        let period_index = now.wall_seconds / policy.period_seconds;
         Self {
             bands: vec![Band::default(); ledger.slots()],
+            dates: BandDates::under(&policy, refresh_index, period_index),
             epochs: Epochs::new(policy, schedule.last()),
-            refresh_index: now.wall_seconds / policy.refresh_seconds,
-            period_index: now.wall_seconds / policy.period_seconds,
+            refresh_index,
+            period_index,
             refreshed_at: now.boot_nanoseconds,
             period_began_at: now.boot_nanoseconds,
             limits: RateLimits::begun(policy.profile.look_ups(), now),
@@ -81,6 +101,8 @@ impl<C: Clock, R: Randomness> Node<C, R> {
             durable: false,
             keeps: false,
             bases: Vec::new(),
+            failed_log_ins: 0,
+            flags,
             clock,
             randomness,
             ledger,
@@ -89,20 +111,24 @@ impl<C: Clock, R: Randomness> Node<C, R> {
     }
 
     /// A node that resumes from a save: what was released is known, and nothing is barred. `slots` is what
-    /// was saved of each slot (entries, readings and bands), `since` what became of it.
+    /// was saved of each slot, `since` what became of it.
     pub fn resumed(
         policy: Policy,
         counters: Counters,
         clock: C,
         randomness: R,
         head: &Head,
-        slots: (Vec<SlotEntry>, &[Totals], Vec<Band>),
+        slots: SavedSlots<'_>,
         since: impl Fn(Slot) -> SinceSave,
     ) -> Self {
         let now = clock.now();
         let same_boot = clock.boot() == head.boot;
-        let (entries, readings, mut bands) = slots;
-        let ledger = Ledger::resumed(counters, entries, readings, &since);
+        let (entries, readings, mut bands, baselines) = slots;
+        let mut ledger = Ledger::resumed(counters, entries, readings, &since);
+        let mut flags = Flags::begun(&policy, &mut ledger, head.flags, baselines, now);
+        for slot in (0..counters.slots()).map(slot_at).filter(|slot| since(*slot).reassigned) {
+            flags.iter_mut().for_each(|flags| flags.forget(slot));
+        }
         let bases = (0..counters.slots()).map_while(|at| since(slot_at(at)).base).collect();
         bands.resize(ledger.slots(), Band::default());
         // In another boot the marks start afresh.
@@ -111,6 +137,12 @@ impl<C: Clock, R: Randomness> Node<C, R> {
             head.publish_at.map(|at| if same_boot { at } else { due(head.sealed, &policy, now) });
         let mut node = Self {
             bands,
+            dates: if head.dates == BandDates::default() {
+                // Early builds did not save them.
+                BandDates::under(&policy, head.refresh_index, head.period_index)
+            } else {
+                head.dates
+            },
             epochs: Epochs::resumed(policy, head.schedule.last, head.sealed, head.released, head.carry),
             schedule: Schedule::resumed(head.schedule, policy.epoch_seconds, now, same_boot),
             refresh_index: head.refresh_index,
@@ -122,6 +154,8 @@ impl<C: Clock, R: Randomness> Node<C, R> {
             durable: true,
             keeps: true,
             bases,
+            failed_log_ins: 0,
+            flags,
             clock,
             randomness,
             ledger,
@@ -130,6 +164,7 @@ impl<C: Clock, R: Randomness> Node<C, R> {
         if publish_at.is_some_and(|at| at <= now.boot_nanoseconds) {
             node.publish_at = None;
             node.epochs.publish();
+            node.flags.iter_mut().for_each(Flags::tell);
         }
         node
     }
@@ -145,6 +180,9 @@ impl<C: Clock, R: Randomness> Node<C, R> {
     pub fn counting_from(mut self, counters: Counters, base: impl Fn(Slot) -> Totals) -> Self {
         let since = |slot| SinceSave { base: Some(base(slot)), reassigned: false };
         self.ledger = Ledger::resumed(counters, Vec::new(), &[], since);
+        if self.flags.is_some() {
+            self.ledger.begin_ticks();
+        }
         self
     }
 
@@ -155,6 +193,7 @@ impl<C: Clock, R: Randomness> Node<C, R> {
             boot: self.clock.boot(),
             schedule: self.schedule.state(),
             publish_at: self.publish_at,
+            dates: self.dates,
             sealed: self.epochs.sealed(),
             released: self.epochs.released(),
             refresh_index: self.refresh_index,
@@ -162,14 +201,18 @@ impl<C: Clock, R: Randomness> Node<C, R> {
             period_index: self.period_index,
             period_began_at: self.period_began_at,
             carry: self.epochs.carry(),
+            interfaces: None,
+            is_last: false,
             limits: self.limits.state().clone(),
+            flags: self.flags.as_ref().map(Flags::saved),
         }
     }
 
     /// What to save of a slot.
     pub fn record(&self, slot: Slot, tag: Tag) -> Record {
         let SavedEntry { entry, reading } = self.ledger.saved(slot);
-        Record { tag, period: entry.period, mark: entry.mark, reading, band: self.band(slot) }
+        let (band, baseline) = (self.band(slot), self.baseline(slot).copied());
+        Record { tag, period: entry.period, mark: entry.mark, reading, band, baseline }
     }
 
     /// Notes that a save with the state since the last close succeeded.
@@ -185,10 +228,26 @@ impl<C: Clock, R: Randomness> Node<C, R> {
         }
     }
 
+    /// True when the next tick closes the open epoch, unless it becomes due just then.
+    pub fn is_about_to_close(&self) -> bool {
+        let now = self.clock.now();
+        let is_open = match self.publish_at {
+            Some(at) => now.boot_nanoseconds >= at && self.keeps && !self.durable,
+            None => true,
+        };
+        is_open && self.schedule.clone().observe(now).is_some()
+    }
+
+    /// So many more log-ins failed in the open epoch. A process that ends forgets those of the epoch that is open then.
+    pub fn log_ins_failed(&mut self, count: u64) {
+        self.failed_log_ins = self.failed_log_ins.saturating_add(count);
+    }
+
     /// Reads the clocks, and closes or publishes what is due.
     pub fn tick(&mut self) -> Tick {
         let now = self.clock.now();
         self.limits.observe(now);
+        self.flags.iter_mut().for_each(|flags| flags.end_tick(&mut self.ledger, now));
         match self.publish_at {
             Some(at) if now.boot_nanoseconds < at => return Tick::Quiet,
             // What cannot be made durable is not served; the next close replaces it, and in noisy mode
@@ -196,13 +255,15 @@ impl<C: Clock, R: Randomness> Node<C, R> {
             Some(_) if self.keeps && !self.durable => {}
             Some(_) => {
                 self.publish_at = None;
+                self.flags.iter_mut().for_each(Flags::tell);
                 return self.epochs.publish().map_or(Tick::Quiet, Tick::Released);
             }
             None => {}
         }
         let Some(ordinal) = self.schedule.observe(now) else { return Tick::Quiet };
-        // Nothing raises a flag yet.
-        let raised = FlagCounts::default();
+        let close = |flags: &mut Flags| flags.close(&mut self.ledger, now);
+        let raised = self.flags.as_mut().map(close).unwrap_or_default();
+        let raised = FlagCounts { failed_attempts: std::mem::take(&mut self.failed_log_ins), ..raised };
         if self.epochs.seal(ordinal, &mut self.ledger, &raised, &mut self.randomness).is_err() {
             return Tick::Refused;
         }
@@ -226,6 +287,7 @@ impl<C: Clock, R: Randomness> Node<C, R> {
             self.refresh_index = refresh_index;
             if elapsed(self.refreshed_at) >= policy.refresh_seconds.saturating_mul(900_000_000) {
                 self.refreshed_at = now.boot_nanoseconds;
+                self.dates = BandDates::under(&policy, refresh_index, self.period_index);
                 self.refresh();
             }
         }
@@ -255,45 +317,13 @@ impl<C: Clock, R: Randomness> Node<C, R> {
             if let Some(band) = self.bands.get_mut(slot.index()) {
                 *band = Band::default();
             }
+            self.flags.iter_mut().for_each(|flags| flags.forget(*slot));
         }
     }
 
     /// The last published release.
     pub fn released(&self) -> Release {
         self.epochs.released()
-    }
-
-    /// Records that this user looks up an account.
-    ///
-    /// # Errors
-    /// The limit that is reached; then the answer must not be given.
-    pub fn look_up(&mut self, uid: u32) -> Result<(), Limit> {
-        self.limits.observe(self.clock.now());
-        self.limits.look_up(uid)
-    }
-
-    /// Whether this user may export the account of this tag.
-    ///
-    /// # Errors
-    /// The limit that is reached.
-    pub fn may_export(&mut self, uid: u32, account: Tag) -> Result<(), Limit> {
-        self.limits.observe(self.clock.now());
-        self.limits.may_export(uid, account)
-    }
-
-    /// Records that this user exports the account of this tag.
-    ///
-    /// # Errors
-    /// The limit that is reached; then the answer must not be given.
-    pub fn export(&mut self, uid: u32, account: Tag) -> Result<(), Limit> {
-        self.limits.observe(self.clock.now());
-        self.limits.export(uid, account)
-    }
-
-    /// Look-ups of bands and exports of accounts since the period began.
-    pub fn asked(&self) -> (u64, u64) {
-        let state = self.limits.state();
-        (state.look_ups, state.exports)
     }
 
     /// The band of a slot, as of the last refresh.
@@ -304,6 +334,15 @@ impl<C: Clock, R: Randomness> Node<C, R> {
     /// Exact totals of a slot: the period's closed epochs, and the open one.
     pub fn totals(&self, slot: Slot) -> (Totals, Totals) {
         (self.ledger.period(slot), self.ledger.open_epoch(slot))
+    }
+
+    /// Of each slot, whether anything is held of its account: totals, the open epoch, or a band.
+    pub fn used(&self) -> Vec<bool> {
+        let is_used = |index: usize| {
+            let (period, open) = self.totals(slot_at(index));
+            period.plus(open) != Totals::default() || self.band(slot_at(index)) != Band::default()
+        };
+        (0..self.ledger.slots()).map(is_used).collect()
     }
 
     /// Exact totals of the node since the period began.
@@ -328,6 +367,7 @@ fn slot_at(index: usize) -> Slot {
 
 #[cfg(test)]
 mod tests {
+    use super::rate_limits::Figures;
     use super::*;
     use crate::meter::policy::DAY_SECONDS;
     use crate::meter::slot::Direction;
@@ -338,7 +378,7 @@ mod tests {
     const GIB: u64 = 1 << 30;
 
     #[derive(Clone)]
-    struct SetClock(Rc<Cell<Reading>>);
+    pub(super) struct SetClock(Rc<Cell<Reading>>);
     impl Clock for SetClock {
         fn now(&self) -> Reading {
             self.0.get()
@@ -348,33 +388,34 @@ mod tests {
         }
     }
 
-    /// Randomness that no test here looks at.
-    struct Ones;
-    impl Randomness for Ones {
+    /// Randomness that no test here looks at: any but a constant, which the sampler may wait on for ever.
+    pub(super) struct Rising(u64);
+    impl Randomness for Rising {
         fn next_word(&mut self) -> u64 {
-            u64::MAX
+            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            self.0
         }
     }
 
     /// A node whose clock is at the beginning of a period, and is stepped by hand.
-    struct Stepped {
-        node: Node<SetClock, Ones>,
+    pub(super) struct Stepped {
+        pub(super) node: Node<SetClock, Rising>,
         clock: SetClock,
         counters: Counters,
     }
 
     impl Stepped {
-        fn new() -> Self {
+        pub(super) fn new() -> Self {
             let wall_seconds = 28 * DAY_SECONDS * 700;
             let clock = SetClock(Rc::new(Cell::new(Reading { wall_seconds, boot_nanoseconds: 0 })));
             let counters = Counters::in_memory(2);
-            let node = Node::forgetful(Policy::DEFAULT, counters, clock.clone(), Ones);
+            let node = Node::forgetful(Policy::DEFAULT, counters, clock.clone(), Rising(0));
             Self { node, clock, counters }
         }
 
         /// Steps the clock by this many days, then lets a real day pass with 2 GiB; true when a period
         /// ended.
-        fn day(&mut self, set_days: i64) -> bool {
+        pub(super) fn day(&mut self, set_days: i64) -> bool {
             let mut now = self.clock.0.get();
             let step = set_days * DAY_SECONDS.cast_signed();
             now.wall_seconds = now.wall_seconds.saturating_add_signed(step);
@@ -433,7 +474,7 @@ mod tests {
         let mut stepped = Stepped::new();
         stepped.day(0);
         assert!(stepped.node.look_up(7).is_ok() && stepped.node.look_up(8).is_ok());
-        assert!(stepped.node.export(7, Tag([1; 16])).is_ok());
+        assert!(stepped.node.export(7, Tag([1; 16]), Figures::default()).is_ok());
         assert_eq!(stepped.node.asked(), (2, 1));
         assert_eq!(stepped.node.head([0; 16]).limits.exports, 1);
         while !stepped.day(0) {
@@ -442,7 +483,7 @@ mod tests {
         assert_eq!(stepped.node.asked(), (0, 0));
         // What was asked today and this week is forgotten in time, even if nobody asks again.
         let limits = stepped.node.head([0; 16]).limits;
-        assert!(limits.staff.is_empty() && limits.exported.is_empty());
+        assert!(limits.lookers.is_empty() && limits.officers.is_empty() && limits.exported.is_empty());
     }
 
     #[test]

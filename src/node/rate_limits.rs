@@ -1,8 +1,13 @@
 //! How often staff may look up and export accounts: a pure function of clock readings and requests.
 //!
-//! Holds what each member of staff has asked today, keyed marks of the accounts exported this week, and
-//! two counts since the period began. No account name, no time: a mark means "this week" and is dropped
-//! with the week. The same limits apply to unknown accounts, so a refusal never reveals who exists.
+//! Holds what each member of support has asked today and each officer this week, keyed marks of the accounts
+//! exported this week, the figures of today's exports, and two counts since the period began. Each role has a
+//! budget for the node, and each member a share of it that no other can use up. No account name, no time: a mark
+//! means "this week" and is dropped with the week, figures mean "today". The same limits apply to unknown accounts,
+//! so a refusal never reveals who exists.
+//!
+//! Who asks again on the day gets the figures of the first export, so that a forgotten option costs no week, and
+//! a second look at a live counter is none.
 //!
 //! A minute, day or week ends when the wall clock shows another index *and* 0.9 of its length has passed
 //! in boot clock, or when its whole length has: stepping the clock gains nothing, and a stopped clock
@@ -11,6 +16,7 @@
 use crate::clock::Reading;
 use crate::meter::policy::{DAY_SECONDS, LookUps};
 use crate::meter::tags::Tag;
+use crate::meter::units::Totals;
 
 const MINUTE_SECONDS: u64 = 60;
 const WEEK_SECONDS: u64 = 7 * DAY_SECONDS;
@@ -24,17 +30,61 @@ pub struct Window {
     pub elapsed_nanoseconds: u64,
 }
 
-/// What one member of staff has asked.
+/// What a member of support has asked.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub struct Staff {
+pub struct Looker {
     /// User id.
     pub uid: u32,
     /// Look-ups in the current minute.
     pub shown_this_minute: u8,
     /// Look-ups in the current day.
     pub shown_today: u8,
-    /// Exports in the current day.
+}
+
+/// What a privacy officer has asked.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Officer {
+    /// User id.
+    pub uid: u32,
+    /// Exports in the current day, of accounts and of the node.
     pub exported_today: u8,
+    /// Exports of accounts in the current week.
+    pub exported_this_week: u8,
+    /// Exports that were only planned, in the current day.
+    pub planned_today: u8,
+}
+
+/// What was exported of an account: the period's closed epochs, and the open one.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Sum of the period's closed epochs.
+    pub period: Totals,
+    /// The open epoch.
+    pub open: Totals,
+}
+
+/// An export of today.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct FirstExport {
+    /// The mark of the account.
+    pub mark: u64,
+    /// The officer, who alone gets the figures again.
+    pub uid: u32,
+    /// What was answered.
+    pub figures: Figures,
+}
+
+/// What an export would use up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plan {
+    /// Nothing: there is no limit.
+    Free,
+    /// Nothing: it repeats the officer's first export of the day.
+    Repeats,
+    /// The account's export of the week, and one of so many that the officer has left today.
+    First(u8),
+    /// Nothing: it would be refused.
+    Refused(Limit),
 }
 
 /// The saved state of the limits.
@@ -48,22 +98,34 @@ pub struct RateLimitState {
     pub day: Window,
     /// The current week.
     pub week: Window,
-    /// Who has asked today, sorted by user id so that the order reveals nothing. At most [`STAFF`].
-    pub staff: Vec<Staff>,
+    /// Who of support has asked today, sorted by user id so that the order reveals nothing. At most [`LOOKERS`].
+    pub lookers: Vec<Looker>,
+    /// Which officers have exported this week, sorted alike. At most [`OFFICERS`].
+    pub officers: Vec<Officer>,
     /// Marks of what was exported this week, sorted so that the order reveals nothing. At most
     /// [`EXPORTED`].
     pub exported: Vec<u64>,
+    /// Figures of the exports of the current day, sorted by mark. At most [`FIRST_EXPORTS`].
+    pub first_exports: Vec<FirstExport>,
     /// Look-ups of bands since the period began.
     pub look_ups: u64,
     /// Exports since the period began.
     pub exports: u64,
 }
 
-/// Room for members of staff.
-pub const STAFF: usize = LookUps::STANDARD.staff_a_day as usize;
+/// Room for members of support.
+pub const LOOKERS: usize = LookUps::STANDARD.support_a_day as usize;
+
+/// Room for privacy officers.
+pub const OFFICERS: usize = LookUps::STANDARD.officers_a_week as usize;
 
 /// Room for exported accounts.
-pub const EXPORTED: usize = LookUps::STANDARD.exported_a_week as usize;
+pub const EXPORTED: usize = LookUps::STANDARD.exported_by_all_a_week as usize
+    + OFFICERS * LookUps::STANDARD.own_exported_a_week as usize;
+
+/// Room for figures of today's exports: twelve officers at their limit. An export beyond is answered, and cannot be
+/// repeated.
+pub const FIRST_EXPORTS: usize = 12 * LookUps::STANDARD.exported_a_day as usize;
 
 /// A limit that is reached. Its text says when it ends, and is the same for everyone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -74,6 +136,9 @@ pub enum Limit {
     /// Look-ups in a day.
     #[error("each user may look up {0} accounts a day; try again tomorrow (UTC)")]
     ShownADay(u8),
+    /// Look-ups of all of support in a day.
+    #[error("support may look up {0} accounts a day, and each user {1} more; try again tomorrow (UTC)")]
+    ShownByAll(u16, u8),
     /// Exports in a day.
     #[error("each user may export {0} accounts a day; try again tomorrow (UTC)")]
     ExportedADay(u8),
@@ -81,11 +146,19 @@ pub enum Limit {
     #[error("an account may be exported once a week; try again from next Thursday, 00:00 UTC")]
     ExportedAWeek,
     /// All exports of the week.
-    #[error("a node may export {0} accounts a week; try again from next Thursday, 00:00 UTC")]
-    WeekFull(u16),
-    /// Too many members of staff.
-    #[error("at most {0} users may look up or export accounts in a day; try again tomorrow (UTC)")]
-    StaffFull(u8),
+    #[error(
+        "a node may export {0} accounts a week, and each user {1} more; try again from next Thursday, 00:00 UTC"
+    )]
+    ExportedByAll(u16, u8),
+    /// Plans of exports in a day.
+    #[error("each user may plan {0} exports a day; try again tomorrow (UTC)")]
+    PlannedADay(u8),
+    /// Too many members of support.
+    #[error("at most {0} users may look up accounts in a day; try again tomorrow (UTC)")]
+    SupportFull(u16),
+    /// Too many officers.
+    #[error("at most {0} users may export accounts in a week; try again from next Thursday, 00:00 UTC")]
+    OfficersFull(u16),
 }
 
 /// The limits in force, and what was asked.
@@ -128,15 +201,23 @@ impl RateLimits {
         let passed = now.boot_nanoseconds.saturating_sub(state.seen_at);
         state.seen_at = now.boot_nanoseconds;
         if state.minute.is_over(now, passed, MINUTE_SECONDS) {
-            for member in &mut state.staff {
-                member.shown_this_minute = 0;
-            }
+            state.lookers.iter_mut().for_each(|looker| looker.shown_this_minute = 0);
         }
         if state.day.is_over(now, passed, DAY_SECONDS) {
-            state.staff.clear();
+            state.lookers.clear();
+            state.officers.iter_mut().for_each(|officer| {
+                officer.exported_today = 0;
+                officer.planned_today = 0;
+            });
+            // Freed, and so wiped.
+            state.first_exports = Vec::new();
         }
         if state.week.is_over(now, passed, WEEK_SECONDS) {
             state.exported.clear();
+            state.officers.retain_mut(|officer| {
+                officer.exported_this_week = 0;
+                officer.exported_today > 0 || officer.planned_today > 0
+            });
         }
     }
 
@@ -152,71 +233,158 @@ impl RateLimits {
     /// The limit that is reached; a refused look-up does not count.
     pub fn look_up(&mut self, uid: u32) -> Result<(), Limit> {
         if let Some(allowed) = self.allowed {
-            let member = self.member(uid, allowed)?;
-            if member.shown_today >= allowed.shown_a_day {
+            let looker = self.looker(uid, allowed)?;
+            if looker.shown_today >= allowed.shown_a_day {
                 return Err(Limit::ShownADay(allowed.shown_a_day));
             }
-            if member.shown_this_minute >= allowed.shown_a_minute {
+            if looker.shown_this_minute >= allowed.shown_a_minute {
                 return Err(Limit::ShownAMinute(allowed.shown_a_minute));
             }
-            let (shown_this_minute, shown_today) = (member.shown_this_minute + 1, member.shown_today + 1);
-            self.keep(Staff { shown_this_minute, shown_today, ..member });
+            let own = allowed.own_shown_a_day;
+            let by_all = beyond(own, self.state.lookers.iter().map(|looker| looker.shown_today));
+            if looker.shown_today >= own && by_all >= u32::from(allowed.shown_by_all_a_day) {
+                return Err(Limit::ShownByAll(allowed.shown_by_all_a_day, own));
+            }
+            let (shown_this_minute, shown_today) = (looker.shown_this_minute + 1, looker.shown_today + 1);
+            let looker = Looker { shown_this_minute, shown_today, ..looker };
+            put(&mut self.state.lookers, looker, |looker| looker.uid);
         }
         self.state.look_ups = self.state.look_ups.saturating_add(1);
         Ok(())
     }
 
-    /// Whether this user may export this account now. Checks last what depends on the account.
+    /// Whether this user may export this account now: none for a new export, or the figures of the user's first
+    /// one of the day. Checks last what depends on the account.
     ///
     /// # Errors
     /// The limit that is reached.
-    pub fn may_export(&self, uid: u32, account: Tag) -> Result<(), Limit> {
-        let Some(allowed) = self.allowed else { return Ok(()) };
-        if self.member(uid, allowed)?.exported_today >= allowed.exported_a_day {
-            return Err(Limit::ExportedADay(allowed.exported_a_day));
+    pub fn may_export(&self, uid: u32, account: Tag) -> Result<Option<Figures>, Limit> {
+        let Some(allowed) = self.allowed else { return Ok(None) };
+        if let Some(first) = self.first_export(uid, account) {
+            return Ok(Some(first));
         }
-        if self.state.exported.len() >= usize::from(allowed.exported_a_week) {
-            return Err(Limit::WeekFull(allowed.exported_a_week));
+        let officer = self.may_export_today(uid, allowed)?;
+        let own = allowed.own_exported_a_week;
+        let by_all = beyond(own, self.state.officers.iter().map(|officer| officer.exported_this_week));
+        if officer.exported_this_week >= own && by_all >= u32::from(allowed.exported_by_all_a_week) {
+            return Err(Limit::ExportedByAll(allowed.exported_by_all_a_week, own));
         }
         match self.state.exported.binary_search(&account.mark()) {
             Ok(_) => Err(Limit::ExportedAWeek),
-            Err(_) => Ok(()),
+            Err(_) => Ok(None),
         }
     }
 
-    /// Records an export, if it is within the limits.
+    /// Records an export of these figures, if it is within the limits, and gives the figures to answer with: those
+    /// of the user's first export of the day, where this is another.
     ///
     /// # Errors
-    /// See [`RateLimits::may_export`]; a refused export does not count.
-    pub fn export(&mut self, uid: u32, account: Tag) -> Result<(), Limit> {
-        self.may_export(uid, account)?;
+    /// See [`RateLimits::may_export`]; a refused export does not count, and neither does a repeated one.
+    pub fn export(&mut self, uid: u32, account: Tag, figures: Figures) -> Result<Figures, Limit> {
+        if let Some(first) = self.may_export(uid, account)? {
+            return Ok(first);
+        }
         if let Some(allowed) = self.allowed {
-            let member = self.member(uid, allowed)?;
-            self.keep(Staff { exported_today: member.exported_today + 1, ..member });
-            if let Err(at) = self.state.exported.binary_search(&account.mark()) {
-                self.state.exported.insert(at, account.mark());
+            let officer = self.may_export_today(uid, allowed)?;
+            let exported_this_week = officer.exported_this_week + 1;
+            self.keep(Officer { exported_today: officer.exported_today + 1, exported_this_week, ..officer });
+            let mark = account.mark();
+            if let Err(at) = self.state.exported.binary_search(&mark) {
+                self.state.exported.insert(at, mark);
+            }
+            let firsts = &mut self.state.first_exports;
+            if let Err(at) = firsts.binary_search_by_key(&mark, |first| first.mark)
+                && firsts.len() < FIRST_EXPORTS
+            {
+                firsts.insert(at, FirstExport { mark, uid, figures });
             }
         }
         self.state.exports = self.state.exports.saturating_add(1);
+        Ok(figures)
+    }
+
+    /// What an export of this account by this user would use up. Uses up one of the user's plans of the day.
+    ///
+    /// # Errors
+    /// When that is the one too many.
+    pub fn plan(&mut self, uid: u32, account: Tag) -> Result<Plan, Limit> {
+        let Some(allowed) = self.allowed else { return Ok(Plan::Free) };
+        let officer = self.officer(uid, allowed)?;
+        if officer.planned_today >= allowed.planned_a_day {
+            return Err(Limit::PlannedADay(allowed.planned_a_day));
+        }
+        self.keep(Officer { planned_today: officer.planned_today + 1, ..officer });
+        Ok(match self.may_export(uid, account) {
+            Ok(Some(_)) => Plan::Repeats,
+            Ok(None) => Plan::First(allowed.exported_a_day.saturating_sub(officer.exported_today)),
+            Err(limit) => Plan::Refused(limit),
+        })
+    }
+
+    /// What this user exported of this account today.
+    fn first_export(&self, uid: u32, account: Tag) -> Option<Figures> {
+        let firsts = &self.state.first_exports;
+        let at = firsts.binary_search_by_key(&account.mark(), |first| first.mark).ok()?;
+        Some(firsts[at]).filter(|first| first.uid == uid).map(|first| first.figures)
+    }
+
+    /// Records an export of the node's counts: asked again and again, they are live totals.
+    ///
+    /// # Errors
+    /// The limit that is reached.
+    pub fn export_node(&mut self, uid: u32) -> Result<(), Limit> {
+        if let Some(allowed) = self.allowed {
+            let officer = self.may_export_today(uid, allowed)?;
+            self.keep(Officer { exported_today: officer.exported_today + 1, ..officer });
+        }
         Ok(())
     }
 
-    /// What this user has asked; nothing yet for a new one, if there is room.
-    fn member(&self, uid: u32, allowed: LookUps) -> Result<Staff, Limit> {
-        match self.state.staff.binary_search_by_key(&uid, |member| member.uid) {
-            Ok(at) => Ok(self.state.staff[at]),
-            Err(_) if self.state.staff.len() < usize::from(allowed.staff_a_day) => {
-                Ok(Staff { uid, ..Staff::default() })
-            }
-            Err(_) => Err(Limit::StaffFull(allowed.staff_a_day)),
-        }
+    /// What this user of support has asked; nothing yet for a new one, if there is room.
+    fn looker(&self, uid: u32, allowed: LookUps) -> Result<Looker, Limit> {
+        let new = Looker { uid, ..Looker::default() };
+        let found = find(&self.state.lookers, new, |looker| looker.uid, allowed.support_a_day);
+        found.ok_or(Limit::SupportFull(allowed.support_a_day))
     }
 
-    fn keep(&mut self, member: Staff) {
-        match self.state.staff.binary_search_by_key(&member.uid, |known| known.uid) {
-            Ok(at) => self.state.staff[at] = member,
-            Err(at) => self.state.staff.insert(at, member),
+    /// What this officer has asked; nothing yet for a new one, if there is room.
+    fn officer(&self, uid: u32, allowed: LookUps) -> Result<Officer, Limit> {
+        let new = Officer { uid, ..Officer::default() };
+        let found = find(&self.state.officers, new, |officer| officer.uid, allowed.officers_a_week);
+        found.ok_or(Limit::OfficersFull(allowed.officers_a_week))
+    }
+
+    /// What this officer has asked, if anything may be exported today.
+    fn may_export_today(&self, uid: u32, allowed: LookUps) -> Result<Officer, Limit> {
+        let officer = self.officer(uid, allowed)?;
+        if officer.exported_today >= allowed.exported_a_day {
+            return Err(Limit::ExportedADay(allowed.exported_a_day));
         }
+        Ok(officer)
+    }
+
+    fn keep(&mut self, officer: Officer) {
+        put(&mut self.state.officers, officer, |officer| officer.uid);
+    }
+}
+
+/// What members have used of their role's budget, beyond each one's own share.
+fn beyond(own: u8, used: impl Iterator<Item = u8>) -> u32 {
+    used.map(|used| u32::from(used.saturating_sub(own))).sum()
+}
+
+/// The member of this table with the id of `new`, or `new` if there is room.
+fn find<T: Copy>(table: &[T], new: T, uid: impl Fn(&T) -> u32, room: u16) -> Option<T> {
+    match table.binary_search_by_key(&uid(&new), &uid) {
+        Ok(at) => Some(table[at]),
+        Err(_) => (table.len() < usize::from(room)).then_some(new),
+    }
+}
+
+fn put<T>(table: &mut Vec<T>, member: T, uid: impl Fn(&T) -> u32) {
+    match table.binary_search_by_key(&uid(&member), &uid) {
+        Ok(at) => table[at] = member,
+        Err(at) => table.insert(at, member),
     }
 }
 

@@ -6,13 +6,16 @@
 use super::rate_limits::RateLimitState;
 use super::schedule::ScheduleState;
 use crate::meter::band::Band;
+use crate::meter::calendar::BandDates;
 use crate::meter::epoch::Carry;
+use crate::meter::flags::baseline::Baseline;
+use crate::meter::flags::watch::WatchState;
 use crate::meter::release::Release;
 use crate::meter::tags::Tag;
 use crate::meter::units::Totals;
 
 /// One slot at the moment of a save.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq)]
 pub struct Record {
     /// Whose slot it is.
     pub tag: Tag,
@@ -24,6 +27,28 @@ pub struct Record {
     pub reading: Totals,
     /// The band that support sees.
     pub band: Band,
+    /// What is usual for the account, and its flags; none where flags are off, and of reserved slots.
+    pub baseline: Option<Baseline>,
+}
+
+/// What is kept of the node's flags besides the accounts' baselines.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct SavedFlags {
+    /// Length of the epochs that baselines were learned from: they say nothing of others.
+    pub epoch_seconds: u64,
+    /// The state of the whole.
+    pub state: WatchState,
+}
+
+/// What the own packet counters of the metered interfaces read together, and what was counted by then.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct InterfaceSum {
+    /// Packets that had passed the interfaces.
+    pub passed: u64,
+    /// Packets that the counters of all slots held just before, those that are known to be lost included.
+    pub counted: u64,
+    /// Tells these interfaces from others.
+    pub digest: u64,
 }
 
 /// Everything that does not belong to one slot.
@@ -41,6 +66,8 @@ pub struct Head {
     pub sealed: Option<Release>,
     /// Served last.
     pub released: Release,
+    /// What the bands are of.
+    pub dates: BandDates,
     /// Index of the last refresh of the bands.
     pub refresh_index: u64,
     /// Boot clock at the last refresh.
@@ -51,6 +78,13 @@ pub struct Head {
     pub period_began_at: u64,
     /// What is carried over to the next release.
     pub carry: Carry,
+    /// How far the interfaces were, for the next process to tell what passed unseen; none where they cannot
+    /// be asked.
+    pub interfaces: Option<InterfaceSum>,
+    /// The process ended with this save, and nothing was counted after it.
+    pub is_last: bool,
     /// What staff has looked up and exported.
     pub limits: RateLimitState,
+    /// The node's flags; none where they are off.
+    pub flags: Option<SavedFlags>,
 }

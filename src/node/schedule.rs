@@ -28,6 +28,7 @@ pub struct ScheduleState {
 }
 
 /// Decides the ordinals of releases from clock readings.
+#[derive(Clone)]
 pub struct Schedule {
     length_seconds: u64,
     state: ScheduleState,
@@ -69,6 +70,19 @@ impl Schedule {
     #[must_use]
     pub fn last(&self) -> u64 {
         self.state.last
+    }
+
+    /// When the next epoch ends that [`Schedule::observe`] gives an ordinal for, if the clocks go on as
+    /// they are: seconds since 1970.
+    #[must_use]
+    pub fn next_close_seconds(&self, now: Reading) -> u64 {
+        let (length, state) = (self.length_seconds, &self.state);
+        let index = now.wall_seconds / length;
+        let elapsed = now.boot_nanoseconds.saturating_sub(state.closed_at) / 1_000_000_000;
+        let waited = now.wall_seconds.saturating_add((length * 9 / 10).saturating_sub(elapsed));
+        // An index is released once; a clock that was ahead gives the next ordinal at any boundary.
+        let unused = if index < state.last { index + 1 } else { index.max(state.last + 1) + 1 };
+        unused.max(waited.div_ceil(length)).saturating_mul(length)
     }
 
     /// The ordinal to release, if an epoch ends at this reading.
@@ -160,6 +174,28 @@ mod tests {
         assert_eq!(schedule.observe(at(9 * DAY + DAY / 2, 2 * DAY + 1)), None);
         assert_eq!(schedule.observe(at(10 * DAY, 2 * DAY + DAY / 2)), None);
         assert_eq!(schedule.observe(at(11 * DAY, 3 * DAY + DAY / 2)), Some(12));
+    }
+
+    /// What is told of the next close is what happens, however a schedule begins.
+    #[test]
+    fn the_next_close_is_told_to_the_second() {
+        let seconds = [10 * DAY, 10 * DAY + 1, 10 * DAY + DAY / 2, 11 * DAY - 1];
+        for wall in seconds {
+            for same_boot in [true, false] {
+                let mut first = Schedule::unproven(DAY, at(wall, 60));
+                let told = first.next_close_seconds(at(wall, 60));
+                let closed = (wall..).find(|now| first.observe(at(*now, 60 + now - wall)).is_some());
+                assert_eq!(closed, Some(told), "a first start at {wall}");
+                let after = at(told + 5000, 100);
+                let boot = if same_boot { 60 + told + 5000 - wall } else { 100 };
+                let now = Reading { boot_nanoseconds: boot * 1_000_000_000, ..after };
+                let mut next = Schedule::resumed(first.state(), DAY, now, same_boot);
+                let promised = next.next_close_seconds(now);
+                let closed = (now.wall_seconds..)
+                    .find(|wall| next.observe(at(*wall, boot + wall - told - 5000)).is_some());
+                assert_eq!(closed, Some(promised), "resumed, in the same boot: {same_boot}");
+            }
+        }
     }
 
     #[test]

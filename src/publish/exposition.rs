@@ -8,6 +8,7 @@
 //! Prometheus text exposition format 0.0.4.
 
 use crate::meter::flag_counts::KINDS;
+use crate::meter::noise::Scale;
 use crate::meter::policy::Policy;
 use crate::meter::release::Release;
 use prometheus::{Encoder, IntGaugeVec, Opts, Registry, TextEncoder};
@@ -15,9 +16,10 @@ use prometheus::{Encoder, IntGaugeVec, Opts, Registry, TextEncoder};
 /// The content type of `/metrics`.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The released part: every `blindmeter_epoch*` series.
+/// The released part: every `blindmeter_epoch*` series. The policy is the one that the release was made
+/// under.
 #[must_use]
-pub fn released(release: &Release) -> String {
+pub fn released(release: &Release, policy: &Policy) -> String {
     let page = Page::new();
     page.plain(
         "epoch",
@@ -26,68 +28,87 @@ pub fn released(release: &Release) -> String {
     );
     page.labelled(
         "epoch_bytes",
-        "Bytes attributed to accounts in the epoch, as released; noisy mode adds noise, so a value can be \
-         negative. Up is from the account into the VPN.",
+        "Bytes of accounts in the epoch, as released; with noise, so can be negative. Up is into the VPN.",
         &["direction"],
         &[(&["up"], release.up_bytes()), (&["down"], release.down_bytes())],
     );
     page.labelled(
         "epoch_unattributed_bytes",
-        "Bytes from or to addresses that no account owns, rounded up to a power of two.",
+        "Bytes from or to addresses that no account owns, with separate noise; a value can be negative.",
         &["direction"],
-        &[
-            (&["up"], unsigned(release.unattributed_up_bytes())),
-            (&["down"], unsigned(release.unattributed_down_bytes())),
-        ],
+        &[(&["up"], release.unattributed_up_bytes()), (&["down"], release.unattributed_down_bytes())],
     );
     page.plain(
         "epoch_suppressed",
         "1 if the epoch was held back: too few accounts, or one account dominated it.",
         release.suppressed().into(),
     );
-    let kinds: Vec<[&str; 1]> = KINDS.iter().map(|kind| [*kind]).collect();
+    let kinds: Vec<[&str; 1]> = KINDS.iter().map(|kind| [kind.name()]).collect();
     let counts = release.irregular_accounts().map(unsigned);
     let rows: Vec<(&[&str], i64)> = kinds.iter().map(<[&str; 1]>::as_slice).zip(counts).collect();
     page.labelled(
         "epoch_irregular_accounts",
-        "Accounts flagged in the epoch, in multiples of 8, with separate noise in noisy mode; this \
-         version flags none.",
+        "Accounts newly flagged in the epoch, in multiples of 8 and with separate noise; 0 where flags are off.",
         &["kind"],
         &rows,
     );
     page.plain(
         "epoch_mass_event",
-        "1 if too many accounts were irregular to list them.",
+        "1 if, by the released counts, too many accounts were irregular to list them.",
         release.mass_event().into(),
     );
     page.plain("epoch_interrupted", "1 if the node itself looks interrupted.", release.interrupted().into());
     page.plain(
+        "epoch_tap_gap",
+        "1 if the tap did not count for a part of the epoch, whether or not packets passed.",
+        release.tap_gap().into(),
+    );
+    page.plain(
         "epoch_lost_packets",
-        "Packets the tap knows it missed, rounded up to a power of two of at least 1024.",
-        unsigned(release.lost_packets()),
+        "Packets the tap knows it missed, with separate noise; can be negative.",
+        release.lost_packets(),
     );
     page.plain(
         "epoch_malformed_packets",
-        "Packets whose IP header could not be read, rounded up to a power of two of at least 1024.",
-        unsigned(release.malformed_packets()),
+        "Packets whose IP header could not be read, with separate noise; can be negative.",
+        release.malformed_packets(),
     );
     page.plain(
         "epoch_failed_attempts",
-        "Failed log-ins reported by hooks, rounded up to a power of two of at least 64.",
-        unsigned(release.failed_attempts()),
+        "Failed log-ins reported by hooks, with separate noise; can be negative.",
+        release.failed_attempts(),
+    );
+    page.plain("epoch_length_seconds", "Length of an epoch.", unsigned(policy.epoch_seconds));
+    page.plain("epoch_crowd", "Active accounts that an epoch needs.", unsigned(policy.crowd));
+    page.plain(
+        "epoch_noise_stddev_bytes",
+        "Standard deviation of the noise of epoch_bytes, each direction; 0 without noise.",
+        i64::try_from(policy.byte_scale().map_or(0, Scale::standard_deviation)).unwrap_or(i64::MAX),
+    );
+    page.plain("epoch_rounding_bytes", "Step that bytes are rounded to.", unsigned(policy.rounding_step()));
+    let rows: Vec<([&str; 1], i64)> = policy
+        .node_noise()
+        .map(|(series, stddev)| ([series], i64::try_from(stddev).unwrap_or(i64::MAX)))
+        .into();
+    page.labelled(
+        "epoch_node_noise_stddev",
+        "Standard deviation of the noise of other series; 0 without noise.",
+        &["series"],
+        &rows.iter().map(|(labels, value)| (labels.as_slice(), *value)).collect::<Vec<_>>(),
     );
     page.text()
 }
 
 /// The status part, which is everything that belongs to no epoch: interface patterns and whether they
 /// are attached, roster sources and whether they are up, whether the last save succeeded and the last
-/// reload was accepted, and the policy. Traffic changes none of it.
+/// reload was accepted, when the next release is due by the schedule, and the policy. Traffic changes none of it.
 #[must_use]
 pub fn status(
     taps: &[(String, bool)],
     sources: &[(&str, bool)],
     store_ok: bool,
     reload_ok: bool,
+    next_release_seconds: u64,
     policy: &Policy,
 ) -> String {
     let page = Page::new();
@@ -126,6 +147,11 @@ pub fn status(
         &rows.iter().map(|(labels, value)| (labels.as_slice(), *value)).collect::<Vec<_>>(),
     );
     page.plain("store_ok", "1 if the last save succeeded; always 1 in memory mode.", store_ok.into());
+    page.plain(
+        "next_release_timestamp_seconds",
+        "When the next release is due by the schedule.",
+        unsigned(next_release_seconds),
+    );
     page.plain("config_last_reload_successful", "1 if the last reload was accepted.", reload_ok.into());
     page.text()
 }
@@ -173,7 +199,8 @@ mod tests {
         let policy = Policy { profile: Profile::Standard, ..Policy::DEFAULT };
         let taps = [("wg0".into(), true), ("tun*".into(), true)];
         let sources = [("control", true), ("file", true)];
-        let page = released(&Release::none()) + &status(&taps, &sources, true, true, &policy);
+        let page = released(&Release::none(), &policy)
+            + &status(&taps, &sources, true, true, 1_800_000_600, &policy);
         let samples: Vec<&str> = page.lines().filter(|line| !line.starts_with('#')).collect();
         let digest = policy.digest();
         let version = env!("CARGO_PKG_VERSION");
@@ -182,22 +209,34 @@ mod tests {
             r#"blindmeter_epoch 0
 blindmeter_epoch_bytes{{direction="down"}} 0
 blindmeter_epoch_bytes{{direction="up"}} 0
+blindmeter_epoch_crowd 20
 blindmeter_epoch_failed_attempts 0
 blindmeter_epoch_interrupted 0
 blindmeter_epoch_irregular_accounts{{kind="heavy"}} 0
 blindmeter_epoch_irregular_accounts{{kind="pktflood"}} 0
 blindmeter_epoch_irregular_accounts{{kind="stall"}} 0
 blindmeter_epoch_irregular_accounts{{kind="surge"}} 0
+blindmeter_epoch_irregular_accounts{{kind="unusual"}} 0
 blindmeter_epoch_irregular_accounts{{kind="updrift"}} 0
 blindmeter_epoch_irregular_accounts{{kind="upload"}} 0
+blindmeter_epoch_length_seconds 86400
 blindmeter_epoch_lost_packets 0
 blindmeter_epoch_malformed_packets 0
 blindmeter_epoch_mass_event 0
+blindmeter_epoch_node_noise_stddev{{series="failed_attempts"}} 1810
+blindmeter_epoch_node_noise_stddev{{series="irregular_accounts"}} 7
+blindmeter_epoch_node_noise_stddev{{series="lost_packets"}} 29658208
+blindmeter_epoch_node_noise_stddev{{series="malformed_packets"}} 1853638
+blindmeter_epoch_node_noise_stddev{{series="unattributed_bytes"}} 30370004992
+blindmeter_epoch_noise_stddev_bytes 75925012479
+blindmeter_epoch_rounding_bytes 17179869184
 blindmeter_epoch_suppressed 0
+blindmeter_epoch_tap_gap 0
 blindmeter_epoch_unattributed_bytes{{direction="down"}} 0
 blindmeter_epoch_unattributed_bytes{{direction="up"}} 0
 blindmeter_build_info{{profile="standard",revision="{revision}",version="{version}"}} 1
 blindmeter_config_last_reload_successful 1
+blindmeter_next_release_timestamp_seconds 1800000600
 blindmeter_policy_info{{mode="noisy",policy="{digest}"}} 1
 blindmeter_roster_source_up{{source="control"}} 1
 blindmeter_roster_source_up{{source="file"}} 1
@@ -206,7 +245,7 @@ blindmeter_tap_attached{{interface="tun*"}} 1
 blindmeter_tap_attached{{interface="wg0"}} 1"#
         );
         assert_eq!(samples, expected.lines().collect::<Vec<_>>());
-        assert!(!page.contains("_created") && page.len() < 4096);
+        assert!(!page.contains("_created") && page.len() < 5120);
         assert!(page.lines().filter(|line| line.starts_with("# TYPE")).all(|line| line.ends_with(" gauge")));
     }
 }

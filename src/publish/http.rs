@@ -5,11 +5,12 @@
 //! replaced.
 #![expect(clippy::disallowed_types, reason = "the listeners' own addresses are bound here")]
 
-use super::web::{self, ActiveWebConfig};
-use crate::exit::{ExitError, ExitStatus};
+use super::open_metrics;
+use super::web::{self, ActiveWebConfig, Exposure};
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Bytes;
+use axum::http::HeaderMap;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::IntoResponse;
 use axum::routing::get;
@@ -17,18 +18,14 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::collections::VecDeque;
-use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{AbortHandle, JoinHandle, JoinSet};
+use tokio::task::{AbortHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
-
-/// Most concurrent connections. Beyond it the oldest is closed, so that slow clients cannot shut out a
-/// scraper.
-const CONNECTIONS: usize = 256;
 
 /// How long a request's headers may take, and how long a connection may idle between requests:
 /// above Prometheus's default scrape interval of a minute.
@@ -48,58 +45,63 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The two parts of `/metrics`. Each is replaced whole, never changed.
 pub struct Pages {
-    released: ArcSwap<String>,
-    status: ArcSwap<String>,
+    released: ArcSwap<Part>,
+    status: ArcSwap<Part>,
+}
+
+/// A part in both formats.
+struct Part {
+    text: String,
+    open_metrics: String,
+}
+
+impl Part {
+    fn of(text: String) -> Self {
+        Self { open_metrics: open_metrics::of(&text), text }
+    }
 }
 
 impl Pages {
     /// Pages with these two parts.
     #[must_use]
     pub fn new(released: String, status: String) -> Self {
-        Self { released: ArcSwap::from_pointee(released), status: ArcSwap::from_pointee(status) }
+        let [released, status] = [released, status].map(|text| ArcSwap::from_pointee(Part::of(text)));
+        Self { released, status }
     }
 
     /// Replaces the part that changes with a release.
     pub fn set_released(&self, text: String) {
-        self.released.store(Arc::new(text));
+        self.released.store(Arc::new(Part::of(text)));
     }
 
     /// Replaces the part that changes with the state of the daemon.
     pub fn set_status(&self, text: String) {
-        self.status.store(Arc::new(text));
+        self.status.store(Arc::new(Part::of(text)));
     }
 
     /// The whole of `/metrics`.
     #[must_use]
     pub fn metrics(&self) -> String {
         let (released, status) = (self.released.load(), self.status.load());
-        [released.as_str(), status.as_str()].concat()
+        [released.text.as_str(), &status.text].concat()
+    }
+
+    /// The same in OpenMetrics.
+    #[must_use]
+    pub fn open_metrics(&self) -> String {
+        let (released, status) = (self.released.load(), self.status.load());
+        [released.open_metrics.as_str(), &status.open_metrics, open_metrics::END].concat()
     }
 }
 
-/// Binds every address, ready for [`serve`].
-///
-/// # Errors
-/// A port that is taken (69), or an address that cannot be bound (74, 77).
-pub fn bind(addresses: &[SocketAddr]) -> Result<Vec<StdListener>, ExitError> {
-    let failed = |address: &SocketAddr, error: &io::Error| {
-        let (code, remedy) = match error.kind() {
-            io::ErrorKind::AddrInUse => {
-                (ExitStatus::Unavailable, "choose another port, or stop the program that uses it")
-            }
-            io::ErrorKind::PermissionDenied => (ExitStatus::Permission, "choose a port of 1024 or above"),
-            _ => (ExitStatus::Io, "choose an address of this host"),
-        };
-        ExitError::new(code, format!("web.listen {address}: {error}; {remedy}"))
+/// The pages at these addresses, as a browser is given them.
+#[must_use]
+pub fn pages(addresses: &[SocketAddr], exposure: Exposure) -> Vec<String> {
+    let scheme = match exposure {
+        Exposure::Plain | Exposure::PlainLogIn => "http",
+        Exposure::Encrypted | Exposure::Closed => "https",
     };
-    let bind = |address: &SocketAddr| {
-        let listener = StdListener::bind(address).and_then(|listener| {
-            listener.set_nonblocking(true)?;
-            Ok(listener)
-        });
-        listener.map_err(|error| failed(address, &error))
-    };
-    addresses.iter().map(bind).collect()
+    addresses.iter().map(|address| format!("{scheme}://{address}/metrics")).collect()
 }
 
 /// True when one of the addresses is not loopback.
@@ -113,7 +115,11 @@ pub fn router(pages: Arc<Pages>) -> Router {
     let text = |body: &'static str| {
         move || async move { ([(CONTENT_TYPE, "text/plain; charset=utf-8"), (CACHE_CONTROL, "no-store")], body) }
     };
-    let metrics = move || async move {
+    let metrics = move |request: HeaderMap| async move {
+        if open_metrics::is_preferred(&request) {
+            let headers = [(CONTENT_TYPE, open_metrics::CONTENT_TYPE), (CACHE_CONTROL, "no-store")];
+            return (headers, Bytes::from(pages.open_metrics())).into_response();
+        }
         let headers = [(CONTENT_TYPE, super::exposition::CONTENT_TYPE), (CACHE_CONTROL, "no-store")];
         (headers, Bytes::from(pages.metrics())).into_response()
     };
@@ -124,62 +130,41 @@ pub fn router(pages: Arc<Pages>) -> Router {
         .route("/", get(text("blindmeter\n\n/metrics    released totals and the state of the daemon\n/-/healthy  answers while the process runs\n/-/ready    answers once metering has started\n")))
 }
 
-/// Listeners that are bound but not served yet.
-pub type Bound = Vec<(SocketAddr, StdListener)>;
-
-/// The listeners being served, by address.
-#[derive(Default)]
-pub struct Listeners {
-    serving: Vec<(SocketAddr, JoinHandle<()>)>,
-}
-
-impl Listeners {
-    /// Binds the addresses that are not being served yet.
-    ///
-    /// # Errors
-    /// Those of [`bind`]; nothing has changed then.
-    pub fn prepare(&self, addresses: &[SocketAddr]) -> Result<Bound, ExitError> {
-        let new = |address: &&SocketAddr| !self.serving.iter().any(|(served, _)| served == *address);
-        let new: Vec<SocketAddr> = addresses.iter().filter(new).copied().collect();
-        Ok(new.iter().copied().zip(bind(&new)?).collect())
-    }
-
-    /// Serves the bound listeners under this web configuration, and closes those no longer among the
-    /// addresses.
-    ///
-    /// # Errors
-    /// When the runtime cannot take a listener.
-    pub fn adopt(
-        &mut self,
-        bound: Bound,
-        addresses: &[SocketAddr],
-        router: &Router,
-        web: &Arc<ActiveWebConfig>,
-    ) -> io::Result<()> {
-        for (address, listener) in bound {
-            let listener = TcpListener::from_std(listener)?;
-            let task = tokio::spawn(serve_with(Arc::clone(web), listener, router.clone()));
-            self.serving.push((address, task));
-        }
-        self.serving.retain(|(address, task)| {
-            let keep = addresses.contains(address);
-            if !keep {
-                task.abort();
-            }
-            keep
-        });
-        Ok(())
-    }
-}
-
 /// Serves everyone who reaches the listener; see [`serve_with`].
 pub async fn serve(listener: TcpListener, router: Router) {
-    serve_with(Arc::default(), listener, router).await;
+    serve_with(Arc::default(), Arc::new(listener), router, Arc::default()).await;
+}
+
+/// How many connections a listener holds. Beyond it the oldest is closed, so that slow clients cannot shut out
+/// a scraper.
+pub struct Room(AtomicUsize);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(AtomicUsize::new(256))
+    }
+}
+
+impl Room {
+    /// From here on so many, and one at the least.
+    pub fn set(&self, connections: usize) {
+        // Relaxed: the number stands for itself.
+        self.0.store(connections.max(1), Ordering::Relaxed);
+    }
+
+    fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// Serves under a web configuration until the task is dropped. No error of a connection, a handshake or
 /// accept(2) ends it.
-pub async fn serve_with(web: Arc<ActiveWebConfig>, listener: TcpListener, router: Router) {
+pub async fn serve_with(
+    web: Arc<ActiveWebConfig>,
+    listener: Arc<TcpListener>,
+    router: Router,
+    room: Arc<Room>,
+) {
     let router = web::require_login(&web, router);
     let mut connections: JoinSet<()> = JoinSet::new();
     let mut handles: VecDeque<AbortHandle> = VecDeque::new();
@@ -194,7 +179,7 @@ pub async fn serve_with(web: Arc<ActiveWebConfig>, listener: TcpListener, router
             continue;
         };
         handles.retain(|handle| !handle.is_finished());
-        if handles.len() >= CONNECTIONS
+        while handles.len() >= room.get()
             && let Some(oldest) = handles.pop_front()
         {
             oldest.abort();

@@ -5,4 +5,6 @@
 
 pub mod exposition;
 pub mod http;
+pub mod listeners;
+mod open_metrics;
 pub mod web;

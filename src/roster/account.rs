@@ -56,6 +56,20 @@ impl AccountName {
         Ok(Self(written.into()))
     }
 
+    /// The name of these bytes, none of which is encoded: as a VPN server names a client.
+    ///
+    /// # Errors
+    /// When there are none, or too many.
+    pub fn of_bytes(bytes: &[u8]) -> Result<Self, NameError> {
+        if bytes.is_empty() || bytes.len() > NAME_BYTES {
+            return Err(NameError::Length);
+        }
+        // Room for each byte as %XX, so that the text never moves as it grows.
+        let mut written = String::with_capacity(3 * bytes.len());
+        bytes.iter().for_each(|byte| put(&mut written, *byte));
+        Ok(Self(written.into()))
+    }
+
     /// The written form, for the tag.
     pub(super) fn written(&self) -> &str {
         &self.0
@@ -107,6 +121,14 @@ mod tests {
         assert_eq!(written("%61lice"), Ok("alice".into()));
         assert_eq!(written("J%c3%b6rg%20B"), Ok("J%C3%B6rg%20B".into()));
         assert_eq!(written("100%25"), Ok("100%25".into()));
+    }
+
+    #[test]
+    fn a_servers_name_is_the_same_as_its_written_form() {
+        let of_bytes = AccountName::of_bytes("Jörg, 100%".as_bytes());
+        assert!(of_bytes.is_ok() && of_bytes == AccountName::parse("J%C3%B6rg%2C%20100%25"));
+        assert_eq!(AccountName::of_bytes(&[b'a'; 129]).err(), Some(NameError::Length));
+        assert_eq!(AccountName::of_bytes(b"").err(), Some(NameError::Length));
     }
 
     #[test]

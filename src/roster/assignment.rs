@@ -13,6 +13,12 @@ pub(super) struct Assignment([u32; Source::ALL.len()]);
 /// In the first word, above all slots: the owner is an earlier process's word.
 const INHERITED: u32 = 1 << 31;
 
+/// Beside it: nothing has counted for that owner meanwhile, and whoever says otherwise is right.
+const KEPT: u32 = 1 << 30;
+
+/// Both.
+const MARKS: u32 = INHERITED | KEPT;
+
 /// What becomes of a prefix when a source says whose it is.
 pub(super) struct Decision {
     /// What is assigned from then on.
@@ -35,9 +41,16 @@ impl Assignment {
         self
     }
 
+    /// The same of a process that was stopped: the first source that contradicts it wins, whichever it is.
+    pub(super) fn kept(self, source: Source, slot: Slot) -> Self {
+        let mut kept = self.inherited(source, slot);
+        kept.0[0] |= KEPT;
+        kept
+    }
+
     /// Whom this source names.
     pub(super) fn of(self, source: Source) -> Option<Slot> {
-        Some(Slot::new(self.0[source as usize] & !INHERITED)).filter(|slot| slot.is_account())
+        Some(Slot::new(self.0[source as usize] & !MARKS)).filter(|slot| slot.is_account())
     }
 
     /// The first source that names anybody, and whom it names.
@@ -52,7 +65,7 @@ impl Assignment {
 
     /// The same, as this process's own word.
     pub(super) fn confirmed(mut self) -> Self {
-        self.0[0] &= !INHERITED;
+        self.0[0] &= !MARKS;
         self
     }
 
@@ -70,7 +83,7 @@ impl Assignment {
     ///
     /// What it says of a prefix that another one owns neither confirms nor disputes an inherited owner.
     pub(super) fn decide(self, source: Source, slot: Option<Slot>) -> Decision {
-        let after = self.with(source, slot);
+        let after = self.unless_contradicted(source, slot).with(source, slot);
         let (was, is) = (self.owner(), after.owner());
         let changes_owner = was != is;
         match was.filter(|(owning, _)| after.is_inherited() && (*owning == source || changes_owner)) {
@@ -82,9 +95,19 @@ impl Assignment {
         }
     }
 
+    /// Without the word of a process that was stopped, where a source that can be asked says otherwise.
+    fn unless_contradicted(self, source: Source, slot: Option<Slot>) -> Self {
+        let owner = self.owner().map(|(_, slot)| slot);
+        if self.0[0] & KEPT == 0 || source.tells_by_itself() || slot.is_none() || slot == owner {
+            return self;
+        }
+        let told = Source::ALL.into_iter().filter(|source| source.tells_by_itself());
+        told.fold(self, |left, source| left.with(source, None))
+    }
+
     fn with(mut self, source: Source, slot: Option<Slot>) -> Self {
         let word = &mut self.0[source as usize];
-        *word = *word & INHERITED | slot.unwrap_or(Slot::UNATTRIBUTED).word();
+        *word = *word & MARKS | slot.unwrap_or(Slot::UNATTRIBUTED).word();
         self
     }
 }
@@ -109,6 +132,30 @@ mod tests {
         assert!(!again.changes_owner && again.after.owner() == Some((Control, OTHER)));
         let gone = again.after.decide(Control, None);
         assert!(gone.changes_owner && gone.after == Assignment::NONE);
+    }
+
+    #[test]
+    fn whoever_contradicts_what_was_kept_over_a_stop_wins() {
+        let kept = Assignment::NONE.kept(Control, ONE);
+        assert!(kept.owner() == Some((Control, ONE)) && kept.is_inherited());
+        for source in [File, Source::WireGuard, Source::Radius] {
+            let said = kept.decide(source, Some(OTHER));
+            let wins = source != Source::Radius;
+            assert!((said.after.owner() == Some((source, OTHER))) == wins && said.changes_owner == wins);
+            assert!((said.disputed == Some(ONE)) == wins, "what it was charged for is nobody's");
+            let same = kept.decide(source, Some(ONE));
+            assert!(same.after.owner() == Some((Control, ONE)) && same.disputed.is_none());
+            assert!(
+                kept.decide(source, None).after.owner() == Some((Control, ONE)),
+                "who does not know says nothing"
+            );
+        }
+        let own = kept.decide(Control, Some(OTHER));
+        assert!(own.after.owner() == Some((Control, OTHER)) && !own.after.is_inherited());
+        // Once the source has said so itself, the usual order holds again.
+        let confirmed = kept.decide(Control, Some(ONE)).after.decide(File, Some(OTHER));
+        assert!(confirmed.after.owner() == Some((Control, ONE)) && !confirmed.changes_owner);
+        assert!(kept.confirmed() == Assignment::NONE.decide(Control, Some(ONE)).after);
     }
 
     #[test]

@@ -1,18 +1,20 @@
 //! What each source says of each prefix. The writer's own: no tap reads it.
 //!
-//! Addresses of pools lie in arrays by their offset, as in the table: eight bytes each, where a hash
-//! would take thirty. Holds no account, slots only.
+//! Addresses of pools lie in arrays by their offset, as in the table: four bytes for each source, where a hash
+//! would take the address besides. Holds no account, slots only.
 
 use super::address::{Pool, Prefix, TunnelAddress};
 use super::assignment::Assignment;
+use super::place::Place;
 use super::slots::SlotSet;
 use super::source::{Counts, Source};
 use super::wiped_map::WipedMap;
+use crate::meter::slot::Slot;
 
 /// Every assignment there is.
 pub(super) struct Assignments {
     pools: Box<[PoolAssignments]>,
-    /// Other prefixes of IPv4, by address and then length in one word, which is half as large.
+    /// Other prefixes of IPv4, by place, address and length in one word, which is half as large.
     v4: WipedMap<u64, Assignment>,
     v6: WipedMap<Prefix, Assignment>,
 }
@@ -44,7 +46,7 @@ impl Assignments {
             return self.pools[pool].assignments[offset];
         }
         let assignment = match prefix.address() {
-            TunnelAddress::V4(address) => self.v4.get(&v4_key(address, prefix.length())),
+            TunnelAddress::V4(address) => self.v4.get(&v4_key(address, prefix)),
             TunnelAddress::V6(_) => self.v6.get(&prefix),
         };
         assignment.unwrap_or_default()
@@ -57,7 +59,7 @@ impl Assignments {
             return;
         }
         match prefix.address() {
-            TunnelAddress::V4(address) => put(&mut self.v4, v4_key(address, prefix.length()), assignment),
+            TunnelAddress::V4(address) => put(&mut self.v4, v4_key(address, prefix), assignment),
             TunnelAddress::V6(_) => put(&mut self.v6, prefix, assignment),
         }
     }
@@ -75,21 +77,56 @@ impl Assignments {
         self.all().flat_map(Assignment::slots).collect()
     }
 
+    /// The slots that this source names.
+    pub(super) fn named_by(&self, source: Source) -> SlotSet {
+        self.all().filter_map(|assignment| assignment.of(source)).collect()
+    }
+
+    /// The slots that the operator's other sources name, and the control socket does not.
+    pub(super) fn named_elsewhere_alone(&self) -> SlotSet {
+        let mut named = self.named();
+        self.named_by(Source::Control).slots().for_each(|slot| _ = named.remove(slot));
+        named
+    }
+
+    /// The slots that a source names which follows connections.
+    pub(super) fn connected(&self) -> SlotSet {
+        let followers = || Source::ALL.into_iter().filter(|source| source.follows_connections());
+        self.all()
+            .flat_map(|assignment| followers().filter_map(move |source| assignment.of(source)))
+            .collect()
+    }
+
+    /// Whether a source names this slot that follows no connections.
+    pub(super) fn name_steadily(&self, slot: Slot) -> bool {
+        let steady = || Source::ALL.into_iter().filter(|source| !source.follows_connections());
+        self.all().any(|assignment| steady().any(|source| assignment.of(source) == Some(slot)))
+    }
+
     /// Numbers of prefixes and accounts for each source, and of conflicts.
     pub(super) fn counts(&self) -> Counts {
         let mut counts = Counts::default();
         let mut accounts: [SlotSet; Source::ALL.len()] = Default::default();
+        let mut all = SlotSet::default();
         for assignment in self.all() {
             for source in Source::ALL {
                 if let Some(slot) = assignment.of(source) {
                     let figures = &mut counts.sources[source as usize];
                     figures.prefixes += 1;
                     figures.accounts += u64::from(accounts[source as usize].add(slot));
+                    counts.accounts += u64::from(all.add(slot));
                 }
             }
             counts.conflicts += u64::from(assignment.is_conflict());
         }
         counts
+    }
+
+    /// Whether the file and WireGuard devices alone name this slot.
+    pub(super) fn are_of_operator_alone(&self, slot: Slot) -> bool {
+        let others =
+            || Source::ALL.into_iter().filter(|source| !matches!(source, Source::File | Source::WireGuard));
+        self.all().all(|assignment| others().all(|source| assignment.of(source) != Some(slot)))
     }
 
     /// Every assignment of anybody, in no order.
@@ -113,7 +150,7 @@ impl Assignments {
     }
 
     fn place_of(&self, prefix: Prefix) -> Option<(usize, usize)> {
-        let host = Some(prefix).filter(|prefix| prefix.is_host())?.address();
+        let host = Some(prefix).filter(|prefix| prefix.is_host() && prefix.place() == Place::ANY)?.address();
         let pools = self.pools.iter().enumerate();
         pools.filter_map(|(at, pool)| Some((at, pool.pool.offset_of(host)?))).next()
     }
@@ -127,12 +164,13 @@ fn put<K: std::hash::Hash + Eq + Copy>(map: &mut WipedMap<K, Assignment>, key: K
     }
 }
 
-fn v4_key(address: u32, length: u8) -> u64 {
-    u64::from(address) << 8 | u64::from(length)
+fn v4_key(address: u32, prefix: Prefix) -> u64 {
+    u64::from(prefix.place().number()) << 40 | u64::from(address) << 8 | u64::from(prefix.length())
 }
 
 fn v4_prefix(key: u64) -> Prefix {
-    let [length, a, b, c, d, ..] = key.to_le_bytes();
+    let [length, a, b, c, d, place, more, _] = key.to_le_bytes();
+    let place = Place::of_number(u32::from(u16::from_le_bytes([place, more]))).unwrap_or_default();
     let prefix = Prefix::new(TunnelAddress::V4(u32::from_le_bytes([a, b, c, d])), length);
-    prefix.expect("a key is made of a prefix")
+    prefix.expect("a key is made of a prefix").at(place)
 }

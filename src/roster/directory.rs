@@ -38,6 +38,11 @@ impl Directory {
         shard.get(hash_of(tag), |(slot, _)| self.tags.get(*slot) == tag).map(|(slot, _)| *slot)
     }
 
+    /// The account of a slot.
+    pub(super) fn account_of(&self, slot: Slot) -> Option<Tag> {
+        Some(self.tags.get(slot)).filter(|tag| *tag != Tag::NOBODY)
+    }
+
     /// True when the slot is an account's.
     pub(super) fn holds(&self, slot: Slot) -> bool {
         self.tags.get(slot) != Tag::NOBODY

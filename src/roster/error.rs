@@ -6,11 +6,19 @@ use super::owners::OwnersRefused;
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RosterError {
     /// More accounts than there are slots.
-    #[error("more than {capacity} accounts; raise [store] capacity and restart")]
+    #[error(
+        "more than {capacity} accounts, counted over all sources and those of this period that no source names any \
+         more; raise [store] capacity and restart"
+    )]
     CapacityExceeded {
         /// The number of accounts there is room for.
         capacity: usize,
     },
+    /// The control socket has brought as many accounts as it may. Known and unknown ones are refused alike.
+    #[error(
+        "too few accounts are free for new ones over the control socket; raise [store] capacity and restart"
+    )]
+    SocketQuota,
     /// The tap's own look-up did not take the owner.
     #[error(transparent)]
     Owners(#[from] OwnersRefused),

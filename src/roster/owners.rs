@@ -1,7 +1,9 @@
 //! Where the roster writes down who owns a prefix, when it is not its own table that the tap asks.
 
 use super::address::Prefix;
+use super::place::Place;
 use crate::meter::slot::Slot;
+use crate::meter::tags::Tags;
 use std::io;
 
 /// A prefix and its owner, as the look-up holds them.
@@ -28,6 +30,18 @@ pub trait Owners: Send + Sync {
     /// # Errors
     /// When the look-up cannot be read.
     fn all(&self) -> Result<Vec<Owned>, OwnersRefused>;
+
+    /// The tags of interfaces that owners are of.
+    fn names(&self) -> Tags;
+
+    /// Makes owners of this place those of the interface of this index; [`Place::ANY`] for none of its own.
+    ///
+    /// # Errors
+    /// When the look-up may not be changed.
+    fn stand(&self, index: u32, place: Place) -> Result<(), OwnersRefused>;
+
+    /// The interfaces that have owners of their own.
+    fn standing(&self) -> Vec<(u32, Place)>;
 }
 
 /// The look-up did not take an owner. Carries nothing of the address.

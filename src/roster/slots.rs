@@ -43,9 +43,7 @@ impl SlotAllocator {
         &self,
         accounts: impl ExactSizeIterator<Item = Tag>,
     ) -> Result<(), RosterError> {
-        let capacity = self.directory.capacity();
-        let fresh = capacity - (self.next.index() - Slot::FIRST_ACCOUNT.index());
-        let room = fresh + self.free.len();
+        let (capacity, room) = (self.directory.capacity(), self.room());
         // Nearly always there is room for as many accounts as there are assignments.
         if accounts.len() <= room {
             return Ok(());
@@ -55,6 +53,12 @@ impl SlotAllocator {
             return Err(RosterError::CapacityExceeded { capacity });
         }
         Ok(())
+    }
+
+    /// Slots that a new account can have.
+    pub(super) fn room(&self) -> usize {
+        let fresh = self.directory.capacity() - (self.next.index() - Slot::FIRST_ACCOUNT.index());
+        fresh + self.free.len()
     }
 
     /// The slot of an account, a new one where it has none. The caller has checked for room.
@@ -83,10 +87,11 @@ impl SlotAllocator {
         freed
     }
 
-    /// Puts every account into quarantine that is not among the named.
-    pub(super) fn quarantine_all_but(&mut self, named: &SlotSet) {
+    /// Puts every account into quarantine that is not among the named, where `leaves` says so of its slot.
+    pub(super) fn quarantine(&mut self, named: &SlotSet, leaves: impl Fn(Slot) -> bool) {
         let given = (Slot::FIRST_ACCOUNT.word()..self.next.word()).map(Slot::new);
-        self.quarantined.extend(given.filter(|slot| !named.has(*slot) && self.directory.holds(*slot)));
+        let gone = |slot: &Slot| !named.has(*slot) && self.directory.holds(*slot) && leaves(*slot);
+        self.quarantined.extend(given.filter(gone));
     }
 }
 
@@ -106,8 +111,32 @@ impl SlotSet {
         is_new
     }
 
-    fn has(&self, slot: Slot) -> bool {
+    /// Takes a slot out; true when it was in the set.
+    pub(super) fn remove(&mut self, slot: Slot) -> bool {
+        let had = self.has(slot);
+        if let Some(word) = self.0.get_mut(slot.index() / 64) {
+            *word &= !(1 << (slot.index() % 64));
+        }
+        had
+    }
+
+    /// True when the slot is in the set.
+    pub(super) fn has(&self, slot: Slot) -> bool {
         self.0.get(slot.index() / 64).is_some_and(|word| word & 1 << (slot.index() % 64) != 0)
+    }
+}
+
+impl SlotSet {
+    /// Every slot in the set.
+    pub(super) fn slots(&self) -> impl Iterator<Item = Slot> {
+        let words = self.0.iter().enumerate().filter(|(_, word)| **word != 0);
+        words
+            .flat_map(|(at, word)| {
+                (0..64)
+                    .filter(move |bit| word >> bit & 1 != 0)
+                    .filter_map(move |bit| u32::try_from(at * 64 + bit).ok())
+            })
+            .map(Slot::new)
     }
 }
 
@@ -142,7 +171,7 @@ mod tests {
         let mut slots = allocator(tags);
         assert!([1, 2, 3].map(|number| slots.slot_for(tag(number))) == [slot(0), slot(1), slot(2)]);
         let named = |slots: &[Slot]| slots.iter().copied().collect::<SlotSet>();
-        slots.quarantine_all_but(&named(&[slot(1)]));
+        slots.quarantine(&named(&[slot(1)]), |_| true);
         let full = Err(RosterError::CapacityExceeded { capacity: 3 });
         assert!(slots.require_room([tag(4)].into_iter()) == full);
         // Who comes back has the slot again; who does not is gone.

@@ -3,9 +3,12 @@
 //! Pools are dense arrays from address offset to slot. Everything else is a longest-prefix match
 //! over open-addressed tables of atomics, probed once for each prefix length in use, longest
 //! first. Reading takes no lock and allocates nothing; writing is the roster's, under its lock.
-//! A pool holds single addresses, so a pool's answer is always the longest match.
+//! A pool holds single addresses, so a pool's answer is always the longest match. Of two prefixes of the same
+//! length, the one of the packet's own interface goes before the one of every interface.
 
 use super::address::{Pool, Prefix, TunnelAddress, mask};
+use super::place::Place;
+use super::places::Places;
 use crate::meter::slot::Slot;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
@@ -22,6 +25,7 @@ pub struct Table {
     pools: Box<[PoolSlots]>,
     v4: ArcSwap<Prefixes>,
     v6: ArcSwap<Prefixes>,
+    places: Places,
 }
 
 /// The prefixes of one family. Entries are never moved or reused: of a key that was released an empty
@@ -34,7 +38,7 @@ struct Prefixes {
     seed: u64,
 }
 
-/// Key in `high` and `low`; `owner` is the prefix length plus one, then the slot; 0 is vacant, and
+/// Key in `high` and `low`; `owner` is the place, the prefix length plus one, then the slot; 0 is vacant, and
 /// [`RELEASED`] is what a key that was let go of leaves behind.
 #[derive(Default)]
 struct Entry {
@@ -53,19 +57,43 @@ impl Table {
     /// When a pool is too large ([`Pool::of`]); the configuration has refused it before.
     #[must_use]
     pub fn new(pools: &[Prefix], seed: u64) -> Self {
+        Self::at(pools, seed, Places::none())
+    }
+
+    /// The same, for interfaces that may have owners of their own.
+    pub(super) fn at(pools: &[Prefix], seed: u64, places: Places) -> Self {
         let pools = pools.iter().map(|range| {
             let pool = Pool::of(*range).expect("the configuration refused larger pools");
             PoolSlots { pool, slots: (0..pool.size()).map(|_| AtomicU32::new(0)).collect() }
         });
         let pools = pools.collect();
         let empty = || ArcSwap::from_pointee(Prefixes::new(64, seed));
-        Self { pools, v4: empty(), v6: empty() }
+        Self { pools, v4: empty(), v6: empty(), places }
+    }
+
+    /// The interfaces that have owners of their own.
+    #[must_use]
+    pub fn places(&self) -> &Places {
+        &self.places
     }
 
     /// The slot of the account that owns this address, or [`Slot::UNATTRIBUTED`].
     #[inline]
     #[must_use]
     pub fn slot_of(&self, address: TunnelAddress) -> Slot {
+        self.slot_at(Place::ANY, address)
+    }
+
+    /// The slot of the account that owns this address where the packet was seen.
+    #[inline]
+    #[must_use]
+    pub fn slot_at(&self, place: Place, address: TunnelAddress) -> Slot {
+        if place != Place::ANY {
+            let (key, length) = (address.bits(), address.width());
+            if let Some((_, owner)) = self.family(address).load().find(key, length, place) {
+                return slot_of_owner(owner);
+            }
+        }
         if let Some(cell) = self.pool_cell(address) {
             // Acquire: pairs with the Release of `set`, so that what the roster did before an
             // assignment is seen by whoever counts under it.
@@ -74,7 +102,7 @@ impl Table {
                 return Slot::new(slot);
             }
         }
-        self.family(address).load().longest(address)
+        self.family(address).load().longest(place, address)
     }
 
     /// Makes the slot the owner of the prefix; [`Slot::UNATTRIBUTED`] for nobody.
@@ -82,6 +110,7 @@ impl Table {
     /// The caller holds the roster's lock: there is one writer at a time.
     pub(super) fn set(&self, prefix: Prefix, slot: Slot) {
         if prefix.is_host()
+            && prefix.place() == Place::ANY
             && let Some(cell) = self.pool_cell(prefix.address())
         {
             // Release: pairs with the Acquire of `slot_of`.
@@ -121,7 +150,7 @@ impl Prefixes {
     }
 
     /// The owner of the longest prefix that holds the address.
-    fn longest(&self, address: TunnelAddress) -> Slot {
+    fn longest(&self, place: Place, address: TunnelAddress) -> Slot {
         let (bits, width) = (address.bits(), address.width());
         for word in (0..3_u8).rev() {
             // Acquire: pairs with the Release in `set`; an entry is in place before its length shows.
@@ -131,7 +160,8 @@ impl Prefixes {
                 lengths &= !(1 << bit);
                 let length = word * 64 + bit;
                 let key = bits & mask(width, length);
-                if let Some((_, owner)) = self.find(key, length) {
+                let own = if place == Place::ANY { None } else { self.find(key, length, place) };
+                if let Some((_, owner)) = own.or_else(|| self.find(key, length, Place::ANY)) {
                     return slot_of_owner(owner);
                 }
             }
@@ -141,9 +171,9 @@ impl Prefixes {
 
     /// Sets the owner; false when there is no room for a new key.
     fn set(&self, prefix: Prefix, slot: Slot) -> bool {
-        let (key, length) = (prefix.address().bits(), prefix.length());
-        let owner = (u64::from(length) + 1) << 32 | u64::from(slot.word());
-        if let Some((entry, _)) = self.find(key, length) {
+        let (key, length, place) = (prefix.address().bits(), prefix.length(), prefix.place());
+        let owner = kind(length, place) << 32 | u64::from(slot.word());
+        if let Some((entry, _)) = self.find(key, length, place) {
             if slot == Slot::UNATTRIBUTED {
                 entry.release();
             } else {
@@ -160,7 +190,8 @@ impl Prefixes {
         if (used as usize + 1) * 4 > self.entries.len() * 3 {
             return false;
         }
-        let vacant = self.probe(key, length).find(|entry| entry.owner.load(Ordering::Relaxed) == 0);
+        let vacant =
+            self.probe(key, kind(length, place)).find(|entry| entry.owner.load(Ordering::Relaxed) == 0);
         let Some(entry) = vacant else { return false };
         let (high, low) = halves(key);
         entry.high.store(high, Ordering::Relaxed);
@@ -183,17 +214,18 @@ impl Prefixes {
         let larger = Self::new(((count + 1) * 2).next_power_of_two().max(64), self.seed);
         for entry in self.entries.iter().filter(live) {
             let owner = entry.owner.load(Ordering::Relaxed);
-            let length = u8::try_from((owner >> 32) - 1).unwrap_or(0);
             let key = u128::from(entry.high.load(Ordering::Relaxed)) << 64
                 | u128::from(entry.low.load(Ordering::Relaxed));
-            larger.insert_grown(key, length, owner);
+            larger.insert_grown(key, owner);
         }
         larger
     }
 
-    fn insert_grown(&self, key: u128, length: u8, owner: u64) {
+    fn insert_grown(&self, key: u128, owner: u64) {
+        let kind = owner >> 32;
+        let length = u8::try_from((kind & LENGTHS) - 1).unwrap_or(0);
         // Relaxed throughout: the table is not shared yet; the ArcSwap publishes it.
-        let vacant = self.probe(key, length).find(|entry| entry.owner.load(Ordering::Relaxed) == 0);
+        let vacant = self.probe(key, kind).find(|entry| entry.owner.load(Ordering::Relaxed) == 0);
         let entry = vacant.expect("a grown table is at most half full");
         let (high, low) = halves(key);
         entry.high.store(high, Ordering::Relaxed);
@@ -204,14 +236,15 @@ impl Prefixes {
     }
 
     /// The entry of a key, and its owner.
-    fn find(&self, key: u128, length: u8) -> Option<(&Entry, u64)> {
-        for entry in self.probe(key, length) {
+    fn find(&self, key: u128, length: u8, place: Place) -> Option<(&Entry, u64)> {
+        let kind = kind(length, place);
+        for entry in self.probe(key, kind) {
             // Acquire: pairs with the Release in `set`; the key is read after it.
             let owner = entry.owner.load(Ordering::Acquire);
             if owner == 0 {
                 return None;
             }
-            if owner >> 32 == u64::from(length) + 1
+            if owner >> 32 == kind
                 && let Some(owner) = entry.owner_of(key)
             {
                 return Some((entry, owner));
@@ -221,9 +254,9 @@ impl Prefixes {
     }
 
     /// The places where a key may stand, in order. Each place once, so a full table ends.
-    fn probe(&self, key: u128, length: u8) -> impl Iterator<Item = &Entry> {
+    fn probe(&self, key: u128, kind: u64) -> impl Iterator<Item = &Entry> {
         let (high, low) = halves(key);
-        let mixed = (low ^ self.seed ^ u64::from(length)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        let mixed = (low ^ self.seed ^ kind).wrapping_mul(0x9e37_79b9_7f4a_7c15)
             ^ high.rotate_left(32).wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
         let mixed = (mixed ^ (mixed >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
         let start = usize::try_from(mixed >> 20).unwrap_or(0);
@@ -256,6 +289,14 @@ impl Entry {
     }
 }
 
+/// What an owner's upper half holds of a prefix: its place, and its length plus one.
+fn kind(length: u8, place: Place) -> u64 {
+    u64::from(place.number()) << 16 | (u64::from(length) + 1)
+}
+
+/// The bits of it that are the length.
+const LENGTHS: u64 = 0xffff;
+
 fn slot_of_owner(owner: u64) -> Slot {
     // The low half is the slot by construction.
     Slot::new(u32::try_from(owner & u64::from(u32::MAX)).unwrap_or(0))
@@ -284,7 +325,7 @@ mod tests {
             .iter()
             .map(|entry| entry.high.load(Ordering::Relaxed) | entry.low.load(Ordering::Relaxed));
         assert!(keys.into_iter().all(|key| key == 0));
-        assert!((0..40).all(|last| table.longest(host(last).address()) == Slot::UNATTRIBUTED));
+        assert!((0..40).all(|last| table.longest(Place::ANY, host(last).address()) == Slot::UNATTRIBUTED));
         // The places are not used again, and gone when the table grows.
         assert!(
             (40..48).all(|last| table.set(host(last), Slot::new(9))) && !table.set(host(48), Slot::new(9))
@@ -297,7 +338,7 @@ mod tests {
         let table = Prefixes::new(64, 3);
         assert!(table.set(host(7), Slot::new(9)));
         // A reader has seen the owner; then the key is cleared; then it looks at the key.
-        let (entry, owner) = table.find(host(7).address().bits(), 32).expect("it was set");
+        let (entry, owner) = table.find(host(7).address().bits(), 32, Place::ANY).expect("it was set");
         assert!(slot_of_owner(owner) == Slot::new(9));
         entry.release();
         assert!(entry.owner_of(0).is_none() && entry.owner_of(host(7).address().bits()).is_none());

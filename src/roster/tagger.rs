@@ -35,6 +35,13 @@ impl Tagger {
         let hash = blake3::keyed_hash(&self.0, account.written().as_bytes());
         Tag(hash.as_bytes().first_chunk().copied().expect("a hash has 32 bytes"))
     }
+
+    /// The tag of an interface's name. No account's name has a byte of zero, so that it is no account's.
+    pub(super) fn tag_of_interface(&self, name: &str) -> Tag {
+        let mut hasher = blake3::Hasher::new_keyed(&self.0);
+        hasher.update(&[0]).update(name.as_bytes());
+        Tag(hasher.finalize().as_bytes().first_chunk().copied().expect("a hash has 32 bytes"))
+    }
 }
 
 #[cfg(test)]

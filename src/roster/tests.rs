@@ -1,5 +1,7 @@
 //! The roster against a naive model, and its rules one by one.
 
+mod servers;
+
 use super::address::TunnelAddress;
 use super::owners::OwnersRefused;
 use super::*;
@@ -23,8 +25,12 @@ fn owner(roster: &Roster, text: &str) -> Slot {
     roster.table().slot_of(prefix(text).address())
 }
 
+fn roster_of(capacity: usize) -> Roster {
+    Roster::new(&[prefix("10.8.0.0/24"), prefix("fd42::/120")], Tags::in_memory(capacity), tagger(), 1)
+}
+
 fn small() -> Roster {
-    Roster::new(&[prefix("10.8.0.0/24"), prefix("fd42::/120")], Tags::in_memory(8), tagger(), 1)
+    roster_of(8)
 }
 
 #[test]
@@ -40,6 +46,51 @@ fn control_wins_over_the_file_and_gives_way_when_released() {
     assert!(roster.unassign(Source::Control, prefix("10.8.0.2")) == Ok(true));
     assert!(roster.unassign(Source::Control, prefix("10.8.0.2")) == Ok(false));
     assert!(owner(&roster, "10.8.0.2") == slots[0]);
+}
+
+#[test]
+fn a_server_stands_between_the_control_socket_and_the_file() {
+    let roster = small();
+    let one = |name| vec![(prefix("10.8.0.2"), tag(name))];
+    for (source, name) in [(Source::File, "f"), (Source::WireGuard, "w")] {
+        roster.replace(source, one(name)).expect("room");
+        assert!(owner(&roster, "10.8.0.2") == roster.slot_of(tag(name)).expect("known"));
+    }
+    roster.assign(Source::Control, prefix("10.8.0.2"), tag("c")).expect("room");
+    roster.replace(Source::WireGuard, one("v")).expect("room");
+    assert!(owner(&roster, "10.8.0.2") == roster.slot_of(tag("c")).expect("known"));
+    assert!(roster.unassign(Source::Control, prefix("10.8.0.2")) == Ok(true));
+    assert!(
+        owner(&roster, "10.8.0.2") == roster.slot_of(tag("v")).expect("known"),
+        "it was replaced meanwhile"
+    );
+    roster.replace(Source::WireGuard, vec![]).expect("room");
+    assert!(owner(&roster, "10.8.0.2") == roster.slot_of(tag("f")).expect("known"));
+}
+
+/// A start tells how much a server names, as its first answer has it; what comes and goes later is told at
+/// the next close.
+#[test]
+fn a_servers_numbers_are_those_of_its_first_map_until_a_close() {
+    let roster = roster_of(64);
+    let rows = |count: u32| {
+        (0..count).map(|at| (prefix(&format!("10.8.0.{at}")), tag(&format!("a{at}")))).collect::<Vec<_>>()
+    };
+    let told = || {
+        let counts = roster.counts();
+        (counts.sources[Source::WireGuard as usize].prefixes, counts.accounts)
+    };
+    roster.assign(Source::Control, prefix("10.9.0.1"), tag("c")).expect("room");
+    assert_eq!(told(), (0, 0));
+    roster.replace(Source::WireGuard, rows(8)).expect("room");
+    assert_eq!(told(), (8, 8), "at once, in eights, and of itself alone");
+    assert!(roster.is_named(tag("a3")) && !roster.is_named(tag("a20")) && !roster.is_named(tag("c")));
+    roster.replace(Source::WireGuard, rows(40)).expect("room");
+    assert_eq!(told(), (8, 8), "nobody sees who comes");
+    assert!(!roster.is_named(tag("a20")));
+    _ = roster.at_close(false, true, |_| false);
+    assert_eq!(told(), (40, 48));
+    assert!(roster.is_named(tag("a20")) && roster.is_named(tag("c")));
 }
 
 #[test]
@@ -59,11 +110,56 @@ fn a_roster_without_room_is_left_as_it_was() {
     roster.replace(Source::File, (0..8).map(row).collect()).expect("room for eight");
     let full = roster.replace(Source::File, (0..9).map(row).collect());
     assert_eq!(full, Err(RosterError::CapacityExceeded { capacity: 8 }));
-    assert_eq!(
-        roster.assign(Source::Control, prefix("10.9.0.1"), tag("new")),
-        Err(RosterError::CapacityExceeded { capacity: 8 })
-    );
+    assert!(owner(&roster, "10.9.0.0") == roster.slot_of(tag("a0")).expect("known"));
+    // Not even what the refused roster no longer names is taken away.
+    let other = roster.replace(Source::File, (10..19).map(row).collect());
+    assert_eq!(other, Err(RosterError::CapacityExceeded { capacity: 8 }));
+    assert!(owner(&roster, "10.9.0.0") == roster.slot_of(tag("a0")).expect("known"));
+    assert_eq!(roster.assign(Source::Control, prefix("10.9.0.1"), tag("new")), Err(RosterError::SocketQuota));
     assert!(owner(&roster, "10.9.0.7") == roster.slot_of(tag("a7")).expect("known"));
+}
+
+/// What is left of the slots after the file's accounts is full of accounts that the socket made: does it say
+/// who is in the file?
+#[test]
+fn a_socket_that_has_used_its_quota_is_refused_whoever_it_names() {
+    let roster = roster_of(64);
+    let at = |number: u32| prefix(&format!("10.8.0.{number}"));
+    let filed = |number: u32| tag(&format!("filed-{number}"));
+    roster.replace(Source::File, (0..20).map(|number| (at(number), filed(number))).collect()).expect("room");
+    let made = |number: u32| tag(&format!("made-{number}"));
+    let took =
+        (0..64).take_while(|number| roster.assign(Source::Control, at(200), made(*number)).is_ok()).count();
+    assert_eq!(took, 64 - 64 / 16 - 20);
+    let refused = Err(RosterError::SocketQuota);
+    for account in [filed(3), filed(19), tag("unknown"), made(63)] {
+        assert_eq!(roster.assign(Source::Control, at(201), account), refused);
+        assert_eq!(roster.replace(Source::Control, vec![(at(201), account)]), refused);
+    }
+    // Whom it has named, it may name again: that tells it nothing.
+    assert_eq!(roster.assign(Source::Control, at(201), made(0)), Ok(()));
+    // The file has room for new accounts of its own.
+    let more = (0..24).map(|number| (at(number), filed(number))).collect();
+    assert_eq!(roster.replace(Source::File, more), Ok(()));
+}
+
+#[test]
+fn accounts_of_the_socket_that_were_never_used_leave_at_the_close() {
+    let roster = small();
+    let used = |slot: Slot| slot == Slot::FIRST_ACCOUNT;
+    for account in ["used", "unused", "named"] {
+        roster.assign(Source::Control, prefix("10.8.0.2"), tag(account)).expect("room");
+    }
+    assert!(roster.at_close(false, true, |slot| !used(slot)).is_empty());
+    let second = Slot::new(Slot::FIRST_ACCOUNT.word() + 1);
+    assert!(roster.at_close(false, true, |slot| !used(slot)) == [second]);
+    assert!(
+        ["used", "unused", "named"].map(|text| roster.slot_of(tag(text)).is_some()) == [true, false, true]
+    );
+    // Their places in the quota are free as well: two are taken.
+    let more = ["a", "b", "c", "d", "e", "f", "g"]
+        .map(|text| roster.assign(Source::Control, prefix("10.8.0.3"), tag(text)));
+    assert_eq!(more.iter().filter(|made| made.is_ok()).count(), 6);
 }
 
 #[test]
@@ -71,12 +167,12 @@ fn an_account_that_nobody_names_leaves_at_the_end_of_the_period() {
     let roster = small();
     roster.assign(Source::Control, prefix("10.8.0.2"), tag("alice")).expect("room");
     roster.unassign(Source::Control, prefix("10.8.0.2")).expect("a table takes it");
-    assert!(roster.at_close(false, true).is_empty() && roster.slot_of(tag("alice")).is_some());
-    assert!(roster.at_close(true, true).is_empty());
+    assert!(roster.at_close(false, true, |_| false).is_empty() && roster.slot_of(tag("alice")).is_some());
+    assert!(roster.at_close(true, true, |_| false).is_empty());
     // The slot is quarantined until the next close, and is then given to the next account.
     roster.assign(Source::Control, prefix("10.8.0.2"), tag("bob")).expect("room");
     assert!(roster.slot_of(tag("bob")) != Some(Slot::FIRST_ACCOUNT));
-    assert!(roster.at_close(false, true) == [Slot::FIRST_ACCOUNT]);
+    assert!(roster.at_close(false, true, |_| false) == [Slot::FIRST_ACCOUNT]);
     assert!(roster.slot_of(tag("alice")).is_none());
     roster.assign(Source::Control, prefix("10.8.0.3"), tag("carol")).expect("room");
     assert!(roster.slot_of(tag("carol")) == Some(Slot::FIRST_ACCOUNT));
@@ -87,10 +183,10 @@ fn counts_of_connections_are_latched_and_rounded_up_to_eight() {
     let roster = small();
     roster.replace(Source::File, vec![(prefix("10.8.0.2"), tag("alice"))]).expect("room");
     roster.assign(Source::Control, prefix("10.8.0.2"), tag("bob")).expect("room");
-    let [control, file] = roster.counts().sources;
+    let [control, .., file] = roster.counts().sources;
     assert!(control == SourceCounts::default());
     assert!(file == SourceCounts { prefixes: 1, accounts: 1 } && roster.counts().conflicts == 0);
-    roster.at_close(false, true);
+    roster.at_close(false, true, |_| false);
     assert!(roster.counts().sources[0] == SourceCounts { prefixes: 8, accounts: 8 });
     assert!(roster.counts().conflicts == 8);
 }
@@ -116,8 +212,10 @@ fn any_address() -> impl Strategy<Value = String> {
     ]
 }
 
+const SOURCES: usize = Source::ALL.len();
+
 /// The longest prefix that holds the address, by looking at all of them.
-fn naive(assigned: &HashMap<Prefix, [Option<Slot>; 2]>, address: TunnelAddress) -> Slot {
+fn naive(assigned: &HashMap<Prefix, [Option<Slot>; SOURCES]>, address: TunnelAddress) -> Slot {
     assigned
         .iter()
         .filter(|(prefix, _)| {
@@ -132,14 +230,16 @@ fn naive(assigned: &HashMap<Prefix, [Option<Slot>; 2]>, address: TunnelAddress) 
 }
 
 /// The same counts by looking at everything.
-fn naive_counts(assigned: &HashMap<Prefix, [Option<Slot>; 2]>) -> Counts {
+fn naive_counts(assigned: &HashMap<Prefix, [Option<Slot>; SOURCES]>) -> Counts {
     let mut counts = Counts::default();
     for (at, figures) in counts.sources.iter_mut().enumerate() {
         let slots: Vec<Slot> = assigned.values().filter_map(|slots| slots[at]).collect();
         figures.prefixes = slots.len() as u64;
         figures.accounts = slots.into_iter().collect::<HashSet<Slot>>().len() as u64;
     }
-    let is_conflict = |slots: &&[Option<Slot>; 2]| matches!(slots, [Some(one), Some(other)] if one != other);
+    counts.accounts = assigned.values().flatten().flatten().collect::<HashSet<&Slot>>().len() as u64;
+    let is_conflict =
+        |slots: &&[Option<Slot>; SOURCES]| slots.iter().flatten().collect::<HashSet<_>>().len() > 1;
     counts.conflicts = assigned.values().filter(is_conflict).count() as u64;
     counts
 }
@@ -164,14 +264,14 @@ proptest! {
     /// and replacements.
     #[test]
     fn the_roster_agrees_with_a_naive_model(
-        steps in proptest::collection::vec((any_step(), any::<bool>()), 1..120),
+        steps in proptest::collection::vec((any_step(), 0..SOURCES), 1..120),
         addresses in proptest::collection::vec(any_address(), 40),
     ) {
-        let roster = small();
-        let mut assigned: HashMap<Prefix, [Option<Slot>; 2]> = HashMap::new();
+        let roster = roster_of(64);
+        let mut assigned: HashMap<Prefix, [Option<Slot>; SOURCES]> = HashMap::new();
         let account = |account: u8| tag(&format!("account-{account}"));
-        for (step, control) in steps {
-            let source = if control { Source::Control } else { Source::File };
+        for (step, at) in steps {
+            let source = Source::ALL[at];
             match step {
                 Step::One(text, 0) => {
                     let had = assigned.entry(prefix(&text)).or_default()[source as usize].take().is_some();
@@ -238,15 +338,15 @@ fn accounts_that_come_back_before_their_slots_are_free_get_them_again() {
     let slots: Vec<_> = (0..accounts).map(|at| roster.slot_of(row(at).1)).collect();
     assert!(slots.iter().all(Option::is_some));
     roster.replace(Source::File, vec![]).expect("room");
-    assert!(roster.at_close(true, true).is_empty());
+    assert!(roster.at_close(true, true, |_| false).is_empty());
     // Nobody's slot was free yet, so everybody has the same one again.
     roster.replace(Source::File, (0..accounts).map(row).collect()).expect("room");
     assert!((0..accounts).map(|at| roster.slot_of(row(at).1)).eq(slots));
-    assert!(roster.at_close(false, true).is_empty());
+    assert!(roster.at_close(false, true, |_| false).is_empty());
     // Who does not come back is gone, and nothing of the tag is left.
     roster.replace(Source::File, vec![]).expect("room");
-    roster.at_close(true, true);
-    assert!(roster.at_close(false, true).len() == accounts as usize);
+    roster.at_close(true, true, |_| false);
+    assert!(roster.at_close(false, true, |_| false).len() == accounts as usize);
     assert!((0..accounts).all(|at| roster.slot_of(row(at).1).is_none()));
     assert!((0..accounts).all(|at| tags.get(Slot::new(Slot::FIRST_ACCOUNT.word() + at)) == Tag::NOBODY));
 }
@@ -269,6 +369,59 @@ impl Owners for Elsewhere {
     fn all(&self) -> Result<Vec<Owned>, OwnersRefused> {
         Ok(self.0.lock().expect("one thread").values().copied().collect())
     }
+
+    fn names(&self) -> Tags {
+        Tags::over(&[])
+    }
+
+    fn stand(&self, _: u32, _: Place) -> Result<(), OwnersRefused> {
+        Ok(())
+    }
+
+    fn standing(&self) -> Vec<(u32, Place)> {
+        Vec::new()
+    }
+}
+
+#[test]
+fn the_longest_prefix_owns_and_of_two_the_one_of_the_interface() {
+    let roster = Roster::new(&[prefix("10.8.0.0/24")], Tags::in_memory(8), tagger(), 7);
+    let [one, other] = ["wg0", "wg1"].map(|name| roster.place_of(name).expect("there is room"));
+    let rows = [
+        ("10.8.0.0/24", Place::ANY, "any"),
+        ("10.8.0.0/24", one, "one"),
+        ("10.8.0.9", Place::ANY, "host"),
+        ("10.8.0.9", other, "other"),
+        ("10.8.0.0/28", other, "shorter"),
+        ("10.8.0.8/29", Place::ANY, "longer"),
+    ];
+    for (text, place, account) in rows {
+        roster.assign(Source::File, prefix(text).at(place), tag(account)).expect("room");
+    }
+    let table = roster.table();
+    let owner = |place, text| table.slot_at(place, prefix(text).address());
+    let is =
+        |place, text, account| assert!(Some(owner(place, text)) == roster.slot_of(tag(account)), "{account}");
+    let nowhere = Place::of_number(99).expect("it is small");
+    for place in [Place::ANY, nowhere] {
+        is(place, "10.8.0.9", "host");
+        is(place, "10.8.0.10", "longer");
+        is(place, "10.8.0.99", "any");
+    }
+    is(one, "10.8.0.9", "host");
+    is(other, "10.8.0.9", "other");
+    is(other, "10.8.0.10", "longer");
+    is(other, "10.8.0.3", "shorter");
+    is(one, "10.8.0.99", "one");
+    // What is taken back on one interface stays on the others.
+    assert!(roster.unassign(Source::File, prefix("10.8.0.9").at(other)).is_ok_and(|had| had));
+    is(other, "10.8.0.9", "host");
+    roster.replace(Source::File, vec![(prefix("10.8.0.9").at(one), tag("host"))]).expect("room");
+    is(one, "10.8.0.9", "host");
+    assert!(
+        owner(Place::ANY, "10.8.0.9") == Slot::UNATTRIBUTED && owner(one, "10.8.0.10") == Slot::UNATTRIBUTED
+    );
+    assert!(roster.counts().sources[Source::File as usize].prefixes == 1);
 }
 
 /// Two accounts own two addresses of a pool, an address outside and a route each, in an earlier
@@ -322,7 +475,7 @@ fn inherited_owners_hold_until_somebody_says_otherwise() {
         assert!(disputed == [[alice; 3].as_slice(), &[bob; 4]].concat());
         // What nobody disputed in an epoch is confirmed.
         let (roster, _) = inheriting();
-        roster.at_close(false, true);
+        roster.at_close(false, true, |_| false);
         roster.assign(Source::Control, prefix(text), tag("bob")).expect("room");
         assert!(roster.take_disputed().is_empty());
     }

@@ -65,6 +65,11 @@ impl<K: Copy + Eq + Hash, V: Copy> WipedMap<K, V> {
         self.removed = 0;
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Every key and its value, in no order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (K, V)> {
         self.entries.iter().copied()

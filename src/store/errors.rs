@@ -15,7 +15,7 @@ pub enum KeyFileError {
     )]
     Missing,
     /// It cannot be read.
-    #[error("cannot be read: {0}")]
+    #[error("cannot be read: {0}{hint}", hint = hint(.0))]
     Unreadable(io::Error),
     /// Group or others may read it.
     #[error("others can read it; chmod 600 it, and replace the key if others may have read it")]
@@ -102,7 +102,7 @@ pub enum StoreError {
     },
     /// A later version wrote it.
     #[error(
-        "store {}: has format version {version}, but this program reads version 1; install the version \
+        "store {}: has format version {version}, but this program reads 2 to 4; install the version \
          that wrote it", path.display()
     )]
     Version {
@@ -195,6 +195,8 @@ fn hint(error: &io::Error) -> &'static str {
         }
         io::ErrorKind::PermissionDenied => "; make the daemon's user own the folder and the files",
         io::ErrorKind::NotFound => "; create its folder, for the daemon's user only",
+        io::ErrorKind::FileTooLarge => "; raise LimitFSIZE= in the unit, or ulimit -f",
+        io::ErrorKind::IsADirectory => "; name a file",
         _ => "",
     }
 }

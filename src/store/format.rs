@@ -9,15 +9,19 @@
 //! Authenticated-Encryption and its Nonce-Reuse Misuse-Resistance (2015), section 7.
 
 use super::disk::Disk;
-use super::image::{HEAD_BYTES, RECORD_BYTES};
+use super::image::{HEAD_BYTES, HEAD_BYTES_OF_2, RECORD_BYTES, RECORD_BYTES_OF_3};
 use super::keys::Key;
+use crate::meter::slot::Slot;
 use crate::node::saved::{Head, Record};
 use chacha20poly1305::aead::AeadInOut;
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
 use std::io;
 
 /// The format that this version writes.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 4;
+
+/// The earliest format that this version reads. Its head is shorter, and its records are those of version 3.
+pub const EARLIEST: u16 = 2;
 
 /// Bytes of the header.
 pub const HEADER_BYTES: usize = 72;
@@ -80,18 +84,33 @@ impl Header {
 
 /// How many slots a blob of this capacity holds.
 fn slots(capacity: u32) -> u64 {
-    u64::from(capacity) + 4
+    u64::from(capacity) + Slot::FIRST_ACCOUNT.index() as u64
+}
+
+/// Bytes of the head in this version.
+const fn head_bytes(version: u16) -> usize {
+    if version == EARLIEST { HEAD_BYTES_OF_2 } else { HEAD_BYTES }
+}
+
+/// Bytes of a record in this version.
+const fn record_bytes(version: u16) -> usize {
+    if version < 4 { RECORD_BYTES_OF_3 } else { RECORD_BYTES }
 }
 
 /// Bytes before sealing.
-fn plain_bytes(capacity: u32) -> u64 {
-    HEAD_BYTES as u64 + slots(capacity) * RECORD_BYTES as u64
+fn plain_bytes(version: u16, capacity: u32) -> u64 {
+    head_bytes(version) as u64 + slots(capacity) * record_bytes(version) as u64
 }
 
 /// The size in bytes of a blob with room for this many accounts.
 #[must_use]
 pub fn blob_bytes(capacity: u32) -> u64 {
-    let plain = plain_bytes(capacity);
+    sealed_bytes(VERSION, capacity)
+}
+
+/// The size in bytes of a blob of this version.
+pub(super) fn sealed_bytes(version: u16, capacity: u32) -> u64 {
+    let plain = plain_bytes(version, capacity);
     HEADER_BYTES as u64 + plain + plain.div_ceil(CHUNK_BYTES as u64) * SEAL_BYTES as u64
 }
 
@@ -189,7 +208,7 @@ pub fn read<D: Disk>(
     mut record: impl FnMut(usize, Record),
 ) -> Result<Head, Unreadable> {
     let mut cipher = Cipher::new(header, key);
-    let (mut left, mut at) = (plain_bytes(header.capacity), HEADER_BYTES as u64);
+    let (mut left, mut at) = (plain_bytes(header.version, header.capacity), HEADER_BYTES as u64);
     let mut plain: Vec<u8> = Vec::new();
     let (mut head, mut slot) = (None, 0);
     while left > 0 {
@@ -205,13 +224,17 @@ pub fn read<D: Disk>(
         plain.extend(&chunk);
         let mut rest = plain.as_slice();
         if head.is_none()
-            && let Some((first, after)) = rest.split_first_chunk()
+            && let Some((first, after)) = rest.split_at_checked(head_bytes(header.version))
         {
-            head = Some(Head::decode(first));
+            let mut padded = vec![0; HEAD_BYTES];
+            padded[..first.len()].copy_from_slice(first);
+            head = padded.first_chunk().map(|bytes| Head::decode(bytes, header.version));
             rest = after;
         }
-        while let Some((first, after)) = rest.split_first_chunk() {
-            record(slot, Record::decode(first));
+        while let Some((first, after)) = rest.split_at_checked(record_bytes(header.version)) {
+            let mut padded = [0; RECORD_BYTES];
+            padded[..first.len()].copy_from_slice(first);
+            record(slot, Record::decode(&padded));
             slot += 1;
             rest = after;
         }

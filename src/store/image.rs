@@ -4,19 +4,32 @@
 //! docs/store-format.md; a change to it is a new format version.
 
 use crate::meter::band::Band;
+use crate::meter::calendar::{BandDates, Day};
 use crate::meter::epoch::Carry;
+use crate::meter::flags::baseline::Baseline;
+use crate::meter::flags::interruption::NodeState;
+use crate::meter::flags::surge::Mirror;
+use crate::meter::flags::watch::{Verdict, WatchState};
 use crate::meter::release::Release;
 use crate::meter::tags::Tag;
 use crate::meter::units::{Totals, Volume};
-use crate::node::rate_limits::{EXPORTED, RateLimitState, STAFF, Staff, Window};
-use crate::node::saved::{Head, Record};
+use crate::node::rate_limits::{
+    EXPORTED, FIRST_EXPORTS, Figures, FirstExport, LOOKERS, Looker, OFFICERS, Officer, RateLimitState, Window,
+};
+use crate::node::saved::{Head, InterfaceSum, Record, SavedFlags};
 use crate::node::schedule::ScheduleState;
 
-/// Bytes of an encoded head with padding; most of it is room for marks of exports.
-pub const HEAD_BYTES: usize = 5_120;
+/// Bytes of an encoded head with padding; most of it is room for what was exported.
+pub const HEAD_BYTES: usize = 28_672;
+
+/// Bytes of a head of format version 2, which ends with the dates of the bands.
+pub const HEAD_BYTES_OF_2: usize = 10_240;
 
 /// Bytes of an encoded record.
-pub const RECORD_BYTES: usize = 113;
+pub const RECORD_BYTES: usize = RECORD_BYTES_OF_3 + Baseline::BYTES;
+
+/// Bytes of a record before format version 4, which ends with the band.
+pub const RECORD_BYTES_OF_3: usize = 113;
 
 /// Writes values in order.
 struct Writer<'a>(&'a mut [u8]);
@@ -67,11 +80,40 @@ impl Writer<'_> {
         }
         self.word(limits.look_ups);
         self.word(limits.exports);
-        self.list(&limits.staff, STAFF, 7, |to, member| {
-            to.bytes(&member.uid.to_le_bytes());
-            to.bytes(&[member.shown_this_minute, member.shown_today, member.exported_today]);
+        self.list(&limits.lookers, LOOKERS, 6, |to, looker| {
+            to.bytes(&looker.uid.to_le_bytes());
+            to.bytes(&[looker.shown_this_minute, looker.shown_today]);
+        });
+        self.list(&limits.officers, OFFICERS, 6, |to, officer| {
+            to.bytes(&officer.uid.to_le_bytes());
+            to.bytes(&[officer.exported_today, officer.exported_this_week]);
         });
         self.list(&limits.exported, EXPORTED, 8, |to, mark| to.word(*mark));
+    }
+
+    fn flags(&mut self, flags: Option<SavedFlags>) {
+        self.bytes(&[u8::from(flags.is_some())]);
+        let SavedFlags { epoch_seconds, state } = flags.unwrap_or_default();
+        let WatchState { mirror, interruption, running, closed, told } = state;
+        let Mirror { crossings, active_epochs, near_stalls } = mirror;
+        for word in [epoch_seconds, crossings, active_epochs, near_stalls, interruption.cast_unsigned()] {
+            self.word(word);
+        }
+        self.bytes(&[running.number()]);
+        for Verdict { node, mass_event } in [closed, told] {
+            self.bytes(&[node.number(), u8::from(mass_event)]);
+        }
+    }
+
+    /// What format version 2 did not have of the limits.
+    fn more_limits(&mut self, limits: &RateLimitState) {
+        self.list(&limits.officers, OFFICERS, 1, |to, officer| to.bytes(&[officer.planned_today]));
+        self.list(&limits.first_exports, FIRST_EXPORTS, 76, |to, first| {
+            to.word(first.mark);
+            to.bytes(&first.uid.to_le_bytes());
+            to.totals(first.figures.period);
+            to.totals(first.figures.open);
+        });
     }
 }
 
@@ -104,8 +146,35 @@ impl Reader<'_> {
         Totals { up: volume(), down: volume() }
     }
 
-    fn release(&mut self) -> Release {
-        Release::of_words([(); Release::WORDS].map(|()| self.word()))
+    fn release(&mut self, version: u16) -> Release {
+        let count = if version < 4 { Release::WORDS_OF_3 } else { Release::WORDS };
+        let mut words = [0; Release::WORDS];
+        words[..count].fill_with(|| self.word());
+        Release::of_words(words)
+    }
+
+    fn verdict(&mut self) -> Verdict {
+        let [node, mass_event] = self.bytes();
+        Verdict { node: NodeState::of_number(node), mass_event: mass_event != 0 }
+    }
+
+    fn flags(&mut self) -> Option<SavedFlags> {
+        let is_some = self.flag();
+        let epoch_seconds = self.word();
+        let [crossings, active_epochs, near_stalls] = [(); 3].map(|()| self.word());
+        let mirror = Mirror { crossings, active_epochs, near_stalls };
+        let interruption = self.word().cast_signed();
+        let [running] = self.bytes();
+        let (closed, told) = (self.verdict(), self.verdict());
+        let running = NodeState::of_number(running);
+        let state = WatchState { mirror, interruption, running, closed, told };
+        is_some.then_some(SavedFlags { epoch_seconds, state })
+    }
+
+    fn interfaces(&mut self) -> Option<InterfaceSum> {
+        let is_some = self.flag();
+        let [passed, counted, digest] = [(); 3].map(|()| self.word());
+        is_some.then_some(InterfaceSum { passed, counted, digest })
     }
 
     /// See [`Writer::list`].
@@ -121,13 +190,43 @@ impl Reader<'_> {
         let mut window = || Window { index: self.word(), elapsed_nanoseconds: self.word() };
         let (minute, day, week) = (window(), window(), window());
         let (look_ups, exports) = (self.word(), self.word());
-        let staff = self.list(STAFF, 7, |from| {
+        let lookers = self.list(LOOKERS, 6, |from| {
             let uid = u32::from_le_bytes(from.bytes());
-            let [shown_this_minute, shown_today, exported_today] = from.bytes();
-            Staff { uid, shown_this_minute, shown_today, exported_today }
+            let [shown_this_minute, shown_today] = from.bytes();
+            Looker { uid, shown_this_minute, shown_today }
+        });
+        let officers = self.list(OFFICERS, 6, |from| {
+            let uid = u32::from_le_bytes(from.bytes());
+            let [exported_today, exported_this_week] = from.bytes();
+            Officer { uid, exported_today, exported_this_week, planned_today: 0 }
         });
         let exported = self.list(EXPORTED, 8, Self::word);
-        RateLimitState { seen_at, minute, day, week, staff, exported, look_ups, exports }
+        let first_exports = Vec::new();
+        RateLimitState {
+            seen_at,
+            minute,
+            day,
+            week,
+            lookers,
+            officers,
+            exported,
+            first_exports,
+            look_ups,
+            exports,
+        }
+    }
+
+    /// See [`Writer::more_limits`].
+    fn more_limits(&mut self, limits: &mut RateLimitState) {
+        let planned = self.list(OFFICERS, 1, |from| from.bytes::<1>()[0]);
+        for (officer, planned) in limits.officers.iter_mut().zip(planned) {
+            officer.planned_today = planned;
+        }
+        limits.first_exports = self.list(FIRST_EXPORTS, 76, |from| {
+            let (mark, uid) = (from.word(), u32::from_le_bytes(from.bytes()));
+            let (period, open) = (from.totals(), from.totals());
+            FirstExport { mark, uid, figures: Figures { period, open } }
+        });
     }
 }
 
@@ -142,10 +241,11 @@ impl Record {
         writer.totals(self.mark);
         writer.totals(self.reading);
         writer.bytes(&[self.band.number()]);
+        writer.bytes(&self.baseline.map_or([0; Baseline::BYTES], |baseline| baseline.encode()));
         bytes
     }
 
-    /// Decodes a record.
+    /// Decodes a record; one of an earlier version is followed by zeros.
     #[must_use]
     pub fn decode(bytes: &[u8; RECORD_BYTES]) -> Self {
         let mut reader = Reader(bytes);
@@ -155,6 +255,7 @@ impl Record {
             mark: reader.totals(),
             reading: reader.totals(),
             band: Band::of_number(reader.bytes::<1>()[0]),
+            baseline: Baseline::decode(&reader.bytes()),
         }
     }
 }
@@ -182,13 +283,23 @@ impl Head {
         for number in self.carry.words() {
             writer.bytes(&number.to_le_bytes());
         }
+        writer.bytes(&[u8::from(self.interfaces.is_some())]);
+        let sum = self.interfaces.unwrap_or(InterfaceSum { passed: 0, counted: 0, digest: 0 });
+        for word in [sum.passed, sum.counted, sum.digest] {
+            writer.word(word);
+        }
+        writer.bytes(&[u8::from(self.is_last)]);
         writer.limits(&self.limits);
+        let BandDates { as_of, first_day, last_day } = self.dates;
+        [as_of, first_day, last_day].into_iter().for_each(|day| writer.word(day.number()));
+        writer.more_limits(&self.limits);
+        writer.flags(self.flags);
         bytes
     }
 
-    /// Decodes a head.
+    /// Decodes a head of this format version; one that was shorter is followed by zeros.
     #[must_use]
-    pub fn decode(bytes: &[u8; HEAD_BYTES]) -> Self {
+    pub fn decode(bytes: &[u8; HEAD_BYTES], version: u16) -> Self {
         let mut reader = Reader(bytes);
         let (memory, boot) = (reader.bytes(), reader.bytes());
         let schedule = ScheduleState {
@@ -200,20 +311,32 @@ impl Head {
         };
         let publish_at = reader.option();
         let is_sealed = reader.flag();
-        let sealed = reader.release();
-        Self {
+        let sealed = reader.release(version);
+        let mut head = Self {
             memory,
             boot,
             schedule,
             publish_at,
             sealed: is_sealed.then_some(sealed),
-            released: reader.release(),
+            released: reader.release(version),
             refresh_index: reader.word(),
             refreshed_at: reader.word(),
             period_index: reader.word(),
             period_began_at: reader.word(),
             carry: Carry::of_words([(); 4].map(|()| u128::from_le_bytes(reader.bytes()))),
+            interfaces: reader.interfaces(),
+            is_last: reader.flag(),
             limits: reader.limits(),
+            dates: {
+                let [as_of, first_day, last_day] = [(); 3].map(|()| Day::of_number(reader.word()));
+                BandDates { as_of, first_day, last_day }
+            },
+            flags: None,
+        };
+        reader.more_limits(&mut head.limits);
+        if version >= 4 {
+            head.flags = reader.flags();
         }
+        head
     }
 }

@@ -57,6 +57,12 @@ impl Key {
         half(self.derived("blindmeter 2026-11 key check", &[]).bytes())
     }
 
+    /// Sixteen bytes that mark counter memory as this key's: made while the last save was of `saved`.
+    #[must_use]
+    pub fn mark_of_memory(&self, memory: [u8; 16], saved: [u8; 16]) -> [u8; 16] {
+        half(self.derived("blindmeter 2026-11 counter memory", [memory, saved].as_flattened()).bytes())
+    }
+
     /// The key that account names are tagged with on this node.
     #[must_use]
     pub fn of_tags(&self, node: &str) -> Self {
@@ -70,6 +76,26 @@ pub fn binding(node: &str) -> [u8; 16] {
     half(&blake3::derive_key("blindmeter 2026-11 node", node.as_bytes()))
 }
 
+/// What no random key is: of so few values, or of letters alone, not one in 10^13 is.
+pub(super) fn weakness(key: &[u8; KEY_BYTES]) -> Option<&'static str> {
+    let mut values = *key;
+    values.sort_unstable();
+    let kinds = values.chunk_by(|one, other| one == other).count();
+    let weakness = if kinds == 1 {
+        Some("one byte over and over")
+    } else if kinds <= 8 {
+        Some("a few bytes over and over")
+    } else if key.windows(2).all(|pair| pair[1] == pair[0].wrapping_add(1)) {
+        Some("bytes that count up")
+    } else if key.iter().all(|byte| byte.is_ascii_graphic() || *byte == b' ') {
+        Some("a text, and no random bytes")
+    } else {
+        None
+    };
+    values.zeroize();
+    weakness
+}
+
 /// The first sixteen bytes.
 pub(super) fn half(bytes: &[u8; 32]) -> [u8; 16] {
     let mut half = [0; 16];
@@ -80,6 +106,25 @@ pub(super) fn half(bytes: &[u8; 32]) -> [u8; 16] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_that_nobody_drew_is_told() {
+        let told = |key: [u8; KEY_BYTES]| weakness(&key);
+        assert_eq!(told([0; KEY_BYTES]), Some("one byte over and over"));
+        assert_eq!(told(std::array::from_fn(|at| [1, 2][at % 2])), Some("a few bytes over and over"));
+        assert_eq!(told(std::array::from_fn(|at| at.to_le_bytes()[0])), Some("bytes that count up"));
+        assert_eq!(told(*b"0123456789abcdef0123456789abcdef"), Some("a text, and no random bytes"));
+        for number in 0..1000 {
+            assert_eq!(
+                told(
+                    *Key::new([9; KEY_BYTES])
+                        .derived("a test", &[u8::try_from(number % 251).unwrap_or(0); 3])
+                        .bytes()
+                ),
+                None
+            );
+        }
+    }
 
     /// Another key would make strangers of all accounts in the blob.
     ///

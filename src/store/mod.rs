@@ -20,7 +20,7 @@ use crate::meter::tags::Tag;
 use crate::node::saved::{Head, Record};
 use chain::{Chain, ChainLink};
 use disk::Disk;
-use format::{HEADER_BYTES, Header, Unreadable, VERSION, blob_bytes};
+use format::{EARLIEST, HEADER_BYTES, Header, Unreadable, VERSION, sealed_bytes};
 use keys::{KEY_BYTES, Key};
 use replace::{folder, replace_file, temporary};
 use std::io;
@@ -28,6 +28,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroize;
 
 /// Where the store is, and whose.
+#[derive(Clone)]
 pub struct Settings {
     /// The blob; the chain file is next to it, with `.chain` appended to its name.
     pub path: PathBuf,
@@ -112,6 +113,13 @@ impl<D: Disk, R: Randomness> Store<D, R> {
     #[must_use]
     pub fn tag_key(&self) -> Key {
         self.root.of_tags(&self.settings.node)
+    }
+
+    /// What this store marks counter memory with that was made while the last save was one of the memory
+    /// `saved`. Nobody without the root key can make it, and it reveals nothing.
+    #[must_use]
+    pub fn memory_mark(&self, memory: [u8; 16], saved: [u8; 16]) -> [u8; 16] {
+        self.root.mark_of_memory(memory, saved)
     }
 
     /// Writes the image, at the fixed interval. Finishes a close that could not be finished before.
@@ -267,7 +275,7 @@ impl<D: Disk> Blob<'_, D> {
         let mut bytes = [0; HEADER_BYTES];
         self.disk.read(file, 0, &mut bytes).map_err(|error| failed(&path, Step::Read, error))?;
         let Some(header) = Header::decode(&bytes) else { return Err(StoreError::NotABlob { path }) };
-        if header.version != VERSION {
+        if !(EARLIEST..=VERSION).contains(&header.version) {
             return Err(StoreError::Version { path, version: header.version });
         }
         if header.node != keys::binding(&self.settings.node) {
@@ -276,7 +284,7 @@ impl<D: Disk> Blob<'_, D> {
         if header.key_check != self.root.check() {
             return Err(StoreError::WrongKey { path, key_file: self.settings.key_file.clone() });
         }
-        match length.cmp(&blob_bytes(header.capacity)) {
+        match length.cmp(&sealed_bytes(header.version, header.capacity)) {
             std::cmp::Ordering::Less => Err(StoreError::Truncated { path }),
             std::cmp::Ordering::Greater => Err(StoreError::Altered { path }),
             std::cmp::Ordering::Equal => Ok(header),
@@ -339,12 +347,32 @@ fn link(generation: u64, fresh: bool, randomness: &mut impl Randomness) -> Chain
     ChainLink { generation, fresh, key }
 }
 
-/// Whether a key file is there, is a key, and is readable by nobody else; for `check`.
+/// Whether a key file is there, is a key, and is readable by nobody else; gives what makes it easy to guess. For
+/// `check`.
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn check_key(path: &Path) -> Result<(), StoreError> {
-    read_key(&disk::SystemDisk, path).map(drop)
+pub fn check_key(path: &Path) -> Result<Option<&'static str>, StoreError> {
+    read_key(&disk::SystemDisk, path).map(|key| keys::weakness(key.bytes()))
+}
+
+/// Whether a start could open this store as far as the blob's header tells, with the key of this file; for `check`.
+/// Nothing yet, or nothing that may be looked at, is well.
+///
+/// # Errors
+/// Why a start would be refused.
+pub fn check_blob(settings: &Settings, key_file: &Path) -> Result<(), StoreError> {
+    let disk = &disk::SystemDisk;
+    let file = match disk.open(&settings.path) {
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+            return Err(failed(&settings.path, Step::Read, error));
+        }
+        Err(_) => return Ok(()),
+        Ok(file) => file,
+    };
+    let settings = &Settings { key_file: key_file.to_owned(), ..settings.clone() };
+    let root = &read_key(disk, key_file)?;
+    Blob { disk, settings, root }.header(&file).map(drop)
 }
 
 /// Reads the root key.

@@ -14,6 +14,9 @@ pub const PACKET_SOCKETS: [Capability; 1] = [Capability::CAP_NET_RAW];
 /// Needed to attach the kernel tap's program.
 pub const ATTACHING: [Capability; 2] = [Capability::CAP_BPF, Capability::CAP_NET_ADMIN];
 
+/// Needed to ask the kernel who the peers of a WireGuard device are.
+pub const READING_PEERS: [Capability; 1] = [Capability::CAP_NET_ADMIN];
+
 /// True when all of these are in the effective set.
 #[must_use]
 pub fn has(wanted: &[Capability]) -> bool {

@@ -166,6 +166,35 @@ pub fn ask(kind: u16, flags: u16, body: &[u8]) -> io::Result<Vec<u8>> {
     Ok(socket.recv_from_full()?.0)
 }
 
+/// Sends rtnetlink a request for every object of a kind, and hands out the body of each. A list that
+/// changes under way may lack one or repeat one.
+///
+/// # Errors
+/// Those of the socket, and what the kernel answers.
+pub fn dump(kind: u16, body: &[u8], mut each: impl FnMut(&[u8])) -> io::Result<()> {
+    let mut socket = Socket::new(NETLINK_ROUTE)?;
+    socket.bind_auto()?;
+    socket.send_to(&message(kind, REQUEST_DUMP, body), &SocketAddr::new(0, 0), 0)?;
+    let mut buffer = Vec::with_capacity(DUMP_BYTES);
+    loop {
+        buffer.clear();
+        socket.recv(&mut buffer, 0)?;
+        for message in messages(&buffer) {
+            match message.kind {
+                DONE => return Ok(()),
+                ERROR => {
+                    let code = u32_at(message.body, 0).map_or(0, u32::cast_signed);
+                    return Err(io::Error::from_raw_os_error(-code));
+                }
+                _ => each(message.body),
+            }
+        }
+    }
+}
+
+/// Larger than any single datagram of the kernel's (NLMSG_GOODSIZE grows to 32 KiB).
+const DUMP_BYTES: usize = 1 << 16;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,6 +6,7 @@
 //! sd_notify(3), sd_watchdog_enabled(3).
 
 use sd_notify::NotifyState;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// A notification to the service manager.
@@ -37,4 +38,11 @@ pub fn notify(what: Notification) {
 #[must_use]
 pub fn watchdog_interval() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|timeout| timeout / 2)
+}
+
+/// The folders that the service manager made for this service to put sockets in.
+pub fn runtime_folders() -> impl Iterator<Item = PathBuf> {
+    // systemd.exec(5): RuntimeDirectory= sets it, with colons between several.
+    let listed = std::env::var_os("RUNTIME_DIRECTORY").unwrap_or_default();
+    std::env::split_paths(&listed).collect::<Vec<_>>().into_iter()
 }

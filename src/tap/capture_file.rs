@@ -8,6 +8,7 @@
 //! draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng (IETF).
 
 use super::frame::LinkType;
+use crate::roster::place::Place;
 use std::io::{self, Read};
 
 /// Enough for the longest link header with four VLAN tags and the fixed IPv6 header.
@@ -42,24 +43,31 @@ pub enum CaptureError {
 pub struct Record<'a> {
     /// Its link layer.
     pub link_type: LinkType,
+    /// The interface that it was captured on, where the file names it.
+    pub place: Place,
     /// The first bytes of what was captured.
     pub captured: &'a [u8],
     /// Length on the wire, as the file says.
     pub length: u64,
 }
 
-/// Reads a capture of either format and hands out each packet.
+/// Reads a capture of either format and hands out each packet; `place_of` finds the place of an interface by
+/// its name, which only pcapng has.
 ///
 /// # Errors
 /// The first thing that stops the reading; see [`CaptureError`].
-pub fn read(input: impl Read, mut each: impl FnMut(Record<'_>)) -> Result<(), CaptureError> {
+pub fn read(
+    input: impl Read,
+    place_of: impl Fn(&str) -> Place,
+    mut each: impl FnMut(Record<'_>),
+) -> Result<(), CaptureError> {
     let mut stream = Stream { input, big_endian: false, packets: 0 };
     let mut magic = [0; 4];
     if !stream.fill(&mut magic)? {
         return Err(CaptureError::NotACapture);
     }
     match magic {
-        [0x0a, 0x0d, 0x0d, 0x0a] => stream.pcapng(&mut each),
+        [0x0a, 0x0d, 0x0d, 0x0a] => stream.pcapng(&place_of, &mut each),
         [0xa1, 0xb2, 0xc3, 0xd4] | [0xa1, 0xb2, 0x3c, 0x4d] => {
             stream.big_endian = true;
             stream.pcap(&mut each)
@@ -78,6 +86,7 @@ struct Stream<R> {
 /// What a pcapng section says of one of its interfaces.
 struct Interface {
     link_type: u16,
+    place: Place,
     snap_length: u32,
 }
 
@@ -92,6 +101,8 @@ const INTERFACE: u32 = 1;
 const OBSOLETE_PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
 const ENHANCED_PACKET: u32 = 6;
+/// if_name, an option of an interface.
+const INTERFACE_NAME: u16 = 2;
 
 impl<R: Read> Stream<R> {
     fn pcap(&mut self, each: &mut impl FnMut(Record<'_>)) -> Result<(), CaptureError> {
@@ -110,11 +121,15 @@ impl<R: Read> Stream<R> {
             let keep = captured.min(KEPT_BYTES);
             self.require(&mut kept[..keep])?;
             self.skip(captured - keep)?;
-            self.hand_out(link_type, &kept[..keep], self.word(&record, 12), each)?;
+            self.hand_out((link_type, Place::ANY), &kept[..keep], self.word(&record, 12), each)?;
         }
     }
 
-    fn pcapng(&mut self, each: &mut impl FnMut(Record<'_>)) -> Result<(), CaptureError> {
+    fn pcapng(
+        &mut self,
+        place_of: &impl Fn(&str) -> Place,
+        each: &mut impl FnMut(Record<'_>),
+    ) -> Result<(), CaptureError> {
         let mut interfaces: Vec<Interface> = Vec::new();
         let mut kind = SECTION;
         loop {
@@ -123,6 +138,7 @@ impl<R: Read> Stream<R> {
                 SECTION => interfaces.clear(),
                 INTERFACE if body.length >= 8 => interfaces.push(Interface {
                     link_type: self.half(&body.kept, 0),
+                    place: self.name(&body).map_or(Place::ANY, place_of),
                     snap_length: self.word(&body.kept, 4),
                 }),
                 INTERFACE => return Err(self.broken_off()),
@@ -137,7 +153,8 @@ impl<R: Read> Stream<R> {
                     let interface = interfaces.get(index).filter(|_| fits);
                     let Some(interface) = interface else { return Err(self.broken_off()) };
                     let captured = &body.kept[20..20 + captured.min(KEPT_BYTES)];
-                    self.hand_out(interface.link_type, captured, self.word(&body.kept, 16), each)?;
+                    let link = (interface.link_type, interface.place);
+                    self.hand_out(link, captured, self.word(&body.kept, 16), each)?;
                 }
                 SIMPLE_PACKET => {
                     let Some(interface) = interfaces.first().filter(|_| body.length >= 4) else {
@@ -150,7 +167,7 @@ impl<R: Read> Stream<R> {
                         return Err(self.broken_off());
                     }
                     let captured = &body.kept[4..4 + captured.min(KEPT_BYTES)];
-                    self.hand_out(interface.link_type, captured, length, each)?;
+                    self.hand_out((interface.link_type, interface.place), captured, length, each)?;
                 }
                 _ => {}
             }
@@ -195,7 +212,7 @@ impl<R: Read> Stream<R> {
 
     fn hand_out(
         &mut self,
-        number: u16,
+        (number, place): (u16, Place),
         captured: &[u8],
         length: u32,
         each: &mut impl FnMut(Record<'_>),
@@ -204,8 +221,23 @@ impl<R: Read> Stream<R> {
             return Err(CaptureError::LinkType { link_type: number, packets: self.packets });
         };
         self.packets += 1;
-        each(Record { link_type, captured, length: u64::from(length) });
+        each(Record { link_type, place, captured, length: u64::from(length) });
         Ok(())
+    }
+
+    /// The name of an interface, among the options that follow its fixed fields.
+    fn name<'a>(&self, body: &'a Body) -> Option<&'a str> {
+        let mut options = &body.kept[8..body.length.min(body.kept.len())];
+        while options.len() >= 4 {
+            let (code, length) = (self.half(options, 0), usize::from(self.half(options, 2)));
+            let value = options.get(4..4 + length)?;
+            if code == INTERFACE_NAME {
+                let text = value.split(|byte| *byte == 0).next().unwrap_or_default();
+                return std::str::from_utf8(text).ok();
+            }
+            options = options.get(4 + length.next_multiple_of(4)..)?;
+        }
+        None
     }
 
     fn broken_off(&self) -> CaptureError {

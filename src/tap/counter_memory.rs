@@ -18,7 +18,7 @@ pub struct CounterMemory {
     pub counters: Counters,
     /// Whose it is.
     pub tags: Tags,
-    /// What the tags are made with, where there is no store.
+    /// What the tags are made with where there is no store, else the store's mark.
     pub tag_key: TagKey,
     /// What is known of interfaces.
     pub interfaces: InterfaceRecords,
@@ -38,8 +38,9 @@ impl CounterMemory {
     }
 }
 
-/// Where the key of the tags lies in memory mode: sixteen random bytes beside the tags, so that whoever
-/// goes on with the tags makes the same ones. In sealed mode the key is the store's, and here is none.
+/// Sixteen bytes beside the tags. In memory mode the key that the tags are made with, random, so that
+/// whoever goes on with the tags makes the same ones. In sealed mode that key is the store's, and here
+/// lies the store's mark: by it a start knows memory that was never named in a save.
 ///
 /// Today no memory outlives its process in memory mode, and so this key does not either.
 #[derive(Clone, Copy)]
@@ -65,6 +66,17 @@ impl TagKey {
         let key = Zeroizing::new(draw());
         self.set(&key);
         key
+    }
+
+    /// Leaves the store's mark.
+    pub fn mark(self, mark: &[u8; 16]) {
+        self.set(mark);
+    }
+
+    /// True where the store left this mark.
+    #[must_use]
+    pub fn bears(self, mark: &[u8; 16]) -> bool {
+        *self.get() == *mark
     }
 
     /// Overwrites the key: nothing is to be tagged with it any more.
@@ -125,6 +137,18 @@ impl CounterHistory {
         self.current.adopted || !self.older.is_empty()
     }
 
+    /// The memory that the others follow.
+    #[must_use]
+    pub fn oldest(&self) -> &CounterMemory {
+        self.older.first().unwrap_or(&self.current)
+    }
+
+    /// True when the memory of this generation is among them.
+    #[must_use]
+    pub fn holds(&self, generation: [u8; 16]) -> bool {
+        self.older.iter().chain([&self.current]).any(|memory| memory.generation == generation)
+    }
+
     /// What the current memory's counter would have read at a save, had it been counting then: the
     /// save read `reading` of the memory of this generation. None where that memory is not here.
     #[must_use]
@@ -137,7 +161,7 @@ impl CounterHistory {
         Some(without(counted, &self.older[at + 1..], slot))
     }
 
-    /// The same where nothing was ever saved: everything that these memories counted is new.
+    /// The same where no save has read of these memories: everything that they counted is new.
     #[must_use]
     pub fn base_of_all(&self, slot: Slot) -> Totals {
         without(Totals::default(), &self.older, slot)

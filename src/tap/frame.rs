@@ -1,16 +1,14 @@
 //! From the bytes of a frame to addresses and a length: pure functions, no I/O, no counting.
 //!
-//! Reads the fixed header of IP and nothing after it, but for super-packets, whose segments repeat
-//! extension headers and transport header: those chains are read with etherparse. A header's own length
-//! fields are never trusted: the length is the frame's on the wire less its link layer.
+//! Reads the fixed header of IP and nothing after it; what a super-packet stands for is in
+//! `super_packet.rs`. A header's own length fields are never trusted: the length is the frame's on the wire
+//! less its link layer.
 //!
 //! # Source
 //! Link types: the tcpdump group's list (LINKTYPE_*); IPv4: RFC 791 section 3.1; IPv6: RFC 8200
 //! section 3; VLAN tags: IEEE 802.1Q, 802.1ad; PPP: RFC 1661 section 2 and RFC 1662 section 3.
 
 use crate::roster::address::TunnelAddress;
-use etherparse::Ipv6ExtensionSlice::{Authentication, DestinationOptions, Fragment, HopByHop, Routing};
-use etherparse::{IpNumber, Ipv6ExtensionsSlice, Ipv6FragmentHeader, Ipv6Header, ip_number};
 
 /// How the frames of an interface or a capture begin.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -94,9 +92,6 @@ enum Above {
 const ETHERTYPE_V4: u16 = 0x0800;
 const ETHERTYPE_V6: u16 = 0x86dd;
 const VLAN_TAGS_AT_MOST: usize = 4;
-
-/// Extension headers that are walked to the transport.
-const EXTENSION_HEADERS_AT_MOST: usize = 8;
 
 /// Reads one frame: `captured` is what there is of it, `length` its length on the wire.
 #[must_use]
@@ -213,99 +208,8 @@ fn addresses(ip: &[u8], announced: Announced) -> Option<(TunnelAddress, TunnelAd
     }
 }
 
-fn big_endian_16(bytes: &[u8], at: usize) -> Option<u16> {
+pub(super) fn big_endian_16(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..)?.first_chunk().map(|pair| u16::from_be_bytes(*pair))
-}
-
-/// What the kernel says of a super-packet.
-#[derive(Clone, Copy)]
-pub struct Gso {
-    /// True for TCP, false for UDP.
-    pub tcp: bool,
-    /// Payload bytes of each segment but the last.
-    pub segment_bytes: u16,
-}
-
-/// Bytes and packets that a super-packet stands for on the wire, each with its own headers.
-///
-/// `ip` begins at the IP header; `length` is the super-packet's above the link layer. Where the
-/// transport header was not captured, the headers that repeat cannot be known: the bytes are then
-/// those of the super-packet.
-///
-/// # Source
-/// include/uapi/linux/virtio_net.h, net/ipv4/tcp_offload.c and udp_offload.c of Linux.
-#[must_use]
-pub fn segments(ip: &[u8], length: u64, gso: Gso) -> (u64, u64) {
-    let segment = u64::from(gso.segment_bytes);
-    if segment == 0 {
-        return (length, 1);
-    }
-    let headers = headers_of_super_packet(ip, gso.tcp).unwrap_or(0);
-    let packets = length.saturating_sub(headers).div_ceil(segment).max(1);
-    (length + (packets - 1) * headers, packets)
-}
-
-/// The length of the headers that repeat in every segment, as `repeated_headers` in meter.bpf.c.
-///
-/// Of TCP one byte is read, for the ring copies no more than that.
-fn headers_of_super_packet(ip: &[u8], tcp: bool) -> Option<u64> {
-    let (transport, at) = match ip.first()? >> 4 {
-        4 => (IpNumber(*ip.get(9)?), usize::from(ip[0] & 15) * 4),
-        _ => behind_extension_headers(ip)?,
-    };
-    let header = match transport {
-        ip_number::TCP if tcp => usize::from(ip.get(at + 12)? >> 4) * 4,
-        ip_number::UDP if !tcp => 8,
-        _ => return None,
-    };
-    Some((at + header) as u64)
-}
-
-/// The protocol behind the extension headers of IPv6, and where its header begins.
-///
-/// etherparse stops at a header that was not captured whole, at hop-by-hop options behind another
-/// header, and at an authentication header without content. The kernel's program goes on at each by the
-/// two bytes that every extension header begins with (RFC 8200 section 4, RFC 4302 section 2), and so
-/// does this: a super-packet counts alike whichever tap sees it.
-fn behind_extension_headers(ip: &[u8]) -> Option<(IpNumber, usize)> {
-    let (mut number, mut at) = (IpNumber(*ip.get(6)?), Ipv6Header::LEN);
-    let mut headers = 0;
-    while headers <= EXTENSION_HEADERS_AT_MOST {
-        let rest = ip.get(at..).unwrap_or_default();
-        let (chain, next, rest, stopped) = Ipv6ExtensionsSlice::from_slice_lax(number, rest);
-        headers += count(&chain);
-        at += chain.slice().len();
-        if stopped.is_none() {
-            return (headers <= EXTENSION_HEADERS_AT_MOST).then_some((next, at));
-        }
-        let [following, length] = *rest.first_chunk()?;
-        at += match next {
-            ip_number::IPV6_FRAG => Ipv6FragmentHeader::LEN,
-            ip_number::AUTH => (usize::from(length) + 2) * 4,
-            _ => (usize::from(length) + 1) * 8,
-        };
-        number = IpNumber(following);
-        headers += 1;
-    }
-    None
-}
-
-/// How many headers a chain holds, up to one more than are walked.
-fn count(chain: &Ipv6ExtensionsSlice<'_>) -> usize {
-    let mut left = chain.slice().len();
-    let mut each = chain.clone().into_iter();
-    let mut headers = 0;
-    // By length: the iterator of a chain that was stopped does not end at its end (etherparse 0.21).
-    while left > 0 && headers <= EXTENSION_HEADERS_AT_MOST {
-        left -= match each.next() {
-            None => return headers,
-            Some(HopByHop(header) | Routing(header) | DestinationOptions(header)) => header.slice().len(),
-            Some(Fragment(header)) => header.slice().len(),
-            Some(Authentication(header)) => header.slice().len(),
-        };
-        headers += 1;
-    }
-    headers
 }
 
 #[cfg(test)]

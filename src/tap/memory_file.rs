@@ -2,13 +2,13 @@
 //! nothing that it has counted, and what passed while none lived is found at the next start.
 //!
 //! Holds tags, counters, and for each interface its index and how many packets its own counters
-//! had told of, and room for the key of the tags; no name, no address. The file is of mode 0600, and
+//! had told of, and the store's mark; no name, no address. The file is of mode 0600, and
 //! ends with a clean stop.
 
 use super::counter_memory::{CounterMemory, TagKey};
 use super::interface_records::InterfaceRecords;
 use super::shared::{PAGE_BYTES, mapped};
-use crate::meter::counters::{Cell, Counters};
+use crate::meter::counters::{Cell, Counters, Slices};
 use crate::meter::slot::Slot;
 use crate::meter::tags::{TagCell, Tags};
 use crate::system::filesystem::IN_MEMORY;
@@ -20,7 +20,7 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 
-const MAGIC: &[u8; 8] = b"bmcount1";
+const MAGIC: &[u8; 8] = b"bmcount2";
 
 /// Magic (8), slots (8), generation (16), node (16); the tags' key is behind it.
 const HEADER_BYTES: usize = 48;
@@ -33,7 +33,7 @@ const KEY_WORDS: usize = 2;
 const INTERFACES: usize = 1024;
 
 /// The most slots that a file is believed to have: 2^24 accounts and the reserved ones.
-const SLOTS_AT_MOST: usize = (1 << 24) + 4;
+const SLOTS_AT_MOST: usize = (1 << 24) + Slot::FIRST_ACCOUNT.index();
 
 /// Why the file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -196,7 +196,11 @@ impl MemoryFile {
         let layout = Layout::of(slots);
         let file = &*self.file;
         Ok(CounterMemory {
-            counters: Counters::over(mapped(file, layout.up, slots)?, mapped(file, layout.down, slots)?),
+            counters: Counters::over(
+                mapped(file, layout.up, slots)?,
+                mapped(file, layout.down, slots)?,
+                Slices::shared(slots),
+            ),
             tags: Tags::over(mapped(file, layout.tags, slots)?),
             tag_key: TagKey::over(&mapped(file, 0, HEADER_WORDS + KEY_WORDS)?[HEADER_WORDS..]),
             interfaces: InterfaceRecords::over(mapped(
@@ -266,7 +270,9 @@ impl Header {
         }
         let part = |at: usize| bytes[at..].first_chunk::<16>().copied().unwrap_or_default();
         let slots = bytes[8..].first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
-        let slots = usize::try_from(slots).ok().filter(|slots| (4..=SLOTS_AT_MOST).contains(slots));
+        let slots = usize::try_from(slots)
+            .ok()
+            .filter(|slots| (Slot::FIRST_ACCOUNT.index()..=SLOTS_AT_MOST).contains(slots));
         let Some(slots) = slots.filter(|_| bytes[..8] == *MAGIC) else { return Ok(None) };
         let whole = file.metadata()?.size() == Layout::of(slots).end as u64;
         Ok(whole.then(|| Self { slots, generation: part(16), node: part(32) }))
@@ -344,7 +350,7 @@ mod tests {
     fn a_file_that_is_none_of_ours_is_refused() {
         let folder = folder();
         let path = folder.path().join("control.counters");
-        for bytes in [b"".as_slice(), b"bmcount1", &[0; 100], &[b'b'; 1 << 17]] {
+        for bytes in [b"".as_slice(), b"bmcount2", &[0; 100], &[b'b'; 1 << 17]] {
             std::fs::write(&path, bytes).expect("it is ours");
             assert!(matches!(MemoryFile::existing(&path, [1; 16]), Err(MemoryFileError::Foreign { .. })));
         }

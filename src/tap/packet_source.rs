@@ -3,7 +3,8 @@
 
 use super::attribution::Attribution;
 use super::interfaces::{self, Hardware, Passed};
-use super::kernel::{AttachedProgram, Attacher};
+use super::kernel::{AttachedProgram, Attacher, Stand};
+use super::obstacle::Obstacle;
 use super::pnet::Pnet;
 use super::ring::Ring;
 use crate::config::TapKind;
@@ -27,6 +28,27 @@ impl Opener {
         if let Self::Kernel(attacher) = self {
             attacher.detach_others(attached);
         }
+    }
+
+    /// How many descriptors it takes for each interface.
+    pub(super) fn descriptors(&self) -> u64 {
+        match self {
+            Self::Kernel(attacher) => attacher.descriptors(),
+            Self::Ring => 1,
+            // Two sockets, and pnet's copies of them.
+            Self::Pnet => 4,
+        }
+    }
+
+    /// How the kernel's programs among these sources stand; other sources have no place that another could
+    /// take.
+    pub(super) fn look(&self, sources: &[&PacketSource]) -> Vec<Stand> {
+        let Self::Kernel(attacher) = self else { return Vec::new() };
+        let programs = sources.iter().filter_map(|source| match source {
+            PacketSource::Kernel(program) => Some(program),
+            _ => None,
+        });
+        attacher.look(&programs.collect::<Vec<_>>())
     }
 
     /// Which tap it opens.
@@ -140,6 +162,19 @@ impl PacketSource {
                 passed.map(Passed::packets)
             }
         }
+    }
+
+    /// Puts the kernel's program in front of these again; returns how many packets it missed by that.
+    pub(super) fn put_in_front(&mut self, before: &[Obstacle]) -> io::Result<Passed> {
+        match self {
+            Self::Kernel(program) => program.put_in_front(before),
+            Self::Ring(_) | Self::Pnet(_) => Ok(Passed::default()),
+        }
+    }
+
+    /// True where the place that the kernel's program stood in is gone, for others to take.
+    pub(super) fn is_slot_empty(&self) -> bool {
+        matches!(self, Self::Kernel(program) if program.is_slot_empty())
     }
 
     /// Leaves the program to the next process, where it is pinned; other taps end.

@@ -10,14 +10,16 @@ use super::attribution::Attribution;
 use super::interfaces::{self, Hardware, Passed};
 use super::ring::gso_of;
 use super::socket::{self, Instruction};
+use super::unseen::Unseen;
 use crate::meter::slot::Direction;
 use pnet_datalink::{Channel, ChannelType, Config, DataLinkReceiver, NetworkInterface};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
 use std::time::Duration;
 
-/// The longest IP packet, an Ethernet header with tags and struct virtio_net_hdr.
-const PACKET_BYTES: usize = 65_600;
+/// Longer than the longest super-packet (GSO_MAX_SIZE and GRO_MAX_SIZE of Linux are 524,280), and long enough
+/// for the allocator to give it a mapping of its own: pages that no packet reached are not in memory.
+const PACKET_BYTES: usize = 1 << 20;
 
 /// The receive buffer asked for: the kernel charges at least 768 bytes a packet. What it holds has to be
 /// read before an address may change hands.
@@ -31,7 +33,7 @@ const VNET_HEADER: usize = 10;
 
 /// `ret` all of it for packets that go out, `ret` nothing for others (SKF_AD_PKTTYPE).
 const OUTGOING_ONLY: [Instruction; 4] =
-    [(0x28, 0, 0, 0xffff_f004), (0x15, 0, 1, 4), (0x06, 0, 0, 0x0004_0000), (0x06, 0, 0, 0)];
+    [(0x28, 0, 0, 0xffff_f004), (0x15, 0, 1, 4), (0x06, 0, 0, 0x0010_0000), (0x06, 0, 0, 0)];
 
 /// One interface's two sockets.
 pub(super) struct Pnet {
@@ -47,6 +49,7 @@ struct Side {
     read: usize,
     /// Packets that the kernel had queued since the start, when it was last asked.
     queued: usize,
+    unseen: Unseen,
 }
 
 impl Pnet {
@@ -72,7 +75,7 @@ impl Pnet {
             seen += (side.read - before) as u64;
             let (queued, dropped) = socket::take_statistics(&side.socket);
             side.queued += queued;
-            attribution.lost(dropped);
+            attribution.lost(side.unseen.lost(dropped));
             seen += dropped;
         }
         seen
@@ -143,7 +146,7 @@ impl Side {
         let Channel::Ethernet(_, receiver) = pnet_datalink::channel(&interface, config)? else {
             return Err(io::ErrorKind::Unsupported.into());
         };
-        Ok((Self { direction, socket, receiver, read: 0, queued: 0 }, passed))
+        Ok((Self { direction, socket, receiver, read: 0, queued: 0, unseen: Unseen::default() }, passed))
     }
 
     fn drain(&mut self, hardware: Hardware, attribution: &Attribution) {
@@ -151,7 +154,7 @@ impl Side {
             match self.receiver.next() {
                 Ok(packet) => {
                     let (address, length) = (packet.as_ptr().addr(), packet.len());
-                    count(packet, hardware, self.direction, attribution);
+                    self.unseen.saw(count(packet, hardware, self.direction, attribution));
                     self.read += 1;
                     clear(address, length);
                 }
@@ -170,14 +173,22 @@ impl Side {
     }
 }
 
-fn count(packet: &[u8], hardware: Hardware, direction: Direction, attribution: &Attribution) {
-    // A packet that fills the buffer may be longer than it (BIG TCP): its length is not known.
-    if packet.len() < VNET_HEADER || packet.len() == PACKET_BYTES {
+/// Counts a packet; how many it stands for.
+fn count(packet: &[u8], hardware: Hardware, direction: Direction, attribution: &Attribution) -> u64 {
+    let Some((vnet, captured)) = packet.split_at_checked(VNET_HEADER) else {
         attribution.lost(1);
-        return;
+        return 1;
+    };
+    let gso = gso_of(vnet);
+    // A packet that fills the buffer may be longer than it: its length is not known, and it stands for as many
+    // packets as lie in the buffer, at least.
+    if packet.len() == PACKET_BYTES {
+        let segment = gso.map_or(PACKET_BYTES, |gso| usize::from(gso.segment_bytes).max(1));
+        let at_least = (captured.len() / segment).max(1) as u64;
+        attribution.lost(at_least);
+        return at_least;
     }
-    let (vnet, captured) = packet.split_at(VNET_HEADER);
-    attribution.count(hardware.link_type(), captured, captured.len() as u64, direction, gso_of(vnet));
+    attribution.count(hardware.link_type(), captured, captured.len() as u64, direction, gso)
 }
 
 /// Clears the part of pnet's buffer that held a packet.

@@ -3,6 +3,7 @@
 
 use super::interfaces::InterfaceEntry;
 use crate::config::Pattern;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// An attachment, as far as a plan depends on it.
 #[derive(Clone, Copy)]
@@ -17,7 +18,7 @@ pub(super) struct Attached {
 pub(super) struct Plan<'a> {
     /// For each attachment its interface as it is called now; none for one that is to end.
     pub(super) stays: Vec<Option<&'a InterfaceEntry>>,
-    /// What is to be attached, in the order of the list.
+    /// What is to be attached, in the order of the list: what is named first.
     pub(super) attach: Vec<Attach<'a>>,
 }
 
@@ -30,6 +31,13 @@ pub(super) struct Attach<'a> {
     pub(super) is_one_of_many: bool,
 }
 
+/// True when the pattern means the interface, by whichever of its names. A glob never means the loopback
+/// interface: no tunnel ends there, and it cannot be metered.
+pub(super) fn matches(pattern: &Pattern, entry: &InterfaceEntry) -> bool {
+    let names = || std::iter::once(&entry.name).chain(&entry.other_names);
+    !(pattern.is_glob() && entry.is_loopback()) && names().any(|name| pattern.matches(name))
+}
+
 /// Brings what is attached in line with the interfaces that are `there`. Those that are `gone` have ended
 /// since the last plan; where one is there all the same it is another one, or it was away.
 pub(super) fn plan<'a>(
@@ -38,30 +46,32 @@ pub(super) fn plan<'a>(
     gone: &[InterfaceEntry],
     attached: &[Attached],
 ) -> Plan<'a> {
-    let matching = |entry: &InterfaceEntry| patterns.iter().position(|pattern| pattern.matches(&entry.name));
+    let matching = |entry: &InterfaceEntry| patterns.iter().position(|pattern| matches(pattern, entry));
+    let by_index: BTreeMap<u32, &InterfaceEntry> = there.iter().map(|entry| (entry.index, entry)).collect();
+    let ended: BTreeSet<u32> = gone.iter().map(|gone| gone.index).collect();
     let stays = |attached: &Attached| {
-        let entry = there.iter().find(|entry| entry.index == attached.index)?;
-        let ended = gone.iter().any(|gone| gone.index == entry.index);
-        (attached.is_bound && !ended && matching(entry).is_some()).then_some(entry)
+        let entry = *by_index.get(&attached.index)?;
+        (attached.is_bound && !ended.contains(&entry.index) && matching(entry).is_some()).then_some(entry)
     };
     let stays: Vec<Option<&InterfaceEntry>> = attached.iter().map(stays).collect();
-    let is_attached = |entry: &InterfaceEntry| stays.iter().flatten().any(|other| other.index == entry.index);
+    let kept: BTreeSet<u32> = stays.iter().flatten().map(|entry| entry.index).collect();
     let attach = |entry: &'a InterfaceEntry| {
-        let pattern = matching(entry).filter(|_| !is_attached(entry))?;
-        let names_it = |pattern: &Pattern| !pattern.is_glob() && pattern.matches(&entry.name);
+        let pattern = matching(entry).filter(|_| !kept.contains(&entry.index))?;
+        let names_it = |pattern: &Pattern| !pattern.is_glob() && matches(pattern, entry);
         Some(Attach { entry, pattern, is_one_of_many: !patterns.iter().any(names_it) })
     };
-    let attach = there.iter().filter_map(attach).collect();
+    let mut attach: Vec<Attach<'_>> = there.iter().filter_map(attach).collect();
+    // A stable sort. Descriptors may not do for all.
+    attach.sort_by_key(|attach| attach.is_one_of_many);
     Plan { stays, attach }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tap::interfaces::Passed;
 
     fn entry(index: u32, name: &str) -> InterfaceEntry {
-        InterfaceEntry { index, name: name.to_owned(), hardware: 0xfffe, passed: Passed::default() }
+        InterfaceEntry { index, name: name.to_owned(), hardware: 0xfffe, ..Default::default() }
     }
 
     const fn bound(index: u32) -> Attached {
@@ -87,6 +97,25 @@ mod tests {
         assert_eq!(planned(&there, &[], &[]), "+wg0:0 +tun1:1* +wg1:2*");
         assert_eq!(planned(&there, &[], &[bound(2), bound(4)]), "wg0 wg1 +tun1:1*");
         assert_eq!(planned(&there, &[], &[bound(2), bound(3), bound(4)]), "wg0 tun1 wg1");
+    }
+
+    #[test]
+    fn another_name_of_an_interface_is_as_good_as_its_name() {
+        let of = |index, name, other: &str| InterfaceEntry {
+            other_names: vec!["enx0".to_owned(), other.to_owned()],
+            ..entry(index, name)
+        };
+        let there = [of(3, "eth3", "wg0"), of(4, "eth4", "tun9"), of(5, "eth5", "eth51")];
+        assert_eq!(planned(&there, &[], &[]), "+eth3:0 +eth4:1* +eth5:2*");
+        assert_eq!(planned(&there, &[], &[bound(3), bound(4), bound(5)]), "eth3 eth4 eth5");
+        assert_eq!(planned(&[of(3, "eth3", "none")], &[], &[bound(3)]), "-", "it lost that name");
+    }
+
+    #[test]
+    fn a_glob_does_not_mean_the_loopback_interface_and_its_name_does() {
+        let lo = || InterfaceEntry { hardware: 772, ..entry(1, "lo") };
+        let fits = |text: &str| matches(&Pattern::of_name(text), &lo());
+        assert!(!fits("*") && !fits("l?") && fits("lo"));
     }
 
     #[test]

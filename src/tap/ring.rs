@@ -1,7 +1,6 @@
 //! The ring tap: a TPACKET_V3 ring on a raw packet socket, one per interface.
 //!
-//! The kernel copies headers only: a classic filter returns the link header, the IP header and, of
-//! TCP, the bytes up to the data offset. Records are parsed in place and cleared, times of arrival
+//! The kernel copies headers only, as `snap.rs` tells it. Records are parsed in place and cleared, times of arrival
 //! included; nothing of a packet is kept. Needs CAP_NET_RAW.
 //!
 //! # Source
@@ -10,9 +9,12 @@
 #![expect(unsafe_code, reason = "the ring is memory shared with the kernel")]
 
 use super::attribution::Attribution;
-use super::frame::{Gso, LinkType};
+use super::frame::LinkType;
 use super::interfaces::{self, Hardware, Passed};
-use super::socket::{self, Instruction};
+use super::snap::headers_only;
+use super::socket;
+use super::super_packet::{Gso, Transport};
+use super::unseen::Unseen;
 use crate::meter::slot::Direction;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -56,6 +58,7 @@ pub(super) struct Ring {
     /// Blocks walked since the start; the next one is this modulo `blocks`.
     walked: usize,
     link_type: LinkType,
+    unseen: Unseen,
 }
 
 // SAFETY: the mapping belongs to this value alone; it may move to another thread with it.
@@ -106,7 +109,8 @@ impl Ring {
         };
         let memory = NonNull::new(memory.cast()).filter(|_| memory != libc::MAP_FAILED);
         let memory = memory.ok_or_else(io::Error::last_os_error)?;
-        Ok(Self { socket, memory, blocks: blocks as usize, walked: 0, link_type: hardware.link_type() })
+        let (link_type, unseen) = (hardware.link_type(), Unseen::default());
+        Ok(Self { socket, memory, blocks: blocks as usize, walked: 0, link_type, unseen })
     }
 
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
@@ -117,6 +121,7 @@ impl Ring {
     /// both.
     pub(super) fn drain(&mut self, attribution: &Attribution) -> u64 {
         let mut seen = 0;
+        let mut unseen = self.unseen;
         // Once around at the most: in a flood that outruns the tap, commands are heard as well.
         for _ in 0..self.blocks {
             if self.status().load(Ordering::Acquire) & libc::TP_STATUS_USER == 0 {
@@ -124,7 +129,7 @@ impl Ring {
             }
             // Acquire above: pairs with the kernel's write barrier before it sets TP_STATUS_USER
             // (prb_close_block), so the block's records are seen whole.
-            seen += u64::from(self.walk(attribution));
+            seen += u64::from(self.walk(attribution, &mut unseen));
             self.walked += 1;
         }
         // The kernel writes there when it opened the block, which is when the last packets passed: an
@@ -132,7 +137,8 @@ impl Ring {
         // the interfaces' counters a second after the last packet comes by here again.
         self.clear(TIMES, TIMES_BYTES);
         let drops = socket::take_drops(&self.socket);
-        attribution.lost(drops);
+        attribution.lost(unseen.lost(drops));
+        self.unseen = unseen;
         seen + drops
     }
 
@@ -163,11 +169,11 @@ impl Ring {
     }
 
     /// Counts the packets of the current block, and gives it back; how many they were.
-    fn walk(&self, attribution: &Attribution) -> u32 {
+    fn walk(&self, attribution: &Attribution, unseen: &mut Unseen) -> u32 {
         let packets = self.word(PACKETS).load(Ordering::Relaxed);
         let mut at = self.word(FIRST).load(Ordering::Relaxed) as usize;
         for _ in 0..packets {
-            let next = self.record(at, attribution);
+            let next = self.record(at, attribution, unseen);
             if next == 0 {
                 break;
             }
@@ -184,7 +190,7 @@ impl Ring {
 
     /// Counts one record, clears it, and returns the distance to the next; 0 after the last, or
     /// when a record does not lie inside its block.
-    fn record(&self, at: usize, attribution: &Attribution) -> usize {
+    fn record(&self, at: usize, attribution: &Attribution, unseen: &mut Unseen) -> usize {
         let Some(header) = self.bytes(at, RECORD_HEADER + 20) else { return 0 };
         let word = |offset: usize| {
             u32::from_ne_bytes([header[offset], header[offset + 1], header[offset + 2], header[offset + 3]])
@@ -193,12 +199,19 @@ impl Ring {
         let captured_bytes = word(12) as usize;
         let length = word(16);
         let frame_at = usize::from(u16::from_ne_bytes([header[24], header[25]]));
+        // Of a super-packet that struct virtio_net_hdr has no words for, the kernel has made a place, filled in
+        // nothing, and counted a drop, which is told as lost.
+        if frame_at < RECORD_HEADER {
+            self.clear(at, RECORD_HEADER);
+            unseen.knows_a_drop();
+            return next;
+        }
         let outgoing = header[PACKET_TYPE] == libc::PACKET_OUTGOING;
         let vnet_at = at + frame_at.saturating_sub(VNET_HEADER);
         let Some(frame) = self.bytes(vnet_at, VNET_HEADER + captured_bytes) else { return 0 };
         let (vnet, captured) = frame.split_at(VNET_HEADER);
         let direction = if outgoing { Direction::Down } else { Direction::Up };
-        attribution.count(self.link_type, captured, u64::from(length), direction, gso_of(vnet));
+        unseen.saw(attribution.count(self.link_type, captured, u64::from(length), direction, gso_of(vnet)));
         // The record's header holds the time of arrival: it goes with the rest.
         self.clear(at, vnet_at - at + VNET_HEADER + captured_bytes);
         next
@@ -247,72 +260,13 @@ impl Drop for Ring {
 
 /// What struct virtio_net_hdr says of a super-packet; its `hdr_len` is a hint and not read.
 pub(super) fn gso_of(vnet: &[u8]) -> Option<Gso> {
-    // The high bit says that the transport uses ECN.
-    let tcp = match vnet[1] & 0x7f {
-        1 | 4 => true,
-        5 => false,
-        _ => return None,
+    /// Beside the type: TCP's headers use ECN.
+    const ECN: u8 = 0x80;
+    let transport = match vnet[1] & !ECN {
+        0 => return None,
+        1 | 4 => Transport::Tcp,
+        5 => Transport::Udp,
+        _ => Transport::Other,
     };
-    Some(Gso { tcp, segment_bytes: u16::from_ne_bytes([vnet[4], vnet[5]]) })
-}
-
-/// The filter that says how much of a packet is copied: headers, never payload.
-///
-/// Loads are from the start of the frame: they reach into paged data, which loads relative to the
-/// network header do not. A load past the end would drop the packet unseen, so short ones are
-/// taken whole first.
-fn headers_only(hardware: Hardware) -> Vec<Instruction> {
-    const LD_LEN: u16 = 0x80;
-    const LD_HALF: u16 = 0x28;
-    const LD_BYTE: u16 = 0x30;
-    const LDX_IHL: u16 = 0xb1;
-    const AND: u16 = 0x54;
-    const ADD: u16 = 0x04;
-    const TXA: u16 = 0x87;
-    const JEQ: u16 = 0x15;
-    const JGE: u16 = 0x35;
-    const JSET: u16 = 0x45;
-    const RET: u16 = 0x06;
-    const RET_A: u16 = 0x16;
-    let link = hardware.header_bytes();
-    let (version_at, mask, v4, v6) = match hardware {
-        Hardware::Ethernet => ((LD_HALF, 12), 0xffff, 0x0800, 0x86dd),
-        Hardware::Ip => ((LD_BYTE, 0), 0xf0, 0x40, 0x60),
-    };
-    // Extension headers, and tagged frames whose inner protocol is not known here.
-    let generous = link + 40 + 88;
-    vec![
-        (LD_LEN, 0, 0, 0),
-        (JGE, 1, 0, link + 20),
-        (RET, 0, 0, link + 20),
-        (version_at.0, 0, 0, version_at.1),
-        (AND, 0, 0, mask),
-        (JEQ, 2, 0, v4),  // to the IPv4 part
-        (JEQ, 12, 0, v6), // to the IPv6 part
-        (RET, 0, 0, link + 16 + 80),
-        // IPv4: the header; of the first fragment of TCP also the data offset.
-        (LDX_IHL, 0, 0, link),
-        (LD_BYTE, 0, 0, link + 9),
-        (JEQ, 0, 5, 6),
-        (LD_HALF, 0, 0, link + 6),
-        (JSET, 3, 0, 0x1fff),
-        (TXA, 0, 0, 0),
-        (ADD, 0, 0, link + 14),
-        (RET_A, 0, 0, 0),
-        (TXA, 0, 0, 0),
-        (ADD, 0, 0, link + 8),
-        (RET_A, 0, 0, 0),
-        // IPv6: the header; of TCP also the data offset; extension headers as far as is likely.
-        (LD_BYTE, 0, 0, link + 6),
-        (JEQ, 0, 1, 6),
-        (RET, 0, 0, link + 54),
-        (JEQ, 0, 1, 17),
-        (RET, 0, 0, link + 48),
-        (JEQ, 4, 0, 0),
-        (JEQ, 3, 0, 43),
-        (JEQ, 2, 0, 60),
-        (JEQ, 1, 0, 51),
-        (RET, 0, 0, link + 40),
-        (RET, 0, 0, generous),
-    ]
+    Some(Gso { transport, segment_bytes: u16::from_ne_bytes([vnet[4], vnet[5]]) })
 }

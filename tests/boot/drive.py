@@ -80,7 +80,7 @@ def counted():
 
 def filters():
     text = run("tc", "filter", "show", "dev", "tun0", "ingress") + run("tc", "filter", "show", "dev", "tun0", "egress")
-    return text.count("handle 0xb11d")
+    return text.count("blindmeter-")
 
 
 def main():
@@ -101,6 +101,16 @@ def main():
     run("systemctl", "reload", "blindmeter")
     wait("the reload", lambda: show("ActiveState") == "active")
     result["steps"].append("reloaded")
+    # One that is refused fails, and the service goes on with what it had.
+    with open("/etc/blindmeter/blindmeter.toml") as file:
+        good = file.read()
+    write_configuration(good.replace("[tap]", "[tap", 1))
+    refused = subprocess.run(["systemctl", "reload", "blindmeter"], capture_output=True, timeout=60)
+    told = subprocess.run(["blindmeter", "status", "--socket", "/run/blindmeter/control.sock"], capture_output=True, text=True)
+    result["refused"] = [refused.returncode != 0, told.returncode, "REFUSED: " in told.stdout, show("ActiveState")]
+    write_configuration(good)
+    run("systemctl", "reload", "blindmeter")
+    wait("the reload after a refusal", attached)
     time.sleep(1)
     for _ in range(3):
         before = int(show("MainPID"))
@@ -127,8 +137,11 @@ def main():
     result["sent"] = {"packets": traffic.sent, "bytes": traffic.sent * LENGTH}
     result["counted"] = {"packets": packets, "bytes": size}
     result["filters_running"] = filters()
+    run("blindmeter", "roster", "assign", "10.8.0.77", "booted")
     run("systemctl", "stop", "blindmeter")
     result["steps"].append("stopped")
+    kept = os.stat("/run/blindmeter/control.kept")
+    result["kept_stopped"] = [oct(kept.st_mode & 0o777), kept.st_uid != 0]
     result["filters_stopped"] = filters()
     # The kernel's own two files are always there.
     result["pins_stopped"] = sorted(set(os.listdir("/sys/fs/bpf")) - {"maps.debug", "progs.debug"})
@@ -140,6 +153,10 @@ def main():
     run("systemctl", "start", "blindmeter")
     wait("the last start", attached)
     result["counted_after_stop"] = counted()[0]
+    result["kept_started"] = os.path.exists("/run/blindmeter/control.kept")
+    # Root is told whether the address was assigned.
+    unassigned = subprocess.run(["blindmeter", "roster", "unassign", "10.8.0.77"], capture_output=True)
+    result["assigned_after_stop"] = unassigned.returncode == 0
     mode = lambda path: oct(os.stat(path).st_mode & 0o777)
     result["modes"] = {path: mode(path) for path in ("/var/lib/blindmeter", "/var/lib/blindmeter/ledger.sealed", "/run/blindmeter")}
     result["owner"] = os.stat("/var/lib/blindmeter/ledger.sealed").st_uid

@@ -2,13 +2,14 @@
 
 use blindmeter::meter::counters::Counters;
 use blindmeter::meter::ledger::Ledger;
+use blindmeter::meter::policy::Policy;
 use blindmeter::meter::release::Release;
 use blindmeter::publish::exposition;
 use blindmeter::roster::account::AccountName;
 use blindmeter::roster::address::{Prefix, TunnelAddress};
 
 fn main() {
-    let page = exposition::released(&Release::none());
+    let page = exposition::released(&Release::none(), &Policy::DEFAULT);
     assert!(page.contains("blindmeter_epoch 0"));
     let _ = Ledger::new(Counters::in_memory(1)).seal(1 << 30);
     assert!(AccountName::parse("alice").is_ok_and(|name| name.reveal() == "alice"));

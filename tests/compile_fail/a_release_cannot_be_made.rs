@@ -12,9 +12,10 @@ fn main() {
         unattributed_down_bytes: 1,
         lost_packets: 1,
         malformed_packets: 1,
-        irregular_accounts: [8; 6],
+        irregular_accounts: [8; 7],
         mass_event: true,
         interrupted: true,
+        tap_gap: true,
         failed_attempts: 64,
     };
     let _ = Release { up_bytes: 1, ..Release::none() };

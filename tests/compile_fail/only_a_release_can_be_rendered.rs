@@ -2,15 +2,16 @@
 
 use blindmeter::meter::counters::Counters;
 use blindmeter::meter::ledger::Ledger;
+use blindmeter::meter::policy::Policy;
 use blindmeter::meter::slot::Slot;
 use blindmeter::publish::exposition;
 
 fn main() {
     let counters = Counters::in_memory(1);
     let mut ledger = Ledger::new(counters);
-    exposition::released(&counters);
-    exposition::released(&counters.read(Slot::FIRST_ACCOUNT));
-    exposition::released(&ledger.node());
-    exposition::released(&ledger.open_epoch(Slot::FIRST_ACCOUNT));
-    exposition::released(&ledger.seal(1 << 30));
+    exposition::released(&counters, &Policy::DEFAULT);
+    exposition::released(&counters.read(Slot::FIRST_ACCOUNT), &Policy::DEFAULT);
+    exposition::released(&ledger.node(), &Policy::DEFAULT);
+    exposition::released(&ledger.open_epoch(Slot::FIRST_ACCOUNT), &Policy::DEFAULT);
+    exposition::released(&ledger.seal(1 << 30), &Policy::DEFAULT);
 }

@@ -19,7 +19,7 @@ use crate::support::ports::free_port;
 pub(crate) use crate::support::process::PROGRAM;
 use crate::support::process::{self, Process};
 pub(crate) use crate::support::{command, http};
-use command::{Outcome, Person, bounded, ended, identity};
+use command::{Outcome, Person, apart, bounded, ended, identity};
 
 /// A folder with the files of one daemon, readable by everybody.
 pub(crate) struct Site {
@@ -182,7 +182,7 @@ period = "28d"
     /// The daemon's command line, behind a wrapper; see [`process::daemon_command`].
     pub(crate) fn daemon_command(&self, wrapper: &[&str]) -> Command {
         let words = [wrapper, &[PROGRAM]].concat();
-        let mut command = Command::new(words[0]);
+        let mut command = apart(words[0]);
         command.args(&words[1..]);
         let log = File::create(self.path("stderr")).expect("a file for the log");
         process::daemon_command(command, &self.path("blindmeter.toml"), log)

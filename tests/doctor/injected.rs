@@ -1,8 +1,11 @@
 //! All twelve in a folder that stands for a host: what is planted is found by its number and nothing
 //! else is, and what looks like it and is harmless is not red.
 
+use crate::support::wait::TIMEOUT;
 use blindmeter::config::Pattern;
-use blindmeter::doctor::{ClockState, Daemon, Facts, Host, State, StoreLocation, Subject, Verdict, examine};
+use blindmeter::doctor::{
+    ClockState, Daemon, Facts, Host, State, StoreLocation, Subject, Verdict, examine, seen_elsewhere,
+};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -240,6 +243,28 @@ fn all_twelve_at_once_are_found() {
     assert_eq!(numbers(&host.examined(), State::Void), (1..=12).collect::<Vec<u8>>());
 }
 
+/// `/proc/PID/net/dev` of any process in a namespace is that namespace's.
+#[test]
+fn a_namespace_without_shells_is_void_where_proc_shows_its_processes() {
+    for (mount, state) in [("rw,hidepid=invisible", State::Ok), ("rw,relatime", State::Void)] {
+        let host = Planted::well_kept();
+        host.put("/etc/passwd", "root:x:0:0::/root:/bin/bash\neve:x:1001:1001::/home/eve:/bin/sh\n");
+        host.put("/proc/self/ns/net", "->net:[4026532999]");
+        host.put("/proc/1/mounts", &format!("proc /proc proc {mount} 0 0\n"));
+        assert_eq!(numbers(&host.examined(), State::Void).contains(&11), state == State::Void, "{mount}");
+    }
+}
+
+/// Control groups tell the daemon's processor time, and sock_diag who connects, whatever `/proc` hides.
+#[test]
+fn what_others_see_beside_proc_is_told_where_there_are_control_groups() {
+    let seen = |host: &Planted| seen_elsewhere(&Host::at(host.folder.path()));
+    let host = Planted::well_kept();
+    assert!(seen(&host).is_none());
+    host.put("/sys/fs/cgroup/cgroup.controllers", "cpu io memory\n");
+    assert!(seen(&host).is_some_and(|told| told.contains("cpu.stat") && told.contains("sock_diag")));
+}
+
 #[test]
 fn what_only_resembles_them_is_not_red() {
     for (number, expected, plant) in HARMLESS {
@@ -293,4 +318,25 @@ fn without_proc_and_sys_nothing_is_called_good_that_they_would_tell() {
         fs::remove_dir_all(host.place(tree)).expect("our own folder");
     }
     assert_eq!(numbers(&host.examined(), State::Ok), [11, 12]);
+}
+
+/// Any local user may start a process that is called like a collector, and name any path in its command line.
+#[test]
+fn a_configuration_that_is_a_pipe_or_a_device_holds_nobody_up() {
+    for (line, name) in [("telegraf --config /srv/it", "telegraf"), ("collectd -C /srv/it", "collectd")] {
+        for make in [
+            (|path: &Path| nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRWXU).expect("a pipe"))
+                as fn(&Path),
+            |path| symlink("/dev/zero", path).expect("a link"),
+        ] {
+            let host = Planted::well_kept();
+            host.run(line);
+            host.put("/srv/", "");
+            make(&host.place("/srv/it"));
+            let (told, verdicts) = std::sync::mpsc::channel();
+            std::thread::spawn(move || drop(told.send(host.examined())));
+            let verdicts = verdicts.recv_timeout(TIMEOUT).expect("doctor comes to an end");
+            assert!(numbers(&verdicts, State::Unknown).contains(&1), "{name} reads what is no file");
+        }
+    }
 }

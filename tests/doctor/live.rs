@@ -6,9 +6,10 @@ use crate::daemon::{Daemon, PROGRAM, Site, http};
 use crate::netns::Namespace;
 use crate::netns::packet_socket::PacketSocket;
 use crate::report::Report;
+use crate::support::program::Program;
 use crate::support::wait::wait_for;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio, id};
+use std::process::{Command, Stdio, id};
 
 const EXPORTER: &str = "prometheus-node-exporter";
 const EXPORTER_PORT: u16 = 9100;
@@ -38,16 +39,6 @@ fn start<'a>(namespace: &Namespace, site: &'a Site) -> Daemon<'a> {
     let mut daemon = site.adopt(namespace.run(move || command.spawn()).expect("the daemon can be started"));
     daemon.await_answer();
     daemon
-}
-
-/// A process that is killed when it is dropped.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 #[test]
@@ -81,7 +72,7 @@ fn a_real_node_exporter_is_judged_by_what_it_serves() {
                 .args(words);
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
         });
-        let running = Running(running.expect("tests need prometheus-node-exporter (tests/run)"));
+        let running = Program(running.expect("tests need prometheus-node-exporter (tests/run)"));
         let page = wait_for("node_exporter serves", || {
             let listens = || std::net::TcpStream::connect(("127.0.0.1", EXPORTER_PORT)).is_ok();
             namespace.run(move || listens().then(|| http::get(EXPORTER_PORT, "/metrics").body))
@@ -231,8 +222,19 @@ fn the_keys_of_the_report_keep_their_order() {
         text.split("\"").filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase())).collect();
     let at =
         |key: &str| keys.iter().position(|found| *found == key).unwrap_or_else(|| panic!("no key {key}"));
-    let order =
-        ["schema_version", "void", "checks", "number", "check", "state", "what", "remedy", "sandbox", "tap"];
+    let order = [
+        "schema_version",
+        "void",
+        "checks",
+        "number",
+        "check",
+        "state",
+        "what",
+        "remedy",
+        "sandbox",
+        "tap",
+        "users",
+    ];
     let places: Vec<usize> = order.iter().map(|key| at(key)).collect();
     assert!(places.is_sorted(), "{places:?}");
 }

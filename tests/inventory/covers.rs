@@ -8,30 +8,55 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         &["roster/directory Directory: tags slots", "roster Roster: directory"],
     ),
     (
-        "prefixes of accounts: which slot owns which address, by source",
+        "prefixes of accounts: which slot owns which address, by source, and on which interface (a keyed tag of its name); of VPN servers also under the account's tag, with how many polls in a row have missed it",
         &[
             "roster Roster: table elsewhere writing",
             "roster Writing: assignments disputed",
             "roster/assignments Assignments: pools v4 v6",
             "roster/assignments PoolAssignments: pool assignments",
             "roster/table PoolSlots: pool slots",
-            "roster/table Table: pools v4 v6",
+            "roster/table Table: pools v4 v6 places",
+            "roster/places Places: names given",
             "roster/table Prefixes: entries lengths used seed",
             "roster/table Entry: high low owner",
             "roster/owners Owned: prefix slot source",
+            "roster/sources/feed Feed: source parts is_owed",
+            "roster/sources/feed Part: name kept is_up is_asked",
+            "roster/sources/kept Kept: grace entries",
+            "roster/sources/kept Entry: prefix account missing",
+        ],
+    ),
+    (
+        "of addresses that VPN servers' hooks assigned: the number that the server gives the connection, by which its end is known; strongSwan's rise, so that they tell who came first",
+        &[
+            "roster Writing: sessions",
+            "roster/sessions Session: number is_renumbered",
+            "control/protocol Connection: number is_renumbered",
         ],
     ),
     (
         "slots waiting for another account",
-        &["roster Writing: slots", "roster/slots SlotAllocator: directory next quarantined free"],
+        &[
+            "roster Writing: slots socket",
+            "roster/slots SlotAllocator: directory next quarantined free",
+            "roster/quota SocketQuota: reserve named",
+        ],
     ),
     (
         "numbers of prefixes and accounts by source, as of the last close",
         &[
-            "roster Writing: latched",
-            "roster/source Counts: sources conflicts",
+            "roster Writing: latched connected heard",
+            "roster/source Counts: sources accounts conflicts",
             "roster/source SourceCounts: prefixes accounts",
         ],
+    ),
+    (
+        "how many hooks waited in vain or were refused since the start",
+        &["engine/hook_counts HookCounts: unanswered refused latched"],
+    ),
+    (
+        "log-ins that failed in the open epoch, as hooks reported them: one number, nobody's name",
+        &["engine/hook_counts HookCounts: failed_log_ins", "node Node: failed_log_ins"],
     ),
     (
         "bytes and packets of each account in the open epoch, exact",
@@ -53,16 +78,44 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
             "engine/checkpoint SavedSlots: entries",
         ],
     ),
+    (
+        "what is usual for each account, and its flags (64 bytes): levels and scales of its epochs, sums that build up, and how many epochs ago each kind was raised; what ticks of the open epoch showed, not which of them; with flags on",
+        &[
+            "meter/flags/baseline Baseline: levels scales volume_level volume_fast_level volume_scale surge mirror drift \
+             unusual epochs sender_epochs since_mirror raised pending told",
+            "meter/flags/detector Detector: constants thresholds baselines mirror",
+            "meter/flags/watch Watch: detector tick mass_event_millionths state",
+            "node Node: flags",
+            "node/flags Flags: watch epoch_seconds tick_nanoseconds tick_began_at",
+            "engine/checkpoint SavedSlots: baselines new",
+        ],
+    ),
+    (
+        "the counters of each account when the running tick began (1 h by default): who was active since shows; with flags on, never at rest",
+        &["meter/ledger Ledger: ticks"],
+    ),
+    (
+        "of the node's flags: how accounts swing (two counts), how far the open epoch's ticks looked interrupted, and whether the last epochs did or were a mass event",
+        &[
+            "meter/flags/surge Mirror: crossings active_epochs near_stalls",
+            "meter/flags/watch WatchState: mirror interruption running closed told",
+            "meter/flags/watch Verdict: node mass_event",
+        ],
+    ),
     ("the usage band of each account", &["node Node: bands", "engine/checkpoint SavedSlots: bands"]),
+    (
+        "lines of the log that wait to be written, 256 at the most, and how many were dropped",
+        &["log/writer Queue: lines dropped is_writing", "log/writer Line: dropped text"],
+    ),
     (
         "sums of one epoch at its close, and sums held back until the crowd is large enough",
         &[
             "meter/ledger Sealed: attributed clamped largest_up_bytes largest_down_bytes \
-             active_accounts unattributed malformed lost",
-            "meter/ledger NodeTotals: attributed unattributed not_ip malformed lost",
+             active_accounts account_slots unattributed malformed lost tap_gap",
+            "meter/ledger NodeTotals: attributed unattributed not_ip malformed link lost",
             "meter/epoch Carry: sums scale",
             "meter/epoch Epochs: carried within",
-            "meter/flag_counts FlagCounts: accounts mass_event interrupted failed_attempts",
+            "meter/flag_counts FlagCounts: accounts interruption failed_attempts",
             "meter/clamp Sums: up_bytes down_bytes",
         ],
     ),
@@ -73,34 +126,46 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
             "meter/epoch Epochs: policy last sealed released",
             "meter/release Release: ordinal up_bytes down_bytes suppressed unattributed_up_bytes \
              unattributed_down_bytes lost_packets malformed_packets irregular_accounts mass_event \
-             interrupted failed_attempts",
+             interrupted tap_gap failed_attempts",
             "publish/http Pages: released status",
+            "publish/http Part: text open_metrics",
         ],
     ),
     (
         "when epochs, refreshes and periods end: the node's own times, no user's",
         &[
-            "node Node: clock schedule refresh_index refreshed_at period_index period_began_at \
+            "node Node: clock schedule dates refresh_index refreshed_at period_index period_began_at \
              publish_at durable keeps",
+            "meter/calendar BandDates: as_of first_day last_day",
             "node/schedule Schedule: length_seconds state",
             "node/schedule ScheduleState: open last closed_at below_since was_ahead",
             "engine/checkpoint Checkpointer: clock last failing",
         ],
     ),
     (
-        "how often each member of staff asked today, which accounts were exported this week (keyed marks), and two counts for the period",
+        "how often each member of support asked today and each officer this week, which accounts were exported this week (keyed marks), and two counts for the period",
         &[
             "node Node: limits",
             "node/rate_limits RateLimits: allowed state",
-            "node/rate_limits RateLimitState: seen_at minute day week staff exported look_ups exports",
+            "node/rate_limits RateLimitState: seen_at minute day week lookers officers exported look_ups exports",
             "node/rate_limits Window: index elapsed_nanoseconds",
-            "node/rate_limits Staff: uid shown_this_minute shown_today exported_today",
+            "node/rate_limits Looker: uid shown_this_minute shown_today",
+            "node/rate_limits Officer: uid exported_today exported_this_week planned_today",
+        ],
+    ),
+    (
+        "the figures of the accounts exported today, under a keyed mark, and which officer has them: who asks again gets the same",
+        &[
+            "node/rate_limits RateLimitState: first_exports",
+            "node/rate_limits FirstExport: mark uid figures",
+            "node/rate_limits Figures: period open",
         ],
     ),
     (
         "keyed tags of accounts (16 bytes each), and keys: the root key, the links of its chain, the key of the tags",
         &[
             "roster Roster: tagger",
+            "roster/places Places: tagger",
             "tap/counter_memory CounterMemory: tag_key",
             "engine/checkpoint Checkpointer: store memory",
             "engine/checkpoint SavedSlots: tags",
@@ -109,38 +174,109 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "interfaces: index, name, and what their own packet counters read when metering of them stopped",
+        "interfaces: index, names, kind, what they stand on, and what their own packet counters read when metering of them stopped and at the last close",
         &[
-            "tap/worker Attachment: record serial index name source",
-            "tap/interfaces InterfaceEntry: index name hardware passed",
+            "tap/worker/attachments Attachment: record serial index name place source",
+            "tap/worker/stands Stands: told names",
+            "tap/interfaces InterfaceEntry: index name other_names hardware rule queue_packets passed xdp master parent",
+            "tap/conservation Conservation: interfaces left told seen queued",
+            "tap/unseen Unseen: read stood_for told",
+            "tap/conservation Compared: index rule passed is_whole",
             "tap/interfaces Passed: up down",
             "tap/gap Left: index name packets",
+            "tap/interface_sum InterfaceReading: sum queued",
+            "engine/checkpoint Earlier: sum origin went_on",
+            "engine/checkpoint Checkpointer: patterns earlier",
+            "tap/gap Unseen: listed came",
+            "tap/worker/refused Refused: passed",
+            "tap/gap Counted: passed came",
+            "tap/interfaces News: gone came",
             "tap/counter_memory CounterMemory: interfaces",
         ],
     ),
     (
-        "users and groups that have a role, and who is at the other end of a control connection",
+        "users that have a role, and who is at the other end of a control connection",
         &[
             "control/access AccessPolicy: roster support privacy",
-            "control/handler Handler: access",
+            "control/handler Handler: access barred syncs",
             "engine/state State: probe",
-            "control/peer Peer: uid gids",
-            "control/peer Members: uids gids",
+            "control/peer Peer: uid",
+            "control/peer Members: uids",
         ],
+    ),
+    (
+        "roster reader, a process of its own: the answer of a WireGuard device, with its private key, preshared keys, endpoints and times of handshakes; nothing of these goes further",
+        &["roster/sources/wireguard/dump Dump: is_over is_interrupted"],
+    ),
+    (
+        "roster reader and daemon: public keys of WireGuard peers with their prefixes",
+        &[
+            "roster/sources/wireguard/uapi Answer: peer",
+            "roster/sources/wireguard/row Row: key account line",
+            "roster/sources/wireguard/quick Block: is_peer key name",
+            "roster/sources/wireguard/quick Found: account line is_apart",
+        ],
+    ),
+    (
+        "roster reader: a digest of each device's last answer, under a key of its own, which tells whether anything has changed",
+        &["roster/sources/wireguard/kernel Known: key last"],
+    ),
+    (
+        "the status file of an OpenVPN server, with real addresses, times and counters; nothing of these goes further",
+        &["roster/sources/openvpn StatusFile: path written unchanged is_of_a_bridge passed"],
+    ),
+    (
+        "what charon lists of its SAs, with real addresses, times and counters; nothing of these goes further",
+        &["roster/sources/strongswan Charon: path identity passed"],
+    ),
+    (
+        "a request of RADIUS accounting, with real addresses, times and counters, and the address of the VPN server; nothing of these goes further",
+        &["daemon/radius RadiusInbox: buffer answers"],
+    ),
+    (
+        "RADIUS accounting: which session has which prefix, of which account (its tag), and the last requests and ended sessions; sessions, servers and requests as digests under a random key",
+        &[
+            "daemon/radius RadiusInbox: sink untaken",
+            "roster/sources/radius Sink: key sessions heard ended",
+            "roster/sources/radius/sessions Sessions: sessions owners changes",
+            "roster/sources/radius/sessions Owner: session account is_told",
+            "roster/sources/radius/sessions Session: server prefixes",
+            "roster/sources/radius/sessions Last: known order",
+        ],
+    ),
+    (
+        "RADIUS accounting: the secrets that VPN servers share with the daemon",
+        &["daemon/radius RadiusInbox: secrets"],
+    ),
+    (
+        "how much of what VPN servers say was passed over, by source and reason, now and as of the last close",
+        &[
+            "engine/passed_over Counts: now latched",
+            "roster/sources/passed Passed: nameless malformed strangers roomless",
+            "roster/sources/radius Sink: passed",
+        ],
+    ),
+    (
+        "whose a WireGuard peer is: the tag of its account under the tag of its key",
+        &["roster/sources/wireguard/names Names: accounts is_open"],
     ),
     (
         "the state of taps, sources, saves, reloads and the sandbox",
         &[
-            "engine/state Health: taps sources close_ok store_ok reload_ok",
-            "control/handler Handler: state",
+            "engine/state Health: taps before overlaps sources close_ok store_ok reload_refusal next_release_seconds",
+            "engine/tap_reports Globs: has_started is_partial failing failed unsaid of_others before overlaps",
+            "control/handler Handler: state reloads desk reader",
             "engine/state Board: health pages policy",
-            "engine/state State: roster node writer board sandbox backend",
+            "engine/state State: interfaces roster node writer board sandbox backend counting listeners hooks passed_over troubles limits",
+            "engine/source_troubles OfSource: source is_up parts told",
+            "engine/source_troubles OfPart: name now since",
+            "engine/kept_limits KeptLimits: save turns asked kept",
             "system/sandbox SandboxStatus: missing calls",
             "node Node: randomness",
         ],
     ),
     (
-        "ring tap: packet headers (40 bytes, up to 80 for a super-packet) in memory shared with the kernel",
+        "ring tap: packet headers (the first 200 bytes of what may carry a tunnel) in memory shared with the kernel",
         &["tap/ring Ring: memory blocks walked", "tap/frame IpPacket: source destination bytes offset"],
     ),
     ("pnet tap: whole packets, one at a time", &["tap/pnet Side: receiver queued"]),
@@ -157,29 +293,31 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         &["publish/web WebConfig: tls", "store/disk Secret: bytes others_may_read"],
     ),
     (
-        "kernel tap: bytes and packets of each slot and direction, cumulative",
+        "kernel tap: bytes and packets of each slot, direction and processor, cumulative",
         &[
             "map: up down",
             "tap/counter_memory CounterMemory: counters generation adopted",
             "tap/counter_memory CounterHistory: current older",
             "meter/counters Cell: bytes packets",
-            "meter/counters Counters: up down",
+            "meter/counters Counters: up down slices",
+            "meter/counters Slices: slots processors",
         ],
     ),
     (
-        "kernel tap: keyed tags of the slots' accounts, and what identifies the memory",
+        "kernel tap: keyed tags of the slots' accounts, and what identifies the memory: random bytes, and the store's keyed mark",
         &[
             "map: tags info",
-            "tap/kernel/header Header: slots generation predecessor node layout_digest pools",
+            "tap/kernel/header Header: slots processors home generation predecessor node layout_digest pools",
             "tap/counter_memory CounterMemory: tags",
             "meter/tags TagCell: low high",
         ],
     ),
     (
-        "kernel tap: which slot owns which address, which is the roster's own map",
+        "kernel tap: which slot owns which address, and on which interface (a keyed tag of its name), which is the roster's own map",
         &[
-            "map: owners hosts_v4 hosts_v6 routes_v4 routes_v6",
-            "tap/kernel/owners KernelOwners: pools dense in_use tables entries",
+            "map: owners hosts_v4 hosts_v6 routes_v4 routes_v6 names standing",
+            "tap/kernel/owner_tables KernelOwners: pools dense in_use tables entries names standing",
+            "tap/kernel/owner_tables Entry: owner above",
             "tap/kernel/owners Pools: pools slots",
             "tap/kernel/owners LaidPool: pool base",
         ],
@@ -189,17 +327,36 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         &["file: tap.pin"],
     ),
     (
-        "ring and pnet taps: counters and keyed tags of each slot, and interfaces by index with their own counters",
+        "ring and pnet taps: counters and keyed tags of each slot, interfaces by index with their own counters, and the store's keyed mark",
         &["file: control.counters", "tap/memory_file Header: slots generation node"],
+    ),
+    (
+        "what hooks, RADIUS accounting and `roster assign` said, from a stop to the next start: addresses, keyed tags of accounts and interfaces, connections' numbers, and in memory mode the key of the tags; a start wipes it, and so does `detach`; a reboot ends it",
+        &[
+            "file: control.kept",
+            "engine/kept_assignments Left: key mark assignments",
+            "roster/kept Kept: address length interface source account session",
+        ],
     ),
     ("the control socket", &["file: control.socket"]),
     (
-        "the sealed blob: each account's figures above under its keyed tag, bands, releases, limits, marks; its size never depends on its contents",
+        "the pipe of hooks beside it, and the file of their answers: a random key, and of each answer a random number and whether it is in force",
+        &[
+            "file: control.hook",
+            "control/hook_pipe HookPipe: folder requests answers admitted",
+            "control/hook_pipe Answers: file key next",
+            "control/inbox PipeInbox: requests room buffer answers settled handler rehearsal",
+        ],
+    ),
+    (
+        "the sealed blob: each account's figures above under its keyed tag, but for running ticks; bands, releases, limits, marks, figures of the day's exports, and what the interfaces' own counters read, as one sum; its size never depends on its contents",
         &[
             "file: store.path",
-            "node/saved Record: tag period mark reading band",
-            "node/saved Head: memory boot schedule publish_at sealed released refresh_index \
-             refreshed_at period_index period_began_at carry limits",
+            "node/saved Record: tag period mark reading band baseline",
+            "node/saved SavedFlags: epoch_seconds state",
+            "node/saved Head: memory boot schedule publish_at sealed released dates refresh_index \
+             refreshed_at period_index period_began_at carry interfaces is_last limits flags",
+            "node/saved InterfaceSum: passed counted digest",
         ],
     ),
     (
@@ -211,30 +368,41 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         &["file: store.path.chain"],
     ),
     (
-        "the operator's files: configuration, roster, root key, web configuration, certificates; read, never written",
+        "the operator's files: configuration, roster, accounts of WireGuard peers, root key, secrets of RADIUS, web configuration, certificates; read, never written",
         &["file: configuration"],
     ),
     (
-        "node totals of the last epoch, noisy or coarse depending on the mode, and counts rounded up to powers of two",
+        "node totals of the last epoch, counts of the node and of newly flagged accounts by kind, noisy or coarse depending on the mode; how large the noise is; whether the tap was away",
         &["series: blindmeter_epoch blindmeter_epoch_bytes blindmeter_epoch_unattributed_bytes \
              blindmeter_epoch_suppressed blindmeter_epoch_irregular_accounts \
              blindmeter_epoch_mass_event blindmeter_epoch_interrupted blindmeter_epoch_lost_packets \
-             blindmeter_epoch_malformed_packets blindmeter_epoch_failed_attempts"],
+             blindmeter_epoch_malformed_packets blindmeter_epoch_failed_attempts \
+             blindmeter_epoch_node_noise_stddev blindmeter_epoch_tap_gap blindmeter_epoch_length_seconds \
+             blindmeter_epoch_noise_stddev_bytes blindmeter_epoch_rounding_bytes blindmeter_epoch_crowd"],
     ),
     (
         "the state of the daemon, which traffic cannot change",
         &[
             "series: blindmeter_build_info blindmeter_policy_info blindmeter_tap_attached blindmeter_roster_source_up \
-             blindmeter_store_ok blindmeter_config_last_reload_successful",
+             blindmeter_store_ok blindmeter_config_last_reload_successful blindmeter_next_release_timestamp_seconds",
         ],
     ),
     (
-        "one account's usage band and flags",
+        "one account's usage band and flags, with what to do",
         &[
             "answer: Account",
             "control/reports AccountView: schema_version account band flags",
-            "control/reports BandReport: at_least_bytes below_bytes",
-            "control/reports FlagReport: kind severity advice",
+            "control/reports BandReport: at_least_bytes below_bytes as_of period",
+            "control/reports PeriodReport: first_day last_day",
+            "control/reports FlagReport: kind list severity advice",
+        ],
+    ),
+    (
+        "the accounts that carry a flag, with what to do, by names that are found in the roster file or among those that the request brought; whether the node looked interrupted, or a mass event",
+        &[
+            "answer: Flagged",
+            "control/reports FlaggedReport: schema_version enabled node mass_event accounts unnamed",
+            "control/reports FlaggedAccount: account flags",
         ],
     ),
     (
@@ -242,14 +410,23 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         &[
             "answer: Export",
             "control/reports AccountExport: schema_version account period open_epoch baseline flags",
+            "control/reports LearnedReport: levels scales volume sums epochs",
             "control/reports TotalsReport: up_bytes up_packets down_bytes down_packets",
+        ],
+    ),
+    (
+        "whether a roster source names an account (one that follows connections: at the last close), and what its export would use up",
+        &[
+            "answer: ExportPlan",
+            "control/reports ExportPlan: schema_version account named_by_roster exports repeats uses_up left_today \
+             refusal",
         ],
     ),
     (
         "the node's exact totals of the period",
         &[
             "answer: Node",
-            "control/reports NodeExport: schema_version attributed unattributed not_ip malformed lost",
+            "control/reports NodeExport: schema_version attributed unattributed not_ip malformed link lost",
             "control/reports PacketsReport: packets",
         ],
     ),
@@ -257,27 +434,35 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         "sizes of the roster; for sources that follow connections, as of the last close and rounded up to a multiple of 8",
         &[
             "answer: Counts",
-            "control/protocol CountsReport: schema_version sources conflicts skipped_lines",
-            "control/protocol SourceReport: source prefixes accounts latched",
+            "control/protocol CountsReport: schema_version sources conflicts skipped_lines skipped capacity released",
+            "control/protocol SkippedReport: source reason count",
+            "control/protocol ReleasedReport: epoch attributed_bytes unattributed_bytes attributed_noise_stddev_bytes \
+             unattributed_noise_stddev_bytes",
+            "control/protocol SourceReport: source prefixes accounts up without_account latched",
         ],
     ),
     (
         "the state of the daemon",
         &[
             "answer: Status",
-            "control/protocol StatusReport: schema_version backend interfaces sources last_close_ok \
-             last_save_ok reload_ok conflicts sandbox sandbox_missing system_calls profile",
-            "control/protocol InterfaceReport: interface attached",
+            "control/protocol StatusReport: schema_version version backend counters counters_reason listeners \
+              accounts next_release_seconds interfaces sources last_close_ok last_save_ok reload_ok \
+              reload_refusal remarks conflicts hooks_unanswered hooks_refused counted_twice sandbox sandbox_missing system_calls profile",
+            "control/protocol InterfaceReport: interface attached before",
             "control/protocol SourceState: source up",
         ],
     ),
     ("how many bands were looked up and accounts exported since the period began", &["answer: Asked"]),
     ("that a request succeeded, or why not; repeats nothing of the request", &["answer: Done Error"]),
     (
-        "starts, stops, reloads, failed saves, named interfaces, what is missing; nothing that traffic causes",
-        &["event: LabBuild TapChosen NothingKept SandboxMissing MemoryStart FirstStart Resumed \
-             ResumedWithoutCounters LossAccepted SaveFailed SaveRecovered InterfaceAwaited \
-             InterfaceAttached InterfaceGone LinkTypeUnsupported InterfaceRefused UnknownRoleMember \
-             ListeningWide ListeningInClear ListeningToAll CertificateOver CertificateEarly NameLooksLikeAddress Ready Reloaded ReloadRefused Stopping HandingOver"],
+        "starts, stops, reloads, failed saves, named interfaces, roster sources, what is missing; nothing that traffic causes",
+        &[
+            "event: AssignmentsForgotten AssignmentsLost LabBuild TapChosen NothingKept PinsHidden SandboxMissing MemoryStart FirstStart Resumed \
+             ResumedWithoutCounters LossAccepted SaveFailed LastSaveFailed SaveRecovered InterfaceAwaited \
+             InterfaceAttached InterfaceGone LinkTypeUnsupported InterfaceRefused AttachedAgain InFrontAgain Behind NobodyBefore DescriptorsShort CountedTwice \
+             UnknownRoleMember SocketOpenToAll SocketForOwner DescriptorPassed SourceLost SourceBack \
+             ListeningWide ListeningInClear ListeningToAll CertificateOver CertificateEarly NameLooksLikeAddress ReplacedOutside SmallCrowd ImplausibleClock Ready Reloaded ReloadRefused LinesDropped Failed Stopping \
+             HandingOver",
+        ],
     ),
 ];

@@ -55,12 +55,20 @@ pub(crate) fn variants(of: &str, name: &str) -> BTreeSet<String> {
     found
 }
 
-/// The maps that the kernel program defines, all by its two macros.
+/// The maps that the kernel's programs define: by two macros, and as sections of their own.
 pub(crate) fn maps() -> BTreeSet<String> {
-    let text =
-        fs::read_to_string(Path::new(SOURCES).join("tap/bpf/meter.bpf.c")).expect("the program is there");
+    let folder = Path::new(SOURCES).join("tap/bpf");
+    let files = fs::read_dir(folder).expect("the programs are there").flatten().map(|entry| entry.path());
+    let is_source =
+        |path: &PathBuf| path.extension().is_some_and(|extension| extension == "c" || extension == "h");
+    let texts: Vec<String> =
+        files.filter(is_source).map(|path| fs::read_to_string(path).expect("a source")).collect();
+    let text = texts.concat();
     assert_eq!(text.matches("SEC(\".maps\")").count(), 2, "a map is defined without the macros");
     let named = text.lines().filter_map(|line| {
+        if let Some((_, section)) = line.split_once("SEC(\".data.") {
+            return Some(section.split('"').next()?.to_owned());
+        }
         let rest = line.strip_prefix("MAPPED_ARRAY(").or_else(|| line.strip_prefix("OWNER_TABLE("))?;
         Some(rest.split(',').next()?.to_owned())
     });

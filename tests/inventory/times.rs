@@ -30,10 +30,27 @@ const TYPES: [&str; 16] = [
 /// `folder/file Name.field`, and why.
 const FIELDS: &[(&str, &str)] = &[
     ("clock Stopwatch.0", "the type itself: who keeps one is in this list"),
+    ("clock Ticks.next", "the next tick, which comes whatever happens"),
+    ("clock Ticks.interval", "a length, of the program"),
+    ("clock EqualShares.share", "a length, of the program"),
+    ("clock EqualShares.end", "processor time of a thread that takes as much whatever happens"),
     ("config Sealed.save_every", "a length, from the configuration"),
+    ("config/servers WireGuard.poll", "a length, from the configuration"),
+    ("config/servers OpenVpn.poll", "a length, from the configuration"),
+    ("config/ipsec StrongSwan.poll", "a length, from the configuration"),
+    ("roster/sources/openvpn StatusFile.unchanged", "for how long the server has not written its file"),
+    ("roster/sources/wireguard/wire Deadline.limit", "a length, of the program"),
+    ("roster/sources/wireguard/wire Deadline.since", "when a device was asked, until it has answered"),
     ("engine Engine.save_every", "the same"),
-    ("tap/worker Worker.began", "when the tap began"),
-    ("tap/worker Worker.counters_read", "the look at interfaces while packets pass; `began` a second after"),
+    ("engine Engine.flags_step", "half of a tick of the flags, from the configuration"),
+    ("tap/watch Watch.looked", "the look at hooks, at intervals whatever passes"),
+    ("tap/watch Watch.held", "for how long a hook is left to other software of the host"),
+    ("tap/watch Watch.tries", "how often other software of the host took a hook"),
+    ("tap/worker/attachments Worker.began", "when the tap began"),
+    (
+        "tap/worker/attachments Worker.counters_read",
+        "the look at interfaces while packets pass; `began` a second after",
+    ),
 ];
 
 /// `folder/file`, how often it reads a clock, starts a stop-watch or uses a part of a reading, and what
@@ -41,15 +58,33 @@ const FIELDS: &[(&str, &str)] = &[
 const READERS: &[(&str, usize, &str)] = &[
     ("cli/demo", 1, "the demo's own seconds"),
     ("cli/demo/traffic", 1, "the pace of the demo's packets"),
-    ("clock", 10, "the clocks themselves"),
+    ("cli/run", 1, "when the first release would come, in a dry run"),
+    ("clock", 18, "the clocks themselves, and whether the wall clock can be right"),
+    ("control/hook", 2, "when a hook stops waiting, in the hook's own process"),
+    (
+        "control/inbox",
+        2,
+        "whether a hook has stopped waiting by the time its change is made; nothing of it is kept",
+    ),
+    ("daemon", 2, "whether the wall clock can be right, at the start"),
+    ("daemon/asking", 1, "when each part of a source is due, by the configured interval"),
+    ("roster/sources/openvpn", 2, "for how long a status file has stayed as it is"),
+    ("roster/sources/strongswan", 1, "how long an answer takes, until it is there"),
     ("engine", 2, "the beat to the service manager"),
     ("engine/checkpoint", 6, "when the last save began, by the configured interval"),
+    ("node/asked", 5, "windows of what staff may ask"),
     ("node/rate_limits", 6, "windows of what staff may ask"),
-    ("node", 21, "when bands, period and release are due; the limits of staff"),
+    ("node/flagged", 1, "whether a tick of the flags is due"),
+    ("node/flags", 5, "when a tick of the flags ends"),
+    ("node", 20, "when bands, period and release are due; the limits of staff"),
     ("publish/web/login", 1, "how long the check of a log-in took, until it is answered"),
     ("publish/web/tls", 2, "whether a certificate is valid, while it is checked"),
-    ("node/schedule", 8, "when an epoch ends"),
-    ("tap/worker", 3, "the look at interfaces, while packets pass"),
+    ("node/schedule", 11, "when an epoch ends"),
+    ("node/told", 6, "what status tells: when the next release is due, whether the wall clock can be right"),
+    ("roster/sources/wireguard/wire", 1, "how long a device may take to answer"),
+    ("tap/watch", 5, "when the hooks were looked at, and how often other software took one"),
+    ("tap/worker", 1, "when the tap began"),
+    ("tap/worker/look", 2, "the look at interfaces, while packets pass"),
 ];
 
 /// Finds a type's name in a type, whatever is around it.

@@ -1,12 +1,16 @@
 //! Packets for the comparison of the kernel's program with the parser: of every kind, and random.
 
-use crate::support::frames::{Address, frame, packet};
+use crate::support::frames::{Address, datagram, frame, packet, segment};
 use crate::support::rng::Rng;
+use crate::support::tunnels::{EACH, Tunnel};
 use crate::test_run::is_taken;
 use std::fmt;
 
-/// Addresses around everything that the roster of the test owns.
-const V4: [[u8; 4]; 16] = [
+/// How many addresses of each family there are.
+const ENDS: usize = 20;
+
+/// Addresses around everything that the roster of the test owns, and of the link itself.
+const V4: [[u8; 4]; ENDS] = [
     [10, 8, 0, 0],
     [10, 8, 0, 1],
     [10, 8, 0, 2],
@@ -23,8 +27,12 @@ const V4: [[u8; 4]; 16] = [
     [172, 32, 0, 1],
     [192, 0, 2, 200],
     [255, 255, 255, 255],
+    [169, 254, 0, 1],
+    [169, 254, 9, 9],
+    [224, 0, 0, 251],
+    [240, 0, 0, 1],
 ];
-const V6: [u128; 16] = [
+const V6: [u128; ENDS] = [
     0xfd42_0008_0000_0000_0000_0000_0000_0000,
     0xfd42_0008_0000_0000_0000_0000_0000_0001,
     0xfd42_0008_0000_0000_0000_0000_0000_0002,
@@ -41,6 +49,10 @@ const V6: [u128; 16] = [
     0xfd43_0000_0000_0000_0000_0000_0000_0001,
     0x2a00_0000_0000_0000_0000_0000_0000_0001,
     u128::MAX,
+    0xfe80_0000_0000_0000_0000_0000_0000_0001,
+    0xfe80_0000_0000_0000_0000_0000_0000_0005,
+    0xff02_0000_0000_0000_0000_0000_0000_00fb,
+    0xfec0_0000_0000_0000_0000_0000_0000_0001,
 ];
 
 /// One packet as the program gets it.
@@ -63,10 +75,47 @@ impl fmt::Display for Packet {
 
 /// An IP packet of this length at least; `middle` are the extension headers of IPv6, then the transport.
 fn ip(v6: bool, pair: (usize, usize), protocol: u8, middle: &[u8], length: usize) -> Vec<u8> {
-    let ends = |at: usize| if v6 { Address::v6(V6[at]) } else { Address::V4(V4[at]) };
     let mut payload = middle.to_vec();
     payload.resize(middle.len().max(length.saturating_sub(if v6 { 40 } else { 20 })), 0x50);
-    packet(ends(pair.0), ends(pair.1), protocol, &payload)
+    packet(ends(v6, pair.0), ends(v6, pair.1), protocol, &payload)
+}
+
+fn ends(v6: bool, at: usize) -> Address {
+    if v6 { Address::v6(V6[at]) } else { Address::V4(V4[at]) }
+}
+
+/// What lies in a tunnel: 1,500 bytes of payload behind TCP, with options, or behind UDP.
+fn core(v6: bool, tcp: bool, option_words: u8) -> Vec<u8> {
+    let (from, to) = (ends(v6, 14), ends(v6, 3));
+    if tcp {
+        segment(from, to, option_words, 1_500)
+    } else {
+        datagram(from, to, from.smallest_packet() + 1_500)
+    }
+}
+
+fn around(tunnel: Tunnel, v6: bool, pair: (usize, usize), inner: &[u8]) -> Vec<u8> {
+    tunnel.around(ends(v6, pair.0), ends(v6, pair.1), inner)
+}
+
+/// Tunnels in tunnels, some of them with bytes that were changed.
+fn nest(random: &mut Rng) -> (bool, Vec<u8>) {
+    let mut v6 = random.one_in(2);
+    let mut packet = core(v6, random.one_in(2), u8::try_from(random.below(11)).expect("small"));
+    for _ in 0..=random.below(3) {
+        v6 = random.one_in(2);
+        packet = around(random.pick(&EACH), v6, (random.below(16), random.below(16)), &packet);
+    }
+    if random.one_in(2) {
+        for _ in 0..=random.below(4) {
+            let at = random.below(packet.len().min(200));
+            packet[at] = if random.one_in(2) { random.byte() } else { packet[at] ^ (1 << random.below(8)) };
+        }
+    }
+    if random.one_in(8) {
+        packet.truncate(random.below(220));
+    }
+    (v6, packet)
 }
 
 fn framed(tags: usize, ethertype: u16, ip: &[u8]) -> Vec<u8> {
@@ -78,8 +127,11 @@ fn framed(tags: usize, ethertype: u16, ip: &[u8]) -> Vec<u8> {
 pub(crate) fn of_every_kind() -> impl Iterator<Item = Packet> {
     let mut bodies: Vec<(bool, Vec<u8>, u16)> = Vec::new();
     for v6 in [false, true] {
-        for at in 0..16 {
-            bodies.push((v6, ip(v6, (at, (at + 5) % 16), 17, &[], 60 + at), 0));
+        for at in 0..ENDS {
+            for other in [at, at + 5, at + ENDS - 2] {
+                bodies.push((v6, ip(v6, (at, other % ENDS), 17, &[], 60 + at), 0));
+                bodies.push((v6, ip(v6, (at, other % ENDS), 17, &[], 960 + at), 300));
+            }
         }
         let whole = if v6 { 40 } else { 20 };
         for length in 14..=whole + 1 {
@@ -119,6 +171,13 @@ pub(crate) fn of_every_kind() -> impl Iterator<Item = Packet> {
     ] {
         bodies.push((true, ip(true, (1, 0), first, chain, 2000), 700));
     }
+    for tunnel in EACH {
+        for (outer, inner) in [(false, false), (false, true), (true, false), (true, true)] {
+            for core in [core(inner, true, 3), core(inner, false, 0)] {
+                bodies.push((outer, around(tunnel, outer, (1, 0), &core), 700));
+            }
+        }
+    }
     bodies.into_iter().flat_map(|(v6, body, segment)| {
         let ethertype = if v6 { 0x86dd } else { 0x0800 };
         let mut packets = vec![(false, body.clone())];
@@ -133,7 +192,8 @@ pub(crate) fn of_every_kind() -> impl Iterator<Item = Packet> {
 
 /// A packet that is mostly sensible, with some of it made senseless.
 pub(crate) fn random(random: &mut Rng) -> Packet {
-    let v6 = random.one_in(2);
+    let nested = random.one_in(3).then(|| nest(random));
+    let v6 = nested.as_ref().map_or_else(|| random.one_in(2), |(v6, _)| *v6);
     let protocols = [6, 17, 0, 43, 44, 51, 60, 1, 58, 47];
     let protocol = protocols[random.below(protocols.len())];
     let mut middle: Vec<u8> = (0..random.below(64)).map(|_| random.byte()).collect();
@@ -144,9 +204,13 @@ pub(crate) fn random(random: &mut Rng) -> Packet {
     }
     let long = random.one_in(4);
     let length = if long { random.below(3200) } else { random.below(200) };
-    let mut body = ip(v6, (random.below(16), random.below(16)), protocol, &middle, length);
+    let mut body = ip(v6, (random.below(ENDS), random.below(ENDS)), protocol, &middle, length);
     if random.one_in(8) {
         body.truncate(random.below(48));
+    }
+    let is_nest = nested.is_some();
+    if let Some((_, packet)) = nested {
+        body = packet;
     }
     let ethernet = random.one_in(2);
     let mut bytes = if ethernet {
@@ -171,6 +235,6 @@ pub(crate) fn random(random: &mut Rng) -> Packet {
         bytes.push(random.byte());
     }
     let segments = [1, 8, 100, 536, 1448, 9000, 65_535];
-    let segment = if random.one_in(3) { segments[random.below(segments.len())] } else { 0 };
+    let segment = if is_nest || random.one_in(3) { segments[random.below(segments.len())] } else { 0 };
     Packet { ethernet, up: random.one_in(2), bytes, segment }
 }

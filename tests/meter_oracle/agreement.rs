@@ -123,6 +123,32 @@ fn mixed_pcapng_agrees_with_tshark() {
     }
 }
 
+/// The rows of one interface are those of another capture's packets, and of a capture that names none.
+#[test]
+fn rows_of_an_interface_hold_for_packets_of_it() {
+    let mut random = Rng::seeded(150);
+    let workbench = Workbench::new(Roster::seeded(&mut random));
+    let (mut packets, mut file) = (Vec::new(), Pcapng::new(Order::Little));
+    section(&mut random, &workbench.roster, &mut file, &mut packets);
+    let path = workbench.write("named.pcapng", &file.finish().bytes);
+    let plain = workbench.meter(&[&path]).report;
+    let csv = workbench.roster.csv();
+    let of = |interface: &str| {
+        let rows = csv.lines().map(|line| match line {
+            "prefix,account" => format!("{line},interface\n"),
+            comment if comment.starts_with('#') => format!("{comment}\n"),
+            row => format!("{row},{interface}\n"),
+        });
+        workbench.write("roster.csv", rows.collect::<String>().as_bytes());
+        workbench.meter(&[&path])
+    };
+    let named = of("wg0");
+    assert!(named.report == plain, "the captures of this test name wg0");
+    assert!(named.complaints.iter().any(|line| line.contains("only pcapng")), "{:?}", named.complaints);
+    let other = of("wg1").report;
+    assert!(other != plain && !other.contains("\"up_packets\":1"), "nobody's of another interface");
+}
+
 #[test]
 fn simple_packets_are_captured_up_to_the_snap_length() {
     let mut random = Rng::seeded(200);

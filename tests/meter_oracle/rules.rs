@@ -106,12 +106,22 @@ fn the_whole_space_of_one_version_owns_nothing_of_the_other() {
         vec![Prefix::new(any4, 0, "four")],
         vec![Prefix::new(any6, 0, "six")],
         vec![Prefix::new(any4, 0, "four"), Prefix::new(any6, 0, "six")],
-        vec![Prefix::new(four, 32, "four"), Prefix::new(mapped, 128, "six")],
     ] {
         let workbench = Workbench::new(Roster::of(&prefixes));
         let file = workbench.write("versions.pcap", &pcap(Order::Little, false, 101, &packets).bytes);
         workbench.expect_whole("a roster of one version", &file, &packets);
     }
+    // In a roster, an IPv4-mapped address is the IPv4 address that it writes, so that this is one prefix twice.
+    let workbench =
+        Workbench::new(Roster::of(&[Prefix::new(four, 32, "four"), Prefix::new(mapped, 128, "six")]));
+    let outcome = workbench
+        .meter(&[&workbench.write("versions.pcap", &pcap(Order::Little, false, 101, &packets).bytes)]);
+    assert_eq!(outcome.code, Some(78), "{:?}", outcome.complaints);
+    assert!(
+        outcome.complaints.iter().any(|line| line.contains("the same prefix for two accounts")),
+        "{:?}",
+        outcome.complaints
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The daemon under test, run in a namespace, and the commands that speak to it; the contract is
 //! interfaces.md, nothing else of the program is known here.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::net::TcpStream;
 use std::ops::{Deref, DerefMut};
 use std::process::Command;
@@ -16,7 +16,7 @@ use super::Namespace;
 use super::folder::Folder;
 use super::manager::Manager;
 use super::tally::{Node, Totals};
-use crate::support::command::Outcome;
+use crate::support::command::{Outcome, apart};
 use crate::support::http;
 pub(crate) use crate::support::process::PROGRAM;
 use crate::support::process::{Process, daemon_command};
@@ -44,6 +44,8 @@ pub(crate) struct Setup {
 pub(crate) struct Daemon {
     folder: Arc<Folder>,
     process: Process,
+    /// How many daemons of the folder were ready before this one.
+    ready_before: usize,
 }
 
 impl Daemon {
@@ -74,7 +76,7 @@ impl Daemon {
 
     /// Starts the daemon of a folder.
     pub(crate) fn spawn_in(namespace: &Namespace, folder: &Arc<Folder>) -> Self {
-        Self::spawn_as(namespace, folder, Command::new(PROGRAM))
+        Self::spawn_as(namespace, folder, apart(PROGRAM))
     }
 
     /// The same under a service manager that keeps descriptors.
@@ -88,9 +90,20 @@ impl Daemon {
     pub(crate) fn spawn_as(namespace: &Namespace, folder: &Arc<Folder>, command: Command) -> Self {
         let log = folder.path("stderr");
         let file = OpenOptions::new().create(true).append(true).open(&log).expect("a file for stderr");
-        let mut command = daemon_command(command, &folder.path("blindmeter.toml"), file);
+        Self::spawn_with(namespace, folder, command, file)
+    }
+
+    /// Starts a daemon that logs to a file which is not read here.
+    pub(crate) fn spawn_logging_to(namespace: &Namespace, folder: &Arc<Folder>, log: File) -> Self {
+        Self::spawn_with(namespace, folder, apart(PROGRAM), log)
+    }
+
+    fn spawn_with(namespace: &Namespace, folder: &Arc<Folder>, command: Command, log: File) -> Self {
+        let mut command = daemon_command(command, &folder.path("blindmeter.toml"), log);
+        let ready_before = readies(folder);
         let child = namespace.run(move || command.spawn()).expect("the daemon can be started");
-        Self { folder: Arc::clone(folder), process: Process::new(child, log) }
+        let process = Process::new(child, folder.path("stderr"));
+        Self { folder: Arc::clone(folder), process, ready_before }
     }
 
     /// Kills the daemon where it stands.
@@ -111,6 +124,17 @@ impl Daemon {
         unsafe { libc::kill(helper, libc::SIGKILL) };
     }
 
+    /// The daemon's children, with their names.
+    pub(crate) fn children(&self) -> Vec<(u32, String)> {
+        let children = format!("/proc/{0}/task/{0}/children", self.id());
+        let children = fs::read_to_string(children).expect("the kernel lists the daemon's children");
+        let child = |id: &str| {
+            let name = fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default();
+            (id.parse().expect("a number"), name.trim().to_owned())
+        };
+        children.split_whitespace().map(child).collect()
+    }
+
     /// The process that attaches the kernel's program.
     pub(crate) fn helper(&self) -> u32 {
         let children = format!("/proc/{0}/task/{0}/children", self.id());
@@ -127,6 +151,11 @@ impl Daemon {
     pub(crate) fn await_start(&mut self, wanted: i32) {
         let folder = Arc::clone(&self.folder);
         self.process.await_status(&[wanted], || folder.command(&["status"]).code);
+        // The log is written by a thread of its own, so an answer may come before the last line of the start.
+        if folder.path("stderr").exists() {
+            let before = self.ready_before;
+            wait_until("the daemon says that it is ready", TIMEOUT, || readies(&folder) > before);
+        }
     }
 
     /// Exit code of `status`.
@@ -167,6 +196,7 @@ impl Daemon {
             unattributed: totals(&report["unattributed"]),
             not_ip: count(&report["not_ip"], "packets"),
             malformed: count(&report["malformed"], "packets"),
+            link: count(&report["link"], "packets"),
             lost: count(&report["lost"], "packets"),
         }
     }
@@ -264,6 +294,11 @@ impl Drop for Daemon {
             wait_at_most(STOP_LIMIT, || !self.process.is_running());
         }
     }
+}
+
+/// How many daemons of a folder have said that they are ready.
+fn readies(folder: &Folder) -> usize {
+    fs::read_to_string(folder.path("stderr")).map_or(0, |said| said.matches("blindmeter: ready").count())
 }
 
 /// What `/metrics` serves, if somebody serves it.

@@ -5,8 +5,11 @@
 #![allow(clippy::disallowed_methods, reason = "a live test bounds its waits by the real clock")]
 #![allow(unsafe_code, reason = "TUN ioctls and packet sockets have no safe form in the dependencies")]
 
+pub(crate) mod beside;
 pub(crate) mod daemon;
+pub(crate) mod datagrams;
 pub(crate) mod folder;
+pub(crate) mod foreign;
 pub(crate) mod manager;
 pub(crate) mod packet_socket;
 pub(crate) mod tally;
@@ -125,6 +128,11 @@ impl Namespace {
         peer.command(&format!("ip link set {peer_name} up"));
         self.await_carrier(name);
         peer.await_carrier(peer_name);
+    }
+
+    /// Where other programs find it.
+    pub(crate) fn path(&self) -> String {
+        format!("/proc/{}/task/{}/ns/net", std::process::id(), self.thread_id)
     }
 
     /// Moves a device into another namespace (where it arrives down).

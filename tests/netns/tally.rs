@@ -63,12 +63,13 @@ pub(crate) struct Node {
     pub(crate) unattributed: Totals,
     pub(crate) not_ip: u64,
     pub(crate) malformed: u64,
+    pub(crate) link: u64,
     pub(crate) lost: u64,
 }
 
 impl Node {
     pub(crate) fn counted(&self) -> u64 {
-        self.attributed.packets() + self.unattributed.packets() + self.not_ip + self.malformed
+        self.attributed.packets() + self.unattributed.packets() + self.not_ip + self.malformed + self.link
     }
 }
 
@@ -178,6 +179,7 @@ impl Expected {
             unattributed: self.unattributed,
             not_ip: self.not_ip,
             malformed: self.malformed,
+            link: 0,
             lost: self.lost,
         }
     }

@@ -80,7 +80,10 @@ impl Topology {
         server.command("ip -4 route add default via 10.1.0.254");
         server.command("ip -6 route add default via fd01::fe");
         for device in ["r0", "r1"] {
-            router.command(&format!("ethtool -K {device} tso off gso off tx-udp-segmentation off"));
+            router.command(&format!(
+                "ethtool -K {device} tso off gso off tx-udp-segmentation off \
+                 tx-udp_tnl-segmentation off tx-udp_tnl-csum-segmentation off"
+            ));
         }
         // GRO on a veth is NAPI with GRO: what arrives in a burst is merged before the taps see it.
         server.command("ethtool -K s0 gro on");
@@ -104,10 +107,51 @@ impl Topology {
         &self.server
     }
 
+    /// Makes VXLAN between the server and this address of the client, under this number.
+    pub(crate) fn tunnel(&self, client: &str, family: Family, number: usize) {
+        self.speak_from(client, family);
+        let server = if family == Family::V4 { "10.1.0.1" } else { "fd01::1" };
+        for (namespace, device, local, remote, host, far) in
+            [(&self.server, "s0", server, client, 1, 2), (&self.client, "c0", client, server, 2, 1)]
+        {
+            let name = format!("vx{number}");
+            namespace.command(&format!(
+                "ip link add {name} address 02:00:00:01:00:0{host} type vxlan id {number} \
+                 local {local} remote {remote} dstport 4789 dev {device}"
+            ));
+            namespace.allow_v6(&name);
+            namespace.sysctl(&format!("net/ipv6/conf/{name}/mldv2_unsolicited_report_interval"), "1");
+            namespace.command(&format!("ip link set {name} up"));
+            address(
+                namespace,
+                &name,
+                &inner(Family::V4, number, host, "/24"),
+                &inner(Family::V6, number, host, "/64"),
+            );
+            for family in [Family::V4, Family::V6] {
+                let far_address = inner(family, number, far, "");
+                namespace.command(&format!(
+                    "ip neigh replace {far_address} lladdr 02:00:00:01:00:0{far} dev {name} nud permanent"
+                ));
+            }
+        }
+    }
+
+    /// The same as [`Self::talk`] inside a tunnel.
+    pub(crate) fn talk_inside(&self, number: usize, family: Family, up: usize, down: usize) {
+        let at = inner(family, number, 1, "");
+        let at = if family == Family::V4 { format!("{at}:0") } else { format!("[{at}]:0") };
+        self.converse(at, up, down);
+    }
+
     /// One TCP connection from the client's address: `up` bytes to the server, then `down` bytes back.
     pub(crate) fn talk(&self, client: &str, family: Family, up: usize, down: usize) {
         self.speak_from(client, family);
         let at = if family == Family::V4 { "10.1.0.1:0" } else { "[fd01::1]:0" };
+        self.converse(at.to_owned(), up, down);
+    }
+
+    fn converse(&self, at: String, up: usize, down: usize) {
         let listener = self.server.run(move || TcpListener::bind(at)).expect("the server listens");
         let at = listener.local_addr().expect("the listener has a port");
         let serve = thread::spawn(move || -> std::io::Result<usize> {
@@ -131,7 +175,7 @@ impl Topology {
         self.server.tcp_mishaps() + self.client.tcp_mishaps()
     }
 
-    fn speak_from(&self, client: &str, family: Family) {
+    pub(crate) fn speak_from(&self, client: &str, family: Family) {
         let (flag, via) = if family == Family::V4 { ("-4", "10.2.0.254") } else { ("-6", "fd02::fe") };
         self.client.command(&format!("ip {flag} route replace default via {via} dev c0 src {client}"));
     }
@@ -250,13 +294,24 @@ fn address(namespace: &Namespace, device: &str, v4: &str, v6: &str) {
     namespace.command(&format!("ip addr add {v6} dev {device} nodad"));
 }
 
+/// An address inside the tunnel of this number.
+fn inner(family: Family, number: usize, host: usize, length: &str) -> String {
+    match family {
+        Family::V4 => format!("172.20.{number}.{host}{length}"),
+        Family::V6 => format!("fd20:{number}::{host}{length}"),
+    }
+}
+
 fn read_all(stream: &mut TcpStream) -> std::io::Result<usize> {
     let mut buffer = vec![0; 1 << 16];
     let mut total = 0;
     loop {
-        match stream.read(&mut buffer)? {
-            0 => return Ok(total),
-            received => total += received,
+        match stream.read(&mut buffer) {
+            Ok(0) => return Ok(total),
+            Ok(received) => total += received,
+            // A signal that stopped the process ends a read that has a limit.
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
 }

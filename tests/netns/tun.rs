@@ -22,9 +22,16 @@ const LARGEST_READ: usize = 70_000;
 pub(crate) struct Tun {
     file: Arc<File>,
     name: String,
-    came_out: Arc<AtomicU64>,
+    came_out: Arc<CameOut>,
     stop: Arc<AtomicBool>,
     drain: Option<thread::JoinHandle<()>>,
+}
+
+/// What left the namespace through the device.
+#[derive(Default)]
+struct CameOut {
+    packets: AtomicU64,
+    bytes: AtomicU64,
 }
 
 impl Tun {
@@ -46,7 +53,7 @@ impl Tun {
         namespace.command(&format!("tc qdisc replace dev {name} root noqueue"));
         namespace.command(&format!("ip link set {name} up"));
         let file = Arc::new(file);
-        let came_out = Arc::new(AtomicU64::new(0));
+        let came_out = Arc::new(CameOut::default());
         let stop = Arc::new(AtomicBool::new(false));
         let drain = {
             let (file, came_out, stop) = (Arc::clone(&file), Arc::clone(&came_out), Arc::clone(&stop));
@@ -68,7 +75,13 @@ impl Tun {
     /// Packets that left the namespace through the device so far.
     pub(crate) fn came_out(&self) -> u64 {
         // Relaxed: a count read for a later comparison orders nothing.
-        self.came_out.load(Ordering::Relaxed)
+        self.came_out.packets.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of the same, of a device without a vnet header.
+    pub(crate) fn bytes_that_came_out(&self) -> u64 {
+        // Relaxed: as above.
+        self.came_out.bytes.load(Ordering::Relaxed)
     }
 }
 
@@ -83,6 +96,12 @@ impl Drop for Tun {
     }
 }
 
+/// A device alone, down and with nobody who reads it, where hundreds are wanted.
+pub(crate) fn bare(namespace: &Namespace, name: &str) -> File {
+    let owned = name.to_owned();
+    namespace.run(move || attach(&owned, 0))
+}
+
 fn attach(name: &str, extra_flags: libc::c_int) -> File {
     let file = OpenOptions::new()
         .read(true)
@@ -94,7 +113,7 @@ fn attach(name: &str, extra_flags: libc::c_int) -> File {
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     assert!(name.len() < libc::IFNAMSIZ, "an interface name fits");
     for (slot, byte) in request.ifr_name.iter_mut().zip(name.bytes()) {
-        *slot = libc::c_char::try_from(byte).expect("interface names are ASCII");
+        *slot = libc::c_char::from_ne_bytes([byte]);
     }
     let flags = libc::IFF_TUN | libc::IFF_NO_PI | extra_flags;
     request.ifr_ifru.ifru_flags = i16::try_from(flags).expect("TUN flags fit a short");
@@ -112,13 +131,16 @@ fn attach(name: &str, extra_flags: libc::c_int) -> File {
     file
 }
 
-fn drain(file: &File, came_out: &AtomicU64, stop: &AtomicBool) {
+fn drain(file: &File, came_out: &CameOut, stop: &AtomicBool) {
     let mut buffer = vec![0; LARGEST_READ];
     // Relaxed: see `Drop`.
     while !stop.load(Ordering::Relaxed) {
         match (&*file).read(&mut buffer) {
-            // Relaxed: a plain count.
-            Ok(_) => _ = came_out.fetch_add(1, Ordering::Relaxed),
+            Ok(length) => {
+                // Relaxed: plain counts, each read alone.
+                came_out.bytes.fetch_add(length as u64, Ordering::Relaxed);
+                came_out.packets.fetch_add(1, Ordering::Relaxed);
+            }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 // No error of the wait matters: the device is read again.
                 let _ = poll(&mut [PollFd::new(file.as_fd(), PollFlags::POLLIN)], PollTimeout::from(5_u8));

@@ -27,6 +27,7 @@ pub(crate) const POLICY: Policy = Policy {
     refresh_seconds: 7 * DAY_SECONDS,
     period_seconds: 28 * DAY_SECONDS,
     mode: Policy::DEFAULT.mode,
+    flags: None,
 };
 
 /// A node of this environment.

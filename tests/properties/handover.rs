@@ -9,6 +9,7 @@ use blindmeter::meter::slot::{Direction, Slot};
 use blindmeter::meter::tags::{Tag, Tags};
 use blindmeter::meter::units::Totals;
 use blindmeter::roster::address::{Prefix, TunnelAddress};
+use blindmeter::roster::place::Place;
 use blindmeter::roster::tagger::Tagger;
 use blindmeter::roster::{Roster, Source};
 use blindmeter::tap::Attribution;
@@ -157,7 +158,7 @@ proptest! {
         for owner in 0..OWNERS {
             make(&roster, 0, Change::Replace(owner));
         }
-        let attribution = Attribution { table: roster.table(), counters };
+        let attribution = Attribution { table: roster.table(), counters, place: Place::ANY };
         let stop = AtomicBool::new(false);
         let sent = thread::scope(|scope| {
             let senders: Vec<_> = (0..2)

@@ -12,6 +12,7 @@ use blindmeter::meter::counters::Counters;
 use blindmeter::meter::policy::{Mode, Policy};
 use blindmeter::meter::slot::{Direction, Slot};
 use blindmeter::node::Tick;
+use blindmeter::node::rate_limits::Figures;
 use blindmeter::publish::exposition;
 use proptest::prelude::*;
 
@@ -61,6 +62,7 @@ fn pieces(flows: &[Flow], seed: u64) -> Vec<Piece> {
 
 /// One of the two worlds.
 struct World {
+    policy: Policy,
     clocks: Clocks,
     node: SimulatedNode,
     counters: Counters,
@@ -72,10 +74,10 @@ impl World {
     fn new(policy: Policy, flows: &[Flow], seed: u64, order: u64) -> Self {
         let clocks = Clocks::new();
         let (node, counters) = start_under(policy, &clocks, ACCOUNTS, seed);
-        let released = exposition::released(&node.released());
+        let released = exposition::released(&node.released(), &policy);
         let mut pieces = pieces(flows, order);
         pieces.reverse();
-        Self { clocks, node, counters, pieces, released }
+        Self { policy, clocks, node, counters, pieces, released }
     }
 
     /// Lives through one look at the clock.
@@ -86,7 +88,7 @@ impl World {
             self.counters.add(Slot::new(flow.slot), direction, flow.bytes, flow.packets);
         }
         if let Tick::Released(release) = self.node.tick() {
-            self.released = exposition::released(&release);
+            self.released = exposition::released(&release, &self.policy);
         }
     }
 
@@ -96,10 +98,10 @@ impl World {
         let mut surfaces = vec![self.released.clone()];
         for at in 0..ACCOUNTS {
             let slot = Slot::new(u32::try_from(Slot::FIRST_ACCOUNT.index() + at).expect("few slots"));
-            let (period, _) = self.node.totals(slot);
-            let view = AccountView::new("somebody", self.node.band(slot));
+            let (period, open) = self.node.totals(slot);
+            let view = AccountView::new("somebody", self.node.band(slot), self.node.band_dates(), Vec::new());
             surfaces.push(serde_json::to_string(&view).expect("a report is JSON"));
-            let export = AccountExport::new("somebody", period, None);
+            let export = AccountExport::new("somebody", Figures { period, open }, false, None, Vec::new());
             surfaces.push(serde_json::to_string(&export).expect("a report is JSON"));
         }
         surfaces
@@ -161,18 +163,18 @@ fn any_flows() -> impl Strategy<Value = Vec<Flow>> {
     prop_oneof![prop::collection::vec(any_flow(3), 0..300), crowd]
 }
 
-/// The same bytes for so many accounts, in each of three epochs.
+/// The same bytes for so many accounts in both directions, in each of three epochs.
 fn crowd(accounts: u32, bytes: impl Fn(u64) -> u64) -> Vec<Flow> {
-    let flow = |epoch, at| Flow {
+    let flow = |epoch, at, up| Flow {
         epoch,
         slot: Slot::FIRST_ACCOUNT.word() + at,
-        up: at % 2 == 0,
+        up,
         bytes: bytes(epoch),
         packets: 1000,
     };
     (0..3)
         .flat_map(|epoch| (0..accounts).map(move |at| (epoch, at)))
-        .map(|(epoch, at)| flow(epoch, at))
+        .flat_map(|(epoch, at)| [true, false].map(|up| flow(epoch, at, up)))
         .collect()
 }
 

@@ -1,6 +1,7 @@
 //! From counters to the page: what an account may add, what is carried over, and what of flags is shown.
 
 use crate::environment::{POLICY, cases};
+use crate::support::frames::{Address, packet};
 use crate::support::rng::Rng;
 use blindmeter::meter::budget::Epsilon;
 use blindmeter::meter::clamp::clamped;
@@ -9,10 +10,16 @@ use blindmeter::meter::epoch::Epochs;
 use blindmeter::meter::flag_counts::FlagCounts;
 use blindmeter::meter::ledger::Ledger;
 use blindmeter::meter::noise::Randomness;
-use blindmeter::meter::policy::{Mode, Noise, Policy};
+use blindmeter::meter::policy::{Flagging, Mode, Noise, Policy, Profile};
 use blindmeter::meter::slot::{Direction, Slot};
+use blindmeter::meter::tags::Tags;
 use blindmeter::meter::units::{Totals, Volume};
 use blindmeter::publish::exposition;
+use blindmeter::roster::Roster;
+use blindmeter::roster::place::Place;
+use blindmeter::roster::tagger::Tagger;
+use blindmeter::tap::Attribution;
+use blindmeter::tap::frame::LinkType;
 use proptest::prelude::*;
 
 /// Every sample of noise is 0: low part 0, kept, no high part, positive.
@@ -101,7 +108,8 @@ proptest! {
                 continue;
             }
             let release = epochs.publish().expect("it was sealed");
-            let crowd = course.accounts >= 20 && each.bytes() >= 1 << 20;
+            let is_active = each.bytes() >= 1 << 20 && each.up.bytes >= 64 << 10;
+            let crowd = course.accounts >= 20 && is_active;
             prop_assert_eq!(release.suppressed(), !crowd);
             if crowd {
                 let shown = [release.up_bytes(), release.down_bytes()].map(i128::from);
@@ -129,6 +137,23 @@ fn an_ordinal_is_sealed_once() {
     let mut barred = Epochs::new(exact(1 << 30), 7);
     assert!(barred.seal(7, &mut ledger, &FlagCounts::default(), &mut Silent(0)).is_err());
     assert!(barred.seal(8, &mut ledger, &FlagCounts::default(), &mut Silent(0)).is_ok());
+}
+
+/// What others send to thirty accounts opens no gate: it is not theirs, and one sender can reach them all.
+#[test]
+fn accounts_that_only_receive_are_no_crowd() {
+    let policy = exact(1 << 30);
+    for (sent, is_crowd) in [(0, false), ((64 << 10) - 1, false), (64 << 10, true)] {
+        let counters = Counters::in_memory(30);
+        let (mut ledger, mut epochs) = (Ledger::new(counters), Epochs::new(policy, 0));
+        for slot in (0..30).map(|at| Slot::new(Slot::FIRST_ACCOUNT.word() + at)) {
+            counters.add(slot, Direction::Down, 40 << 20, 40);
+            counters.add(slot, Direction::Up, sent, 1);
+        }
+        assert!(epochs.seal(1, &mut ledger, &FlagCounts::default(), &mut Silent(0)).is_ok());
+        let release = epochs.publish().expect("it was sealed");
+        assert_eq!(release.suppressed(), !is_crowd, "{sent} bytes sent by each");
+    }
 }
 
 /// Closes one epoch in which an account alone moves 1 GiB, which the gate holds back.
@@ -169,47 +194,129 @@ fn what_was_clamped_for_other_noise_enters_no_release() {
     assert_eq!(next_epoch(coarse, policy), 30 * mib);
 }
 
-/// The value of a series on the page of an epoch in which this was raised.
+/// The page of an epoch in which this was raised.
 fn page(policy: Policy, raised: &FlagCounts, seed: u64) -> String {
     let mut epochs = Epochs::new(policy, 0);
-    let mut ledger = Ledger::new(Counters::in_memory(1));
+    let counters = Counters::in_memory(1);
+    let mut ledger = Ledger::new(counters);
+    counters.add(Slot::UNATTRIBUTED, Direction::Up, 40 << 30, 1);
+    counters.add(Slot::LOST, Direction::Up, 0, 5 << 20);
+    counters.add(Slot::MALFORMED, Direction::Up, 0, (5 << 16) - 1);
     assert!(epochs.seal(1, &mut ledger, raised, &mut Rng::seeded(seed)).is_ok());
-    exposition::released(&epochs.publish().expect("it was sealed"))
+    exposition::released(&epochs.publish().expect("it was sealed"), &policy)
 }
+
+/// The value of a series on a page.
+fn value(page: &str, series: &str) -> i64 {
+    let line = page.lines().find_map(|line| line.strip_prefix("blindmeter_epoch_")?.strip_prefix(series));
+    line.and_then(|value| value.trim().parse().ok()).expect("a count")
+}
+
+const RAISED: FlagCounts =
+    FlagCounts { accounts: [7, 8, 200, 1000, 40, 23, 64], interruption: 1000, failed_attempts: 191 };
 
 #[test]
 fn what_is_raised_reaches_the_page() {
-    let raised = FlagCounts {
-        accounts: [7, 8, 200, 1000, 23, 64],
-        mass_event: true,
-        interrupted: true,
-        failed_attempts: 65,
-    };
-    let coarse = page(Policy { mode: Mode::Coarse, ..POLICY }, &raised, 1);
-    for (series, value) in [
+    let coarse = page(Policy { mode: Mode::Coarse, flags: Some(Flagging::DEFAULT), ..POLICY }, &RAISED, 1);
+    for (series, expected) in [
         ("irregular_accounts{kind=\"heavy\"}", 0),
         ("irregular_accounts{kind=\"pktflood\"}", 8),
         ("irregular_accounts{kind=\"stall\"}", 200),
         ("irregular_accounts{kind=\"surge\"}", 1000),
+        ("irregular_accounts{kind=\"unusual\"}", 40),
         ("irregular_accounts{kind=\"updrift\"}", 16),
         ("irregular_accounts{kind=\"upload\"}", 64),
         ("mass_event", 1),
         ("interrupted", 1),
         ("failed_attempts", 128),
+        ("lost_packets", 5 << 20),
+        ("malformed_packets", 4 << 16),
+        ("unattributed_bytes{direction=\"down\"}", 0),
+        ("unattributed_bytes{direction=\"up\"}", 40 << 30),
     ] {
-        let line = format!("blindmeter_epoch_{series} {value}\n");
-        assert!(coarse.contains(&line), "{line} is not in {coarse}");
+        assert_eq!(value(&coarse, series), expected, "{series} in {coarse}");
     }
-    // With noise the counts are near, in multiples of 8, and not the same in every epoch.
-    let stall = |seed| {
-        let page = page(POLICY, &raised, seed);
-        let line = page
-            .lines()
-            .find_map(|line| line.strip_prefix("blindmeter_epoch_irregular_accounts{kind=\"stall\"} "));
-        line.and_then(|value| value.parse::<i64>().ok()).expect("a count")
+    // While flags are off, nothing of them is shown.
+    let off = page(POLICY, &RAISED, 1);
+    for series in ["irregular_accounts{kind=\"surge\"}", "mass_event", "interrupted"] {
+        assert_eq!(value(&off, series), 0, "{series}");
+    }
+}
+
+/// With noise each count is near, in multiples of its step, and not the same in every epoch.
+#[test]
+fn no_count_is_published_without_noise() {
+    let policy = Policy { profile: Profile::Standard, flags: Some(Flagging::DEFAULT), ..POLICY };
+    let pages: Vec<String> = (0..400).map(|seed| page(policy, &RAISED, seed)).collect();
+    for (series, step, counted) in [
+        ("irregular_accounts{kind=\"stall\"}", 8, 200),
+        ("failed_attempts", 64, 191),
+        ("lost_packets", 1 << 20, 5 << 20),
+        ("malformed_packets", 1 << 16, 5 << 16),
+        ("unattributed_bytes{direction=\"down\"}", 1 << 24, 0),
+        ("unattributed_bytes{direction=\"up\"}", 1 << 24, 40 << 30),
+    ] {
+        let found: Vec<i64> = pages.iter().map(|page| value(page, series)).collect();
+        assert!(found.iter().all(|count| count % step == 0), "{series}: {found:?}");
+        let name = if series.starts_with("irregular") { "irregular_accounts" } else { series };
+        let name = name.split('{').next().unwrap_or_default();
+        let stddev = value(&pages[0], &format!("node_noise_stddev{{series=\"{name}\"}}"));
+        // A twentieth of the noise is the deviation of a mean of 400; rounding is off by half a step.
+        let mean = found.iter().sum::<i64>() / 400;
+        assert!((mean - counted).abs() <= stddev / 4 + step / 2, "{series}: {mean} for {counted}");
+        let spread = found.iter().map(|count| (count - counted).abs()).sum::<i64>() / 400;
+        assert!((stddev / 2..stddev).contains(&spread), "{series}: {spread} for {stddev}");
+    }
+}
+
+/// A flood from outside is its owner's while the address has one, and nobody's otherwise: neither how large it was
+/// nor when that changed is to be told by what is nobody's.
+#[test]
+fn a_flood_of_an_address_that_is_nobodys_shows_as_little_as_a_packet() {
+    let shown = |bytes: u64| {
+        let counters = Counters::in_memory(1);
+        let (mut ledger, mut epochs) = (Ledger::new(counters), Epochs::new(POLICY, 0));
+        counters.add(Slot::UNATTRIBUTED, Direction::Down, bytes, 1);
+        assert!(epochs.seal(1, &mut ledger, &FlagCounts::default(), &mut Silent(0)).is_ok());
+        epochs.publish().expect("it was sealed").unattributed_down_bytes()
     };
-    let counts: Vec<i64> = (0..200).map(stall).collect();
-    assert!(counts.iter().all(|count| count % 8 == 0 && (120..280).contains(count)), "{counts:?}");
-    let mean = counts.iter().sum::<i64>() / 200;
-    assert!((198..=202).contains(&mean) && counts.iter().any(|count| *count != counts[0]), "{mean}");
+    assert_eq!(shown(1 << 40), shown(1 << 30), "what one account may move, and no more");
+    assert!(shown(1 << 40) <= 1 << 30);
+}
+
+/// What the kernel sends by itself when a device comes, and what its neighbours send.
+#[test]
+fn the_devices_own_chatter_is_in_no_published_series() {
+    let counters = Counters::in_memory(1);
+    let roster = Roster::new(&[], Tags::in_memory(1), Tagger::new(&[1; 32]), 7);
+    let mut ledger = Ledger::new(counters);
+    let attribution = Attribution { table: roster.table(), counters, place: Place::ANY };
+    let count = |source: Address, destination: Address| {
+        let packet = packet(source, destination, 17, &[0; 100]);
+        for direction in [Direction::Up, Direction::Down] {
+            attribution.count(LinkType::RawIp, &packet, packet.len() as u64, direction, None);
+        }
+    };
+    let link_local = 0xfe80_u128 << 112;
+    let group = 0xff02_u128 << 112;
+    // Router solicitation, multicast listener report, duplicate address detection; mDNS; DHCP.
+    count(Address::v6(link_local + 1), Address::v6(group + 2));
+    count(Address::v6(link_local + 1), Address::v6(group + 0x16));
+    count(Address::v6(0), Address::v6(group + 0x0001_ff00_0001));
+    count(Address::v4(0xa9fe_0001), Address::v4(0xe000_00fb));
+    count(Address::v4(0), Address::v4(u32::MAX));
+    // Without noise, and rounded to single bytes.
+    let policy = Policy { mode: Mode::Coarse, ..exact(1) };
+    let mut close = |ordinal| {
+        let mut epochs = Epochs::new(policy, 0);
+        assert!(epochs.seal(ordinal, &mut ledger, &FlagCounts::default(), &mut Silent(0)).is_ok());
+        let release = epochs.publish().expect("it was sealed");
+        [release.up_bytes(), release.unattributed_up_bytes(), release.unattributed_down_bytes()]
+    };
+    assert_eq!(close(1), [0; 3], "published of the device's own messages");
+    // The control: a packet of two addresses that nobody owns.
+    count(Address::v4(0x0a08_0001), Address::v4(0x0a08_0002));
+    assert_eq!(close(2), [0, 120, 120]);
+    let node = ledger.node();
+    assert!(node.link.packets() == 10 && node.seen().packets == 12, "all of it is accounted for");
 }

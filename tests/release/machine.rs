@@ -2,10 +2,13 @@
 //! real store; and everything that was ever to be seen of its releases.
 
 use crate::disk::{Fault, SimulatedDisk};
+use crate::flags::Seen;
 use crate::support::rng::Rng;
 use blindmeter::clock::{Clock, Reading};
 use blindmeter::meter::band::Band;
 use blindmeter::meter::counters::Counters;
+use blindmeter::meter::flags::baseline::Baseline;
+use blindmeter::meter::flags::constants::HOUR;
 use blindmeter::meter::ledger::{SavedEntry, SinceSave, SlotEntry};
 use blindmeter::meter::noise::Randomness;
 use blindmeter::meter::policy::Policy;
@@ -136,6 +139,8 @@ pub(crate) struct Machine {
     pub(crate) suppressed: u32,
     /// Closes whose save failed: what they sealed is replaced, or saved later.
     pub(crate) unsaved: u32,
+    /// What was to be seen of flags.
+    pub(crate) flags: Seen,
     /// Epochs that were released again after a loss with the clock set back: nobody can know.
     pub(crate) forgiven: u32,
 }
@@ -181,6 +186,7 @@ impl Machine {
             releases: 0,
             suppressed: 0,
             unsaved: 0,
+            flags: Seen::new(),
             forgiven: 0,
         };
         machine.start();
@@ -201,6 +207,7 @@ impl Machine {
 
     fn end(&mut self, machine_too: bool) {
         self.process = None;
+        self.flags.started();
         self.disk.revive();
         if machine_too {
             self.clocks.reboot();
@@ -246,17 +253,20 @@ impl Machine {
         self.starts += 1;
         let mut accept_loss = false;
         loop {
-            let (mut saved, mut bands) = (Vec::new(), Vec::new());
+            let (mut saved, mut bands, mut baselines) = (Vec::new(), Vec::new(), Vec::new());
             let randomness = Rng::seeded(self.rng.word());
             let (disk, adopted) = (self.disk.clone(), self.adopted);
-            let opened = Store::open(disk, randomness, settings(), adopted, accept_loss, |_, record| {
+            let opened = Store::open(disk, randomness, settings(), adopted, accept_loss, |at, record| {
+                if self.policy.flags.is_some() && slot(at).is_account() {
+                    baselines.push(record.baseline.unwrap_or_else(|| Baseline::new(&HOUR)));
+                }
                 let entry = SlotEntry { period: record.period, mark: record.mark };
                 saved.push(SavedEntry { entry, reading: record.reading });
                 bands.push(record.band);
             });
             match opened {
                 Ok((store, opened)) => {
-                    let node = self.node(opened, &saved, &bands);
+                    let node = self.node(opened, &saved, &bands, baselines);
                     self.process = Some((node, store));
                     self.save(false);
                     return;
@@ -271,7 +281,13 @@ impl Machine {
         }
     }
 
-    fn node(&mut self, opened: Opened, saved: &[SavedEntry], bands: &[Band]) -> Node<Clocks, Draws> {
+    fn node(
+        &mut self,
+        opened: Opened,
+        saved: &[SavedEntry],
+        bands: &[Band],
+        baselines: Vec<Baseline>,
+    ) -> Node<Clocks, Draws> {
         let draws = if self.silent { Draws::Silent(3) } else { Draws::Drawn(Rng::seeded(self.rng.word())) };
         let head: Box<Head> = match opened {
             Opened::Resumed(head) => head,
@@ -288,7 +304,7 @@ impl Machine {
         };
         let entries = saved.iter().map(|saved| saved.entry).collect();
         let readings: Vec<_> = saved.iter().map(|saved| saved.reading).collect();
-        let kept = (entries, readings.as_slice(), bands.to_vec());
+        let kept = (entries, readings.as_slice(), bands.to_vec(), baselines);
         Node::resumed(self.policy, self.counters, self.clocks.clone(), draws, &head, kept, since)
     }
 
@@ -300,11 +316,13 @@ impl Machine {
         match node.tick() {
             Tick::Sealed { .. } => {
                 self.sent_at_close = self.sent;
+                self.flags.closed(&mut self.rng);
                 let active = self.rng.below_u64(u64::from(ACCOUNTS) + 1);
                 self.active = u32::try_from(active).expect("small");
                 self.save(true);
             }
             Tick::Released(release) => {
+                self.flags.published();
                 self.releases += 1;
                 self.suppressed += u32::from(release.suppressed());
             }
@@ -316,6 +334,9 @@ impl Machine {
     }
 
     fn send(&mut self) {
+        if self.policy.flags.is_some() {
+            return self.send_alike();
+        }
         for account in 0..self.active {
             let slot = Slot::new(Slot::FIRST_ACCOUNT.word() + account);
             for (at, direction) in [Direction::Up, Direction::Down].into_iter().enumerate() {
@@ -323,6 +344,19 @@ impl Machine {
                 self.counters.add(slot, direction, bytes, 1);
                 self.sent[at] += u128::from(bytes);
             }
+        }
+    }
+
+    /// Every account sends and is answered, but for the first where it is cut off: it sends and gets nothing back.
+    fn send_alike(&mut self) {
+        self.flags.looks += 1;
+        for account in 0..ACCOUNTS {
+            let slot = Slot::new(Slot::FIRST_ACCOUNT.word() + account);
+            let is_cut_off = account == 0 && self.flags.cut_off;
+            let packets = if is_cut_off { 2000 } else { 100 + self.rng.below_u64(50) };
+            self.counters.add(slot, Direction::Up, packets * if is_cut_off { 70 } else { 500 }, packets);
+            let answers = if is_cut_off { 0 } else { packets * 2 };
+            self.counters.add(slot, Direction::Down, answers * 1200, answers);
         }
     }
 
@@ -353,6 +387,12 @@ impl Machine {
         assert!(self.disk.names().iter().all(known), "the folder holds what it always holds");
         let release = node.released();
         let ordinal = release.ordinal();
+        if self.policy.flags.is_some() {
+            let told = |account: u32| node.flags(Slot::new(Slot::FIRST_ACCOUNT.word() + account));
+            let others = (1..ACCOUNTS).any(|account| !told(account).is_empty());
+            let what = self.flags.look(told(0), others, ordinal, self.losses.len());
+            self.broken.extend(what.map(|what| format!("{what} in epoch {ordinal}")));
+        }
         if ordinal == 0 {
             return;
         }

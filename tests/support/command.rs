@@ -54,7 +54,7 @@ pub(crate) fn repeats_nothing(text: &str) {
 
 /// What a daemon says before it can fail to start: of the lab build, and which tap it takes.
 fn is_of_every_start(line: &str) -> bool {
-    ["blindmeter: LAB BUILD", "blindmeter: tap: ", "blindmeter: store: memory"]
+    ["blindmeter: LAB BUILD", "blindmeter: tap: ", "blindmeter: store: memory", "blindmeter: release.crowd: "]
         .iter()
         .any(|start| line.starts_with(start))
 }
@@ -72,9 +72,39 @@ pub(crate) fn identity(person: Person) -> Vec<String> {
     words.map(str::to_owned).to_vec()
 }
 
+/// What terminals, CI and service managers set, and what the program or git would heed: a test says itself what it
+/// wants of these.
+const OUTSIDE: [&str; 16] = [
+    "NO_COLOR",
+    "CLICOLOR",
+    "CLICOLOR_FORCE",
+    "CI",
+    "COLUMNS",
+    "NOTIFY_SOCKET",
+    "FDSTORE",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "CREDENTIALS_DIRECTORY",
+    "RUNTIME_DIRECTORY",
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+];
+
+/// A command that heeds nothing of what this process was started in.
+pub(crate) fn apart(program: &str) -> Command {
+    let mut command = Command::new(program);
+    for name in OUTSIDE {
+        command.env_remove(name);
+    }
+    command
+}
+
 /// The start of a command line that is killed when it takes too long.
 pub(crate) fn bounded() -> Command {
-    let mut command = Command::new("timeout");
+    let mut command = apart("timeout");
     command.args(["--foreground", "--signal=KILL", COMMAND_LIMIT]).stdin(Stdio::null());
     command
 }

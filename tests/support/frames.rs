@@ -156,6 +156,36 @@ pub(crate) fn with_vnet_header_before_frame(
     joined
 }
 
+/// The same where the transport does not stand behind the first IP header: it begins at this offset.
+pub(crate) fn with_vnet_header_at(
+    cut: Cut,
+    segment_size: u16,
+    transport_at: usize,
+    packet: &[u8],
+) -> Vec<u8> {
+    let at = u16::try_from(transport_at).expect("headers are short");
+    let mut joined = vnet_header(cut, segment_size, 0, at);
+    joined.extend(packet);
+    joined
+}
+
+/// A TCP super-packet that no length field can state (BIG TCP): of IPv4 with a length of 0, of IPv6 with the
+/// jumbo payload option as well. Eight bytes of option are in the latter alone.
+pub(crate) fn big_segment(from: Address, to: Address, option_words: u8, payload: usize) -> Vec<u8> {
+    let mut packet = segment(from, to, option_words, 0);
+    match from {
+        Address::V4(_) => packet[2..4].fill(0),
+        Address::V6(_) => {
+            let length = u32::try_from(8 + packet.len() - 40 + payload).expect("a jumbo packet fits 32 bits");
+            (packet[4], packet[5], packet[6]) = (0, 0, 0);
+            let option = [[TCP, 0, 0xc2, 4], length.to_be_bytes()].concat();
+            packet.splice(40..40, option);
+        }
+    }
+    packet.resize(packet.len() + payload, 0x5a);
+    packet
+}
+
 fn vnet_header(cut: Cut, segment_size: u16, header_hint: u16, transport_at: u16) -> Vec<u8> {
     const NEEDS_CHECKSUM: u8 = 1;
     let (kind, checksum_at) = match cut {

@@ -5,7 +5,11 @@
 pub(crate) mod command;
 pub(crate) mod frames;
 pub(crate) mod http;
+pub(crate) mod memory;
+pub(crate) mod pages;
 pub(crate) mod ports;
 pub(crate) mod process;
+pub(crate) mod program;
 pub(crate) mod rng;
+pub(crate) mod tunnels;
 pub(crate) mod wait;

@@ -47,6 +47,13 @@ impl Process {
         self.child.id()
     }
 
+    /// What each of its descriptors leads to.
+    pub(crate) fn descriptors(&self) -> Vec<String> {
+        let folder = fs::read_dir(format!("/proc/{}/fd", self.id())).expect("it runs");
+        let links = folder.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+        links.map(|link| link.display().to_string()).collect()
+    }
+
     pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("the daemon is our child").is_none()
     }

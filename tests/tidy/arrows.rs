@@ -34,7 +34,7 @@ pub(crate) const ROOMS: [&str; 19] = [
 const ALL: &[&str] = &["*"];
 
 /// The arrows. An arrow that no file uses any more is taken out.
-const ARROWS: [(&str, &[&str]); 28] = [
+const ARROWS: [(&str, &[&str]); 41] = [
     ("lib", &[]),
     ("main", &["cli", "system::allocator::WipingAllocator"]),
     ("cli", ALL),
@@ -44,18 +44,37 @@ const ARROWS: [(&str, &[&str]); 28] = [
         "control",
         &[
             "clock",
+            "config::Language",
             "config::Roles",
+            "engine::hook_counts::HookCounts",
             "engine::roster_writer",
             "engine::state::State",
             "environment::Environment",
             "exit",
-            "node::rate_limits::Limit",
+            "meter::flags::kind",
+            "meter::policy::SmallCrowd",
+            "meter::tags::Tag",
+            "node::rate_limits",
             "roster",
             "system::allocator",
+            "system::descriptors",
         ],
     ),
-    // Support's answers are a band, and the totals of an export.
-    ("control/reports", &["meter::band", "meter::ledger::NodeTotals", "meter::units"]),
+    ("control/hook_pipe", &["system::access_list"]),
+    ("control/socket", &["exit", "system::access_list", "system::descriptors", "system::service_manager"]),
+    // Support's answers are a band and flags, and the totals and the baseline of an export.
+    (
+        "control/reports",
+        &[
+            "meter::band",
+            "meter::calendar",
+            "meter::flags::baseline::Baseline",
+            "meter::flags::watch::Verdict",
+            "meter::ledger::NodeTotals",
+            "meter::units",
+            "node::rate_limits",
+        ],
+    ),
     (
         "engine",
         &[
@@ -74,11 +93,24 @@ const ARROWS: [(&str, &[&str]); 28] = [
             "tap",
         ],
     ),
-    ("log", &["store::StoreError", "system::sandbox::Restriction", "tap::kernel::PinError"]),
+    (
+        "log",
+        &[
+            "clock::ImplausibleClock",
+            "meter::policy::SmallCrowd",
+            "roster::sources::Unread",
+            "store::StoreError",
+            "system::sandbox::Restriction",
+            "tap::Overlap",
+            "tap::kernel::PinError",
+        ],
+    ),
+    ("log/writer", &[]),
     // Of traffic, /metrics sees a release.
     ("publish", &[]),
-    ("publish/exposition", &["meter::policy", "meter::flag_counts", "meter::release"]),
-    ("publish/http", &["clock", "exit"]),
+    ("publish/exposition", &["meter::noise::Scale", "meter::policy", "meter::flag_counts", "meter::release"]),
+    ("publish/http", &["clock"]),
+    ("publish/listeners", &["exit"]),
     // What stands before the pages sees none of them.
     ("publish/web", &["clock", "environment"]),
     // packet -> tap -> roster -> meter
@@ -93,13 +125,28 @@ const ARROWS: [(&str, &[&str]); 28] = [
             "meter::slot",
             "meter::tags",
             "meter::units",
-            "roster::table",
+            "roster::place",
+            "roster::places",
             "system::allocator",
+            "system::descriptors",
             "system::filesystem",
+        ],
+    ),
+    (
+        "tap/attribution",
+        &[
+            "config::Pattern",
+            "meter::counters",
+            "meter::slot",
+            "roster::address",
+            "roster::place",
+            "roster::table",
         ],
     ),
     ("tap/frame", &["roster::address"]),
     ("tap/interfaces", &["system::netlink"]),
+    // What a save keeps of the interfaces.
+    ("tap/interface_sum", &["config::Pattern", "meter::counters", "node::saved::InterfaceSum"]),
     (
         "tap/kernel",
         &[
@@ -109,26 +156,39 @@ const ARROWS: [(&str, &[&str]); 28] = [
             "meter::tags",
             "roster::address",
             "roster::owners",
+            "roster::place",
             "system::capabilities",
+            "system::child",
             "system::filesystem",
             "system::netlink",
+            "system::processors",
             "system::sandbox",
         ],
     ),
-    ("tap/capture_file", &[]),
+    ("tap/capture_file", &["roster::place"]),
     // It knows the interfaces' patterns; no pool, no roster.
     ("doctor", &["config::Pattern"]),
     (
         "config",
-        &["environment::Files", "meter::budget", "meter::policy", "roster::account", "roster::address"],
+        &[
+            "environment::Files",
+            "meter::budget",
+            "meter::policy",
+            "roster::account",
+            "roster::address",
+            "roster::sources::radius::Naming",
+            "roster::sources::strongswan::Identity",
+        ],
     ),
     // Clocks, disk, files and randomness as a simulation can replace them.
-    ("environment", &["clock", "meter::noise", "store::disk"]),
+    ("environment", &["clock", "meter::noise", "store::disk", "system::users"]),
     (
         "store",
         &[
             "meter::band",
+            "meter::calendar",
             "meter::epoch::Carry",
+            "meter::flags",
             "meter::noise",
             "meter::release",
             "meter::slot",
@@ -142,6 +202,26 @@ const ARROWS: [(&str, &[&str]); 28] = [
     // The state machine: clocks and slots, no names.
     ("node", &["clock", "meter"]),
     ("roster", &["meter::slot", "meter::tags"]),
+    // What asks VPN servers waits for them, in a process of its own where it needs a capability.
+    (
+        "roster/sources",
+        &[
+            "clock::Stopwatch",
+            "meter::tags",
+            "system::allocator",
+            "system::capabilities",
+            "system::child",
+            "system::netlink",
+            "system::sandbox",
+        ],
+    ),
+    // What walks their answers names nothing else.
+    ("roster/sources/wireguard/dump", &["system::netlink"]),
+    ("roster/sources/openvpn/status", &[]),
+    ("roster/sources/radius/packet", &[]),
+    ("roster/sources/strongswan/message", &[]),
+    ("roster/sources/wireguard/quick", &[]),
+    ("roster/sources/wireguard/uapi", &[]),
     // What names nothing of the crate. The blind core is one of these.
     ("inventory", &[]),
     ("system", &[]),

@@ -17,8 +17,8 @@ const OPTIONS_OF_CARGO: [&str; 8] =
     ["--release", "--locked", "--test", "--bench", "--features", "--no-run", "--lib", "--all-targets"];
 
 /// What is asked of systemctl.
-const OF_SYSTEMCTL: [&str; 8] =
-    ["start", "stop", "restart", "reload", "enable", "disable", "status", "daemon-reload"];
+const OF_SYSTEMCTL: [&str; 9] =
+    ["start", "stop", "restart", "reload", "enable", "disable", "status", "daemon-reload", "edit"];
 
 /// What commands are held against.
 struct Known<H: Fn(&[&str]) -> String> {

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use crate::authority::{Authority, Pair, Purpose};
 use crate::client::Client;
+use crate::daemon::command::apart;
 use crate::daemon::{Daemon, Site};
 
 pub(crate) const NOBODY: u32 = 65_534;
@@ -89,7 +90,7 @@ impl Fixture {
         if self.owner == 0 {
             return self.site.start();
         }
-        let mut command = Command::new("setpriv");
+        let mut command = apart("setpriv");
         let owner = self.owner;
         command.args([format!("--reuid={owner}"), format!("--regid={owner}"), "--clear-groups".to_owned()]);
         command.args(["--inh-caps=-all,+net_raw", "--ambient-caps=-all,+net_raw"]);

@@ -45,6 +45,7 @@ fn check_and_a_start_refuse_a_bad_file_by_its_line() {
     let (certificate, key) = (&fixture.pair.certificate, &fixture.pair.key);
     let half = &certificate[..certificate.len() / 2];
     let body: String = certificate.replace("MII", "AAA");
+    let wrong_order = [fixture.authority.pem(), certificate.clone()].concat();
     for (file, text, expected) in [
         ("server.crt", half, "not valid PEM; the file may be incomplete"),
         ("server.crt", "", "contains no PEM certificate"),
@@ -52,6 +53,7 @@ fn check_and_a_start_refuse_a_bad_file_by_its_line() {
         ("server.crt", &body, "certificate 1 in it cannot be parsed"),
         ("server.crt", &other.certificate, "does not match the certificate in cert_file"),
         ("server.key", &other.key, "does not match the certificate in cert_file"),
+        ("server.crt", &wrong_order, "certificate 2 in it is the one of key_file; put it first"),
         ("server.key", &key[..key.len() / 2], "contains no PEM private key"),
         ("server.key", certificate, "contains no PEM private key"),
         (
@@ -99,6 +101,13 @@ fn check_and_a_start_refuse_a_bad_file_by_its_line() {
     }
     fixture.replace("web.yml", &[MUTUAL, "basic_auth_users:\n  canary: canary-password\n"].concat());
     refused("no hash", &["line 7: basic_auth_users: expected a bcrypt hash"]);
+    // Suites for another kind of key: every handshake would fail.
+    let suites = "max_version: TLS12, cipher_suites: [TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256]";
+    fixture.replace(
+        "web.yml",
+        &MUTUAL.replacen("key_file:", &format!("{suites}\n  key_file:").replace(", cipher", "\n  cipher"), 1),
+    );
+    refused("suites", &["tls_server_config.key_file", "no listed cipher suite fits this key"]);
     fs::remove_file(&web).expect("ours");
     fixture
         .site

@@ -75,5 +75,5 @@ fn prometheus_scrapes_over_tls_with_a_certificate_and_a_log_in() {
         "{}",
         query.body
     );
-    assert!(daemon.said().trim_end().ends_with("ready"), "none of it is logged: {}", daemon.said());
+    assert!(daemon.said().trim_end().ends_with("/metrics"), "none of it is logged: {}", daemon.said());
 }

@@ -1,6 +1,6 @@
 //! `blindmeter demo`: the whole product without setup, on real packets in a private namespace.
 //!
-//! No configuration can select its three-second epochs and its floors; its accounts are synthetic.
+//! No configuration can select its two-second epochs and its floors; its accounts are synthetic.
 //! The listener is bound before the namespace is entered, so that a browser can reach it.
 #![expect(clippy::disallowed_types, reason = "the demo's own listener has an address")]
 
@@ -11,22 +11,28 @@ mod traffic;
 
 use super::output::{self, VolumeReport};
 use crate::clock::{Stopwatch, sleep};
-use crate::config::{ComparablePolicy, Config, Pattern, Roles};
+use crate::config::{ComparablePolicy, Config, Language, MEMORY_BUDGET_BYTES, Pattern, Roles};
+use crate::control::advice;
 use crate::engine::persistence::choose;
 use crate::engine::roster_writer::Change;
 use crate::engine::{End, Engine, start};
 use crate::environment::System;
 use crate::exit::{ExitError, ExitStatus};
 use crate::meter::budget::Epsilon;
-use crate::meter::policy::{DAY_SECONDS, Mode, Noise, Policy, Profile};
+use crate::meter::flags::kind::{Kind, Kinds};
+use crate::meter::policy::{DAY_SECONDS, Flagging, Mode, Noise, Policy, Profile};
 use crate::meter::release::Release;
+use crate::meter::slot::Slot;
+use crate::meter::tags::Tag;
 use crate::publish::http;
+use crate::publish::listeners::bind;
 use crate::roster::address::Prefix;
 use clap::Args;
 use injector::Injector;
 use namespace::{DEVICE, PrivateNamespace};
 use screen::View;
 use serde::Serialize;
+use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -35,7 +41,7 @@ use std::time::Duration;
 use traffic::{Crowd, Sent};
 
 /// Length of a demo's epoch.
-const EPOCH_SECONDS: u64 = 3;
+const EPOCH_SECONDS: u64 = 2;
 
 /// How often the table is redrawn.
 const FRAME: Duration = Duration::from_millis(250);
@@ -44,17 +50,37 @@ const FRAME: Duration = Duration::from_millis(250);
 #[derive(Args)]
 pub(super) struct Options {
     /// Seconds to run; 0 to run until Ctrl-C
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 30, value_parser = seconds)]
     seconds: u64,
     /// Number of synthetic accounts, 12 to 60000
-    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(12..=60_000))]
+    #[arg(long, default_value_t = 40, value_parser = accounts)]
     accounts: u32,
     /// Serve /metrics here; by default on loopback port 9776, or a free port if that is taken
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = listen)]
     listen: Option<SocketAddr>,
     /// Print only a final report, as JSON
     #[arg(long)]
     json: bool,
+}
+
+fn seconds(text: &str) -> Result<u64, &'static str> {
+    text.parse().map_err(|_| "expected whole seconds; 0 runs until Ctrl-C")
+}
+
+fn accounts(text: &str) -> Result<u32, &'static str> {
+    let number = text.parse().ok().filter(|accounts| (12..=60_000).contains(accounts));
+    number.ok_or("expected a number from 12 to 60000")
+}
+
+fn listen(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "expected an address and a port, like 127.0.0.1:9776 or [::1]:9776")
+}
+
+/// A flag of an account, as of the last release.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+struct FlaggedAccount {
+    account: String,
+    kind: &'static str,
 }
 
 #[derive(Serialize)]
@@ -66,7 +92,7 @@ struct Report {
     sent: VolumeReport,
     counted: VolumeReport,
     accounts: u32,
-    flagged: [(); 0],
+    flagged: Vec<FlaggedAccount>,
     metrics_url: String,
 }
 
@@ -104,6 +130,7 @@ async fn perform(
     let config = config(options.accounts);
     let prepared = namespace.as_ref().map(|_| choose(&config)).transpose()?;
     let engine = start(&config, prepared, |roster| Ok(crowd.assignments(roster)), false)?;
+    let names = crowd.names(engine.state.roster());
     let listener = tokio::net::TcpListener::from_std(listener).map_err(io)?;
     let serving = tokio::spawn(http::serve(listener, http::router(engine.state.pages())));
     let mut injector = match namespace {
@@ -116,7 +143,7 @@ async fn perform(
         let generate = move || crowd.send(&mut injector, &sent);
         std::thread::Builder::new().name("accounts".into()).spawn(generate).map_err(io)?
     };
-    let (releases, seconds) = watch(options, &engine, &sent, &metrics_url).await?;
+    let (releases, seconds) = watch(options, &engine, &sent, (&names, &metrics_url)).await?;
     sent.stop();
     let generated = generator
         .join()
@@ -136,12 +163,26 @@ async fn perform(
         },
         counted: VolumeReport { bytes: counted.bytes(), packets: counted.packets() },
         accounts: options.accounts,
-        flagged: [],
+        flagged: flagged(&engine, &names),
         metrics_url,
     };
     serving.abort();
     engine.stop(End::Stop).await;
     conclude(&report, options.json)
+}
+
+/// Every flag that support would be told of now, by account.
+fn flagged(engine: &Engine<System>, names: &HashMap<Tag, String>) -> Vec<FlaggedAccount> {
+    let Some((_, slots)) = engine.state.node().flagged() else { return Vec::new() };
+    let of_slot = |(slot, kinds): (Slot, Kinds)| {
+        let name = engine.state.roster().account_of(slot).and_then(|tag| names.get(&tag)).cloned();
+        kinds
+            .by_severity()
+            .filter_map(move |kind| Some(FlaggedAccount { account: name.clone()?, kind: kind.name() }))
+    };
+    let mut flagged: Vec<FlaggedAccount> = slots.into_iter().flat_map(of_slot).collect();
+    flagged.sort();
+    flagged
 }
 
 fn conclude(report: &Report, json: bool) -> Result<(), ExitError> {
@@ -158,6 +199,11 @@ fn conclude(report: &Report, json: bool) -> Result<(), ExitError> {
             row("sent", &report.sent),
             row("counted", &report.counted),
         ])?;
+        for FlaggedAccount { account, kind } in &report.flagged {
+            let of_name = Kind::ALL.into_iter().find(|one| one.name() == *kind);
+            let advice = of_name.map_or("", |kind| advice::advice(kind, Language::English));
+            output::line(&format!("flagged: {account}, {kind}: {advice}"))?;
+        }
         let epochs = report.epochs_released;
         output::line(&format!(
             "{} after {} seconds; epochs released: {epochs}",
@@ -177,7 +223,7 @@ async fn watch(
     options: &Options,
     engine: &Engine<System>,
     sent: &Sent,
-    metrics_url: &str,
+    (names, metrics_url): (&HashMap<Tag, String>, &str),
 ) -> Result<(usize, u64), ExitError> {
     let stopwatch = Stopwatch::start();
     let live = !options.json && std::io::stdout().is_terminal();
@@ -190,7 +236,10 @@ async fn watch(
     let show = |second: u64, releases: &[Release], once: bool| {
         let rows = sent.seconds.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let backend = engine.state.backend();
-        let view = View { second, metrics_url, backend, releases, sent: &rows };
+        let flagged: Vec<String> =
+            flagged(engine, names).iter().map(|flag| format!("{} {}", flag.account, flag.kind)).collect();
+        let width = screen::width();
+        let view = View { width, second, metrics_url, backend, releases, sent: &rows, flagged: &flagged };
         if once { screen::print(&view) } else { screen::draw(&view) }
     };
     let running = async {
@@ -223,11 +272,12 @@ async fn watch(
 
 fn listener(requested: Option<SocketAddr>) -> Result<TcpListener, ExitError> {
     let default = SocketAddr::from(([127, 0, 0, 1], 9776));
-    let bound = match requested {
-        Some(address) => http::bind(&[address]),
-        None => http::bind(&[default]).or_else(|_| http::bind(&[SocketAddr::from(([127, 0, 0, 1], 0))])),
-    }?;
-    bound.into_iter().next().ok_or_else(|| ExitError::new(ExitStatus::Bug, "no listener"))
+    match requested {
+        Some(address) => bind("--listen", address),
+        None => {
+            bind("--listen", default).or_else(|_| bind("--listen", SocketAddr::from(([127, 0, 0, 1], 0))))
+        }
+    }
 }
 
 fn config(accounts: u32) -> Config {
@@ -242,6 +292,7 @@ fn config(accounts: u32) -> Config {
             epsilon: Epsilon::of_billionths(DAY_SECONDS / EPOCH_SECONDS * 1_000_000_000),
             clamp_bytes: 2 << 20,
         }),
+        flags: Some(Flagging { tick_nanoseconds: Flagging::tick_of(EPOCH_SECONDS), ..Flagging::DEFAULT }),
         ..Policy::DEFAULT
     };
     Config {
@@ -252,15 +303,21 @@ fn config(accounts: u32) -> Config {
         probe_account: None,
         pools: vec![pool("10.66.0.0/16"), pool("fd66::/112")],
         roster_file: None,
+        wireguard: Vec::new(),
+        strongswan: Vec::new(),
+        radius: Vec::new(),
+        openvpn: Vec::new(),
         // The demo has no control socket.
         control_socket: std::path::PathBuf::new(),
         roles: Roles { roster: Vec::new(), support: Vec::new(), privacy: Vec::new() },
         policy: ComparablePolicy(policy),
         listen: Vec::new(),
         web_config_file: None,
+        language: Language::English,
         capacity: accounts as usize,
         store: None,
         // Nothing outlives the demo.
         pin: std::path::PathBuf::new(),
+        memory_budget_bytes: MEMORY_BUDGET_BYTES,
     }
 }

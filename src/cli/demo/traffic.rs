@@ -11,6 +11,7 @@ use crate::roster::Roster;
 use crate::roster::account::AccountName;
 use crate::roster::address::Prefix;
 use etherparse::PacketBuilder;
+use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -102,6 +103,15 @@ impl Crowd {
         Self { accounts: (0..count).map(account).collect() }
     }
 
+    /// Every account's name, by its tag.
+    pub(super) fn names(&self, roster: &Roster) -> HashMap<Tag, String> {
+        let named = |account: &Account| {
+            let name = AccountName::parse(&account.name).expect("the demo's names are valid");
+            (roster.tag_of(&name), account.name.clone())
+        };
+        self.accounts.iter().map(named).collect()
+    }
+
     /// The address of each of these accounts.
     pub(super) fn assignments(&self, roster: &Roster) -> Vec<(Prefix, Tag)> {
         let numbered = (0..).zip(&self.accounts);
@@ -169,9 +179,11 @@ impl Account {
     fn rates(&self, number: u64, second: u64, online: u64, count: u64) -> [u64; 2] {
         let usual = [UP_PACKETS, DOWN_PACKETS];
         match self.behaviour {
-            Behaviour::Surging if second >= 8 => usual.map(|rate| rate * 4),
-            Behaviour::Flooding if second >= 4 => [UP_PACKETS * 6, DOWN_PACKETS / 4],
-            Behaviour::Unanswered if second >= 6 => [UP_PACKETS, 0],
+            // What is usual for them must be known first: four epochs, and better six.
+            Behaviour::Surging if second >= 16 => usual.map(|rate| rate * 14),
+            Behaviour::Flooding if second >= 12 => [UP_PACKETS * 24, DOWN_PACKETS * 2],
+            Behaviour::Flooding => [UP_PACKETS / 4, DOWN_PACKETS],
+            Behaviour::Unanswered if second >= 12 => [UP_PACKETS, 0],
             Behaviour::Sessions if !is_online(number, second, online, count) => [0, 0],
             _ => usual,
         }

@@ -15,7 +15,9 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoClientAuth, NoServerSessionStorage, ParsedCertificate, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::time_provider::TimeProvider;
-use rustls::{CertificateError, CipherSuite, Error, InconsistentKeys, RootCertStore, ServerConfig};
+use rustls::{
+    CertificateError, CipherSuite, Error, InconsistentKeys, RootCertStore, ServerConfig, SupportedCipherSuite,
+};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,9 +42,19 @@ pub(super) fn serve(files: &impl Files, tls: &Tls) -> Result<Served, WebError> {
     let chain = certificates(files, &tls.certificate)?;
     let mut warnings = Vec::from_iter(untimely(&chain, &tls.certificate, &provider));
     let key = key(files, &tls.key)?;
-    let certified = CertifiedKey::from_der(chain, key, &provider).map_err(|error| match error {
+    let fits = |chain| CertifiedKey::from_der(chain, key.clone_key(), &provider);
+    let certified = fits(chain.clone()).map_err(|error| match error {
         Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
-            of(&tls.key, "does not match the certificate in cert_file; replace both files together")
+            match chain.iter().position(|certificate| fits(vec![certificate.clone()]).is_ok()) {
+                Some(at) => of(
+                    &tls.certificate,
+                    &format!(
+                        "certificate {} in it is the one of key_file; put it first, and its issuers behind it",
+                        at + 1
+                    ),
+                ),
+                None => of(&tls.key, "does not match the certificate in cert_file; replace both files together"),
+            }
         }
         _ => of(
             &tls.key,
@@ -62,6 +74,10 @@ pub(super) fn serve(files: &impl Files, tls: &Tls) -> Result<Served, WebError> {
         (Version::Tls13, _) => &[&rustls::version::TLS13],
         (Version::Tls12, Version::Tls13) => &[&rustls::version::TLS13, &rustls::version::TLS12],
     };
+    if !fits_a_suite(&certified, tls, &provider) {
+        let what = "no listed cipher suite fits this key; list those of its kind (RSA or ECDSA), or none";
+        return Err(of(&tls.key, what));
+    }
     let builder = ServerConfig::builder_with_details(provider, Arc::new(OurTime));
     let mut config = builder
         .with_protocol_versions(versions)
@@ -74,6 +90,16 @@ pub(super) fn serve(files: &impl Files, tls: &Tls) -> Result<Served, WebError> {
     config.ignore_client_order = tls.prefers_own_order;
     config.session_storage = Arc::new(NoServerSessionStorage {});
     Ok(Served { config, warnings })
+}
+
+/// Whether any handshake can succeed: suites of TLS 1.2 are for one kind of key each.
+fn fits_a_suite(certified: &CertifiedKey, tls: &Tls, provider: &CryptoProvider) -> bool {
+    provider.cipher_suites.iter().any(|suite| match suite {
+        SupportedCipherSuite::Tls12(suite) => {
+            tls.oldest == Version::Tls12 && certified.key.choose_scheme(suite.sign).is_some()
+        }
+        SupportedCipherSuite::Tls13(_) => tls.newest == Version::Tls13,
+    })
 }
 
 /// An error about a file, on the line that names it.
@@ -102,7 +128,13 @@ fn certificates(files: &impl Files, named: &Named) -> Result<Vec<CertificateDer<
         .collect::<Result<_, _>>()
         .map_err(|_| of(named, "not valid PEM; the file may be incomplete"))?;
     if chain.is_empty() {
-        return Err(of(named, "contains no PEM certificate"));
+        // The first byte of what is no text: a sequence of ASN.1.
+        let what = if bytes.first() == Some(&0x30) {
+            "is in DER; convert it: openssl x509 -inform DER, or openssl pkcs12 -nodes for PKCS#12"
+        } else {
+            "contains no PEM certificate; one begins with -----BEGIN CERTIFICATE----- at the start of a line"
+        };
+        return Err(of(named, what));
     }
     if let Some(bad) = chain.iter().position(|der| ParsedCertificate::try_from(der).is_err()) {
         let what = format!("certificate {} in it cannot be parsed; it must be X.509 version 3", bad + 1);

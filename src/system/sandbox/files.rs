@@ -23,6 +23,8 @@ pub enum Reach {
     Names,
     /// Removing an empty folder in it.
     RemoveFolder,
+    /// Making named pipes in it.
+    MakePipes,
 }
 
 /// A folder the process may use.
@@ -57,6 +59,7 @@ impl Reach {
             }
             Self::Names => make_bitflags!(AccessFs::{ReadDir | MakeReg | RemoveFile}),
             Self::RemoveFolder => make_bitflags!(AccessFs::{RemoveDir}),
+            Self::MakePipes => make_bitflags!(AccessFs::{MakeFifo}),
         }
     }
 }

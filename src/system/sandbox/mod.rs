@@ -9,7 +9,7 @@ mod memory;
 mod syscalls;
 
 pub use files::{Folder, Reach};
-pub use syscalls::{CALLS, HELPER_CALLS};
+pub use syscalls::{CALLS, HELPER_CALLS, READER_CALLS};
 
 use super::capabilities;
 use caps::Capability;
@@ -139,11 +139,27 @@ pub fn enter(sandbox: &Sandbox) -> SandboxStatus {
 /// # Errors
 /// The first restriction that could not be put in force.
 pub fn enter_helper() -> io::Result<()> {
-    let mut status = SandboxStatus { missing: Vec::new(), calls: HELPER_CALLS };
+    enter_child(HELPER_CALLS, syscalls::allow_helper)
+}
+
+/// Enters the roster reader's sandbox: these capabilities, no files, and only what it needs to ask a kernel
+/// or a program for peers. Its memory is locked where the limit allows, since keys pass through it.
+///
+/// # Errors
+/// The first restriction that could not be put in force.
+pub fn enter_reader(kept: &[Capability]) -> io::Result<()> {
+    // A limit that forbids it forbids it to the daemon as well, and that reports it.
+    let _ = memory::lock();
+    capabilities::keep_only(kept)?;
+    enter_child(READER_CALLS, syscalls::allow_reader)
+}
+
+fn enter_child(calls: usize, allow: impl FnOnce() -> Result<(), seccompiler::Error>) -> io::Result<()> {
+    let mut status = SandboxStatus { missing: Vec::new(), calls };
     status.record(Restriction::Privileges, no_new_privileges());
     status.record(Restriction::Dumps, memory::forbid_dumps());
     status.record(Restriction::Files, files::restrict(&[]));
-    status.record(Restriction::Calls, syscalls::allow_helper());
+    status.record(Restriction::Calls, allow());
     // What the kernel lacks, the daemon lacks as well, and it reports that.
     let failed =
         status.missing.iter().find(|(part, _)| !matches!(part, Restriction::Files | Restriction::Calls));

@@ -14,7 +14,7 @@ use seccompiler::{
 use std::collections::BTreeMap;
 
 /// System calls of the daemon, whatever their arguments.
-const FREE: [c_long; 60] = [
+const FREE: [c_long; 61] = [
     // Memory and threads.
     libc::SYS_brk,
     libc::SYS_munmap,
@@ -66,6 +66,8 @@ const FREE: [c_long; 60] = [
     libc::SYS_unlinkat,
     libc::SYS_flock,
     libc::SYS_fcntl,
+    // The access list of the control socket, at a reload.
+    libc::SYS_setxattr,
     // Existing sockets.
     libc::SYS_bind,
     libc::SYS_listen,
@@ -95,7 +97,7 @@ const OLD: [c_long; 6] = [
 const OLD: [c_long; 0] = [];
 
 /// Calls whose arguments are checked.
-const BOUND: usize = 10;
+const BOUND: usize = 11;
 
 /// How many system calls the daemon may make.
 pub const CALLS: usize = FREE.len() + OLD.len() + BOUND;
@@ -126,10 +128,46 @@ const HELPER_BOUND: usize = 4;
 /// How many system calls the helper may make.
 pub const HELPER_CALLS: usize = HELPER_FREE.len() + HELPER_BOUND;
 
+/// Calls of the roster reader, whatever their arguments.
+const READER_FREE: [c_long; 20] = [
+    libc::SYS_brk,
+    libc::SYS_munmap,
+    libc::SYS_mremap,
+    libc::SYS_madvise,
+    libc::SYS_rt_sigaction,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_rt_sigreturn,
+    libc::SYS_restart_syscall,
+    libc::SYS_exit,
+    libc::SYS_exit_group,
+    libc::SYS_close,
+    libc::SYS_write,
+    libc::SYS_ppoll,
+    libc::SYS_clock_gettime,
+    libc::SYS_getrandom,
+    libc::SYS_connect,
+    libc::SYS_sendto,
+    libc::SYS_sendmsg,
+    libc::SYS_recvfrom,
+    libc::SYS_recvmsg,
+];
+
+/// The same under a name that only older architectures have.
+#[cfg(target_arch = "x86_64")]
+const READER_OLD: [c_long; 1] = [libc::SYS_poll];
+#[cfg(not(target_arch = "x86_64"))]
+const READER_OLD: [c_long; 0] = [];
+
+/// Those whose arguments are checked: socket, mmap, mprotect.
+const READER_BOUND: usize = 3;
+
+/// How many system calls the roster reader may make.
+pub const READER_CALLS: usize = READER_FREE.len() + READER_OLD.len() + READER_BOUND;
+
 /// bpf(2) commands: read and change owners, pin a link, detach a link.
 const BPF_DAEMON: [u64; 6] = [1, 2, 3, 4, 6, 34];
-/// BPF_LINK_CREATE.
-const BPF_HELPER: [u64; 1] = [28];
+/// BPF_PROG_QUERY, BPF_LINK_CREATE.
+const BPF_HELPER: [u64; 2] = [16, 28];
 
 /// One rule: every condition holds.
 type Rules = Vec<SeccompRule>;
@@ -151,6 +189,8 @@ pub(super) fn allow_daemon(packet_sockets: bool) -> Result<(), seccompiler::Erro
         // Threads, and no namespaces or processes.
         (libc::SYS_clone, vec![rule(masked(0, flag(libc::CLONE_THREAD), flag(libc::CLONE_THREAD))?)?]),
         (libc::SYS_prctl, any(0, &numbers(&[libc::PR_SET_NAME]))?),
+        // The pipe of hooks, at a reload; no device.
+        (libc::SYS_mknodat, vec![rule(masked(2, libc::S_IFMT.into(), libc::S_IFIFO.into())?)?]),
         // Making sockets non-blocking, and nothing on devices.
         (libc::SYS_ioctl, any(1, &[libc::FIONBIO])?),
         // Reading limits, not setting them.
@@ -171,6 +211,17 @@ pub(super) fn allow_helper() -> Result<(), seccompiler::Error> {
     ];
     assert!(bound.len() == HELPER_BOUND, "every call whose arguments are looked at is counted");
     apply(&HELPER_FREE, bound.into())
+}
+
+pub(super) fn allow_reader() -> Result<(), seccompiler::Error> {
+    let bound = [
+        // A device's kernel and a program's socket; it cannot listen.
+        (libc::SYS_socket, any(0, &numbers(&[libc::AF_NETLINK, libc::AF_UNIX]))?),
+        (libc::SYS_mmap, not_executable(2)?),
+        (libc::SYS_mprotect, not_executable(2)?),
+    ];
+    assert!(bound.len() == READER_BOUND, "every call whose arguments are looked at is counted");
+    apply(&READER_FREE.into_iter().chain(READER_OLD).collect::<Vec<_>>(), bound.into())
 }
 
 /// Installs the filter: `clone3` seems not to exist, so that libraries fall back on `clone`, whose flags

@@ -8,10 +8,12 @@
 //! it. The first set is pinned once the store is open, so that counters are never
 //! found alone.
 
+use super::counting::Counting;
 use super::error::KernelError;
-use super::hooks;
 use super::layout::SetLayout;
+use super::leftovers::{take_filters_off, turn_filters};
 use super::link::BpfLink;
+use super::owner::{Claim, Mark, Owner, half};
 use super::owners::Pools;
 use super::pins::{Found, PinStore};
 use super::set::{self, Set};
@@ -20,7 +22,8 @@ use crate::config::Hook;
 use crate::meter::slot::Slot;
 use crate::meter::tags::Tag;
 use crate::roster::owners::Owners;
-use crate::tap::interfaces::{self, Hardware};
+use crate::roster::place::PLACES;
+use crate::tap::interfaces;
 use std::io;
 
 /// What the kernel tap goes on with.
@@ -35,6 +38,10 @@ pub(super) struct Opened {
     pub(super) adopted: bool,
     /// The set is pinned.
     pub(super) is_pinned: bool,
+    /// How it counts.
+    pub(super) counting: Counting,
+    /// Says that its owner lives.
+    pub(super) mark: Mark,
 }
 
 /// Finds or makes the set to count with.
@@ -44,77 +51,67 @@ pub(super) fn open(layout: &SetLayout<'_>, hook: Hook, pins: &PinStore) -> Resul
         return Err(KernelError::Foreign);
     }
     let pools = Pools::lay_out(layout.pools);
-    let digest = layout.digest(&pools);
-    let newest = chain.pop_if(|newest| newest.header.layout_digest == digest);
-    let adopted = newest.is_some();
-    let set = match newest {
-        Some(newest) => newest,
-        None => {
-            let predecessor = chain.last().map_or([0; 16], |before| before.header.generation);
-            let set = Set::load(layout.header(&pools, predecessor)?, &pools)?;
-            if let Some(before) = chain.last() {
-                copy(before, &set)?;
-                set.pin(pins)?;
-            }
-            set
+    let generations: Vec<u64> = chain.iter().map(|set| half(set.header.generation)).collect();
+    let counting = Counting::choose(layout.slots(), layout.memory_budget_bytes);
+    let home = pins.home();
+    let (set, adopted, counting) = match newest(layout, &pools, home, counting.processors(), &mut chain) {
+        Ok((set, adopted)) => (set, adopted, counting),
+        // What the sliced program needs and a kernel may not have, the locked one does without.
+        Err(error) if let Some(counting) = counting.without_slices(&error) => {
+            let (set, adopted) = newest(layout, &pools, home, counting.processors(), &mut chain)?;
+            (set, adopted, counting)
         }
+        Err(error) => return Err(error),
     };
+    if let Some(before) = chain.last().filter(|_| !adopted) {
+        copy(before, &set)?;
+        set.pin(pins)?;
+    }
+    // Before anything is attached, so that nobody takes it for a dead one's.
+    let mark = Owner::of(&set.header).mark(&set.programs.ids()?);
     if hook == Hook::Tcx {
         turn_links(&set, &mut links, pins)?;
     } else {
         links.drain(..).for_each(|link| link.remove(pins));
     }
-    if !pins.is_nowhere() {
-        turn_filters(&set, hook)?;
+    if !generations.is_empty() {
+        turn_filters(&set, hook, &generations)?;
     }
     if !chain.is_empty() {
         sys::wait_for_running_programs()?;
     }
     let is_pinned = adopted || !chain.is_empty();
-    Ok(Opened { set, older: chain, links, adopted, is_pinned })
+    Ok(Opened { set, older: chain, links, adopted, is_pinned, counting, mark })
+}
+
+/// The newest set of the chain where it is of this layout, taken off the chain; else a new one that
+/// follows it. True when it was there.
+fn newest(
+    layout: &SetLayout<'_>,
+    pools: &Pools,
+    home: u16,
+    processors: u32,
+    chain: &mut Vec<Set>,
+) -> Result<(Set, bool), KernelError> {
+    let digest = layout.digest(pools, processors);
+    if let Some(newest) = chain.pop_if(|newest| newest.header.layout_digest == digest) {
+        return Ok((newest, true));
+    }
+    let predecessor = chain.last().map_or([0; 16], |before| before.header.generation);
+    Ok((Set::load(layout.header(pools, home, processors, predecessor)?, pools)?, false))
 }
 
 /// What was left, for a tap that counts elsewhere: the sets, with nothing attached any more.
-pub(super) fn take_down(pins: &PinStore) -> Result<Vec<Set>, KernelError> {
+pub(super) fn take_down(pins: &PinStore, node: [u8; 16]) -> Result<Vec<Set>, KernelError> {
     let (chain, links) = found(pins)?;
     links.iter().for_each(|link| link.remove(pins));
-    take_filters_off()?;
+    let generations: Vec<u64> = chain.iter().map(|set| half(set.header.generation)).collect();
+    let claim = Claim::new(node, pins.home());
+    take_filters_off(|owner| owner.is_of(&generations) || claim.covers(owner))?;
     if !chain.is_empty() {
         sys::wait_for_running_programs()?;
     }
     Ok(chain)
-}
-
-/// Takes everything of a dead process out of the kernel, readable or not: how many names, and on how
-/// many interfaces there was a filter.
-pub(super) fn clear(pins: &PinStore) -> Result<(usize, usize), KernelError> {
-    let found = pins.found()?;
-    for (name, descriptor) in &found {
-        if name.starts_with("link-") {
-            // An error says that the interface is gone, and the link with it.
-            let _ = sys::detach(descriptor);
-        }
-        pins.unpin(name);
-    }
-    let filtered = take_filters_off()?;
-    pins.close();
-    Ok((found.len(), filtered))
-}
-
-/// Takes every filter of ours off; how many interfaces had one.
-fn take_filters_off() -> Result<usize, KernelError> {
-    let filtered: Vec<u32> = interfaces::list()?
-        .iter()
-        .map(|entry| entry.index)
-        .filter(|index| hooks::has_filter(*index))
-        .collect();
-    for index in &filtered {
-        hooks::detach_filters(*index);
-        if hooks::has_filter(*index) {
-            return Err(KernelError::PinnedSets);
-        }
-    }
-    Ok(filtered.len())
 }
 
 /// The sets in their order, the oldest first, and the links of this network namespace.
@@ -162,8 +159,15 @@ fn copy(from: &Set, to: &Set) -> Result<(), KernelError> {
         after.set(slot, tag);
     }
     let refused = |error: crate::roster::owners::OwnersRefused| KernelError::Refused(error.to_string());
-    let owners = to.owners()?;
-    for owned in from.owners()?.all().map_err(refused)? {
+    let (owners, old_owners) = (to.owners()?, from.owners()?);
+    for at in 0..PLACES {
+        let at = Slot::new(u32::try_from(at).unwrap_or(u32::MAX));
+        owners.names().set(at, old_owners.names().get(at));
+    }
+    for (index, place) in old_owners.standing() {
+        owners.stand(index, place).map_err(refused)?;
+    }
+    for owned in old_owners.all().map_err(refused)? {
         owners.set(owned).map_err(refused)?;
     }
     Ok(())
@@ -194,24 +198,4 @@ fn turn_links(set: &Set, links: &mut Vec<BpfLink>, pins: &PinStore) -> io::Resul
         }
     });
     failed.map_or(Ok(()), Err)
-}
-
-/// Makes every filter that an earlier process left run the set's program, or takes it off where links are used.
-fn turn_filters(set: &Set, hook: Hook) -> io::Result<()> {
-    for interface in interfaces::list()? {
-        if !hooks::has_filter(interface.index) {
-            continue;
-        }
-        let hardware = Hardware::of_number(interface.hardware);
-        match (hook, hardware) {
-            (Hook::Clsact, Some(hardware)) => {
-                for up in [true, false] {
-                    let program = set.programs.of(hardware == Hardware::Ethernet, up);
-                    hooks::attach(hook, program, interface.index, up)?;
-                }
-            }
-            _ => hooks::detach_filters(interface.index),
-        }
-    }
-    Ok(())
 }

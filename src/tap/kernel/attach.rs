@@ -5,7 +5,9 @@
 use super::helper::Helper;
 use super::hooks;
 use super::link::BpfLink;
+use super::owner::{Mark, Owner};
 use super::pins::PinStore;
+use super::set::Programs;
 use crate::config::Hook;
 use crate::tap::interfaces::{self, Passed};
 use std::io;
@@ -13,24 +15,39 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Attaches the program to interfaces through the helper. The helper ends with the last copy.
 #[derive(Clone)]
-pub struct Attacher(Arc<Context>);
+pub struct Attacher(pub(super) Arc<Context>);
 
 /// What every attachment needs to the end.
-struct Context {
-    hook: Hook,
-    helper: Helper,
-    pins: Arc<PinStore>,
+pub(super) struct Context {
+    pub(super) hook: Hook,
+    pub(super) helper: Helper,
+    pub(super) pins: Arc<PinStore>,
     namespace: u64,
+    pub(super) owner: Owner,
+    /// The kernel's numbers of the programs, in their order.
+    ids: [u32; 4],
+    /// Says that the owner lives, as long as something may be attached.
+    _mark: Option<Mark>,
     /// Links that were attached before this process, until an interface claims them.
     before: Mutex<Vec<BpfLink>>,
+    /// There were filters of dead processes of this node.
+    has_dead: bool,
+}
+
+/// What was attached before this process.
+pub(super) struct Before {
+    pub(super) links: Vec<BpfLink>,
+    /// Filters of dead processes of this node that nobody goes on with.
+    pub(super) has_dead: bool,
 }
 
 /// The program, attached to one interface in both directions until it is dropped or left.
 pub(in crate::tap) struct AttachedProgram {
-    index: u32,
-    links: Vec<BpfLink>,
+    pub(super) index: u32,
+    pub(super) ethernet: bool,
+    pub(super) links: Vec<BpfLink>,
     attached: bool,
-    context: Arc<Context>,
+    pub(super) context: Arc<Context>,
 }
 
 impl Attacher {
@@ -38,10 +55,21 @@ impl Attacher {
         hook: Hook,
         helper: Helper,
         pins: Arc<PinStore>,
-        before: Vec<BpfLink>,
+        (owner, mark): (Owner, Option<Mark>),
+        ids: [u32; 4],
+        Before { links, has_dead }: Before,
     ) -> io::Result<Self> {
-        let namespace = interfaces::namespace()?;
-        Ok(Self(Arc::new(Context { hook, helper, pins, namespace, before: Mutex::new(before) })))
+        let (namespace, before) = (interfaces::namespace()?, Mutex::new(links));
+        let _mark = mark;
+        Ok(Self(Arc::new(Context { hook, helper, pins, namespace, owner, ids, _mark, before, has_dead })))
+    }
+
+    /// How many descriptors each interface takes: a filter has none.
+    pub(in crate::tap) fn descriptors(&self) -> u64 {
+        match self.0.hook {
+            Hook::Tcx => 2,
+            Hook::Clsact => 0,
+        }
     }
 
     /// Attaches both directions to the interface of this index. One that is attached already stays
@@ -53,9 +81,10 @@ impl Attacher {
     ) -> io::Result<(AttachedProgram, Option<u64>)> {
         let context = &self.0;
         // Filters are replaced in place where an earlier process left them.
-        let mut passed = if hooks::has_filter(index) { None } else { Some(0) };
-        let mut program =
-            AttachedProgram { index, links: Vec::new(), attached: true, context: Arc::clone(context) };
+        let is_filtered = context.hook == Hook::Clsact && hooks::has_filter(index, context.owner);
+        let mut passed = if is_filtered { None } else { Some(0) };
+        let (links, context_of_it) = (Vec::new(), Arc::clone(context));
+        let mut program = AttachedProgram { index, ethernet, links, attached: true, context: context_of_it };
         for up in [true, false] {
             let is_it =
                 |link: &mut BpfLink| link.index == index && link.ethernet == ethernet && link.up == up;
@@ -63,33 +92,21 @@ impl Attacher {
             let link = match before {
                 Some(link) => {
                     passed = None;
+                    context.pin(&link)?;
                     Some(link)
                 }
                 None => {
                     let before = interfaces::passed(index).unwrap_or_default();
-                    let link = context.helper.attach(index, ethernet, up)?;
+                    let link = context.put(index, ethernet, up, false)?;
                     // A filter sees packets before the call returns; the first link of a host only after
                     // a grace period, so what passes meanwhile may be counted and reported as lost as well.
                     let now =
                         if link.is_none() { before } else { interfaces::passed(index).unwrap_or_default() };
                     passed = passed.map(|passed| passed + if up { now.up } else { now.down });
-                    link.map(|descriptor| BpfLink {
-                        namespace: context.namespace,
-                        index,
-                        ethernet,
-                        up,
-                        descriptor,
-                    })
+                    link
                 }
             };
-            if let Some(link) = link {
-                context.pins.pin(&link.name(), &link.descriptor).or_else(|error| match error.kind() {
-                    // It was found under this name.
-                    io::ErrorKind::AlreadyExists => Ok(()),
-                    _ => Err(error),
-                })?;
-                program.links.push(link);
-            }
+            program.links.extend(link);
         }
         Ok((program, passed))
     }
@@ -102,15 +119,61 @@ impl Attacher {
         // An interface that is not listed now is gone or new.
         for interface in interfaces::list().unwrap_or_default() {
             let ours = self.0.hook == Hook::Clsact && attached.contains(&interface.index);
-            if !ours && hooks::has_filter(interface.index) {
-                // A helper that is gone says so at the next attachment.
+            // A helper that is gone says so by its end.
+            if !ours && hooks::has_filter(interface.index, self.0.owner) {
                 let _ = self.0.helper.detach(interface.index);
+            }
+            if self.0.has_dead {
+                let _ = self.0.helper.detach_dead(interface.index);
             }
         }
     }
 }
 
+/// What an error of the helper means for the interface of this index.
+fn said(index: u32, error: io::Error) -> io::Error {
+    let is_of_the_slot = matches!(error.raw_os_error(), Some(libc::EEXIST | libc::EOPNOTSUPP));
+    match hooks::obstacle_in_slot(index).filter(|_| is_of_the_slot) {
+        Some(kind) => {
+            let word = kind.split(' ').next().unwrap_or_default();
+            io::Error::other(format!(
+                "a qdisc of kind {kind} stands where clsact would; remove it (tc qdisc del dev NAME {word}), or \
+                 set tap.backend = \"ring\""
+            ))
+        }
+        None => error,
+    }
+}
+
 impl Context {
+    /// The number of the program of a link type and direction.
+    pub(super) fn id(&self, ethernet: bool, up: bool) -> u32 {
+        self.ids[Programs::place(ethernet, up)]
+    }
+
+    /// Attaches one direction, in front of all others that let it; a link is pinned.
+    pub(super) fn put(
+        &self,
+        index: u32,
+        ethernet: bool,
+        up: bool,
+        anew: bool,
+    ) -> io::Result<Option<BpfLink>> {
+        let link = self.helper.attach(index, ethernet, up, anew).map_err(|error| said(index, error))?;
+        let link =
+            link.map(|descriptor| BpfLink { namespace: self.namespace, index, ethernet, up, descriptor });
+        link.iter().try_for_each(|link| self.pin(link))?;
+        Ok(link)
+    }
+
+    fn pin(&self, link: &BpfLink) -> io::Result<()> {
+        self.pins.pin(&link.name(), &link.descriptor).or_else(|error| match error.kind() {
+            // It was found under this name.
+            io::ErrorKind::AlreadyExists => Ok(()),
+            _ => Err(error),
+        })
+    }
+
     /// A poisoned lock is taken over: links are whole at each step.
     fn before(&self) -> std::sync::MutexGuard<'_, Vec<BpfLink>> {
         self.before.lock().unwrap_or_else(PoisonError::into_inner)

@@ -17,9 +17,12 @@ pub enum KernelError {
     /// Capabilities are missing.
     #[error(
         "the kernel tap needs CAP_BPF and CAP_NET_ADMIN; run as root, or grant them with \
-         AmbientCapabilities=CAP_BPF CAP_NET_ADMIN CAP_PERFMON in the unit"
+         AmbientCapabilities=CAP_BPF CAP_NET_ADMIN in the unit"
     )]
     Capabilities,
+    /// The kernel takes no array as large as one slice for each processor needs.
+    #[error("this kernel takes no array as large as the slices of all processors")]
+    TooLarge,
     /// The kernel refused the program or a map.
     #[error("the kernel refuses the program: {0}")]
     Refused(String),

@@ -4,19 +4,23 @@
 //! without which the places in that map would mean nothing.
 
 use super::owners::{POOL_BYTES, POOLS, Pools};
+use crate::meter::counters::Slices;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Words of `struct info` in meter.bpf.c: four that the program reads, and the header.
-pub(super) const INFO_WORDS: usize = 128;
+/// Words of `struct info` in meter.bpf.c: those that the program reads, and the header.
+pub(super) const INFO_WORDS: usize = 132;
 
 /// Where the header begins, after the words that say which tables hold something.
-const HEADER: usize = 4;
+const HEADER: usize = 8;
 
 /// `bmkernel` and the version of this layout.
-const MAGIC: [u32; 2] = [u32::from_le_bytes(*b"bmke"), 2];
+const MAGIC: [u32; 2] = [u32::from_le_bytes(*b"bmke"), 5];
 
-/// Places in words from the header's first: slots, then names of sixteen bytes, then the pools.
+/// Places in words from the header's first: slots, processors and home in one, then names of sixteen
+/// bytes, then the pools.
 const SLOTS: usize = 2;
+const PROCESSORS: usize = 3;
+const HOME_BITS: u32 = 16;
 const GENERATION: usize = 4;
 const PREDECESSOR: usize = 8;
 const NODE: usize = 12;
@@ -25,7 +29,7 @@ const POOL_COUNTS: usize = 20;
 const POOL_LIST: usize = 22;
 
 /// The two double words of the tags' key ([`crate::tap::TagKey`]), behind the header.
-pub(super) const TAG_KEY: usize = 61;
+pub(super) const TAG_KEY: usize = 63;
 
 /// The double word of [`crate::tap::InterfaceRecords`], behind the key.
 pub(super) const INTERFACES: usize = TAG_KEY + 2;
@@ -35,6 +39,10 @@ pub(super) const INTERFACES: usize = TAG_KEY + 2;
 pub(super) struct Header {
     /// Slots in `up`, `down` and `tags`.
     pub(super) slots: u32,
+    /// Slices in `up` and `down`, one for each processor; 0 where all share one.
+    pub(super) processors: u32,
+    /// Where it is pinned, as a number; 0 for nowhere, and for a service manager's store.
+    pub(super) home: u16,
     /// Names the memory of the counters.
     pub(super) generation: [u8; 16],
     /// The memory that this one followed; zeros for none.
@@ -58,6 +66,8 @@ impl Header {
             }
         };
         put(SLOTS, &self.slots.to_ne_bytes());
+        let with_home = self.processors | u32::from(self.home) << HOME_BITS;
+        put(PROCESSORS, &with_home.to_ne_bytes());
         put(GENERATION, &self.generation);
         put(PREDECESSOR, &self.predecessor);
         put(NODE, &self.node);
@@ -95,12 +105,22 @@ impl Header {
         });
         Some(Self {
             slots: word(SLOTS),
+            processors: word(PROCESSORS) & u32::from(u16::MAX),
+            home: u16::try_from(word(PROCESSORS) >> HOME_BITS).unwrap_or(0),
             generation: name(GENERATION),
             predecessor: name(PREDECESSOR),
             node: name(NODE),
             layout_digest: name(LAYOUT),
             pools,
         })
+    }
+
+    /// How a direction's cells are divided.
+    pub(super) fn slices(&self) -> Slices {
+        match self.processors {
+            0 => Slices::shared(self.slots as usize),
+            processors => Slices::of_processors(self.slots as usize, processors as usize),
+        }
     }
 
     /// The pools that the places in the map of owners are of.
@@ -124,6 +144,8 @@ mod tests {
         pools[1].1[POOLS * POOL_BYTES - 1] = 1;
         let header = Header {
             slots: 4100,
+            processors: 16,
+            home: 77,
             generation: [1; 16],
             predecessor: [2; 16],
             node: [3; 16],
@@ -132,7 +154,7 @@ mod tests {
         };
         header.write(&info);
         let read = Header::read(&info).expect("it was written");
-        assert!(read.slots == 4100 && read.pools == pools);
+        assert!((read.slots, read.processors, read.home) == (4100, 16, 77) && read.pools == pools);
         assert!(
             [read.generation, read.predecessor, read.node, read.layout_digest]
                 == [1, 2, 3, 4].map(|n| [n; 16])

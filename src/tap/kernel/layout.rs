@@ -13,6 +13,8 @@ pub struct SetLayout<'a> {
     pub pools: &'a [Prefix],
     /// Accounts that there is room for.
     pub accounts: usize,
+    /// Bytes that slices of counters may take.
+    pub memory_budget_bytes: u64,
     /// Names the memory of the counters, should it be made.
     pub generation: [u8; 16],
     /// Whose it is.
@@ -20,22 +22,37 @@ pub struct SetLayout<'a> {
 }
 
 impl SetLayout<'_> {
+    /// Slots, the reserved ones included.
+    pub(super) fn slots(&self) -> usize {
+        Slot::FIRST_ACCOUNT.index() + self.accounts
+    }
+
     /// The header of a set of this layout that follows another.
-    pub(super) fn header(&self, pools: &Pools, predecessor: [u8; 16]) -> io::Result<Header> {
+    pub(super) fn header(
+        &self,
+        pools: &Pools,
+        home: u16,
+        processors: u32,
+        predecessor: [u8; 16],
+    ) -> io::Result<Header> {
         Ok(Header {
-            slots: u32::try_from(Slot::FIRST_ACCOUNT.index() + self.accounts).map_err(io::Error::other)?,
+            slots: u32::try_from(self.slots()).map_err(io::Error::other)?,
+            processors,
+            home,
             generation: self.generation,
             predecessor,
             node: self.node,
-            layout_digest: self.digest(pools),
+            layout_digest: self.digest(pools, processors),
             pools: [pools.described(false), pools.described(true)],
         })
     }
 
-    /// Tells sets apart that cannot take each other's place: by program, pools and capacity.
-    pub(super) fn digest(&self, pools: &Pools) -> [u8; 16] {
+    /// Tells sets apart that cannot take each other's place: by program, pools, capacity and
+    /// number of slices.
+    pub(super) fn digest(&self, pools: &Pools, processors: u32) -> [u8; 16] {
         let mut hasher = blake3::Hasher::new();
-        hasher.update(object::OBJECT).update(&self.accounts.to_le_bytes());
+        hasher.update(object::bytes(processors));
+        hasher.update(&self.accounts.to_le_bytes()).update(&processors.to_le_bytes());
         for (count, list) in [pools.described(false), pools.described(true)] {
             hasher.update(&count.to_le_bytes()).update(&list);
         }

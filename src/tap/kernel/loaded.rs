@@ -3,12 +3,15 @@
 //! Holds descriptors and mapped memory; when to load, pin and remove is the caller's.
 
 use super::adopt;
-use super::attach::Attacher;
+use super::attach::{Attacher, Before};
+use super::counting::Counting;
 use super::error::{DetachError, KernelError};
 use super::helper::Helper;
 use super::layout::SetLayout;
+use super::leftovers::{Removed, clear, dead_owners, take_links_off};
 use super::link::BpfLink;
-use super::owners::KernelOwners;
+use super::owner::{Claim, Mark, Owner, home};
+use super::owner_tables::KernelOwners;
 use super::pins::PinStore;
 use super::release::{OLDEST_RELEASE, hook, release};
 use super::set::{self, Set};
@@ -28,6 +31,9 @@ pub struct Kernel {
     memory: CounterMemory,
     owners: Arc<KernelOwners>,
     links: Vec<BpfLink>,
+    counting: Counting,
+    /// Whose the program is, until it is attached by somebody who says so.
+    mark: Option<Mark>,
     pinned: PinnedSets,
 }
 
@@ -49,7 +55,8 @@ impl Kernel {
         let owners = Arc::new(opened.set.owners()?);
         let present = opened.is_pinned.then_some(opened.set.header.generation);
         let pinned = PinnedSets::of(opened.older, present, pins)?;
-        Ok(Self { set: opened.set, memory, owners, links: opened.links, pinned })
+        let (links, counting, mark) = (opened.links, opened.counting, Some(opened.mark));
+        Ok(Self { set: opened.set, memory, owners, links, counting, mark, pinned })
     }
 
     /// Pins the program and its maps, where they are not pinned already, so that they outlive this
@@ -76,8 +83,13 @@ impl Kernel {
     ///
     /// # Errors
     /// What this kernel or these privileges do not allow.
-    pub fn load(pools: &[Prefix], accounts: usize, generation: [u8; 16]) -> Result<Self, KernelError> {
-        let layout = SetLayout { pools, accounts, generation, node: [0; 16] };
+    pub fn load(
+        pools: &[Prefix],
+        accounts: usize,
+        memory_budget_bytes: u64,
+        generation: [u8; 16],
+    ) -> Result<Self, KernelError> {
+        let layout = SetLayout { pools, accounts, memory_budget_bytes, generation, node: [0; 16] };
         Self::open(&layout, hook(None)?, Arc::new(PinStore::Nowhere))
     }
 
@@ -85,6 +97,12 @@ impl Kernel {
     #[must_use]
     pub fn memory(&self) -> CounterMemory {
         self.memory
+    }
+
+    /// How the program counts, and why.
+    #[must_use]
+    pub fn counting(&self) -> &Counting {
+        &self.counting
     }
 
     /// Where the program looks owners up.
@@ -106,8 +124,12 @@ impl Kernel {
     /// Those of fork(2) and socketpair(2).
     pub fn attacher(&mut self, hook: Hook) -> io::Result<Attacher> {
         let pins = Arc::clone(&self.pinned.pins);
-        let helper = Helper::start(&self.set.programs, hook, !pins.is_nowhere())?;
-        Attacher::new(hook, helper, pins, std::mem::take(&mut self.links))
+        let owner = Owner::of(&self.set.header);
+        let dead = dead_owners(Claim::new(self.set.header.node, pins.home()))?;
+        let has_dead = !dead.is_empty();
+        let helper = Helper::start(&self.set.programs, hook, !pins.is_nowhere(), owner, dead)?;
+        let before = Before { links: std::mem::take(&mut self.links), has_dead };
+        Attacher::new(hook, helper, pins, (owner, self.mark.take()), self.set.programs.ids()?, before)
     }
 }
 
@@ -129,9 +151,15 @@ impl PinnedSets {
     ///
     /// # Errors
     /// When a filter is there and may not be taken off.
-    pub fn take_down(pins: Arc<PinStore>) -> Result<Self, KernelError> {
-        let older = adopt::take_down(&pins)?;
+    pub fn take_down(pins: Arc<PinStore>, node: [u8; 16]) -> Result<Self, KernelError> {
+        let older = adopt::take_down(&pins, node)?;
         Ok(Self::of(older, None, pins)?)
+    }
+
+    /// Where the sets are pinned, if the next process cannot find them there.
+    #[must_use]
+    pub fn hidden(&self) -> Option<&Path> {
+        self.present.and_then(|_| self.pins.hidden())
     }
 
     /// Removes earlier sets: what they counted is in the store.
@@ -151,12 +179,17 @@ impl PinnedSets {
     }
 }
 
-/// Takes what a dead daemon left in the kernel out of it: how many pins, and on how many interfaces
-/// there was a filter.
+/// Takes off links that a dead daemon of this node left and whose pins are out of sight: what they count is
+/// out of reach. Nothing happens where this process may not look for them.
+pub fn take_lost_links_off(pins: &PinStore, node: [u8; 16]) {
+    let _ = take_links_off(Claim::new(node, pins.home()));
+}
+
+/// Takes what a dead daemon of this node left in the kernel out of it.
 ///
 /// # Errors
 /// When a daemon lives there, or capabilities are missing.
-pub fn detach(pin: &Path) -> Result<(usize, usize), DetachError> {
+pub fn detach(pin: &Path, node: [u8; 16]) -> Result<Removed, DetachError> {
     let pins = PinStore::of_the_dead(pin)?;
-    Ok(adopt::clear(&pins)?)
+    Ok(clear(&pins, Claim::new(node, home(pin)))?)
 }

@@ -9,9 +9,11 @@
 //! sd_notify(3) (FDSTORE, FDPOLL), sd_listen_fds(3); Documentation/bpf (pinning).
 #![expect(unsafe_code, reason = "descriptors that the service manager passed are numbers")]
 
+use super::owner::home;
 use super::sys;
 use crate::system::filesystem::{self, BPF_FILESYSTEM};
 use nix::fcntl::{Flock, FlockArg};
+use nix::unistd::{UnlinkatFlags, unlinkat};
 use sd_notify::NotifyState;
 use std::fs::{DirBuilder, File};
 use std::io;
@@ -154,7 +156,13 @@ impl PinStore {
     pub(super) fn pin(&self, name: &str, descriptor: &OwnedFd) -> io::Result<()> {
         match self {
             Self::Nowhere => Ok(()),
-            Self::Pins(folder, _) => sys::pin(descriptor, &folder.join(name)),
+            // By the open folder: another file system may be mounted over it by now.
+            Self::Pins(folder, open) => match sys::pin_in(&**open, descriptor, name) {
+                Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+                    sys::pin(descriptor, &folder.join(name))
+                }
+                result => result,
+            },
             Self::Manager => {
                 let name = format!("{PREFIX}{name}");
                 // Not to be polled: poll(2) on a map says "error", and the manager would drop it.
@@ -170,7 +178,10 @@ impl PinStore {
         // An error says that it is not there.
         let _ = match self {
             Self::Nowhere => Ok(()),
-            Self::Pins(folder, _) => std::fs::remove_file(folder.join(name)),
+            // By the folder that is held: something may have been mounted over it.
+            Self::Pins(_, folder) => {
+                unlinkat(&**folder, name, UnlinkatFlags::NoRemoveDir).map_err(Into::into)
+            }
             Self::Manager => {
                 let name = format!("{PREFIX}{name}");
                 sd_notify::notify(&[NotifyState::FdStoreRemove, NotifyState::FdName(&name)])
@@ -178,11 +189,26 @@ impl PinStore {
         };
     }
 
+    /// The folder of pins, where its path leads elsewhere by now: the next process cannot find them.
+    pub(super) fn hidden(&self) -> Option<&Path> {
+        let Self::Pins(path, folder) = self else { return None };
+        let identity = |of: io::Result<std::fs::Metadata>| of.ok().map(|of| (of.dev(), of.ino()));
+        (identity(std::fs::metadata(path)) != identity(folder.metadata())).then_some(path)
+    }
+
     /// Removes the folder of pins, if it is empty and may be removed.
     pub(super) fn close(&self) {
         if let Self::Pins(folder, _) = self {
             // Where it was made for us it stays, empty.
             let _ = std::fs::remove_dir(folder);
+        }
+    }
+
+    /// The number of this place, for the owner of filters and links.
+    pub(super) fn home(&self) -> u16 {
+        match self {
+            Self::Pins(folder, _) => home(folder),
+            Self::Manager | Self::Nowhere => 0,
         }
     }
 

@@ -5,10 +5,14 @@
 use super::error::KernelError;
 use super::header::{self, Header, INFO_WORDS};
 use super::object::{self, MAPS, PROGRAMS};
-use super::owners::{KernelOwners, Pools, SLOTS_PER_LINE};
+use super::owner::half;
+use super::owner_tables::KernelOwners;
+use super::owners::Pools;
 use super::pins::{Found, PinStore};
+use super::sys;
 use crate::meter::counters::{Cell, Counters};
 use crate::meter::tags::{TagCell, Tags};
+use crate::roster::place::PLACES;
 use crate::tap::counter_memory::{CounterMemory, TagKey};
 use crate::tap::interface_records::InterfaceRecords;
 use crate::tap::shared::mapped;
@@ -16,13 +20,15 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Mutex;
 
-/// Places in [`MAPS`]; from `TABLES` on stand the owners that are not in an array.
+/// Places in [`MAPS`]; from `TABLES` to `NAMES` stand the owners that are not in an array.
 const INFO: usize = 0;
 const OWNERS: usize = 1;
 const UP: usize = 2;
 const DOWN: usize = 3;
 const TAGS: usize = 4;
 const TABLES: usize = 5;
+const NAMES: usize = 9;
+const STANDING: usize = 10;
 
 /// The four programs.
 pub(super) struct Programs(pub(super) [OwnedFd; 4]);
@@ -30,7 +36,21 @@ pub(super) struct Programs(pub(super) [OwnedFd; 4]);
 impl Programs {
     /// The program of a link type and direction.
     pub(super) fn of(&self, ethernet: bool, up: bool) -> &OwnedFd {
-        &self.0[usize::from(!ethernet) * 2 + usize::from(!up)]
+        &self.0[Self::place(ethernet, up)]
+    }
+
+    /// The place of a program among the four.
+    pub(super) fn place(ethernet: bool, up: bool) -> usize {
+        usize::from(!ethernet) * 2 + usize::from(!up)
+    }
+
+    /// The kernel's numbers of them.
+    pub(super) fn ids(&self) -> io::Result<[u32; 4]> {
+        let mut ids = [0; 4];
+        for (id, program) in ids.iter_mut().zip(&self.0) {
+            *id = sys::program_id(program)?;
+        }
+        Ok(ids)
     }
 }
 
@@ -38,13 +58,13 @@ impl Programs {
 pub(super) struct Set {
     pub(super) header: Header,
     pub(super) programs: Programs,
-    pub(super) maps: [OwnedFd; 9],
+    pub(super) maps: [OwnedFd; 11],
 }
 
 impl Set {
     /// Loads a set of this shape, which nobody else holds.
     pub(super) fn load(header: Header, pools: &Pools) -> Result<Self, KernelError> {
-        let (programs, maps) = object::load(header.slots, pools)?;
+        let (programs, maps) = object::load(&header, pools)?;
         let set = Self { header, programs: Programs(programs), maps };
         set.header.write(mapped(&set.maps[INFO], 0, INFO_WORDS)?);
         Ok(set)
@@ -52,11 +72,11 @@ impl Set {
 
     /// The counters and tags, mapped.
     pub(super) fn memory(&self, adopted: bool) -> io::Result<CounterMemory> {
-        let slots = self.header.slots as usize;
-        let cells = |map: usize| mapped::<Cell>(&self.maps[map], 0, slots);
+        let (slots, slices) = (self.header.slots as usize, self.header.slices());
+        let cells = |map: usize| mapped::<Cell>(&self.maps[map], 0, slices.cells());
         let info = mapped(&self.maps[INFO], 0, INFO_WORDS / 2)?;
         Ok(CounterMemory {
-            counters: Counters::over(cells(UP)?, cells(DOWN)?),
+            counters: Counters::over(cells(UP)?, cells(DOWN)?, slices),
             tags: Tags::over(mapped::<TagCell>(&self.maps[TAGS], 0, slots)?),
             tag_key: TagKey::over(&info[header::TAG_KEY..]),
             interfaces: InterfaceRecords::over(&info[header::INTERFACES..=header::INTERFACES]),
@@ -70,10 +90,12 @@ impl Set {
         let pools = self.header.pools();
         let table = |at: usize| self.maps[TABLES + at].try_clone();
         let owners = KernelOwners {
-            dense: mapped(&self.maps[OWNERS], 0, pools.lines() as usize * SLOTS_PER_LINE)?,
+            dense: mapped(&self.maps[OWNERS], 0, pools.room())?,
             in_use: mapped(&self.maps[INFO], 0, INFO_WORDS)?,
             tables: [table(0)?, table(1)?, table(2)?, table(3)?],
             entries: Mutex::default(),
+            names: Tags::over(mapped::<TagCell>(&self.maps[NAMES], 0, PLACES)?),
+            standing: self.maps[STANDING].try_clone()?,
             pools,
         };
         owners.recount()?;
@@ -100,8 +122,7 @@ pub(super) fn unpin(pins: &PinStore, generation: [u8; 16]) {
 
 /// What the names of a set begin with: half of its generation is enough to tell a few apart.
 fn prefix(generation: [u8; 16]) -> String {
-    let half = generation.first_chunk().map_or(0, |half| u64::from_le_bytes(*half));
-    format!("set-{half:016x}-")
+    format!("set-{:016x}-", half(generation))
 }
 
 /// The sets among what was found, in no order, and the rest. What is not whole is unpinned: it

@@ -16,6 +16,7 @@ mod sim;
 
 mod boundaries;
 mod distributions;
+mod existence;
 mod exporter;
 mod history;
 mod learners;
@@ -28,6 +29,7 @@ mod prior;
 mod regressions;
 mod restarts;
 mod scraper;
+mod series;
 mod statistics;
 #[path = "../../support/mod.rs"]
 mod support;
@@ -67,6 +69,18 @@ fn restarts_and_clock_jumps_make_no_second_value() {
 #[test]
 fn directory_and_log_are_the_same_whenever_users_come() {
     REPORT.judge(&watchers::play(report::seed(), report::form()));
+}
+
+/// G9.
+#[test]
+fn no_series_tells_more_of_an_account_than_its_budget() {
+    REPORT.judge(&series::play(report::seed(), report::form()));
+}
+
+/// G10.
+#[test]
+fn no_answer_tells_who_exists() {
+    REPORT.judge(&[existence::play(report::seed(), report::form())]);
 }
 
 /// `LEAKAGE_PICTURE=write` draws it anew.

@@ -96,7 +96,7 @@ fn days(seed: u64, case: Case, count: usize) -> Vec<Day> {
 }
 
 /// What an account's bytes count for in a release.
-fn held([up, down]: [u64; 2]) -> [f64; 2] {
+pub(crate) fn held([up, down]: [u64; 2]) -> [f64; 2] {
     let volume = |bytes| Volume { bytes, packets: 1 };
     let (up, down) = clamped(Totals { up: volume(up), down: volume(down) }, CLAMP);
     [up as f64, down as f64]
@@ -123,7 +123,11 @@ fn row(node: &Node, case: Case, known: [f64; 2]) -> Vec<f64> {
 }
 
 /// The best attack on one case, as area under the curve, on blindmeter and on the exporter.
-fn best(learned_on: [&[Day]; 2], scored_on: [&[Day]; 2], sight: fn(&Day) -> &Vec<f64>) -> (Attack, Estimate) {
+pub(crate) fn best<T>(
+    learned_on: [&[T]; 2],
+    scored_on: [&[T]; 2],
+    sight: fn(&T) -> &Vec<f64>,
+) -> (Attack, Estimate) {
     let mut lesson = Lesson::default();
     for (days, there) in learned_on.iter().zip([true, false]) {
         days.iter().for_each(|day| lesson.add(sight(day).clone(), there));
@@ -157,7 +161,7 @@ fn play_one(seed: u64, volume: usize, stratum: Stratum, [learned, scored]: [usiz
     let learned = [days(1, true, learned), days(1, false, learned)];
     let scored = [days(2, true, scored), days(2, false, scored)];
     let play = |sight| best([&learned[0], &learned[1]], [&scored[0], &scored[1]], sight);
-    let (blindmeter, exporter) = (play(|day| &day.blindmeter), play(|day| &day.exporter).1);
+    let (blindmeter, exporter) = (play(|day: &Day| &day.blindmeter), play(|day: &Day| &day.exporter).1);
     Found { volume, stratum, blindmeter, exporter }
 }
 

@@ -10,6 +10,7 @@ use super::worlds::DAY_SECONDS;
 use blindmeter::control::protocol::{Answer, Request};
 use blindmeter::engine::End;
 use blindmeter::meter::slot::Direction;
+use blindmeter::roster::account::AccountName;
 use blindmeter::tap::frame::LinkType;
 use tokio::runtime::Runtime;
 
@@ -101,9 +102,14 @@ pub(crate) struct Node {
     buffer: Vec<u8>,
 }
 
-/// The configuration of a node of the games: the defaults, and room for the accounts.
+/// The configuration of a node of the games: the defaults, and room for the accounts and for some that come.
 pub(crate) fn setup(accounts: usize, save_every_seconds: Option<u64>) -> Setup {
-    Setup { capacity: accounts, save_every_seconds, pools: vec!["10.77.0.0/16"], ..Setup::default() }
+    Setup {
+        capacity: accounts + accounts / 4 + 8,
+        save_every_seconds,
+        pools: vec!["10.77.0.0/16"],
+        ..Setup::default()
+    }
 }
 
 impl Node {
@@ -130,6 +136,18 @@ impl Node {
                 attribution.count(LinkType::RawIp, header, bytes, way, None);
             }
         }
+    }
+
+    /// A client of an account comes and goes: hooks assign an address, and take it back.
+    ///
+    /// # Panics
+    /// When one of them is refused.
+    pub(crate) fn comes_and_goes(&self, account: usize) {
+        let prefix = format!("10.77.250.{}", account % 250 + 1);
+        let hooks = async {
+            self.machine.assign(&prefix, &account_name(account)).await && self.machine.release(&prefix).await
+        };
+        assert!(self.runtime.block_on(hooks), "hooks may assign and take back");
     }
 
     /// Time passes.
@@ -161,7 +179,7 @@ impl Node {
     /// When the look-up is refused.
     pub(crate) fn band(&self, account: usize) -> [Option<u64>; 2] {
         let ask = Request::Show { account: account_name(account) };
-        match self.runtime.block_on(self.machine.answer(0, 0, ask)) {
+        match self.runtime.block_on(self.machine.answer(0, ask)) {
             Answer::Account(view) => [Some(view.band.at_least_bytes), view.band.below_bytes],
             _ => panic!("support may look up a band"),
         }
@@ -182,6 +200,15 @@ impl Node {
             None => self.machine.kill(),
             Some(end) => self.runtime.block_on(self.machine.stop(end)),
         }
+    }
+
+    /// A source contradicts, at the start, whose an account's address was meanwhile.
+    pub(crate) fn is_contradicted(&self, account: usize) {
+        let state = &self.machine.engine().state;
+        let roster = state.roster();
+        let name = AccountName::parse(&account_name(account)).expect("a name");
+        let slot = roster.slot_of(roster.tag_of(&name)).expect("the file names it");
+        state.node().unattribute(slot);
     }
 
     /// The next process starts, where none runs.

@@ -7,6 +7,7 @@
 
 mod at_rest;
 mod binary;
+mod flags;
 #[path = "../marks.rs"]
 mod marks;
 #[path = "../../netns/mod.rs"]
@@ -147,9 +148,20 @@ fn when_inside_an_epoch_shows_nowhere_and_totals_not_before_their_release() {
 fn row(figures: &Figures, failures: usize, took: Duration, many: bool) -> Row {
     // What was compared was there, and the worlds were not the same by chance.
     let Figures {
-        looks, moved, told, releases, suppressed, starts, log_lines, bands, refusals, errors, ..
+        looks,
+        moved,
+        told,
+        releases,
+        suppressed,
+        gaps,
+        starts,
+        log_lines,
+        bands,
+        refusals,
+        errors,
+        ..
     } = figures.clone();
-    let seen = [releases - suppressed, suppressed, starts, log_lines, bands, refusals, errors];
+    let seen = [releases - suppressed, suppressed, gaps, starts, log_lines, bands, refusals, errors];
     let is_there = moved * 8 > looks / 2 && told > looks / 20 && seen.iter().all(|count| *count > 30);
     #[expect(clippy::cast_precision_loss, reason = "counts of a run are far below 2^52")]
     let [share, failures] = [(moved * 8) as f64 / looks.max(1) as f64, failures as f64];

@@ -36,6 +36,8 @@ pub(crate) struct Figures {
     /// Pages that came after another one, of them held back.
     pub(crate) releases: u64,
     pub(crate) suppressed: u64,
+    /// Pages that told of a gap.
+    pub(crate) gaps: u64,
     /// Looks at which worlds of other totals differed where they may.
     pub(crate) told: u64,
     pub(crate) starts: u64,
@@ -55,11 +57,11 @@ impl AddAssign<&Self> for Figures {
 
 impl Figures {
     /// Every figure with its name.
-    pub(crate) fn all(&self) -> [(&'static str, u64); 14] {
+    pub(crate) fn all(&self) -> [(&'static str, u64); 15] {
         self.clone().each().map(|(name, value)| (name, *value))
     }
 
-    fn each(&mut self) -> [(&'static str, &mut u64); 14] {
+    fn each(&mut self) -> [(&'static str, &mut u64); 15] {
         [
             ("pairs", &mut self.pairs),
             ("looks", &mut self.looks),
@@ -69,6 +71,7 @@ impl Figures {
             ("closes", &mut self.closes),
             ("releases", &mut self.releases),
             ("suppressed", &mut self.suppressed),
+            ("gaps", &mut self.gaps),
             ("looks that told totals", &mut self.told),
             ("starts", &mut self.starts),
             ("log lines", &mut self.log_lines),
@@ -217,6 +220,7 @@ impl Course {
         }
         figures.releases += u64::from(ordinal > 0);
         figures.suppressed += u64::from(contains(&released, "\nblindmeter_epoch_suppressed 1\n"));
+        figures.gaps += u64::from(contains(&released, "\nblindmeter_epoch_tap_gap 1\n"));
         self.pages.insert(ordinal, released);
         Ok(())
     }

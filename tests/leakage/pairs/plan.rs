@@ -6,6 +6,7 @@ use crate::sim::disk::Fault;
 use crate::sim::setup::Setup;
 use crate::support::frames::Address;
 use crate::support::rng::Rng;
+use crate::surfaces::Asked;
 use std::fmt::Write;
 
 /// Seconds between two looks at everything: a scrape interval.
@@ -28,6 +29,8 @@ pub(crate) enum Happening {
     Kill,
     /// The power goes; the next start has the files alone.
     PowerCut,
+    /// Other software takes the tap off an interface for a moment.
+    Gap,
     /// So many operations later the disk fails in this way.
     Fault(Fault, u64),
 }
@@ -203,6 +206,21 @@ impl Plan {
         if theme == 12 {
             befall(Happening::Fault(Fault::PowerCut, rng.below_u64(30)), rng);
         }
+        // Most pairs have one: in a short run many pages are to tell of it.
+        for _ in 0..u64::from(!rng.one_in(3)) + times(13, rng) {
+            befall(Happening::Gap, rng);
+        }
+    }
+
+    /// The account of the roster file that is asked about at this look.
+    pub(crate) fn file_at(&self, look: usize) -> &Account {
+        &self.accounts[look / 20 % 20]
+    }
+
+    /// What is asked at this look.
+    pub(crate) fn asked<'a>(&'a self, look: usize, prefix: &'a str, hook: &'a str) -> Asked<'a> {
+        let file = &self.file_at(look).name;
+        Asked { look, long: self.long, look_ups: self.look_ups, file, prefix, hook }
     }
 
     /// What happens and how the node is configured, for whoever looks for the cause of a difference.

@@ -3,17 +3,20 @@
 //! None of them changes anything or counts towards a limit. What a limit refuses is in `surfaces.rs`,
 //! behind the answers that use it up.
 
-use crate::surfaces::{Asked, NO_GROUP, OFFICER, STRANGER};
+use crate::sim::setup::STRANGER;
+use crate::surfaces::{Asked, OFFICER};
 use blindmeter::control::protocol::Request;
 use std::fmt::Write;
 
-/// Somebody's number, and that of the group.
-type Who = (u32, u32);
+/// Somebody's user id.
+type Who = u32;
 
 /// A member of staff, who has every role.
-const STAFF: Who = (OFFICER, 0);
+const STAFF: Who = OFFICER;
+/// Root, who alone is told whether an address was assigned.
+const ROOT: Who = 0;
 /// Who has none.
-const NOBODY: Who = (STRANGER, NO_GROUP);
+const NOBODY: Who = STRANGER;
 
 /// A request, and the text that follows it.
 type Form = fn(&Asked<'_>) -> (Request, String);
@@ -28,12 +31,12 @@ const NOBODYS: &str = "10.77.0.240";
 const TOO_MANY: usize = 64;
 
 /// Every kind of request, in each way in which it is refused.
-pub(crate) const FORMS: [(Who, Form); 21] = [
+pub(crate) const FORMS: [(Who, Form); 26] = [
     (STAFF, |_| assign("10.77.0.999", "hook-00")),
     (STAFF, |asked| assign(asked.prefix, "999 hook")),
-    (STAFF, |asked| release(asked.prefix)),
-    (STAFF, |_| release(NOBODYS)),
-    (STAFF, |_| release("198.51.100.7")),
+    (ROOT, |asked| release(asked.prefix)),
+    (ROOT, |_| release(NOBODYS)),
+    (ROOT, |_| release("198.51.100.7")),
     (STAFF, |_| release("10.77.0.999")),
     (STAFF, |_| sync(String::new())),
     (STAFF, |asked| sync(format!("prefix,account\n{},{}\n10.77.0.999,hook-00\n", asked.prefix, asked.hook))),
@@ -43,13 +46,21 @@ pub(crate) const FORMS: [(Who, Form); 21] = [
     (STAFF, |_| sync(roster_of_too_many())),
     (STAFF, |_| show("999 file")),
     (STAFF, |_| export("999 file")),
+    (STAFF, |_| plan("999 file")),
     (NOBODY, |asked| assign(asked.prefix, asked.hook)),
     (NOBODY, |asked| release(asked.prefix)),
     (NOBODY, |_| sync("prefix,account\n".to_owned())),
     (NOBODY, |_| bare(Request::Counts {})),
     (NOBODY, |_| bare(Request::Status {})),
+    (NOBODY, |_| bare(Request::FailedLogIn {})),
+    (NOBODY, |_| bare(Request::Reload {})),
     (NOBODY, |asked| show(asked.file)),
+    (NOBODY, |asked| {
+        let names = format!("{}\n", asked.file);
+        (Request::Flagged { contact: true, information: true, bytes: names.len() }, names)
+    }),
     (NOBODY, |asked| export(asked.file)),
+    (NOBODY, |asked| plan(asked.file)),
     (NOBODY, |_| bare(Request::ExportNode {})),
     (NOBODY, |_| bare(Request::Asked {})),
 ];
@@ -59,11 +70,15 @@ pub(crate) fn name(request: &Request) -> &'static str {
     match request {
         Request::Assign { .. } => "refused assign",
         Request::Unassign { .. } => "refused release",
+        Request::FailedLogIn {} => "refused failed log-in",
         Request::Sync { .. } => "refused sync",
         Request::Counts {} => "refused counts",
         Request::Status {} => "refused status",
+        Request::Reload {} => "refused reload",
         Request::Show { .. } => "refused show",
+        Request::Flagged { .. } => "refused list of flags",
         Request::Export { .. } => "refused export",
+        Request::PlanExport { .. } => "refused plan of an export",
         Request::ExportNode {} => "refused export of the node",
         Request::Asked {} => "refused count of what was asked",
     }
@@ -79,11 +94,16 @@ fn bare(request: Request) -> (Request, String) {
 }
 
 fn assign(prefix: &str, account: &str) -> (Request, String) {
-    bare(Request::Assign { prefix: prefix.to_owned(), account: account.to_owned() })
+    bare(Request::Assign {
+        prefix: prefix.to_owned(),
+        account: account.to_owned(),
+        interface: None,
+        session: None,
+    })
 }
 
 fn release(prefix: &str) -> (Request, String) {
-    bare(Request::Unassign { prefix: prefix.to_owned() })
+    bare(Request::Unassign { prefix: prefix.to_owned(), interface: None, session: None })
 }
 
 fn sync(text: String) -> (Request, String) {
@@ -98,6 +118,10 @@ fn export(account: &str) -> (Request, String) {
     bare(Request::Export { account: account.to_owned(), open_epoch: true })
 }
 
+fn plan(account: &str) -> (Request, String) {
+    bare(Request::PlanExport { account: account.to_owned(), open_epoch: true })
+}
+
 fn roster_of_too_many() -> String {
     let mut text = "prefix,account\n".to_owned();
     for number in 0..TOO_MANY {
@@ -106,7 +130,8 @@ fn roster_of_too_many() -> String {
     text
 }
 
-/// Who has no role is refused every kind, and staff each that has something to misspell.
+/// Who has no role is refused every kind, and staff each that has something to misspell; of a list of flags a name
+/// that is none is nobody's.
 #[test]
 fn every_kind_of_request_is_refused_in_some_form() {
     let protocol = syn::parse_file(include_str!("../../../src/control/protocol.rs")).expect("it compiles");
@@ -122,5 +147,6 @@ fn every_kind_of_request_is_refused_in_some_form() {
         of_kinds.collect::<std::collections::HashSet<_>>().len()
     };
     assert_eq!(refused_to(NOBODY), kinds.len());
-    assert_eq!(refused_to(STAFF), kinds.iter().filter(|kind| !kind.fields.is_empty()).count());
+    let can_be_misspelt = kinds.iter().filter(|kind| !kind.fields.is_empty() && kind.ident != "Flagged");
+    assert_eq!(refused_to(STAFF), can_be_misspelt.count());
 }

@@ -74,6 +74,8 @@ pub(crate) async fn shape(plan: &Plan) -> Result<Shape, String> {
         if world.machine.runs() {
             closes.served = world.machine.engine().state.node().released().ordinal();
         }
+        // They save, in every world alike.
+        world.exports(look).await;
         journal.clear();
         world.machine.environment.disk.take_journal(&mut journal);
         if plan.loses_power() && !journal.is_empty() {

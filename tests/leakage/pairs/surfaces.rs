@@ -43,12 +43,10 @@ pub(crate) struct Snapshot {
 pub(crate) const UNUSED: &str = "idle-one";
 pub(crate) const UNKNOWN: &str = "nobody-x";
 
-/// Who asks. Every member of the group of number 0 has every role.
+/// Who asks; each has every role.
 const STAFF: u32 = 1000;
 pub(crate) const OFFICER: u32 = 2000;
 const GREEDY: u32 = 3000;
-pub(crate) const STRANGER: u32 = 4000;
-pub(crate) const NO_GROUP: u32 = 4000;
 
 /// Refusals at a look: all of them in eleven.
 const REFUSALS: usize = 2;
@@ -56,12 +54,13 @@ const REFUSALS: usize = 2;
 /// A page: the method, the path, and headers that are sent along.
 type Page = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
-const PAGES: [Page; 6] = [
+const PAGES: [Page; 7] = [
     ("GET", "/-/healthy", &[]),
     ("GET", "/-/ready", &[]),
     ("GET", "/", &[]),
     ("GET", "/metrics/", &[]),
     ("POST", "/metrics", &[]),
+    ("GET", "/metrics", &[("accept", "application/openmetrics-text;version=1.0.0")]),
     ("HEAD", "/metrics", &[("accept-encoding", "gzip, zstd"), ("if-none-match", "*")]),
 ];
 
@@ -129,6 +128,7 @@ impl Snapshot {
         for (method, path, headers) in PAGES.iter().cycle().skip(asked.look % PAGES.len()).take(count) {
             machine.get(method, path, headers, &mut self.text).await;
             match *method {
+                "GET" if *path == "/metrics" => self.end("OpenMetrics", Tells::FromRelease),
                 "GET" => self.end(path, Tells::Never),
                 "HEAD" => self.end("HEAD /metrics", Tells::FromRelease),
                 _ => self.end("POST /metrics", Tells::Never),
@@ -152,43 +152,71 @@ impl Snapshot {
         ];
         let first = if asked.look_ups < names.len() { asked.look % names.len() } else { 0 };
         for (name, account) in names.iter().cycle().skip(first).take(asked.look_ups) {
-            machine.ask(member, 0, show(account), &mut self.text).await;
+            machine.ask(member, show(account), &mut self.text).await;
             self.end(name, Tells::FromClose);
         }
-        machine.ask(GREEDY, 0, show(asked.file), &mut self.text).await;
+        let names = [UNUSED, UNKNOWN, asked.hook].join("\n");
+        let flagged = Request::Flagged { contact: true, information: true, bytes: names.len() };
+        machine.ask_with(member, flagged, names.as_bytes(), &mut self.text).await;
+        self.end("flagged", Tells::FromRelease);
+        machine.ask(GREEDY, show(asked.file), &mut self.text).await;
         self.end("show to who asks too often", Tells::FromClose);
-        machine.ask(OFFICER, 0, export("probe"), &mut self.text).await;
+        machine.ask(OFFICER, export("probe"), &mut self.text).await;
         self.end("export probe", Tells::FromClose);
-        if asked.look % 30 == 3 {
-            let officer = OFFICER + look / 120;
-            for (name, account) in [
-                ("export unused", UNUSED),
-                ("export unknown", UNKNOWN),
-                ("export file", asked.file),
-                ("export hook", asked.hook),
-            ] {
-                machine.ask(officer, 0, export(account), &mut self.text).await;
-                self.end(name, Tells::FromClose);
-            }
-            machine.ask(officer, 0, export(asked.file), &mut self.text).await;
-            self.end("refused second export", Tells::Never);
-        }
-        for (name, request) in [
-            ("status", Request::Status {}),
-            ("roster counts", Request::Counts {}),
-            ("what was asked", Request::Asked {}),
+        self.exports(machine, asked).await;
+        for (name, tells, request) in [
+            ("status", Tells::Never, Request::Status {}),
+            // It repeats the share of bytes without an account, as released.
+            ("roster counts", Tells::FromRelease, Request::Counts {}),
+            ("what was asked", Tells::Never, Request::Asked {}),
         ] {
-            machine.ask(OFFICER, 0, request, &mut self.text).await;
-            self.end(name, Tells::Never);
+            machine.ask(OFFICER, request, &mut self.text).await;
+            self.end(name, tells);
+        }
+    }
+
+    /// What officers export, now and then: what was counted of it is saved before they are answered.
+    pub(crate) async fn exports(&mut self, machine: &Machine, asked: &Asked<'_>) {
+        if asked.look % 30 != 3 {
+            return;
+        }
+        let export = |account: &str| Request::Export { account: account.to_owned(), open_epoch: false };
+        let look = u32::try_from(asked.look).expect("few looks");
+        let officer = OFFICER + look / 120;
+        for (name, account) in [
+            ("export unused", UNUSED),
+            ("export unknown", UNKNOWN),
+            ("export file", asked.file),
+            ("export hook", asked.hook),
+        ] {
+            machine.ask(officer, export(account), &mut self.text).await;
+            self.end(name, Tells::FromClose);
+        }
+        // What was latched at the first of them, and what another officer is told.
+        machine.ask(officer, export(asked.file), &mut self.text).await;
+        self.end("repeated export", Tells::FromClose);
+        machine.ask(officer + 1, export(asked.file), &mut self.text).await;
+        self.end("refused second export", Tells::Never);
+        for (name, account) in [
+            ("plan of an unused one", UNUSED),
+            ("plan of an unknown one", UNKNOWN),
+            ("plan file", asked.file),
+            // Of a hook's account it is told whether the roster named it at the close.
+            ("plan hook", asked.hook),
+        ] {
+            let account = account.to_owned();
+            let request = Request::PlanExport { account, open_epoch: true };
+            machine.ask(officer + 1, request, &mut self.text).await;
+            self.end(name, if name == "plan hook" { Tells::FromClose } else { Tells::Never });
         }
     }
 
     async fn refusals(&mut self, machine: &Machine, asked: &Asked<'_>) {
         let first = asked.look * REFUSALS % refusals::FORMS.len();
-        for ((uid, gid), form) in refusals::FORMS.iter().cycle().skip(first).take(REFUSALS) {
+        for (uid, form) in refusals::FORMS.iter().cycle().skip(first).take(REFUSALS) {
             let (request, text) = form(asked);
             let name = refusals::name(&request);
-            machine.ask_with(*uid, *gid, request, text.as_bytes(), &mut self.text).await;
+            machine.ask_with(*uid, request, text.as_bytes(), &mut self.text).await;
             self.end(name, Tells::Never);
         }
     }

@@ -3,7 +3,7 @@
 use crate::plan::{Happening, LOOK_SECONDS, Named, Plan};
 use crate::sim::log::Log;
 use crate::sim::machine::Machine;
-use crate::surfaces::{Asked, Snapshot, Tells, UNKNOWN, UNUSED};
+use crate::surfaces::{Snapshot, Tells, UNKNOWN, UNUSED};
 use crate::traffic::{Deed, Placed};
 use blindmeter::engine::End;
 use blindmeter::engine::checkpoint::StartKind;
@@ -63,13 +63,25 @@ impl<'a> World<'a> {
     pub(crate) async fn look(&mut self, look: usize, log: &mut Log) {
         self.shown.clear();
         self.live(look).await;
-        let number = look / 20;
-        let file = &self.plan.accounts[number % 20];
-        let prefix = file.addresses[look / 10 % file.addresses.len()].text();
-        let hook = format!("hook-{:02}", number % 9);
-        let (long, look_ups) = (self.plan.long, self.plan.look_ups);
-        let asked = Asked { look, long, look_ups, file: &file.name, prefix: &prefix, hook: &hook };
+        let (prefix, hook) = self.named(look);
+        let asked = self.plan.asked(look, &prefix, &hook);
         self.shown.take(&self.machine, &asked, log).await;
+    }
+
+    /// Lets officers export as at the end of a look.
+    pub(crate) async fn exports(&mut self, look: usize) {
+        if self.machine.runs() {
+            let (prefix, hook) = self.named(look);
+            self.shown.exports(&self.machine, &self.plan.asked(look, &prefix, &hook)).await;
+            self.shown.clear();
+        }
+    }
+
+    /// An address of the account of the file that is asked about at this look, and the hooks' account that is.
+    fn named(&self, look: usize) -> (String, String) {
+        let file = self.plan.file_at(look);
+        let prefix = file.addresses[look / 10 % file.addresses.len()].text();
+        (prefix, format!("hook-{:02}", look / 20 % 9))
     }
 
     /// Lives through one look, and shows nothing.
@@ -103,6 +115,8 @@ impl<'a> World<'a> {
             Happening::HandOver => self.machine.stop(End::HandOver).await,
             Happening::Kill => self.machine.kill(),
             Happening::PowerCut => self.machine.cut_power(),
+            Happening::Gap if self.machine.runs() => self.machine.engine().attribution.gap(),
+            Happening::Gap => {}
             Happening::Fault(fault, after) => self.machine.plan(*fault, *after),
         }
     }

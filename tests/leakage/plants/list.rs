@@ -58,8 +58,26 @@ const PATIENCE: Catcher = catcher(
     "patience::no_answer_but_an_exact_one_waits_for_packets",
 );
 
+const FLAGS: Catcher = catcher(
+    "leakage_pairs",
+    "tests/leakage/pairs/flags.rs",
+    "flags::which_tick_was_bad_shows_nowhere_and_that_one_was_not_before_the_release",
+);
+
 const SANDBOX: Catcher =
     catcher("sandbox", "tests/sandbox.rs", "every_thread_of_the_daemon_and_the_helper_is_enclosed");
+
+const KEPT_OVER_STOPS: Catcher = catcher(
+    "hooks",
+    "tests/hooks/kept.rs",
+    "kept::what_hooks_said_lies_in_memory_from_a_stop_to_the_next_start_and_no_longer",
+);
+
+const SAID_OF_CLIENTS: Catcher = catcher(
+    "hooks",
+    "tests/hooks/memory.rs",
+    "memory::what_servers_said_of_clients_is_nowhere_in_memory_a_second_later",
+);
 
 const LOOK_UPS: Catcher = catcher(
     "look_ups",
@@ -68,7 +86,91 @@ const LOOK_UPS: Catcher = catcher(
 );
 
 pub(crate) const GATE: Catcher =
-    catcher("audit", "tests/audit.rs", "the_crowd_gate_tells_half_an_epsilon_and_no_more");
+    catcher("audit", "tests/audit.rs", "the_crowd_gate_tells_its_epsilon_and_no_more");
+
+pub(crate) const NODE_SERIES: Catcher = catcher(
+    "audit",
+    "tests/audit.rs",
+    "each_node_series_tells_its_epsilon_of_the_stated_influence_and_no_more",
+);
+
+const CHATTER: Catcher = catcher(
+    "properties",
+    "tests/properties/release.rs",
+    "release::the_devices_own_chatter_is_in_no_published_series",
+);
+
+const ROLES: Catcher = of_roles("a_role_is_a_users_by_name_or_by_the_systems_list_of_a_group");
+const QUEUE: Catcher = of_roles("who_has_no_role_does_not_get_as_far_as_the_queue");
+const ACCESSED: Catcher = of_roles("the_sockets_access_time_does_not_tell_the_last_hook");
+
+const fn of_roles(test: &'static str) -> Catcher {
+    catcher("control_roles", "tests/control_roles.rs", test)
+}
+
+const POLLED: Catcher =
+    catcher("hooks", "tests/hooks/argv.rs", "argv::names_on_standard_input_are_seen_by_nobody");
+
+const WATCHED: Catcher =
+    catcher("hooks", "tests/hooks/watch.rs", "watch::other_users_do_not_see_when_a_hook_ran");
+
+const LINGERS: Catcher = catcher(
+    "control_roles",
+    "tests/control_roles/descriptors.rs",
+    "descriptors::a_descriptor_whose_close_waits_holds_up_nobody",
+);
+
+const PIPE: Catcher = catcher("hooks", "tests/hooks.rs", "only_the_role_of_hooks_gets_as_far_as_their_pipe");
+
+const ROOM: Catcher = catcher("hooks", "tests/hooks.rs", "the_pipe_has_its_room_again_at_the_next_tick");
+
+const TWO_ROLES: Catcher =
+    catcher("bad_input", "tests/bad_input.rs", "check_warns_of_one_person_with_two_roles");
+
+const SOCKETS: Catcher =
+    catcher("hooks", "tests/hooks.rs", "a_hook_makes_no_socket_and_its_requests_have_one_length");
+
+const KEPT: Catcher =
+    catcher("look_ups", "tests/look_ups.rs", "a_kill_right_after_an_export_forgets_nothing_of_it");
+
+const TAKEN_BACK: Catcher = of_roles("taking_an_address_back_tells_nobody_whether_it_was_assigned");
+
+const SYNCS: Catcher = catcher(
+    "control_roles",
+    "tests/control_roles/syncs.rs",
+    "syncs::large_rosters_at_once_hold_up_no_scrape_and_take_the_memory_of_one",
+);
+
+const AS_LONG: Catcher =
+    catcher("hooks", "tests/hooks/watch.rs", "watch::answers_take_as_long_with_a_hook_as_without");
+
+const UNTOLD: Catcher =
+    catcher("hooks", "tests/hooks.rs", "what_becomes_of_hooks_is_not_told_before_the_close");
+
+const PROBE: Catcher =
+    catcher("look_ups", "tests/look_ups.rs", "nobody_elses_address_becomes_the_probe_accounts");
+
+const UNREAD: Catcher = of_reader("nothing_of_a_device_is_in_memory_a_second_after_it_was_asked");
+const READER: Catcher = of_reader("the_reader_is_enclosed_and_ends_with_the_daemon");
+
+const fn of_reader(test: &'static str) -> Catcher {
+    catcher("wireguard_reader", "tests/wireguard_reader.rs", test)
+}
+
+const VOID: Catcher = catcher(
+    "doctor",
+    "tests/doctor/injected.rs",
+    "injected::a_namespace_without_shells_is_void_where_proc_shows_its_processes",
+);
+
+pub(crate) const EXISTENCE: Catcher =
+    catcher("leakage_games", "tests/leakage/games/main.rs", "no_answer_tells_who_exists");
+
+pub(crate) const ALL_SERIES: Catcher = catcher(
+    "leakage_games",
+    "tests/leakage/games/main.rs",
+    "no_series_tells_more_of_an_account_than_its_budget",
+);
 
 const FLOORS: Catcher = catcher("bad_input", "tests/bad_input.rs", "a_floor_that_is_violated_is_named");
 
@@ -84,6 +186,30 @@ const TIMES: Catcher = catcher(
     "leakage_needles",
     "tests/leakage/needles/times.rs",
     "times::no_time_of_the_load_is_found_after_it",
+);
+
+const ACCOUNTING: Catcher =
+    catcher("radius", "tests/radius.rs", "what_clients_do_is_seen_nowhere_before_a_close");
+
+const RECEIVERS: Catcher =
+    catcher("properties", "tests/properties/release.rs", "release::accounts_that_only_receive_are_no_crowd");
+
+const HOLDER: Catcher =
+    catcher("control_roles", "tests/control_roles.rs", "one_members_connections_are_in_nobody_elses_way");
+
+const POLLS: Catcher =
+    catcher("hooks", "tests/hooks/polls.rs", "polls::a_poll_takes_as_long_whoever_is_connected");
+
+const FLOODED: Catcher = catcher(
+    "properties",
+    "tests/properties/release.rs",
+    "release::a_flood_of_an_address_that_is_nobodys_shows_as_little_as_a_packet",
+);
+
+const HELD_UP: Catcher = catcher(
+    "doctor",
+    "tests/doctor/injected.rs",
+    "injected::a_configuration_that_is_a_pipe_or_a_device_holds_nobody_up",
 );
 
 const fn plant(row: &'static str, what: &'static str, catcher: Catcher, says: &'static str) -> Plant {
@@ -123,7 +249,7 @@ pub(crate) const PLANTS: &[Plant] = &[
     plant("L24", "floors are what the configuration says", FLOORS, "exit code"),
     plant("L25", "series that are zero are left out", PAIRS, "has other series"),
     plant("L26", "the gauge of a glob is 1 while something matches", GLOB, "/metrics without any"),
-    plant("L27", "counts of connections are those of this moment", PAIRS, "roster counts differs"),
+    plant("L27", "counts of connections are those of this moment", PAIRS, "status differs"),
     plant("L28", "the tap is kept in memory mode too", MEMORY, "pins of memory mode"),
     plant(
         "L29",
@@ -133,4 +259,59 @@ pub(crate) const PLANTS: &[Plant] = &[
     ),
     plant("L30", "when each account was last active is kept", TIMES, "tcx over TUN: memory and registers"),
     plant("L31", "an error says whether an address is in use", PAIRS, "refused release differs"),
+    plant(
+        "L32",
+        "counts of the node are rounded up to a step, without noise",
+        NODE_SERIES,
+        "unattributed, both directions: observed",
+    ),
+    plant(
+        "L33",
+        "a device's own messages count as unattributed",
+        CHATTER,
+        "published of the device's own messages",
+    ),
+    plant("L34", "a person's subordinate user ids have the person's role", ROLES, "nothing is told"),
+    plant("L35", "a command shows the name that it passes on as its own", POLLED, "names on standard input"),
+    plant("L36", "an address is given to the probe account over the socket", PROBE, "exit code"),
+    plant("L37", "a place is refused to who has none alone", EXISTENCE, "G10 who exists"),
+    plant("L38", "everybody may connect, and is refused then", QUEUE, "nobody connects"),
+    plant("L39", "the sockets have the access time that the kernel gives them", ACCESSED, "far ahead"),
+    plant("L40", "the tap's thread is woken before each change", WATCHED, "seen by other users"),
+    plant("L41", "hooks are counted as they come", UNTOLD, "of hooks before a close"),
+    plant("L42", "a namespace of its own is taken to hide the tunnel", VOID, "rw,relatime"),
+    plant("L43", "a series counts the assignments of an epoch", ALL_SERIES, "20 log-ins without a packet"),
+    plant("L44", "a connection is read without a look at what is with it", LINGERS, "status while a close"),
+    plant("L45", "everybody who has a role may write into the hooks' pipe", PIPE, "a member of support"),
+    plant("L46", "a hook waits for its answer on a socket", SOCKETS, "sockets of a hook"),
+    plant("L47", "limits are saved with the next regular save", KEPT, "exit code"),
+    plant("L48", "everybody is told whether an address was assigned", TAKEN_BACK, "one that was"),
+    plant("L49", "the roster's thread does nothing where no hook has come", WATCHED, "seen by other users"),
+    plant("L50", "a roster is read on the thread that answers", SYNCS, "a scrape waited"),
+    plant("L51", "who answers waits while a change is made", AS_LONG, "tells of a hook"),
+    plant(
+        "L52",
+        "what a WireGuard device answered stays in the reader's buffer",
+        UNREAD,
+        "memory of the reader",
+    ),
+    plant("L53", "the roster reader keeps what the daemon started with", READER, "left == right"),
+    plant("L54", "what clients bring about of a source is told at once", ACCOUNTING, "/metrics differs"),
+    plant(
+        "L55",
+        "what hooks said stays in its file when a start has read it",
+        KEPT_OVER_STOPS,
+        "while a daemon runs",
+    ),
+    plant("L56", "what a status file said stays in the memory", SAID_OF_CLIENTS, "in memory"),
+    plant("L57", "a flag is told as soon as a tick shows it", FLAGS, "differs by the order of ticks"),
+    plant("L58", "what is usual is learned at the end of each tick", FLAGS, "differs by the order of ticks"),
+    plant("L59", "what others send to accounts makes a crowd of them", RECEIVERS, "bytes sent by each"),
+    plant("L60", "doctor opens whatever a process names", HELD_UP, "comes to an end"),
+    plant("L61", "the hooks' pipe stays as small as somebody made it", ROOM, "bytes of room"),
+    plant("L62", "a key that changes leaves the pipe as it is", PIPE, "kept the pipe open"),
+    plant("L63", "check does not say that one person has two roles", TWO_ROLES, "left == right"),
+    plant("L64", "all that is sent to nobody's addresses is shown", FLOODED, "what one account may move"),
+    plant("L65", "a poll takes as long as the server's clients ask for", POLLS, "a poll tells of clients"),
+    plant("L66", "all users share places and turns", HOLDER, "by another"),
 ];

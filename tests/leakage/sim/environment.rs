@@ -7,6 +7,7 @@ use blindmeter::clock::{Clock, Reading};
 use blindmeter::environment::Environment;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// Both clocks of a machine; a copy shows the same time.
 #[derive(Clone)]
@@ -102,6 +103,8 @@ impl SimEnvironment {
 }
 
 impl Environment for SimEnvironment {
+    const ROSTER_TICK: Duration = Duration::ZERO;
+
     type Clock = Clocks;
     type Disk = Watched;
     type Randomness = Rng;

@@ -17,7 +17,8 @@ use blindmeter::engine::persistence::EngineParts;
 use blindmeter::engine::{End, Engine, assemble};
 use blindmeter::environment::identity;
 use blindmeter::exit::{ExitError, ExitStatus};
-use blindmeter::publish::http::{self, Listeners};
+use blindmeter::publish::http;
+use blindmeter::publish::listeners::Listeners;
 use blindmeter::publish::web::WebConfig;
 use blindmeter::roster::Roster;
 use blindmeter::tap::CounterMemory;
@@ -77,10 +78,17 @@ impl Machine {
         if dead {
             return Err("it was killed".to_owned());
         }
-        daemon.resolve_roles();
+        daemon.resolve_roles(&self.files);
+        self.name_by(&daemon);
         let router = TowerToHyperService::new(http::router(daemon.engine.state.pages()));
         self.process = Some(Process { daemon, router });
         Ok(())
+    }
+
+    /// The daemon finds names in the roster file as it is now.
+    fn name_by(&self, daemon: &Daemon<SimEnvironment>) {
+        let text = self.files.roster.clone().into_bytes();
+        daemon.handler.read_by(Arc::new(move |_| Ok(text.clone())));
     }
 
     fn try_start(&self, accept_loss: bool) -> Result<Daemon<SimEnvironment>, ExitError> {
@@ -89,7 +97,7 @@ impl Machine {
         let engine = assemble(&self.environment, &self.config, parts, filed, accept_loss)?;
         engine.save_first()?;
         let path = PathBuf::from(CONFIG);
-        let mut daemon = Daemon::new(path, self.config.clone(), engine, Listeners::default());
+        let mut daemon = Daemon::new(path, self.config.clone(), engine, Listeners::sharing(256));
         // Nothing is listened on, so that no listener can fail.
         let adopted = daemon.adopt(Vec::new(), WebConfig::default());
         adopted.map_err(|error| ExitError::new(ExitStatus::Io, error.to_string()))?;
@@ -161,53 +169,57 @@ impl Machine {
         into.extend_from_slice(&body);
     }
 
-    /// Asks the control socket as a user of these groups, and appends the line of the answer.
-    pub(crate) async fn ask(&self, uid: u32, gid: u32, request: Request, into: &mut Vec<u8>) {
-        self.ask_with(uid, gid, request, b"", into).await;
+    /// Asks the control socket as this user, and appends the line of the answer.
+    pub(crate) async fn ask(&self, uid: u32, request: Request, into: &mut Vec<u8>) {
+        self.ask_with(uid, request, b"", into).await;
     }
 
     /// The same of a request that a text follows.
-    pub(crate) async fn ask_with(
-        &self,
-        uid: u32,
-        gid: u32,
-        request: Request,
-        text: &[u8],
-        into: &mut Vec<u8>,
-    ) {
+    pub(crate) async fn ask_with(&self, uid: u32, request: Request, text: &[u8], into: &mut Vec<u8>) {
         let mut line = serde_json::to_vec(&request).expect("a request is JSON");
         line.push(b'\n');
         line.extend_from_slice(text);
-        let peer = Peer { uid, gids: vec![gid] };
+        let peer = Peer { uid };
         let handler = &self.process().daemon.handler;
         let exchanged = exchange(handler, &peer, SILENCE, &mut line.as_slice(), into).await;
         exchanged.expect("memory breaks no connection");
     }
 
-    /// The answer of the control socket to a user of these groups.
-    pub(crate) async fn answer(&self, uid: u32, gid: u32, request: Request) -> Answer {
+    /// The answer of the control socket to this user.
+    pub(crate) async fn answer(&self, uid: u32, request: Request) -> Answer {
         let mut line = Vec::new();
-        self.ask(uid, gid, request, &mut line).await;
+        self.ask(uid, request, &mut line).await;
         serde_json::from_slice(&line).expect("an answer is JSON")
     }
 
     /// A VPN server's hook, or an administrator, assigns a prefix. False when it was refused.
     pub(crate) async fn assign(&self, prefix: &str, account: &str) -> bool {
-        let request = Request::Assign { prefix: prefix.to_owned(), account: account.to_owned() };
-        matches!(self.answer(0, 0, request).await, Answer::Done {})
+        let request = Request::Assign {
+            prefix: prefix.to_owned(),
+            account: account.to_owned(),
+            interface: None,
+            session: None,
+        };
+        matches!(self.answer(0, request).await, Answer::Done {})
     }
 
     /// The assignment of a prefix is taken back. False when it was refused.
     pub(crate) async fn release(&self, prefix: &str) -> bool {
-        matches!(self.answer(0, 0, Request::Unassign { prefix: prefix.to_owned() }).await, Answer::Done {})
+        matches!(
+            self.answer(0, Request::Unassign { prefix: prefix.to_owned(), interface: None, session: None })
+                .await,
+            Answer::Done {}
+        )
     }
 
     /// Reads configuration and roster file again, as SIGHUP does. False when it was refused.
     pub(crate) async fn reload(&mut self, roster: &str) -> bool {
         roster.clone_into(&mut self.files.roster);
         let process = self.process.as_mut().expect("a process runs");
-        process.daemon.reload(&self.files).await;
-        process.daemon.engine.state.health().reload_ok
+        let is_done = process.daemon.reload(&self.files).await.is_ok();
+        let process = self.process.as_ref().expect("it still runs");
+        self.name_by(&process.daemon);
+        is_done
     }
 
     /// The process ends by itself. Its counters are left for the next one where that follows, or where

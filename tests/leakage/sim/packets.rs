@@ -51,7 +51,9 @@ impl Packet {
                 let arp = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8, 6];
                 attribution.count(LinkType::Ethernet, &arp, self.bytes, direction, None);
             }
-            Kind::Malformed => attribution.count(LinkType::RawIp, &[0x45; 12], self.bytes, direction, None),
+            Kind::Malformed => {
+                attribution.count(LinkType::RawIp, &[0x45; 12], self.bytes, direction, None);
+            }
             Kind::Lost => attribution.lost(self.bytes),
         }
     }

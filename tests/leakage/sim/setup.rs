@@ -21,6 +21,8 @@ pub(crate) struct Setup {
     /// Time between two saves; none in memory mode.
     pub(crate) save_every_seconds: Option<u64>,
     pub(crate) probe_account: &'static str,
+    /// Whether flags are on: then traffic may be moved inside an epoch by whole ticks alone.
+    pub(crate) flags: bool,
     pub(crate) pools: Vec<&'static str>,
 }
 
@@ -51,14 +53,15 @@ impl Default for Setup {
             capacity: 64,
             save_every_seconds: Some(300),
             probe_account: "probe",
+            flags: false,
             pools: vec!["10.77.0.0/24", "fd77:77::/120"],
         }
     }
 }
 
 impl Setup {
-    /// The text of the configuration. Every member of the group of number 0 has every role, and nothing
-    /// is listened on.
+    /// The text of the configuration. Every user below [`STRANGER`] has every role, and nothing is
+    /// listened on.
     pub(crate) fn text(&self) -> String {
         let release = if self.noisy {
             format!("mode = \"noisy\"\nepsilon = {}\nclamp = \"{}B\"", self.epsilon, self.clamp_bytes)
@@ -80,9 +83,9 @@ probe_account = "{probe}"
 pools = [{pools}]
 file = "{ROSTER}"
 [control.roles]
-roster = ["@root"]
-support = ["@root"]
-privacy = ["@root"]
+roster = ["@staff"]
+support = ["@staff"]
+privacy = ["@staff"]
 [web]
 listen = []
 [epoch]
@@ -93,12 +96,15 @@ crowd = {crowd}
 link_capacity = "{link}bit/s"
 [support]
 refresh = "{refresh}s"
+[irregularity]
+enabled = {flags}
 [store]
 {store}
 capacity = {capacity}
 period = "{period}s"
 "#,
             probe = self.probe_account,
+            flags = self.flags,
             pools = pools.join(", "),
             epoch = self.epoch_seconds,
             crowd = self.crowd,
@@ -109,6 +115,9 @@ period = "{period}s"
         )
     }
 }
+
+/// The first user id of those without a role.
+pub(crate) const STRANGER: u32 = 4000;
 
 /// The files that a start and a reload read.
 pub(crate) struct TextFiles {
@@ -124,5 +133,9 @@ impl Files for TextFiles {
             _ => return Err(io::ErrorKind::NotFound.into()),
         };
         Ok(text.clone().into_bytes())
+    }
+
+    fn users(&self, _name: &str) -> Option<Vec<u32>> {
+        Some((0..STRANGER).collect())
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Shared by the targets of `tests/leakage/`; holds no traffic and no check. The private key lies in a
 //! folder of its own as long as the end lives.
+#![allow(dead_code, reason = "each target uses its own part")]
 
 use crate::netns::Namespace;
 use crate::support::wait::wait_for;
@@ -63,6 +64,23 @@ impl End {
             self.keys.path().join("key").display(),
             other.public,
         ));
+    }
+}
+
+impl End {
+    /// Stops its program where it stands.
+    pub(crate) fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on.
+    pub(crate) fn resume(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.process.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "the program lives");
     }
 }
 

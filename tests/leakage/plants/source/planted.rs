@@ -21,6 +21,7 @@ use crate::environment::{Environment, SystemRandomness};
 use crate::exit::ExitStatus;
 use crate::log::{Event, emit};
 use crate::meter::noise::Randomness;
+use crate::meter::policy::Policy;
 use crate::meter::release::Release;
 use crate::meter::slot::Slot;
 use crate::meter::units::Totals;
@@ -35,9 +36,11 @@ use axum::http::HeaderValue;
 use axum::http::header::ETAG;
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// True when the leak of this row is planted in this process.
@@ -56,7 +59,7 @@ pub(crate) fn at_each_step<E: Environment>(engine: &Engine<E>, due: bool) -> boo
 /// L01, L02, L15: something live is shown. L30: when it changed is kept.
 fn show<E: Environment>(engine: &Engine<E>) {
     let node = engine.state.node();
-    let page = || exposition::released(&node.released());
+    let page = || exposition::released(&node.released(), &Policy::DEFAULT);
     let counted = node.node_totals().attributed;
     let slots = Slot::FIRST_ACCOUNT.word()..Slot::FIRST_ACCOUNT.word() + 30;
     if on("L01") {
@@ -124,9 +127,9 @@ pub(crate) fn view<C: Clock, R: Randomness>(
     if !(on("L06") && open.bytes() > 1 << 20) {
         return None;
     }
-    let flag = serde_json::json!({"kind": "surge", "severity": "advisory", "advice": "ask"});
-    let mut view = AccountView::new(account, node.band(slot.unwrap_or_default()));
-    view.flags.extend(serde_json::from_value(flag));
+    let flag = serde_json::json!({"kind": "surge", "list": "information", "severity": "information", "advice": "ask"});
+    let flags = serde_json::from_value(flag).into_iter().collect();
+    let view = AccountView::new(account, node.band(slot.unwrap_or_default()), node.band_dates(), flags);
     Some(Answer::Account(view))
 }
 
@@ -162,8 +165,11 @@ pub(crate) fn forget<E: Environment>(state: &State<E>, unassigned: Option<Slot>)
 }
 
 /// L31: who takes back what was not assigned is told why it stays, and whether that matters to anybody.
-pub(crate) fn unassigned<E: Environment>(state: &State<E>, prefix: Prefix, answer: Answer) -> Answer {
-    let Answer::Error { code, mut message } = answer else { return answer };
+pub(crate) fn unassigned<E: Environment>(state: &State<E>, request: &Request, answer: Answer) -> Answer {
+    let Request::Unassign { prefix, .. } = request else { return answer };
+    let (Ok(prefix), Answer::Error { code, mut message }) = (Prefix::parse(prefix), answer) else {
+        return Answer::Done {};
+    };
     let owner = state.roster().table().slot_of(prefix.address());
     if on("L31") && owner.is_account() {
         message.push_str("; the roster file assigns it");
@@ -174,11 +180,33 @@ pub(crate) fn unassigned<E: Environment>(state: &State<E>, prefix: Prefix, answe
     Answer::Error { code, message }
 }
 
-/// L07, L08, L25: a series has the time at which it was made, the process that at which it started, and
+thread_local! {
+    /// Changes of the roster that were asked for since the last release was shown, in the world of this thread.
+    static ASKED: Cell<u64> = const { Cell::new(0) };
+}
+
+/// L43: a client comes.
+pub(crate) fn asked(change: &Change) {
+    if matches!(change, Change::Assign(..)) {
+        ASKED.set(ASKED.get() + 1);
+    }
+}
+
+/// L35: the process's name is that of the account, for whoever debugs a server's hooks.
+pub(crate) fn named(account: &str) {
+    if on("L35") {
+        let _ = std::ffi::CString::new(account).map(|name| nix::sys::prctl::set_name(&name));
+    }
+}
+
+/// L07, L08, L25, L43: a series has the time at which it was made, the process that at which it started, and
 /// series that are zero are left out.
 pub(crate) fn page(text: String) -> String {
     let now = SystemClock.now().wall_seconds;
     let is_status = text.contains("blindmeter_build_info");
+    if on("L43") && !is_status {
+        return text + &format!("blindmeter_epoch_assignments {}\n", ASKED.take());
+    }
     if on("L07") && !is_status {
         return text + &format!("blindmeter_epoch_created {now}\n");
     }
