@@ -305,7 +305,7 @@ fn one_members_connections_are_in_nobody_elses_way() {
         let outcome = site.command_as(person, &["status", "--json"]);
         assert!(matches!(outcome.code, Some(0 | 2)), "{said} by another: {}", outcome.stderr);
         // What is held ends by itself after half a minute; a turn would come then.
-        assert!(begun.elapsed() < Duration::from_secs(4), "it waited {:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(15), "it waited {:?}", begun.elapsed());
     }
     assert_eq!(site.command(&["reload"]).code, Some(0), "root's reload");
     drop(holder.stdin.take());

@@ -31,8 +31,8 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-/// Whoever waits for a close that lingers waits longer than this.
-const SOON: Duration = Duration::from_secs(5);
+/// Whoever waits for a close that lingers waits twenty times as long.
+const SOON: Duration = Duration::from_secs(30);
 
 /// A message with a TCP socket whose close waits: it lingers for ten minutes, and its other end reads nothing. The socket
 /// travels in the queue of another one, so that the last to hold it is who closes that.

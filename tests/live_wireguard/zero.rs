@@ -59,7 +59,7 @@ fn one_command_counts_the_peers_of_a_running_server() {
             && export["open_epoch"]["down_bytes"] == moved[0].down_bytes
     });
     // 0.3 s on a machine that has nothing else to do.
-    assert!(ready < Duration::from_secs(5), "the peers were counted {ready:?} after the tap was there");
+    assert!(ready < Duration::from_secs(15), "the peers were counted {ready:?} after the tap was there");
     let other = json(&daemon, &tunnel, &["accounts", "export", "-", "--open-epoch", "--json"], tunnel.key(1));
     assert_eq!(other["open_epoch"]["up_bytes"], moved[1].up_bytes, "any peer is an account, by its key");
     let node = json(&daemon, &tunnel, &["accounts", "export", "--node", "--json"], "");

@@ -9,12 +9,8 @@ use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_blindmeter");
-
-/// A daemon that has not stopped by then is a bug, and is killed.
-const STOP_LIMIT: Duration = Duration::from_secs(5);
 
 /// A running daemon; it is killed when it is dropped, or when the thread that started it ends.
 pub(crate) struct Process {
@@ -96,13 +92,27 @@ impl Process {
 
     /// Waits until it has ended; gives its exit code, none when a signal ended it.
     pub(crate) fn await_end(&mut self) -> Option<i32> {
-        self.await_end_within(TIMEOUT)
+        let mut end = None;
+        wait_at_most(TIMEOUT, || {
+            end = self.child.try_wait().expect("the daemon is our child");
+            end.is_some()
+        });
+        let stuck = || panic!("it does not end in {TIMEOUT:?}: {}\n{}", self.said(), self.threads());
+        end.unwrap_or_else(stuck).code()
+    }
+
+    /// What each of its threads waits for.
+    fn threads(&self) -> String {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).into_iter().flatten().flatten();
+        let read = |task: &Path, file: &str| fs::read_to_string(task.join(file)).unwrap_or_default();
+        let of = |task: &Path| ["comm", "wchan", "syscall", "stack"].map(|file| read(task, file)).join(" ");
+        tasks.map(|task| of(&task.path())).collect()
     }
 
     /// Ends it by a signal, well; gives what was logged.
     pub(crate) fn end(&mut self, signal: Signal) -> String {
         self.signal(signal);
-        let code = self.await_end_within(STOP_LIMIT);
+        let code = self.await_end();
         assert_eq!(code, Some(0), "{signal} ends the daemon with 0: {}", self.said());
         self.said()
     }
@@ -112,15 +122,6 @@ impl Process {
         // Where it has ended already, both calls only say so.
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-
-    fn await_end_within(&mut self, limit: Duration) -> Option<i32> {
-        let mut end = None;
-        wait_at_most(limit, || {
-            end = self.child.try_wait().expect("the daemon is our child");
-            end.is_some()
-        });
-        end.unwrap_or_else(|| panic!("the daemon does not end in {limit:?}: {}", self.said())).code()
     }
 }
 

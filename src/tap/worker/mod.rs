@@ -243,6 +243,8 @@ impl Worker {
             attachment.source.shut(attachment.index);
             self.retiring.push((attachment, FINISH_ROUNDS));
         }
+        // A service manager waits: not for those either that would have had longer.
+        self.retiring.iter_mut().for_each(|(_, rounds)| *rounds = FINISH_ROUNDS.min(*rounds));
         while !self.retiring.is_empty() {
             self.retire();
             std::thread::sleep(WAIT);
