@@ -106,6 +106,10 @@ pub enum Event<'a> {
     SourceBack(&'a str, &'a str),
     /// The clock shows a time at which this program cannot run.
     ImplausibleClock(ImplausibleClock),
+    /// Another program has a port; metering begins without it.
+    PortTaken(&'a str),
+    /// It is free by now, and these pages are served.
+    PortsBound(&'a [String]),
     /// A file is mounted by itself, and its place outside the mount has another one.
     ReplacedOutside(&'a Path),
     /// The daemon has started, and serves these pages.
@@ -261,6 +265,12 @@ impl fmt::Display for Event<'_> {
             }
             Self::SourceBack(source, part) => write!(out, "roster: {source} {part}: works again"),
             Self::ImplausibleClock(clock) => write!(out, "{clock}"),
+            Self::PortTaken(why) => {
+                write!(out, "{why}; counting goes on without it, and it is asked for again every 10 s")
+            }
+            Self::PortsBound(pages) => {
+                write!(out, "every port is the daemon's by now; metrics: {}", pages.join(" "))
+            }
             Self::ReplacedOutside(path) => write!(
                 out,
                 "{}: replaced outside its mount, and the old file is still read; mount its folder instead of the \
@@ -268,8 +278,7 @@ impl fmt::Display for Event<'_> {
                 path.display()
             ),
             Self::Ready(pages) => {
-                let pages =
-                    if pages.is_empty() { "none (web.listen is empty)".to_owned() } else { pages.join(" ") };
+                let pages = if pages.is_empty() { "none".to_owned() } else { pages.join(" ") };
                 write!(out, "ready: version {}, metrics: {pages}", env!("CARGO_PKG_VERSION"))
             }
             Self::Reloaded => out.write_str("reloaded"),

@@ -3,6 +3,8 @@
 
 mod daemon;
 mod netns;
+#[path = "bad_input/ports.rs"]
+mod ports;
 #[path = "bad_input/shapes.rs"]
 mod shapes;
 mod support;

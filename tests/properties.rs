@@ -14,6 +14,8 @@ mod environment;
 mod handover;
 #[path = "properties/noninterference.rs"]
 mod noninterference;
+#[path = "properties/outside.rs"]
+mod outside;
 #[path = "properties/release.rs"]
 mod release;
 mod support;

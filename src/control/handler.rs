@@ -239,19 +239,27 @@ impl<E: Environment> Handler<E> {
         reading.await.expect("a reader that panicked has ended the process")
     }
 
-    /// Asks whoever runs the daemon for a reload, and waits for the outcome.
     async fn reload(&self) -> Answer {
-        let (outcome, told) = oneshot::channel();
-        if self.reloads.send(outcome).await.is_err() {
-            return stopping();
-        }
-        match told.await {
-            Ok(Ok(())) => Answer::Done {},
-            Ok(Err(why)) => {
+        match self.ask_for_reload().await {
+            Some(Ok(())) => Answer::Done {},
+            Some(Err(why)) => {
                 error(ExitStatus::Config, format!("the reload was refused, and the old settings stay: {why}"))
             }
-            Err(_) => stopping(),
+            None => stopping(),
         }
+    }
+
+    /// Where pages are served.
+    #[must_use]
+    pub fn pages(&self) -> Arc<Vec<String>> {
+        self.state.listeners()
+    }
+
+    /// Asks whoever runs the daemon for a reload, and waits for the outcome; none while the daemon stops.
+    pub async fn ask_for_reload(&self) -> Option<Result<(), String>> {
+        let (outcome, told) = oneshot::channel();
+        self.reloads.send(outcome).await.ok()?;
+        told.await.ok()
     }
 
     async fn change(&self, change: Change) -> Answer {

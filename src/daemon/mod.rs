@@ -9,6 +9,7 @@ pub mod inputs;
 mod radius;
 pub mod reload;
 mod sources;
+mod taken;
 
 use crate::clock::{Clock, SystemClock, implausible_clock};
 use crate::config;
@@ -36,6 +37,7 @@ use nix::unistd::Pid;
 use reload::Daemon;
 use std::path::Path;
 use std::sync::Arc;
+use taken::Ports;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -64,8 +66,7 @@ pub fn run(path: &Path, accept_loss: bool) -> Result<(), ExitError> {
     }
     let listeners =
         Listeners::sharing(descriptors::share(descriptors::limit(), descriptors::PAGE_CONNECTIONS));
-    let bound = listeners.prepare(&config.listen)?;
-    let accounting = radius::bind(&config.radius)?;
+    let Ports { pages, accounting, taken } = taken::bind(&config)?;
     let control = socket::bind(&config.control_socket)?;
     match control.openness {
         Openness::Members => {}
@@ -101,7 +102,7 @@ pub fn run(path: &Path, accept_loss: bool) -> Result<(), ExitError> {
             Some(StartKind::LossAccepted) => Event::LossAccepted,
         });
         let mut daemon = Daemon::new(path.to_owned(), config, engine, listeners);
-        daemon.adopt(bound, web_config).map_err(|error| ExitError::new(ExitStatus::Io, error.to_string()))?;
+        daemon.adopt(pages, web_config).map_err(|error| ExitError::new(ExitStatus::Io, error.to_string()))?;
         let reader_process = reader.as_ref().map(Reader::process);
         if let Some(reader) = reader {
             daemon.ask_wireguard(&SystemFiles, reader).map_err(bad)?;
@@ -109,6 +110,9 @@ pub fn run(path: &Path, accept_loss: bool) -> Result<(), ExitError> {
         daemon.read_status_files().map_err(|error| ExitError::new(ExitStatus::Io, error.to_string()))?;
         daemon.ask_charons().map_err(|error| ExitError::new(ExitStatus::Io, error.to_string()))?;
         daemon.hear_radius(&SystemFiles, accounting).await?;
+        if let Some(taken) = taken {
+            daemon.go_on_without(taken);
+        }
         serve(daemon, control, reader_process).await
     });
     // The socket is ours: `bind` made sure that no other daemon answers on it.

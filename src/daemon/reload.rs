@@ -6,8 +6,9 @@ use super::inputs::{
     read_names, read_roster, read_secrets, read_web_config, take_probe, warn_of_certificates, warn_of_names,
     warn_of_replaced,
 };
-use super::radius::{RadiusInbox, Secrets};
+use super::radius::{self, RadiusInbox, Secrets};
 use super::sources::{self, WireGuard};
+use super::taken::{Taken, await_free};
 use crate::config::{self, Config};
 use crate::control::access::AccessPolicy;
 use crate::control::flagged::Desk;
@@ -48,6 +49,8 @@ pub struct Daemon<E: Environment> {
     wireguard: Option<WireGuard>,
     /// Of the listeners for RADIUS accounting.
     secrets: Secrets,
+    /// Their sockets are bound.
+    hears_radius: bool,
 }
 
 impl<E: Environment> Daemon<E> {
@@ -69,6 +72,7 @@ impl<E: Environment> Daemon<E> {
             web: Arc::default(),
             wireguard: None,
             secrets: Secrets::default(),
+            hears_radius: true,
         }
     }
 
@@ -104,7 +108,12 @@ impl<E: Environment> Daemon<E> {
     ///
     /// # Errors
     /// A secret that cannot be read (78), or no randomness (74).
-    pub async fn hear_radius(&self, files: &impl Files, sockets: Vec<UdpSocket>) -> Result<(), ExitError> {
+    pub async fn hear_radius(
+        &mut self,
+        files: &impl Files,
+        sockets: Vec<UdpSocket>,
+    ) -> Result<(), ExitError> {
+        self.hears_radius = sockets.len() == self.config.radius.len();
         if sockets.is_empty() {
             return Ok(());
         }
@@ -115,6 +124,16 @@ impl<E: Environment> Daemon<E> {
         let inbox = inbox.map_err(|error| ExitError::new(ExitStatus::Io, error.to_string()))?;
         let _ = self.engine.state.change(Change::Open(Door::Radius, inbox)).await;
         Ok(())
+    }
+
+    /// Ports are another program's for now: that is told, and they are asked for again.
+    pub(super) fn go_on_without(&self, taken: Taken) {
+        emit(&Event::PortTaken(&taken.why));
+        self.engine.state.update_health(|health| {
+            health.reload_refusal = Some(taken.why.clone());
+            health.show_source(Source::Radius, self.hears_radius);
+        });
+        tokio::spawn(await_free(taken, Arc::clone(&self.handler)));
     }
 
     /// Serves these listeners under this web configuration, and closes those that are no longer
@@ -221,6 +240,8 @@ impl<E: Environment> Daemon<E> {
         let secrets = read_secrets(files, &new)?;
         let web = read_web_config(files, &new, &self.web.current())?;
         let listeners = self.listeners.prepare(&new.listen).map_err(|error| error.message)?;
+        let accounting = if self.hears_radius { Ok(Vec::new()) } else { radius::bind(&new.radius) };
+        let accounting = accounting.map_err(|error| error.message)?;
         if let Some(path) = &new.roster_file {
             warn_of_names(&file);
             let change = Change::Replace(Source::File, file.assignments);
@@ -238,6 +259,10 @@ impl<E: Environment> Daemon<E> {
         self.engine.state.set_probe(probe);
         self.handler.set_desk(desk(&new));
         self.config = new;
+        if !accounting.is_empty() {
+            self.hear_radius(files, accounting).await.map_err(|error| error.message)?;
+            self.engine.state.update_health(|health| health.show_source(Source::Radius, true));
+        }
         warn_of_replaced(files, &self.path, &self.config);
         self.resolve_roles(files);
         self.adopt(listeners, web).map_err(|error| error.to_string())

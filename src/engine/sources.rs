@@ -39,10 +39,7 @@ impl<E: Environment> State<E> {
     }
 
     fn show_source(&self, source: Source, is_up: bool) {
-        self.update_health(|health| {
-            let known = health.sources.iter_mut().find(|(word, _)| *word == source.word());
-            known.into_iter().for_each(|(_, up)| *up = is_up);
-        });
+        self.update_health(|health| health.show_source(source, is_up));
     }
 }
 

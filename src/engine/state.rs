@@ -66,6 +66,12 @@ impl Health {
         }
     }
 
+    /// A source is up, or no longer.
+    pub fn show_source(&mut self, source: Source, is_up: bool) {
+        let known = self.sources.iter_mut().find(|(word, _)| *word == source.word());
+        known.into_iter().for_each(|(_, up)| *up = is_up);
+    }
+
     fn page(&self, policy: &Policy) -> String {
         let (reload_ok, next) = (self.reload_refusal.is_none(), self.next_release_seconds);
         exposition::status(&self.taps, &self.sources, self.store_ok, reload_ok, next, policy)

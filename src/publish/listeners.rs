@@ -27,6 +27,9 @@ const QUEUE: i32 = 128;
 /// The first port that asks for no privilege, where the kernel's setting is as it comes.
 const FIRST_FREE_PORT: u16 = 1024;
 
+/// The key that lists the places.
+const KEY: &str = "web.listen";
+
 /// A place to listen at.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Place {
@@ -104,6 +107,20 @@ pub fn try_out(key: &str, kind: SockType, addresses: &[SocketAddr]) -> Result<()
     })
 }
 
+impl Place {
+    /// Whether nobody has it now.
+    #[must_use]
+    pub fn is_free(self) -> bool {
+        bound(self, false).is_ok()
+    }
+
+    /// That somebody has it, and what to do about it.
+    #[must_use]
+    pub fn taken(self) -> ExitError {
+        failed(KEY, &self.address, &io::Error::from_raw_os_error(libc::EADDRINUSE))
+    }
+}
+
 /// Listeners that are bound but not served yet.
 pub type Bound = Vec<(Place, StdListener)>;
 
@@ -141,10 +158,26 @@ impl Listeners {
                 io::ErrorKind::AddrInUse => self.beside_the_old(*place, &places).unwrap_or(Err(error)),
                 _ => Err(error),
             });
-            let listener = listener.map_err(|error| failed("web.listen", &place.address, &error))?;
+            let listener = listener.map_err(|error| failed(KEY, &place.address, &error))?;
             Ok((*place, listener))
         };
         new.map(bind).collect()
+    }
+
+    /// Binds the addresses as far as nobody else has them, for a start; gives those that somebody has.
+    ///
+    /// # Errors
+    /// An address that cannot be bound (74, 77).
+    pub fn prepare_free(addresses: &[SocketAddr]) -> Result<(Bound, Vec<Place>), ExitError> {
+        let (mut free, mut taken) = (Vec::new(), Vec::new());
+        for place in places(addresses) {
+            match bound(place, false) {
+                Ok(listener) => free.push((place, listener)),
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => taken.push(place),
+                Err(error) => return Err(failed(KEY, &place.address, &error)),
+            }
+        }
+        Ok((free, taken))
     }
 
     /// Where pages are served: of a port 0, the one that the kernel chose.

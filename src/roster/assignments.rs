@@ -5,6 +5,8 @@
 
 use super::address::{Pool, Prefix, TunnelAddress};
 use super::assignment::Assignment;
+use super::error::RosterError;
+use super::outside::Outside;
 use super::place::Place;
 use super::slots::SlotSet;
 use super::source::{Counts, Source};
@@ -17,6 +19,7 @@ pub(super) struct Assignments {
     /// Other prefixes of IPv4, by place, address and length in one word, which is half as large.
     v4: WipedMap<u64, Assignment>,
     v6: WipedMap<Prefix, Assignment>,
+    outside: Outside,
 }
 
 /// The assignments of a pool's single addresses, by their offset.
@@ -26,8 +29,8 @@ struct PoolAssignments {
 }
 
 impl Assignments {
-    /// No assignments, over pools that the configuration has found small enough.
-    pub(super) fn new(pools: &[Prefix]) -> Self {
+    /// No assignments, over pools that the configuration has found small enough, with room for so many accounts.
+    pub(super) fn new(pools: &[Prefix], capacity: usize) -> Self {
         let pools = pools.iter().map(|range| {
             let pool = Pool::of(*range).expect("the configuration refused larger pools");
             PoolAssignments { pool, assignments: vec![Assignment::NONE; pool.size() as usize].into() }
@@ -37,6 +40,7 @@ impl Assignments {
             pools: pools.collect(),
             v4: WipedMap::new((0, Assignment::NONE)),
             v6: WipedMap::new((nowhere, Assignment::NONE)),
+            outside: Outside::new(capacity),
         }
     }
 
@@ -58,10 +62,27 @@ impl Assignments {
             self.pools[pool].assignments[offset] = assignment;
             return;
         }
+        self.outside.changed(prefix, self.get(prefix), assignment);
         match prefix.address() {
             TunnelAddress::V4(address) => put(&mut self.v4, v4_key(address, prefix), assignment),
             TunnelAddress::V6(_) => put(&mut self.v6, prefix, assignment),
         }
+    }
+
+    /// Whether there is room for what a source names: besides what it names already, or in its place (`is_all`).
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(super) fn require_room(
+        &self,
+        source: Source,
+        prefixes: impl Iterator<Item = Prefix>,
+        is_all: bool,
+    ) -> Result<(), RosterError> {
+        let is_new = |prefix: &Prefix| {
+            self.place_of(*prefix).is_none() && (is_all || self.get(*prefix).of(source).is_none())
+        };
+        self.outside.require(source, prefixes.filter(is_new), is_all)
     }
 
     /// Makes every assignment this process's own word.

@@ -19,6 +19,15 @@ pub enum RosterError {
         "too few accounts are free for new ones over the control socket; raise [store] capacity and restart"
     )]
     SocketQuota,
+    /// As many prefixes outside the pools as there is room for: the control socket's, or all others'.
+    #[error(
+        "room for {most} addresses outside tap.pools, and as many prefixes, of each IP version; list more pools, \
+         or raise [store] capacity, and restart"
+    )]
+    OutsideFull {
+        /// How many the tap's tables take of each kind.
+        most: usize,
+    },
     /// The tap's own look-up did not take the owner.
     #[error(transparent)]
     Owners(#[from] OwnersRefused),

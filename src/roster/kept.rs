@@ -108,7 +108,7 @@ impl Roster {
             let known = writing.assignments.get(prefix);
             let is_contradicted =
                 known.owner().is_some_and(|(_, slot)| self.directory.account_of(slot) != Some(one.account));
-            let has_room = self.require_room(&writing, source, std::iter::once(one.account)).is_ok();
+            let has_room = self.require_room_of_one(&writing, source, (prefix, one.account)).is_ok();
             if is_contradicted || !has_room {
                 continue;
             }

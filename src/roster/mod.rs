@@ -16,6 +16,7 @@ pub mod csv;
 mod directory;
 mod error;
 pub mod kept;
+mod outside;
 pub mod owners;
 pub mod place;
 pub mod places;
@@ -129,7 +130,7 @@ impl Roster {
     ) -> Self {
         let directory = Arc::new(Directory::of(tags));
         let writing = Writing {
-            assignments: Assignments::new(pools),
+            assignments: Assignments::new(pools, directory.capacity()),
             sessions: Sessions::none(),
             slots: SlotAllocator::new(Arc::clone(&directory)),
             socket: SocketQuota::new(directory.capacity()),
@@ -229,7 +230,7 @@ impl Roster {
     /// When the account is new and there is no slot left; nothing has changed then.
     pub fn assign(&self, source: Source, prefix: Prefix, account: Tag) -> Result<(), RosterError> {
         let mut writing = self.lock();
-        self.require_room(&writing, source, std::iter::once(account))?;
+        self.require_room_of_one(&writing, source, (prefix, account))?;
         let slot = writing.slot_for(source, account);
         self.decide(&mut writing, source, prefix, Some(slot))
     }
@@ -240,7 +241,7 @@ impl Roster {
     /// See [`Roster::assign`].
     pub fn connect(&self, prefix: Prefix, account: Tag, session: Session) -> Result<(), RosterError> {
         let mut writing = self.lock();
-        self.require_room(&writing, Source::Control, std::iter::once(account))?;
+        self.require_room_of_one(&writing, Source::Control, (prefix, account))?;
         let slot = writing.slot_for(Source::Control, account);
         self.decide(&mut writing, Source::Control, prefix, Some(slot))?;
         writing.sessions.set(prefix, Some(session));
@@ -264,7 +265,7 @@ impl Roster {
     /// See [`Roster::assign`].
     pub fn rehearse(&self, prefix: Prefix, account: Tag) -> Result<(), RosterError> {
         let mut writing = self.lock();
-        self.require_room(&writing, Source::Control, std::iter::once(account))?;
+        self.require_room_of_one(&writing, Source::Control, (prefix, account))?;
         let assignment = writing.assignments.get(prefix);
         self.set_owner(prefix, assignment)?;
         writing.assignments.set(prefix, assignment);
@@ -304,7 +305,7 @@ impl Roster {
     pub fn replace(&self, source: Source, mut assignments: Vec<(Prefix, Tag)>) -> Result<(), RosterError> {
         let mut writing = self.lock();
         assignments.sort_unstable_by_key(|(prefix, _)| *prefix);
-        let roomless = self.find_room(&writing, source, &mut assignments)?;
+        let roomless = self.find_room(&writing, source, &mut assignments, true)?;
         let is_kept = |prefix: &Prefix| assignments.binary_search_by_key(prefix, |(kept, _)| *kept).is_ok();
         let gone: Vec<Prefix> = writing.assignments.of(source).filter(|prefix| !is_kept(prefix)).collect();
         // First what is nobody's any more: it makes room in the tap's look-up.
@@ -328,7 +329,7 @@ impl Roster {
     pub fn add(&self, source: Source, mut assignments: Vec<(Prefix, Tag)>) -> Result<(), RosterError> {
         let mut writing = self.lock();
         assignments.sort_unstable_by_key(|(prefix, _)| *prefix);
-        let roomless = self.find_room(&writing, source, &mut assignments)?;
+        let roomless = self.find_room(&writing, source, &mut assignments, false)?;
         self.assign_all(&mut writing, source, &assignments).and(roomless.map_or(Ok(()), Err))
     }
 
@@ -339,7 +340,12 @@ impl Roster {
         writing: &Writing,
         source: Source,
         assignments: &mut Vec<(Prefix, Tag)>,
+        is_all: bool,
     ) -> Result<Option<RosterError>, RosterError> {
+        if !source.is_server() {
+            let prefixes = assignments.iter().map(|(prefix, _)| *prefix);
+            writing.assignments.require_room(source, prefixes, is_all)?;
+        }
         let accounts = assignments.iter().map(|(_, account)| *account);
         match self.require_room(writing, source, accounts) {
             Err(full) if source.is_server() => {
@@ -364,8 +370,9 @@ impl Roster {
     ) -> Result<(), RosterError> {
         let mut outcome = Ok(());
         for (prefix, account) in assignments {
-            let slot = writing.slot_for(source, *account);
-            match self.decide(writing, source, *prefix, Some(slot)) {
+            let room = writing.assignments.require_room(source, std::iter::once(*prefix), false);
+            let slot = room.map(|()| writing.slot_for(source, *account));
+            match slot.and_then(|slot| self.decide(writing, source, *prefix, Some(slot))) {
                 // One that the tap's look-up has no room for keeps out nobody else of a server.
                 Err(refused) if source.is_server() => outcome = Err(refused),
                 decided => decided?,
@@ -409,6 +416,17 @@ impl Roster {
     pub fn counts(&self) -> Counts {
         let writing = self.lock();
         writing.assignments.counts().told(&writing.latched)
+    }
+
+    /// Whether a source may give this prefix to this account.
+    fn require_room_of_one(
+        &self,
+        writing: &Writing,
+        source: Source,
+        (prefix, account): (Prefix, Tag),
+    ) -> Result<(), RosterError> {
+        writing.assignments.require_room(source, std::iter::once(prefix), false)?;
+        self.require_room(writing, source, std::iter::once(account))
     }
 
     /// Whether a source may name these accounts.

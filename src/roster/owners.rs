@@ -6,6 +6,19 @@ use crate::meter::slot::Slot;
 use crate::meter::tags::Tags;
 use std::io;
 
+/// Entries of each of the tap's tables, for each account that there is room for.
+const ENTRIES_OF_AN_ACCOUNT: usize = 4;
+
+/// At least so many: the kernel takes memory for those that there are, and 16 bytes for each that there may be.
+const LEAST_ENTRIES: usize = 1 << 16;
+
+/// Entries of each of the tap's tables, with room for so many accounts.
+#[must_use]
+pub const fn table_entries(accounts: usize) -> usize {
+    let entries = accounts.saturating_mul(ENTRIES_OF_AN_ACCOUNT);
+    if entries < LEAST_ENTRIES { LEAST_ENTRIES } else { entries }
+}
+
 /// A prefix and its owner, as the look-up holds them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Owned {

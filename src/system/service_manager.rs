@@ -22,6 +22,12 @@ pub enum Notification {
     Alive,
 }
 
+/// Whether a service manager started this process, which starts it again when it ends.
+#[must_use]
+pub fn is_there() -> bool {
+    std::env::var_os("NOTIFY_SOCKET").is_some()
+}
+
 /// Notifies the service manager. Errors are ignored: the manager has its own timeouts.
 pub fn notify(what: Notification) {
     let _ = match what {

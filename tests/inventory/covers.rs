@@ -12,7 +12,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         &[
             "roster Roster: table elsewhere writing",
             "roster Writing: assignments disputed",
-            "roster/assignments Assignments: pools v4 v6",
+            "roster/assignments Assignments: pools v4 v6 outside",
             "roster/assignments PoolAssignments: pool assignments",
             "roster/table PoolSlots: pool slots",
             "roster/table Table: pools v4 v6 places",
@@ -40,6 +40,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
             "roster Writing: slots socket",
             "roster/slots SlotAllocator: directory next quarantined free",
             "roster/quota SocketQuota: reserve named",
+            "roster/outside Outside: most held",
         ],
     ),
     (
@@ -461,7 +462,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
              ResumedWithoutCounters LossAccepted SaveFailed LastSaveFailed SaveRecovered InterfaceAwaited \
              InterfaceAttached InterfaceGone LinkTypeUnsupported InterfaceRefused AttachedAgain InFrontAgain Behind NobodyBefore DescriptorsShort CountedTwice \
              UnknownRoleMember SocketOpenToAll SocketForOwner DescriptorPassed SourceLost SourceBack \
-             ListeningWide ListeningInClear ListeningToAll CertificateOver CertificateEarly NameLooksLikeAddress ReplacedOutside SmallCrowd ImplausibleClock Ready Reloaded ReloadRefused LinesDropped Failed Stopping \
+             ListeningWide ListeningInClear ListeningToAll CertificateOver CertificateEarly NameLooksLikeAddress ReplacedOutside PortTaken PortsBound SmallCrowd ImplausibleClock Ready Reloaded ReloadRefused LinesDropped Failed Stopping \
              HandingOver",
         ],
     ),

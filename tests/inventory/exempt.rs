@@ -157,6 +157,8 @@ pub(crate) const EXEMPT: &[(&str, &[&str])] = &[
             "system/allocator WipingAllocator",
             "meter/tags Tags",
             "publish/http Room",
+            "daemon/taken Ports",
+            "daemon/taken Taken",
             "publish/listeners Listeners",
             "publish/listeners Place",
             "publish/listeners Served",

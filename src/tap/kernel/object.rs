@@ -9,6 +9,7 @@ use super::header::Header;
 use super::making::{self, MapShape};
 use super::owners::{Pools, SLOTS_PER_LINE};
 use crate::meter::counters::Cell;
+use crate::roster::owners::table_entries;
 use crate::roster::place::PLACES;
 use aya_obj::{EbpfSectionKind, Map, Object};
 use std::collections::{HashMap, HashSet};
@@ -47,10 +48,6 @@ const SECTION: &str = ".data.";
 
 /// BPF_F_MMAPABLE: user space reads and writes it without a system call.
 const MAPPABLE: u32 = 1 << 10;
-
-/// Owners outside the pools that there is room for, at least: the kernel takes memory for those
-/// that there are, and 16 bytes for each that there may be.
-const TABLE_ENTRIES: u32 = 1 << 16;
 
 /// The object that counts into slices of so many processors.
 pub(super) fn bytes(processors: u32) -> &'static [u8] {
@@ -115,7 +112,7 @@ fn made(section: &str, map: &Map, header: &Header, pools: &Pools) -> Result<Owne
         ("tags", _) => (map.value_size() as usize, slots),
         ("names" | "standing", _) => (map.value_size() as usize, PLACES),
         ("hosts_v4" | "hosts_v6" | "routes_v4" | "routes_v6", _) => {
-            (map.value_size() as usize, slots.saturating_mul(4).max(TABLE_ENTRIES as usize))
+            (map.value_size() as usize, table_entries(slots))
         }
         _ => (map.value_size() as usize, map.max_entries() as usize),
     };

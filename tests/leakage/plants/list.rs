@@ -133,6 +133,12 @@ const SOCKETS: Catcher =
 const KEPT: Catcher =
     catcher("look_ups", "tests/look_ups.rs", "a_kill_right_after_an_export_forgets_nothing_of_it");
 
+const OUTSIDE: Catcher = catcher(
+    "properties",
+    "tests/properties/outside.rs",
+    "outside::the_socket_is_refused_addresses_by_what_it_holds_itself",
+);
+
 const TAKEN_BACK: Catcher = of_roles("taking_an_address_back_tells_nobody_whether_it_was_assigned");
 
 const SYNCS: Catcher = catcher(
@@ -314,4 +320,5 @@ pub(crate) const PLANTS: &[Plant] = &[
     plant("L64", "all that is sent to nobody's addresses is shown", FLOODED, "what one account may move"),
     plant("L65", "a poll takes as long as the server's clients ask for", POLLS, "a poll tells of clients"),
     plant("L66", "all users share places and turns", HOLDER, "by another"),
+    plant("L77", "addresses outside the pools share one room", OUTSIDE, "with 16384 others"),
 ];
