@@ -145,8 +145,13 @@ impl Both {
 
     /// Runs a packet through both; an error names what differs.
     fn compare(&self, packet: &Packet) -> Result<(), String> {
+        self.compare_on(packet, packet.ethernet)
+    }
+
+    /// The same with the program of a device with a link layer, or without one.
+    fn compare_on(&self, packet: &Packet, ethernet: bool) -> Result<(), String> {
         let direction = if packet.up { Direction::Up } else { Direction::Down };
-        let program = self.kernel.program(packet.ethernet, packet.up);
+        let program = self.kernel.program(ethernet, packet.up);
         let (verdict, _) = test_run::test_run(program, &packet.bytes, packet.segment, 1)
             .map_err(|error| format!("the program runs: {error}: {packet}"))?;
         if verdict != -1 {
@@ -223,6 +228,27 @@ fn count_every_kind(both: &Both) {
         let touched = read.packets() != 0;
         assert_eq!(touched, !untouched.contains(&slot), "slot {slot}");
     }
+}
+
+/// What comes up of a device of XFRM or VTI: a packet behind the link header of the one that it came in.
+#[test]
+fn a_link_header_that_a_tunnel_of_the_kernels_leaves_is_passed_over() {
+    for layout in Layout::ALL {
+        let both = Both::new(layout);
+        let mut kinds = 0;
+        for packet in packets::of_every_kind().filter(is_left_by_a_tunnel) {
+            both.compare_on(&packet, false).unwrap_or_else(|difference| panic!("{difference}"));
+            kinds += 1;
+        }
+        assert!(kinds > 200, "{kinds} packets behind a header");
+    }
+}
+
+/// The kernel names in the header what is behind it, and has seen that it is that.
+fn is_left_by_a_tunnel(packet: &Packet) -> bool {
+    let bytes = &packet.bytes;
+    let is_whole = packet.up && packet.ethernet && bytes.len() >= 34;
+    is_whole && matches!((&bytes[12..14], bytes[14]), ([8, 0], 0x45..=0x4f) | ([0x86, 0xdd], 0x60..=0x6f))
 }
 
 /// Owners of every interface and of two, changed at random: what is seen on each is the same of both.

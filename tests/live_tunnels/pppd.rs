@@ -25,6 +25,8 @@ pub(crate) struct Connection {
     client: usize,
     program: Program,
     pub(crate) address: String,
+    /// The address of IPv6 that somebody else handed out.
+    ipv6: String,
     /// The server's device of it.
     device: String,
     /// What the device had counted before any packet: the frames in which both ends agreed on addresses.
@@ -34,11 +36,12 @@ pub(crate) struct Connection {
 pub(crate) struct Server {
     pub(crate) hosts: Hosts,
     line: Line,
+    options: String,
     _program: Option<Program>,
 }
 
 /// What a link does beside what its role asks for: no words of its own on it, and an end that is noticed.
-const OPTIONS: &str = "noipv6\nnoccp\nnobsdcomp\nnodeflate\nnovj\nnodefaultroute\nlcp-echo-interval 0\n";
+const OPTIONS: &str = "noccp\nnobsdcomp\nnodeflate\nnovj\nnodefaultroute\nlcp-echo-interval 0\n";
 
 impl Server {
     pub(crate) fn new(clients: usize, line: Line, socket: &Path) -> Self {
@@ -56,8 +59,8 @@ impl Server {
                 &format!("echo \"{event} $PEERNAME $1 $5 $PPPD_PID\" >> FOLDER/told"),
             );
         }
-        hosts.write("of-server", &format!("{OPTIONS}auth\nrequire-chap\nname server\n"));
-        let mut server = Self { hosts, line, _program: None };
+        let mut server = Self { hosts, line, options: format!("{OPTIONS}noipv6\n"), _program: None };
+        server.write_options();
         if line == Line::L2tp {
             server.hosts.write(
                 "server.conf",
@@ -68,6 +71,48 @@ impl Server {
             server.hosts.await_lines("server.log", "Listening on IP address", 1);
         }
         server
+    }
+
+    /// A server for one client over a line of its own, with the page's scripts for IPv6 too.
+    pub(crate) fn of_both_families(socket: &Path) -> Self {
+        let mut server = Self::new(1, Line::Pty, socket);
+        server.options = format!("{OPTIONS}+ipv6\n");
+        server.write_options();
+        for namespace in server.hosts.clients.iter().chain([&server.hosts.server]) {
+            for (key, value) in [("disable_ipv6", "0"), ("addr_gen_mode", "1"), ("router_solicitations", "0")]
+            {
+                namespace.sysctl(&format!("net/ipv6/conf/default/{key}"), value);
+            }
+        }
+        for (script, event) in [("ipv6-up", "up"), ("ipv6-down", "down")] {
+            let text = of_the_test(&block("ppp.md", "sh", &format!("hook ppp {event}")), socket);
+            server.hosts.write_script(&format!("ppp/{script}.d/blindmeter"), &text);
+            server
+                .hosts
+                .write_script(&format!("ppp/{script}.d/told"), &format!("echo {event} >> FOLDER/told-ipv6"));
+        }
+        server
+    }
+
+    fn write_options(&self) {
+        self.hosts.write("of-server", &format!("{}auth\nrequire-chap\nname server\n", self.options));
+    }
+
+    /// Waits until both ends have told of IPv6.
+    pub(crate) fn await_ipv6(&self) {
+        self.hosts.await_lines("told-ipv6", "up", 2);
+    }
+
+    /// Gives a peer an address of IPv6 as a DHCPv6 server would, in the place of its other one.
+    pub(crate) fn hand_out(&self, connection: &mut Connection, address: &str) {
+        let client = &self.hosts.clients[connection.client];
+        client.command(&format!("ip address add {address}/128 dev ppp0 nodad"));
+        client.command(&format!("ip route add fd85::1/128 dev ppp0 src {address}"));
+        self.hosts.server.command("ip address add fd85::1/128 dev lo nodad");
+        self.hosts
+            .server
+            .command(&format!("ip route add {address}/128 dev {} src fd85::1", connection.device));
+        connection.ipv6 = address.to_owned();
     }
 
     /// Runs a program with the scripts of the page in the place of the host's own.
@@ -87,7 +132,7 @@ impl Server {
     /// Connects a client, and waits until the server's scripts have told of it.
     pub(crate) fn connect(&mut self, client: usize, account: &str) -> Connection {
         let before = self.told("up ");
-        let options = format!("{OPTIONS}noauth\nuser {account}\npassword secret\nnoipdefault\n");
+        let options = format!("{}noauth\nuser {account}\npassword secret\nnoipdefault\n", self.options);
         self.hosts.write(&format!("of-client-{client}"), &options);
         let program = match self.line {
             Line::Pty => {
@@ -124,7 +169,7 @@ impl Server {
             before.rx_packets < 8 && before.rx_bytes < 16 * before.rx_packets,
             "frames of IPCP alone: {before:?}"
         );
-        Connection { client, program, address, device, before }
+        Connection { client, program, address, ipv6: String::new(), device, before }
     }
 
     /// Ends a connection as its user would, and waits until the server has told of it.
@@ -156,11 +201,11 @@ impl Server {
 
     /// Sends datagrams between a client and the server.
     pub(crate) fn talk(&self, connection: &Connection, packets: usize) -> Totals {
-        let addresses = [connection.address.clone(), String::new()];
+        let addresses = [connection.address.clone(), connection.ipv6.clone()];
         let ends = (&self.hosts.clients[connection.client], addresses);
         datagrams::exchange(
             ends,
-            (&self.hosts.server, ["10.85.0.1", ""]),
+            (&self.hosts.server, ["10.85.0.1", "fd85::1"]),
             packets,
             200 + connection.client * 10,
         )

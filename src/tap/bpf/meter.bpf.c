@@ -475,20 +475,48 @@ ip:
 	return meter_any_ip(skb, forget(at + 2, skb->len), forget(version, skb->len), source);
 }
 
+// Whether a device without a link layer brings up a packet behind an Ethernet header all the same. A tunnel of the
+// kernel's (XFRM, VTI) leaves the header of the packet that came in before the one that it took out, and whoever runs
+// at the way in sees it. Where the network header is, the kernel always knows.
+static __noinline int is_behind_link(struct __sk_buff *skb)
+{
+	u64 frame[3], network[3];
+	const u8 *ip = (const u8 *)network;
+	u16 type;
+
+	if (bpf_skb_load_bytes(skb, 0, frame, 20) || bpf_skb_load_bytes_relative(skb, 0, network, 20, BPF_HDR_START_NET))
+		return 0;
+	if (frame[0] == network[0] && frame[1] == network[1])
+		return 0;
+	type = *(const u16 *)((const u8 *)frame + ETHERNET_HEADER - 2);
+	return (type == bpf_htons(ETHERTYPE_V4) && is_v4(ip[0])) || (type == bpf_htons(ETHERTYPE_V6) && is_v6(ip[0]));
+}
+
+// Whether a header of this version says how long the packet is, which begins with it: nothing is before it then.
+INLINE int is_whole_v4(struct __sk_buff *skb, const u8 *header)
+{
+	return bpf_ntohs(*(const u16 *)(header + 2)) == skb->len;
+}
+
+INLINE int is_whole_v6(struct __sk_buff *skb, const u8 *header)
+{
+	return bpf_ntohs(*(const u16 *)(header + 4)) + 40 == skb->len;
+}
+
 INLINE int meter_ip(struct __sk_buff *skb, int source)
 {
 	const u8 *header = (const u8 *)(long)skb->data;
 	const u8 *end = (const u8 *)(long)skb->data_end;
 
-	if (skb->gso_size)
-		return meter_super(skb, 0, source);
-	if (header + 20 <= end) {
-		if (is_v4(header[0]))
+	if (!skb->gso_size && header + 20 <= end) {
+		if (is_v4(header[0]) && (!source || is_whole_v4(skb, header)))
 			return count_v4(skb, 0, header, source);
-		if (is_v6(header[0]) && header + 40 <= end)
+		if (is_v6(header[0]) && header + 40 <= end && (!source || is_whole_v6(skb, header)))
 			return count_v6(skb, 0, header, source);
 	}
-	return meter_any_ip(skb, 0, 0, source);
+	if (source && is_behind_link(skb))
+		return skb->gso_size ? meter_super(skb, 1, source) : meter_any_ethernet(skb, source);
+	return skb->gso_size ? meter_super(skb, 0, source) : meter_any_ip(skb, 0, 0, source);
 }
 
 INLINE int meter_ethernet(struct __sk_buff *skb, int source)
