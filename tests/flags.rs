@@ -4,6 +4,15 @@
 //! precision, all accounts at once) raises on the world that `flags/world.rs` draws.
 //! `BLINDMETER_WORLD=FILE cargo test --test flags the_world` writes that world for another oracle.
 
+#[path = "flags/histories.rs"]
+mod histories;
+#[path = "flags/picture.rs"]
+mod picture;
+#[path = "flags/second.rs"]
+mod second;
+mod support;
+#[path = "flags/time.rs"]
+mod time;
 #[path = "flags/watch.rs"]
 mod watch;
 #[path = "flags/world.rs"]
@@ -60,6 +69,18 @@ fn flags(text: &str) -> Flags {
         ([node, account, epoch, kind].map(str::to_owned), score.parse().expect("a number"))
     };
     rows.map(flag).collect()
+}
+
+/// `FLAGS_PICTURE=write` draws it anew.
+#[test]
+fn the_picture_of_the_days_is_what_the_program_makes_of_them() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/flags.svg");
+    let drawn = picture::draw();
+    if std::env::var("FLAGS_PICTURE").as_deref() == Ok("write") {
+        std::fs::write(path, &drawn).expect("the picture can be written");
+    }
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(committed == drawn, "docs/flags.svg is another picture: FLAGS_PICTURE=write draws it anew");
 }
 
 #[test]

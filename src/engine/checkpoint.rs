@@ -158,8 +158,9 @@ impl<E: Environment> Checkpointer<E> {
                 let entries = std::mem::take(&mut saved.entries);
                 let bands = std::mem::take(&mut saved.bands);
                 let baselines = std::mem::take(&mut saved.baselines);
-                let slots = (entries, saved.readings.as_slice(), bands, baselines);
-                let since = |slot: Slot| saved.since(slot, &head, history, unnamed);
+                let readings = std::mem::take(&mut saved.readings);
+                let slots = (entries, readings, bands, baselines);
+                let since = |slot: Slot, reading| saved.since((slot, reading), &head, history, unnamed);
                 let (clock, randomness) = (environment.clock(), environment.randomness());
                 let node = Node::resumed(policy, counters, clock, randomness, &head, slots, since);
                 let nothing_lost = remain || head.is_last;
@@ -259,12 +260,16 @@ impl SavedSlots {
         self.tags.push(record.tag);
     }
 
-    /// What became of a slot since the save, by its tag in memory that outlived the process. `unnamed`:
-    /// all of that memory is younger than the save.
-    fn since(&self, slot: Slot, head: &Head, history: &CounterHistory, unnamed: bool) -> SinceSave {
-        let at = slot.index();
-        let reading = self.readings.get(at).copied().unwrap_or_default();
-        let tag = self.tags.get(at).copied().unwrap_or_default();
+    /// What became of a slot since the save read this of it, by its tag in memory that outlived the process.
+    /// `unnamed`: all of that memory is younger than the save.
+    fn since(
+        &self,
+        (slot, reading): (Slot, Totals),
+        head: &Head,
+        history: &CounterHistory,
+        unnamed: bool,
+    ) -> SinceSave {
+        let tag = self.tags.get(slot.index()).copied().unwrap_or_default();
         let base =
             if unnamed { Some(history.base_of_all(slot)) } else { history.base(head.memory, slot, reading) };
         SinceSave { base, reassigned: tag != history.current.tags.get(slot) }
@@ -280,8 +285,10 @@ impl SavedSlots {
                 total.wrapping_add(of.up.packets).wrapping_add(of.down.packets)
             })
         };
-        let readings = total(&|slot| self.readings.get(slot.index()).copied().unwrap_or_default());
-        let bases = total(&|slot| self.since(slot, head, history, unnamed).base.unwrap_or_default());
+        let reading = |slot: Slot| self.readings.get(slot.index()).copied().unwrap_or_default();
+        let readings = total(&reading);
+        let since = |slot: Slot| self.since((slot, reading(slot)), head, history, unnamed);
+        let bases = total(&|slot| since(slot).base.unwrap_or_default());
         bases.wrapping_sub(readings.wrapping_sub(sum.counted))
     }
 

@@ -99,15 +99,16 @@ impl Ledger {
         counters: Counters,
         mut entries: Vec<SlotEntry>,
         readings: &[Totals],
-        since: impl Fn(Slot) -> SinceSave,
+        since: impl Fn(Slot, Totals) -> SinceSave,
     ) -> Self {
         entries.resize(counters.slots(), SlotEntry::default());
         let mut ownerless = Totals::default();
         for (index, entry) in entries.iter_mut().enumerate() {
             let slot = slot_at(index);
-            let SinceSave { base, reassigned } = since(slot);
+            let saved = readings.get(index).copied().unwrap_or_default();
+            let SinceSave { base, reassigned } = since(slot, saved);
             let base = base.unwrap_or_else(|| counters.read(slot));
-            let open = readings.get(index).copied().unwrap_or_default().since(entry.mark);
+            let open = saved.since(entry.mark);
             *entry = if reassigned {
                 ownerless = ownerless.plus(open);
                 SlotEntry { period: Totals::default(), mark: base }
@@ -143,8 +144,11 @@ impl Ledger {
         SavedEntry { entry, reading: self.counters.read(slot) }
     }
 
-    /// From now on there are ticks; the first one begins here.
+    /// The first tick begins here, where none has.
     pub fn begin_ticks(&mut self) {
+        if !self.ticks.is_empty() {
+            return;
+        }
         self.ticks = (0..self.entries.len()).map(|index| self.counters.read(slot_at(index))).collect();
     }
 

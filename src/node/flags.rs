@@ -24,10 +24,11 @@ pub(super) struct Flags {
 
 impl Flags {
     /// Flags that go on with what was saved, where it was learned from epochs of the same length; none where the
-    /// policy raises none. The first tick begins here.
+    /// policy raises none. The first tick begins with the first look at the clock after this: while a roster is read,
+    /// which takes as much memory, nothing is judged.
     pub(super) fn begun(
         policy: &Policy,
-        ledger: &mut Ledger,
+        ledger: &Ledger,
         saved: Option<SavedFlags>,
         baselines: Vec<Baseline>,
         now: Reading,
@@ -38,7 +39,6 @@ impl Flags {
             Some(saved) => (saved.state, baselines),
             None => (WatchState::default(), Vec::new()),
         };
-        ledger.begin_ticks();
         let accounts = ledger.slots() - Slot::FIRST_ACCOUNT.index();
         let rates = flagging.rates(policy.epoch_seconds);
         let watch = Watch::resumed(&rates, flagging.mass_event_millionths, baselines, accounts, state);
@@ -62,8 +62,9 @@ impl Flags {
         now.boot_nanoseconds.saturating_sub(self.tick_began_at) >= self.tick_nanoseconds
     }
 
-    /// Ends the running tick, if it is due. However late it is, it is one tick.
+    /// Ends the running tick, if it is due, and begins the first. However late it is, it is one tick.
     pub(super) fn end_tick(&mut self, ledger: &mut Ledger, now: Reading) {
+        ledger.begin_ticks();
         if self.is_due(now) {
             self.watch.tick(|index| ledger.end_tick(account_at(index)));
             let lasted = now.boot_nanoseconds.saturating_sub(self.tick_began_at);

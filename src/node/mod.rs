@@ -27,7 +27,7 @@ use crate::meter::tags::Tag;
 use crate::meter::units::Totals;
 use flags::Flags;
 use rate_limits::RateLimits;
-use saved::{Head, Record};
+use saved::{Head, Record, bases};
 use schedule::Schedule;
 
 /// The result of a tick of the clock.
@@ -77,14 +77,14 @@ pub struct Node<C, R> {
 }
 
 /// What was saved of each slot: entries, readings, bands, and the baselines of the accounts.
-pub type SavedSlots<'a> = (Vec<SlotEntry>, &'a [Totals], Vec<Band>, Vec<Baseline>);
+pub type SavedSlots = (Vec<SlotEntry>, Vec<Totals>, Vec<Band>, Vec<Baseline>);
 
 impl<C: Clock, R: Randomness> Node<C, R> {
     /// A node that remembers nothing of earlier runs: the current epoch index is barred.
     pub fn forgetful(policy: Policy, counters: Counters, clock: C, randomness: R) -> Self {
         let now = clock.now();
-        let mut ledger = Ledger::new(counters);
-        let flags = Flags::begun(&policy, &mut ledger, None, Vec::new(), now);
+        let ledger = Ledger::new(counters);
+        let flags = Flags::begun(&policy, &ledger, None, Vec::new(), now);
         let schedule = Schedule::unproven(policy.epoch_seconds, now);
         let refresh_index = now.wall_seconds / policy.refresh_seconds;
         let period_index = now.wall_seconds / policy.period_seconds;
@@ -111,25 +111,23 @@ impl<C: Clock, R: Randomness> Node<C, R> {
     }
 
     /// A node that resumes from a save: what was released is known, and nothing is barred. `slots` is what
-    /// was saved of each slot, `since` what became of it.
+    /// was saved of each slot, `since` what became of it: of a slot and its reading at the save.
     pub fn resumed(
         policy: Policy,
         counters: Counters,
         clock: C,
         randomness: R,
         head: &Head,
-        slots: SavedSlots<'_>,
-        since: impl Fn(Slot) -> SinceSave,
+        slots: SavedSlots,
+        since: impl Fn(Slot, Totals) -> SinceSave,
     ) -> Self {
         let now = clock.now();
         let same_boot = clock.boot() == head.boot;
-        let (entries, readings, mut bands, baselines) = slots;
-        let mut ledger = Ledger::resumed(counters, entries, readings, &since);
-        let mut flags = Flags::begun(&policy, &mut ledger, head.flags, baselines, now);
-        for slot in (0..counters.slots()).map(slot_at).filter(|slot| since(*slot).reassigned) {
-            flags.iter_mut().for_each(|flags| flags.forget(slot));
-        }
-        let bases = (0..counters.slots()).map_while(|at| since(slot_at(at)).base).collect();
+        let (entries, mut readings, mut bands, baselines) = slots;
+        readings.resize(counters.slots(), Totals::default());
+        let ledger = Ledger::resumed(counters, entries, &readings, &since);
+        let mut flags = Flags::begun(&policy, &ledger, head.flags, baselines, now);
+        let bases = bases(readings, since, |slot| flags.iter_mut().for_each(|flags| flags.forget(slot)));
         bands.resize(ledger.slots(), Band::default());
         // In another boot the marks start afresh.
         let mark = |at: u64| if same_boot { at } else { now.boot_nanoseconds };
@@ -178,11 +176,8 @@ impl<C: Clock, R: Randomness> Node<C, R> {
     /// The same node, counting from these readings: an earlier process ended before its first save.
     #[must_use]
     pub fn counting_from(mut self, counters: Counters, base: impl Fn(Slot) -> Totals) -> Self {
-        let since = |slot| SinceSave { base: Some(base(slot)), reassigned: false };
+        let since = |slot, _| SinceSave { base: Some(base(slot)), reassigned: false };
         self.ledger = Ledger::resumed(counters, Vec::new(), &[], since);
-        if self.flags.is_some() {
-            self.ledger.begin_ticks();
-        }
         self
     }
 

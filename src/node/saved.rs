@@ -10,7 +10,9 @@ use crate::meter::calendar::BandDates;
 use crate::meter::epoch::Carry;
 use crate::meter::flags::baseline::Baseline;
 use crate::meter::flags::watch::WatchState;
+use crate::meter::ledger::SinceSave;
 use crate::meter::release::Release;
+use crate::meter::slot::Slot;
 use crate::meter::tags::Tag;
 use crate::meter::units::Totals;
 
@@ -87,4 +89,28 @@ pub struct Head {
     pub limits: RateLimitState,
     /// The node's flags; none where they are off.
     pub flags: Option<SavedFlags>,
+}
+
+/// What each counter would have read at the save, as far as that is known, in the readings' own memory: with a
+/// million slots another list of them is what a start has no room for. `reassigned` is told slots with another owner.
+pub(super) fn bases(
+    mut readings: Vec<Totals>,
+    since: impl Fn(Slot, Totals) -> SinceSave,
+    mut reassigned: impl FnMut(Slot),
+) -> Vec<Totals> {
+    let mut known = 0;
+    for (at, reading) in readings.iter_mut().enumerate() {
+        let slot = Slot::new(u32::try_from(at).unwrap_or(u32::MAX));
+        let since = since(slot, *reading);
+        if since.reassigned {
+            reassigned(slot);
+        }
+        if let Some(base) = since.base.filter(|_| known == at) {
+            *reading = base;
+            known += 1;
+        }
+    }
+    readings.truncate(known);
+    readings.shrink_to_fit();
+    readings
 }

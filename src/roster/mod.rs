@@ -150,7 +150,8 @@ impl Roster {
     pub fn inherit(&self) -> Result<(), RosterError> {
         let Some(owners) = &self.elsewhere else { return Ok(()) };
         let mut writing = self.lock();
-        for owned in owners.all()? {
+        let mut nobodys = Vec::new();
+        owners.each(&mut |owned| {
             let known = self.directory.holds(owned.slot);
             match Source::of_code(owned.source).filter(|_| known) {
                 Some(source) => {
@@ -160,8 +161,11 @@ impl Roster {
                         writing.socket.add(owned.slot);
                     }
                 }
-                None => owners.set(Owned { slot: Slot::UNATTRIBUTED, ..owned })?,
+                None => nobodys.push(Owned { slot: Slot::UNATTRIBUTED, ..owned }),
             }
+        })?;
+        for owned in nobodys {
+            owners.set(owned)?;
         }
         Ok(())
     }

@@ -38,11 +38,11 @@ pub trait Owners: Send + Sync {
     /// When the look-up is full, or may not be changed; the owner is then the one before.
     fn set(&self, owned: Owned) -> Result<(), OwnersRefused>;
 
-    /// Every prefix that has an owner, in no order.
+    /// Tells every prefix that has an owner, in no order. No owner may be set meanwhile.
     ///
     /// # Errors
     /// When the look-up cannot be read.
-    fn all(&self) -> Result<Vec<Owned>, OwnersRefused>;
+    fn each(&self, look: &mut dyn FnMut(Owned)) -> Result<(), OwnersRefused>;
 
     /// The tags of interfaces that owners are of.
     fn names(&self) -> Tags;

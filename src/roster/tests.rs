@@ -366,8 +366,9 @@ impl Owners for Elsewhere {
         Ok(())
     }
 
-    fn all(&self) -> Result<Vec<Owned>, OwnersRefused> {
-        Ok(self.0.lock().expect("one thread").values().copied().collect())
+    fn each(&self, look: &mut dyn FnMut(Owned)) -> Result<(), OwnersRefused> {
+        self.0.lock().expect("one thread").values().for_each(|owned| look(*owned));
+        Ok(())
     }
 
     fn names(&self) -> Tags {

@@ -15,6 +15,7 @@ use blindmeter::meter::policy::Policy;
 use blindmeter::meter::release::Release;
 use blindmeter::meter::slot::{Direction, Slot};
 use blindmeter::meter::tags::Tag;
+use blindmeter::meter::units::Totals;
 use blindmeter::node::saved::Head;
 use blindmeter::node::{Node, Tick};
 use blindmeter::store::{Opened, Settings, Store, chain_path};
@@ -298,13 +299,13 @@ impl Machine {
             }
         };
         let same = head.memory == self.memory;
-        let since = |slot: Slot| {
-            let reading = saved.get(slot.index()).map(|saved| saved.reading);
-            SinceSave { base: reading.filter(|_| same), reassigned: false }
+        let since = |slot: Slot, reading: Totals| {
+            let is_saved = saved.len() > slot.index();
+            SinceSave { base: Some(reading).filter(|_| same && is_saved), reassigned: false }
         };
         let entries = saved.iter().map(|saved| saved.entry).collect();
         let readings: Vec<_> = saved.iter().map(|saved| saved.reading).collect();
-        let kept = (entries, readings.as_slice(), bands.to_vec(), baselines);
+        let kept = (entries, readings, bands.to_vec(), baselines);
         Node::resumed(self.policy, self.counters, self.clocks.clone(), draws, &head, kept, since)
     }
 

@@ -167,10 +167,13 @@ fn copy(from: &Set, to: &Set) -> Result<(), KernelError> {
     for (index, place) in old_owners.standing() {
         owners.stand(index, place).map_err(refused)?;
     }
-    for owned in old_owners.all().map_err(refused)? {
-        owners.set(owned).map_err(refused)?;
-    }
-    Ok(())
+    let mut taken = Ok(());
+    let told = old_owners.each(&mut |owned| {
+        if taken.is_ok() {
+            taken = owners.set(owned);
+        }
+    });
+    told.and(taken).map_err(refused)
 }
 
 /// Makes every link run the set's program; those of interfaces that are gone are unpinned.

@@ -57,24 +57,23 @@ impl Owners for KernelOwners {
         self.write(prefix, owner).map_err(|error| OwnersRefused::new(&error))
     }
 
-    fn all(&self) -> Result<Vec<Owned>, OwnersRefused> {
-        let mut all = Vec::new();
+    fn each(&self, look: &mut dyn FnMut(Owned)) -> Result<(), OwnersRefused> {
         for (place, cell) in self.dense.iter().enumerate().take(self.pools.places()) {
             // Acquire: pairs with the store of an owner by this process or an earlier one.
             let owner = cell.load(Ordering::Acquire);
             if let (Some(address), true) = (self.pools.address_at(place), owner != 0) {
-                all.push(owned(Prefix::of_host(address), owner));
+                look(owned(Prefix::of_host(address), owner));
             }
         }
         for table in 0..self.tables.len() {
-            self.each(table, |prefix, entry| {
+            let entries = self.each_entry(table, |prefix, entry| {
                 if entry.owner != 0 {
-                    all.push(owned(prefix, entry.owner));
+                    look(owned(prefix, entry.owner));
                 }
-            })
-            .map_err(|error| OwnersRefused::new(&error))?;
+            });
+            entries.map_err(|error| OwnersRefused::new(&error))?;
         }
-        Ok(all)
+        Ok(())
     }
 
     fn names(&self) -> Tags {
@@ -122,7 +121,7 @@ impl KernelOwners {
         // Addresses of pools that are in the hash: how many interfaces have an owner of their own.
         let mut shared: BTreeMap<TunnelAddress, u32> = BTreeMap::new();
         for table in 0..self.tables.len() {
-            self.each(table, |prefix, _| {
+            self.each_entry(table, |prefix, _| {
                 let is_own = prefix.place() != Place::ANY;
                 entries[table] += 1;
                 entries[own_of(table)] += u32::from(is_own);
@@ -157,7 +156,7 @@ impl KernelOwners {
     }
 
     /// Every entry of a table.
-    fn each(&self, table: usize, mut entry: impl FnMut(Prefix, Entry)) -> io::Result<()> {
+    fn each_entry(&self, table: usize, mut entry: impl FnMut(Prefix, Entry)) -> io::Result<()> {
         let mut key: Option<Vec<u8>> = None;
         while let Some(next) = sys::next_key(&self.tables[table], key.as_deref(), KEY_BYTES[table])? {
             if let (Some(prefix), Some(value)) =

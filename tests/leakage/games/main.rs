@@ -18,6 +18,7 @@ mod boundaries;
 mod distributions;
 mod existence;
 mod exporter;
+mod flags;
 mod history;
 mod learners;
 mod linking;
@@ -81,6 +82,12 @@ fn no_series_tells_more_of_an_account_than_its_budget() {
 #[test]
 fn no_answer_tells_who_exists() {
     REPORT.judge(&[existence::play(report::seed(), report::form())]);
+}
+
+/// G11.
+#[test]
+fn a_year_of_flag_counts_tells_no_more_of_an_account_than_their_budget() {
+    REPORT.judge(&flags::play(report::seed(), report::form()));
 }
 
 /// `LEAKAGE_PICTURE=write` draws it anew.

@@ -184,6 +184,15 @@ pub(crate) const ALL_SERIES: Catcher = catcher(
     "no_series_tells_more_of_an_account_than_its_budget",
 );
 
+pub(crate) const FLAG_COUNTS: Catcher = catcher(
+    "leakage_games",
+    "tests/leakage/games/main.rs",
+    "a_year_of_flag_counts_tells_no_more_of_an_account_than_their_budget",
+);
+
+const TICK_TIME: Catcher =
+    catcher("flags", "tests/flags/time.rs", "time::a_tick_takes_as_long_whoever_sent_in_it");
+
 const FLOORS: Catcher = catcher("bad_input", "tests/bad_input.rs", "a_floor_that_is_violated_is_named");
 
 const TAKEN: Catcher = binary("binary::without_a_word_on_it_the_kernels_tap_is_taken");
@@ -331,5 +340,7 @@ pub(crate) const PLANTS: &[Plant] = &[
     plant("L66", "all users share places and turns", HOLDER, "by another"),
     plant("L67", "what charon lists stays in the memory", LISTED, "in memory"),
     plant("L68", "what a request of RADIUS said stays in the memory", REQUESTED, "in memory"),
+    plant("L69", "a tick passes over accounts that sent nothing", TICK_TIME, "nanoseconds of a tick"),
+    plant("L70", "counts of flags have no noise", FLAG_COUNTS, "G11 a year of flag counts"),
     plant("L77", "addresses outside the pools share one room", OUTSIDE, "with 16384 others"),
 ];
