@@ -6,24 +6,18 @@ mod daemon;
 mod support;
 
 use daemon::{Daemon, Site};
-use md5::{Digest, Md5};
 use std::fs::{self, Permissions};
 use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 use support::memory::found;
+use support::radius::{RadiusClient, attribute};
 use support::wait::let_pass;
 
 const SECRET: &str = "secret-that-servers-share";
 
-/// A VPN server that tells of its clients.
-struct Server {
-    socket: UdpSocket,
-    number: u8,
-}
-
 /// A site whose daemon hears RADIUS, and a server that speaks to it.
-fn site() -> (Site, Server) {
+fn site() -> (Site, RadiusClient) {
     let site = Site::new();
     site.write("radius.secret", SECRET);
     fs::set_permissions(site.path("radius.secret"), Permissions::from_mode(0o600)).expect("it is ours");
@@ -40,8 +34,7 @@ fn site() -> (Site, Server) {
     write_status(&site, 2, "");
     let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback");
     socket.connect(free).expect("a datagram socket");
-    socket.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout can be set");
-    (site, Server { socket, number: 0 })
+    (site, RadiusClient::new(socket, SECRET))
 }
 
 /// An OpenVPN server writes that so many clients are there, and what else.
@@ -54,44 +47,6 @@ fn write_status(site: &Site, clients: u32, more: &str) {
     fs::write(site.path("status.new"), format!("{head}{rows}{more}END\n")).expect("a file of our own");
     fs::rename(site.path("status.new"), site.path("status")).expect("a file of our own");
     let_pass(Duration::from_millis(1_500), "it is read");
-}
-
-fn attribute(kind: u8, value: &[u8]) -> Vec<u8> {
-    [&[kind, u8::try_from(value.len() + 2).expect("short")][..], value].concat()
-}
-
-impl Server {
-    fn packet(&mut self, attributes: &[Vec<u8>], secret: &str) -> Vec<u8> {
-        self.number = self.number.wrapping_add(1);
-        let attributes = attributes.concat();
-        let length = u16::try_from(20 + attributes.len()).expect("short").to_be_bytes();
-        let head = [4, self.number, length[0], length[1]];
-        let digest = Md5::digest([&head[..], &[0; 16], &attributes, secret.as_bytes()].concat());
-        [&head[..], &digest, &attributes].concat()
-    }
-
-    /// Tells of a session, and waits for the answer.
-    fn tell(&mut self, status: u8, session: u32, more: &[Vec<u8>]) {
-        let session = attribute(44, format!("canary-session-{session}").as_bytes());
-        let attributes = [&[attribute(40, &[0, 0, 0, status]), session], more].concat();
-        let packet = self.packet(&attributes, SECRET);
-        self.socket.send(&packet).expect("the daemon listens");
-        let mut answer = [0; 100];
-        let length = self.socket.recv(&mut answer).expect("who has the secret is always answered");
-        assert_eq!(answer[..2], [5, packet[1]]);
-        let digest =
-            Md5::digest([&answer[..4], &packet[4..20], &answer[20..length], SECRET.as_bytes()].concat());
-        assert_eq!(answer[4..20], digest[..], "the answer is signed");
-    }
-
-    /// Sends what is not answered, and gives the daemon time to answer.
-    fn send_in_vain(&mut self, packet: &[u8]) {
-        self.socket.send(packet).expect("the daemon listens");
-        let_pass(Duration::from_millis(100), "a tick of the roster and more");
-        self.socket.set_nonblocking(true).expect("a socket");
-        assert!(self.socket.recv(&mut [0; 100]).is_err(), "it is not answered");
-        self.socket.set_nonblocking(false).expect("a socket");
-    }
 }
 
 /// The account and the address of a client.

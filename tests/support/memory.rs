@@ -1,5 +1,6 @@
 //! What stands in the memory that a process can write, and in the files of a folder: needles are looked for byte by byte.
 
+use aho_corasick::AhoCorasick;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -21,23 +22,27 @@ pub(crate) fn each_part(process: u32, mut look: impl FnMut(&[u8])) {
 
 /// How often each needle stands in that memory.
 pub(crate) fn found(process: u32, needles: &[&str]) -> Vec<usize> {
+    let count = counter(needles);
     let mut counts = vec![0; needles.len()];
-    each_part(process, |bytes| add(bytes, needles, &mut counts));
+    each_part(process, |bytes| count(bytes, &mut counts));
     counts
 }
 
 /// How often each needle stands in the files right in a folder.
 pub(crate) fn found_in_files(folder: &Path, needles: &[&str]) -> Vec<usize> {
+    let count = counter(needles);
     let mut counts = vec![0; needles.len()];
     let files = fs::read_dir(folder).expect("a folder").flatten();
     for file in files.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file())) {
-        add(&fs::read(file.path()).expect("root reads it"), needles, &mut counts);
+        count(&fs::read(file.path()).expect("root reads it"), &mut counts);
     }
     counts
 }
 
-fn add(bytes: &[u8], needles: &[&str], counts: &mut [usize]) {
-    for (needle, count) in needles.iter().zip(counts) {
-        *count += bytes.windows(needle.len()).filter(|window| *window == needle.as_bytes()).count();
+/// Adds up how often each needle stands in bytes.
+fn counter(needles: &[&str]) -> impl Fn(&[u8], &mut [usize]) {
+    let finder = AhoCorasick::new(needles).expect("few needles");
+    move |bytes, counts| {
+        finder.find_overlapping_iter(bytes).for_each(|hit| counts[hit.pattern().as_usize()] += 1);
     }
 }

@@ -10,6 +10,8 @@ pub(crate) mod pages;
 pub(crate) mod ports;
 pub(crate) mod process;
 pub(crate) mod program;
+pub(crate) mod radius;
 pub(crate) mod rng;
 pub(crate) mod tunnels;
+pub(crate) mod vici;
 pub(crate) mod wait;
