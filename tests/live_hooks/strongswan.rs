@@ -14,6 +14,9 @@ use crate::support::wait::{let_pass, wait_for};
 /// The device that kernel-libipsec makes.
 pub(crate) const DEVICE: &str = "ipsec0";
 
+/// Whose the vici socket is besides root's.
+pub(crate) const GROUP: &str = "games";
+
 const PLUGINS: &str = "nonce aes sha1 sha2 hmac kdf md5 pem pkcs1 x509 pubkey gmp random kernel-libipsec \
                        kernel-netlink socket-default vici updown eap-identity eap-md5";
 
@@ -85,10 +88,12 @@ impl Server {
         }
         let _ = fs::create_dir(self.hosts.path(&place));
         self.hosts.write(&format!("{place}/swanctl.conf"), text);
+        // The page's lines, with a group that every Debian has.
+        let lines = block("strongswan.md", "text", "charon {").replace("blindmeter", GROUP);
         self.hosts.write(
             &format!("{place}/strongswan.conf"),
             &format!(
-                "charon-systemd {{\n load = {PLUGINS}\n retransmit_tries = 1\n retransmit_timeout = 1\n plugins {{\n vici {{\n\
+                "{lines}\ncharon-systemd {{\n load = {PLUGINS}\n retransmit_tries = 1\n retransmit_timeout = 1\n plugins {{\n vici {{\n\
                  socket = unix://FOLDER/{place}/vici\n }}\n }}\n journal {{\n default = -1\n }}\n}}\n"
             ),
         );
@@ -178,6 +183,11 @@ impl Server {
         lines
             .map(|line| line.split(' ').nth(1).and_then(|number| number.parse().ok()).expect("a number"))
             .collect()
+    }
+
+    /// The server's daemon.
+    pub(crate) fn process(&self) -> u32 {
+        self.daemons[0].as_ref().expect("it runs").0.id()
     }
 
     /// How often the server has run its script for this.

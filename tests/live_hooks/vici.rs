@@ -5,8 +5,11 @@ use crate::netns::daemon::{Daemon, Setup};
 use crate::netns::folder::Folder;
 use crate::netns::tally::Totals;
 use crate::strongswan::{self, Server};
+use crate::support::memory::{found, found_in_files};
 use crate::support::pages::block;
 use crate::support::wait::let_pass;
+use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Longer than charon is asked each second.
@@ -21,8 +24,8 @@ fn assert_held(daemon: &Daemon, accounts: &[(&str, Totals)], nobodys: Totals) {
     assert_eq!((node.unattributed, node.malformed, node.not_ip), (nobodys, 0, 0));
 }
 
-#[test]
-fn by_the_list_of_charon_each_byte_is_its_clients() {
+/// A server for so many clients, and the files of a daemon that asks it: with the page's lines, but for the pace.
+fn server_and_folder(clients: usize, poll: &str, grace: &str) -> (Server, Arc<Folder>) {
     let setup = Setup {
         backend: "tcx",
         interfaces: vec![strongswan::DEVICE],
@@ -31,14 +34,22 @@ fn by_the_list_of_charon_each_byte_is_its_clients() {
     };
     let folder = Folder::forgetful(&setup);
     // Its scripts tell nobody.
-    let mut server = Server::new(2, 2, "never", &folder.path("nobody.sock"));
+    let server = Server::new(clients, clients, "never", &folder.path("nobody.sock"));
     let vici = server.hosts.path("server/vici");
-    // The page's lines, faster.
+    let metadata = std::fs::metadata(&vici).expect("it listens");
+    let group = nix::unistd::Group::from_name(strongswan::GROUP).expect("a list of groups").expect("a group");
+    assert_eq!((metadata.gid(), metadata.mode() & 0o060), (group.gid.as_raw(), 0o060), "the page's group");
     let page = block("strongswan.md", "toml", "[[roster.strongswan]]");
     let page = page.replace("/run/charon.vici", &vici.display().to_string());
-    let page = page.replace("poll = \"5s\"", "poll = \"1s\"").replace("grace = 2", "grace = 1");
-    assert!(page.contains("\"1s\"") && page.contains("= 1\n") && page.contains("/server/vici"), "{page}");
+    assert!(page.contains("poll = \"5s\"\ngrace = 2\n") && page.contains("/server/vici"), "{page}");
+    let page = page.replace("\"5s\"\ngrace = 2", &format!("\"{poll}\"\ngrace = {grace}"));
     folder.configure("[control]", &format!("{page}[control]"));
+    (server, folder)
+}
+
+#[test]
+fn by_the_list_of_charon_each_byte_is_its_clients() {
+    let (mut server, folder) = server_and_folder(2, "1s", "1");
     let daemon = Daemon::start_in(&server.hosts.server, &folder);
     let nobodys = Totals::default();
     let first = server.connect(0, "alice");
@@ -75,4 +86,33 @@ fn by_the_list_of_charon_each_byte_is_its_clients() {
     for word in ["10.86", "fd86", "192.0", "alice", "bob", "carol", "phone"] {
         assert!(!said.contains(word), "{word} is in the log: {said}");
     }
+}
+
+/// What charon lists, one second after it was asked: in the memory of the daemon and its helper, in its files and in its
+/// log there is nothing of it. charon's own memory has it, which is the control.
+#[test]
+fn names_and_real_addresses_of_a_list_are_nowhere_a_second_later() {
+    let (server, folder) = server_and_folder(2, "1h", "2");
+    let clients = [server.connect(0, "alice"), server.connect(1, "phone")];
+    // It is asked at the start alone.
+    let daemon = Daemon::start_in(&server.hosts.server, &folder);
+    let moved = server.talk(&clients[0], 3);
+    assert_held(&daemon, &[("alice", moved)], Totals::default());
+    let_pass(Duration::from_millis(1_200), "what is promised of names");
+    let addresses = clients.iter().flat_map(|client| &client.addresses).map(String::as_str);
+    let needles: Vec<&str> =
+        ["alice", "phone", "192.0.2.2", "192.0.3.2"].into_iter().chain(addresses).collect();
+    let processes = [daemon.id()].into_iter().chain(daemon.children().into_iter().map(|(id, _)| id));
+    let seen: Vec<Vec<usize>> = processes.map(|process| found(process, &needles)).collect();
+    assert!(seen.len() > 1 && seen.iter().flatten().all(|count| *count == 0), "{needles:?}: {seen:?}");
+    let files = found_in_files(&folder.path(""), &needles);
+    assert!(files.iter().all(|count| *count == 0), "in the daemon's files: {files:?}");
+    let of_server = found(server.process(), &needles[..2]);
+    assert!(of_server.iter().all(|count| *count > 0), "the control: the server's memory: {of_server:?}");
+    assert!(
+        found(daemon.id(), &[&server.hosts.path("server/vici").display().to_string()])[0] > 0,
+        "the control"
+    );
+    let said = daemon.stop();
+    assert!(needles.iter().all(|needle| !said.contains(needle)), "{said}");
 }

@@ -79,6 +79,12 @@ const SAID_OF_CLIENTS: Catcher = catcher(
     "memory::what_servers_said_of_clients_is_nowhere_in_memory_a_second_later",
 );
 
+const LISTED: Catcher = catcher(
+    "hooks",
+    "tests/hooks/memory.rs",
+    "memory::what_charon_listed_is_nowhere_in_memory_a_second_later",
+);
+
 const LOOK_UPS: Catcher = catcher(
     "look_ups",
     "tests/look_ups.rs",
@@ -190,6 +196,9 @@ const TIMES: Catcher = catcher(
 
 const ACCOUNTING: Catcher =
     catcher("radius", "tests/radius.rs", "what_clients_do_is_seen_nowhere_before_a_close");
+
+const REQUESTED: Catcher =
+    catcher("radius", "tests/radius.rs", "what_a_request_said_is_nowhere_in_memory_a_second_later");
 
 const RECEIVERS: Catcher =
     catcher("properties", "tests/properties/release.rs", "release::accounts_that_only_receive_are_no_crowd");
@@ -314,4 +323,6 @@ pub(crate) const PLANTS: &[Plant] = &[
     plant("L64", "all that is sent to nobody's addresses is shown", FLOODED, "what one account may move"),
     plant("L65", "a poll takes as long as the server's clients ask for", POLLS, "a poll tells of clients"),
     plant("L66", "all users share places and turns", HOLDER, "by another"),
+    plant("L67", "what charon lists stays in the memory", LISTED, "in memory"),
+    plant("L68", "what a request of RADIUS said stays in the memory", REQUESTED, "in memory"),
 ];
