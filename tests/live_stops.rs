@@ -2,6 +2,8 @@
 //! are after it, where it lies meanwhile, who contradicts it, what ends it.
 
 mod netns;
+#[path = "live_stops/radius.rs"]
+mod radius;
 mod support;
 
 use std::fs;
