@@ -94,7 +94,7 @@ fn what_radius_told_holds_after_a_stop_until_somebody_says_otherwise() {
 fn the_first_source_that_contradicts_what_radius_told_before_a_stop_wins() {
     let fixture = fixture("tcx", "sealed");
     let daemon = fixture.start();
-    [44, 45, 46].into_iter().for_each(|host| fixture.radius(START, host.into(), "alice", host));
+    [44, 45, 46, 48].into_iter().for_each(|host| fixture.radius(START, host.into(), "alice", host));
     daemon.stop();
     fs::write(fixture.folder.path("roster.csv"), "prefix,account\n10.8.0.44,dave\n").expect("ours");
     let daemon = fixture.start();
@@ -103,8 +103,8 @@ fn the_first_source_that_contradicts_what_radius_told_before_a_stop_wins() {
     assert_eq!([45, 46].map(|host| fixture.owner(&daemon, host)), [Some("bob"), Some("alice")]);
     // Once the server says it again, its word goes before the file's.
     fixture.radius(INTERIM, 46, "alice", 46);
-    daemon.reload_roster("10.8.0.46,erin\n");
-    assert_eq!(fixture.owner(&daemon, 46), Some("alice"));
+    daemon.reload_roster("10.8.0.44,dave\n10.8.0.46,erin\n10.8.0.48,erin\n");
+    assert_eq!([46, 48].map(|host| fixture.owner(&daemon, host)), [Some("alice"), Some("erin")], "a reload");
 }
 
 #[test]

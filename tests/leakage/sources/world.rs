@@ -281,6 +281,15 @@ impl World {
     }
 }
 
+impl Drop for World {
+    fn drop(&mut self) {
+        // A test that fails shows what its daemons said.
+        if std::thread::panicking() {
+            let _ = writeln!(std::io::stderr(), "{}:\n{}", self.device, self.daemon.said());
+        }
+    }
+}
+
 /// The place of a teller among them all.
 fn place(teller: Teller) -> u32 {
     let at = TELLERS.iter().position(|one| *one == teller);
