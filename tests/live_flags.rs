@@ -4,6 +4,12 @@
 //! Epochs of three seconds stand for days here, and ticks of a second for hours: see docs/flags.md.
 #![expect(clippy::disallowed_methods, reason = "epochs follow the wall clock, and so does the traffic here")]
 
+#[path = "leakage/needles/clocks.rs"]
+mod clocks;
+#[path = "leakage/needles/image.rs"]
+mod image;
+#[path = "live_flags/memory.rs"]
+mod memory;
 mod netns;
 mod support;
 
@@ -55,8 +61,11 @@ fn rates(account: u32, phase: usize) -> [(u32, usize); 2] {
     }
 }
 
+/// Packets of a round by account and phase; see [`rates`].
+type Rates = fn(u32, usize) -> [(u32, usize); 2];
+
 /// Sends rounds until it is over.
-fn send(wire: &Wire, phase: &AtomicUsize) {
+fn send(wire: &Wire, phase: &AtomicUsize, rates: Rates) {
     let address = |account: u32| Address::v4(0x0a08_0000 + account);
     let elsewhere = nobody(address(1), 1);
     let mut due = vec![[0; 2]; ACCOUNTS as usize + 1];
@@ -138,7 +147,7 @@ fn each_trouble_has_its_kind_and_nobody_else_is_flagged() {
     let daemon = Daemon::start_in(&namespace, &folder);
     let phase = AtomicUsize::new(USUAL);
     thread::scope(|scope| {
-        scope.spawn(|| send(&wire, &phase));
+        scope.spawn(|| send(&wire, &phase, rates));
         let _over = Over(&phase);
         await_releases(&daemon, &namespace, 6);
         // What was learned outlives the process.
