@@ -83,6 +83,7 @@ impl Config {
             Seconds(policy.refresh_seconds),
             self.language.code()
         ));
+        self.desk.iter().for_each(|desk| put(desk.effective()));
         put(irregularity(policy));
         put(format!("\n[web]\nlisten = [{}]", list(&mut self.listen.iter().map(ToString::to_string))));
         let web = self.web_config_file.as_deref().unwrap_or(Path::new(""));

@@ -5,6 +5,7 @@
 //! address of a pool.
 #![expect(clippy::disallowed_types, reason = "the listeners' own addresses are configured here")]
 
+mod desk;
 mod effective;
 mod ipsec;
 mod policy;
@@ -13,6 +14,7 @@ mod raw;
 mod servers;
 mod tap;
 
+pub use desk::{Desk, DeskRoles, Person};
 pub use ipsec::StrongSwan;
 pub use servers::{OpenVpn, Radius, WireGuard};
 pub use tap::{Hook, MEMORY_BUDGET_BYTES, Pattern, TapKind};
@@ -68,6 +70,8 @@ pub struct Config {
     pub web_config_file: Option<PathBuf>,
     /// The language of the texts for support.
     pub language: Language,
+    /// The desk's pages; none where nothing is listened at.
+    pub desk: Option<Desk>,
     /// How many accounts there is room for.
     pub capacity: usize,
     /// The sealed store; none in memory mode.
@@ -148,7 +152,6 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
     let source = Document(text);
     let file: raw::File = toml::from_str(text)
         .map_err(|error| source.error(error.span().unwrap_or(0..0), redacted(error.message())))?;
-    source.refuse_unsupported(&file)?;
     let policy = source.policy(&file)?;
     let capacity = match &file.store.capacity {
         None => 4096,
@@ -178,6 +181,7 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
         listen: source.listen(file.web.listen.as_deref())?,
         web_config_file: file.web.config_file.filter(|path| !path.as_os_str().is_empty()),
         language: source.language(file.support.language.as_ref())?,
+        desk: Desk::of(&file.support).map_err(|(span, what)| source.error(span, what))?,
         capacity,
         store: source.store(&file.store)?,
     })
@@ -254,15 +258,6 @@ impl Document<'_> {
 
     fn at<T>(&self, value: &Spanned<T>, what: impl Into<String>) -> ConfigError {
         self.error(value.span(), what)
-    }
-
-    /// Keys that are reserved for later versions are refused, never ignored.
-    fn refuse_unsupported(&self, file: &raw::File) -> Result<(), ConfigError> {
-        if let Some(listen) = &file.support.listen {
-            let what = "support.listen: this version has no support page; use `blindmeter accounts show`";
-            return Err(self.at(listen, what));
-        }
-        Ok(())
     }
 
     fn store(&self, store: &raw::Store) -> Result<Option<Sealed>, ConfigError> {

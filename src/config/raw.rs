@@ -135,7 +135,19 @@ pub(super) struct Release {
 pub(super) struct Support {
     pub(super) refresh: Option<Spanned<Seconds>>,
     pub(super) listen: Option<Spanned<String>>,
+    pub(super) config_file: Option<PathBuf>,
     pub(super) language: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) roles: DeskRoles,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DeskRoles {
+    #[serde(default)]
+    pub(super) support: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) privacy: Vec<Spanned<String>>,
 }
 
 #[derive(Deserialize, Default)]

@@ -14,6 +14,7 @@ use crate::engine::roster_writer::{Change, Outcome};
 use crate::engine::state::State;
 use crate::environment::Environment;
 use crate::exit::ExitStatus;
+use crate::meter::calendar::Day;
 use crate::meter::policy::SmallCrowd;
 use crate::meter::tags::Tag;
 use crate::node::rate_limits::{Figures, Limit, Plan};
@@ -71,6 +72,11 @@ impl<E: Environment> Handler<E> {
     /// From now on, files of names are read by this. Without it the only names are those of requests.
     pub fn read_by(&self, reader: Reader) {
         self.reader.store(Some(Arc::new(reader)));
+    }
+
+    /// The first and the last day of the period that exports are of.
+    pub fn period_days(&self) -> (Day, Day) {
+        self.state.node().period_days()
     }
 
     /// Everyone who has a role and is not barred, sorted by user id.

@@ -4,7 +4,7 @@
 //! Sees no request. A list that cannot be bound changes nothing; one that can loses no connection.
 #![expect(clippy::disallowed_types, reason = "the listeners' own addresses are bound here")]
 
-use super::http::{Room, serve_with};
+use super::http::{Manner, Room, serve_with};
 use super::web::ActiveWebConfig;
 use crate::exit::{ExitError, ExitStatus};
 use axum::Router;
@@ -119,6 +119,9 @@ pub struct Listeners {
     serving: Vec<Served>,
     /// Connections of all of them together.
     connections: usize,
+    /// The key that errors blame.
+    key: &'static str,
+    manner: Manner,
     room: Arc<Room>,
 }
 
@@ -126,7 +129,14 @@ impl Listeners {
     /// None yet; all that will be share so many connections.
     #[must_use]
     pub fn sharing(connections: usize) -> Self {
-        Self { serving: Vec::new(), connections, room: Arc::default() }
+        let (key, manner) = ("web.listen", Manner::Scrapes);
+        Self { serving: Vec::new(), connections, key, manner, room: Arc::default() }
+    }
+
+    /// The same of the desk's pages, which are asked for accounts.
+    #[must_use]
+    pub fn of_desk(connections: usize) -> Self {
+        Self { key: "support.listen", manner: Manner::Desk, ..Self::sharing(connections) }
     }
 
     /// Binds the addresses that are not being served yet.
@@ -141,7 +151,7 @@ impl Listeners {
                 io::ErrorKind::AddrInUse => self.beside_the_old(*place, &places).unwrap_or(Err(error)),
                 _ => Err(error),
             });
-            let listener = listener.map_err(|error| failed("web.listen", &place.address, &error))?;
+            let listener = listener.map_err(|error| failed(self.key, &place.address, &error))?;
             Ok((*place, listener))
         };
         new.map(bind).collect()
@@ -185,7 +195,8 @@ impl Listeners {
         for (place, listener) in bound {
             let listener = Arc::new(TcpListener::from_std(listener)?);
             let room = Arc::clone(&self.room);
-            let task = tokio::spawn(serve_with(Arc::clone(web), Arc::clone(&listener), router.clone(), room));
+            let (web, router) = (Arc::clone(web), router.clone());
+            let task = tokio::spawn(serve_with(web, Arc::clone(&listener), router, room, self.manner));
             self.serving.push(Served { place, listener, task });
         }
         let places = places(addresses);

@@ -314,6 +314,7 @@ fn config(accounts: u32) -> Config {
         listen: Vec::new(),
         web_config_file: None,
         language: Language::English,
+        desk: None,
         capacity: accounts as usize,
         store: None,
         // Nothing outlives the demo.

@@ -1,0 +1,106 @@
+//! From a request of the desk to the handler's answer, and what its refusals are here.
+//!
+//! The caller's role was checked by the route; the handler keeps the limits.
+
+use super::guard::{Form, Refusal};
+use super::staff::Caller;
+use super::{Desk, account, node};
+use crate::control::protocol::{Answer, Request, StatusReport};
+use crate::control::reports::{AccountExport, AccountView, ExportPlan, FlaggedReport};
+use crate::environment::Environment;
+use crate::exit::ExitStatus;
+
+/// What the page of an account shows.
+pub(super) struct Account {
+    pub(super) view: AccountView,
+    pub(super) node: Node,
+}
+
+/// What the page of the node shows.
+pub(super) struct Node {
+    pub(super) status: Box<StatusReport>,
+    /// Whether flags are on, and what the senders of the last epoch said.
+    pub(super) senders: account::Senders,
+    pub(super) state: node::State,
+}
+
+impl<E: Environment> Desk<E> {
+    async fn ask(&self, caller: &Caller, request: Request) -> Result<Answer, Refusal> {
+        match self.handler.answer(request, &caller.peer(), Vec::new()).await {
+            Answer::Error { code, message } => Err(refusal(code, message)),
+            answer => Ok(answer),
+        }
+    }
+
+    /// The band and the flags of the account that a form names.
+    pub(super) async fn view(&self, caller: &Caller, form: &Form) -> Result<AccountView, Refusal> {
+        let request = Request::Show { account: form.account()?.to_owned() };
+        match self.ask(caller, request).await? {
+            Answer::Account(view) => Ok(view),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// The same, and the state of the node.
+    pub(super) async fn account(&self, caller: &Caller, form: &Form) -> Result<Account, Refusal> {
+        let view = self.view(caller, form).await?;
+        Ok(Account { view, node: self.node(caller).await? })
+    }
+
+    /// Everybody who carries a flag.
+    pub(super) async fn flagged(&self, caller: &Caller) -> Result<FlaggedReport, Refusal> {
+        self.list(caller, true).await
+    }
+
+    async fn list(&self, caller: &Caller, both: bool) -> Result<FlaggedReport, Refusal> {
+        let request = Request::Flagged { contact: both, information: both, bytes: 0 };
+        match self.ask(caller, request).await? {
+            Answer::Flagged(report) => Ok(report),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// The state of the node.
+    pub(super) async fn node(&self, caller: &Caller) -> Result<Node, Refusal> {
+        let Answer::Status(status) = self.ask(caller, Request::Status {}).await? else {
+            return Err(unexpected());
+        };
+        let senders = account::Senders::of(&self.list(caller, false).await?);
+        let state = node::State::of(&status, senders);
+        Ok(Node { status, senders, state })
+    }
+
+    /// What an export would give and use up.
+    pub(super) async fn plan(&self, caller: &Caller, form: &Form) -> Result<ExportPlan, Refusal> {
+        let account = form.account()?.to_owned();
+        let request = Request::PlanExport { account, open_epoch: form.has("open_epoch") };
+        match self.ask(caller, request).await? {
+            Answer::ExportPlan(plan) => Ok(plan),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Everything held about the account that a form names.
+    pub(super) async fn export(&self, caller: &Caller, form: &Form) -> Result<AccountExport, Refusal> {
+        let account = form.account()?.to_owned();
+        let request = Request::Export { account, open_epoch: form.has("open_epoch") };
+        match self.ask(caller, request).await? {
+            Answer::Export(export) => Ok(export),
+            _ => Err(unexpected()),
+        }
+    }
+}
+
+/// A refusal of the handler. It never says that a role is missing, since the route has checked that: what is not
+/// permitted is a limit.
+fn refusal(code: u8, message: String) -> Refusal {
+    match ExitStatus::of_number(code) {
+        ExitStatus::Permission => Refusal::Limit(message),
+        ExitStatus::Usage => Refusal::Wrong(message),
+        _ => Refusal::Failed(message),
+    }
+}
+
+fn unexpected() -> Refusal {
+    Refusal::Failed("the daemon answered something else; please report this".to_owned())
+}
