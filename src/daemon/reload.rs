@@ -142,7 +142,8 @@ impl<E: Environment> Daemon<E> {
 
     /// Looks up the users that have a role, and puts the roles in force.
     pub fn resolve_roles(&self, files: &impl Files) {
-        let (access, unknown) = AccessPolicy::resolve(&self.config.roles, |name| files.users(name));
+        let (roles, desk, two_person) = (&self.config.roles, &self.config.desk_roles, self.config.two_person);
+        let (access, unknown) = AccessPolicy::resolve(roles, desk, two_person, |name| files.users(name));
         for name in unknown {
             emit(&Event::UnknownRoleMember(&name));
         }

@@ -11,7 +11,7 @@ mod traffic;
 
 use super::output::{self, VolumeReport};
 use crate::clock::{Stopwatch, sleep};
-use crate::config::{ComparablePolicy, Config, Language, MEMORY_BUDGET_BYTES, Pattern, Roles};
+use crate::config::{ComparablePolicy, Config, DeskRoles, Language, MEMORY_BUDGET_BYTES, Pattern, Roles};
 use crate::control::advice;
 use crate::engine::persistence::choose;
 use crate::engine::roster_writer::Change;
@@ -309,6 +309,8 @@ fn config(accounts: u32) -> Config {
         openvpn: Vec::new(),
         // The demo has no control socket.
         control_socket: std::path::PathBuf::new(),
+        two_person: false,
+        desk_roles: DeskRoles::default(),
         roles: Roles { roster: Vec::new(), support: Vec::new(), privacy: Vec::new() },
         policy: ComparablePolicy(policy),
         listen: Vec::new(),
