@@ -229,7 +229,8 @@ fn others_reach(file: &Path) -> bool {
 
 /// Names that stand for nobody, and roles that nobody has.
 fn of_roles(config: &Config) -> Vec<String> {
-    let (_, unknown) = AccessPolicy::resolve(&config.roles, |name| SystemFiles.users(name));
+    let (roles, desk) = (&config.roles, &config.desk_roles);
+    let (_, unknown) = AccessPolicy::resolve(roles, desk, config.two_person, |name| SystemFiles.users(name));
     let mut warnings: Vec<String> = unknown
         .iter()
         .map(|name| {

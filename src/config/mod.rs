@@ -14,7 +14,7 @@ mod raw;
 mod servers;
 mod tap;
 
-pub use desk::{Desk, DeskRoles, Person};
+pub use desk::Desk;
 pub use ipsec::StrongSwan;
 pub use servers::{OpenVpn, Radius, WireGuard};
 pub use tap::{Hook, MEMORY_BUDGET_BYTES, Pattern, TapKind};
@@ -72,6 +72,10 @@ pub struct Config {
     pub language: Language,
     /// The desk's pages; none where nothing is listened at.
     pub desk: Option<Desk>,
+    /// Whether exports, corrections and erasures wait for a second officer's word.
+    pub two_person: bool,
+    /// Who may ask the support page for what.
+    pub desk_roles: DeskRoles,
     /// How many accounts there is room for.
     pub capacity: usize,
     /// The sealed store; none in memory mode.
@@ -134,6 +138,20 @@ pub struct Roles {
     pub privacy: Vec<String>,
 }
 
+/// Log-in names of the support page by role, and who is whom.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct DeskRoles {
+    /// May see bands and flags.
+    pub support: Vec<String>,
+    /// May export exact totals, correct and erase.
+    pub privacy: Vec<String>,
+    /// The names of one person each: log-in names, and Unix users as `unix:NAME`.
+    pub persons: Vec<Vec<String>>,
+}
+
+/// Stands before the name of a Unix user among the names of a person.
+pub const UNIX: &str = "unix:";
+
 /// What is wrong with a configuration, and on which line.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {what}")]
@@ -182,6 +200,8 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
         web_config_file: file.web.config_file.filter(|path| !path.as_os_str().is_empty()),
         language: source.language(file.support.language.as_ref())?,
         desk: Desk::of(&file.support).map_err(|(span, what)| source.error(span, what))?,
+        two_person: file.support.two_person.unwrap_or(false),
+        desk_roles: source.desk_roles(file.support.roles)?,
         capacity,
         store: source.store(&file.store)?,
     })
@@ -335,6 +355,24 @@ impl Document<'_> {
         let Some(code) = code else { return Ok(Language::default()) };
         let found = Language::ALL.into_iter().find(|language| language.code() == code.as_ref());
         found.ok_or_else(|| self.at(code, "support.language: expected \"en\" or \"fr\""))
+    }
+
+    fn desk_roles(&self, raw: raw::DeskRoles) -> Result<DeskRoles, ConfigError> {
+        let mut seen: Vec<&str> = Vec::new();
+        for person in &raw.persons {
+            if person.as_ref().len() < 2 {
+                let what = "support.roles.persons: a person has two names or more, such as [\"anna\", \"unix:anna\"]";
+                return Err(self.at(person, what));
+            }
+            for name in person.as_ref() {
+                if seen.contains(&name.as_str()) {
+                    return Err(self.at(person, "support.roles.persons: a name belongs to one person"));
+                }
+                seen.push(name);
+            }
+        }
+        let persons = raw.persons.into_iter().map(Spanned::into_inner).collect();
+        Ok(DeskRoles { support: raw.support, privacy: raw.privacy, persons })
     }
 
     fn node_name(&self, name: Option<&Spanned<String>>) -> Result<String, ConfigError> {

@@ -137,6 +137,7 @@ pub(super) struct Support {
     pub(super) listen: Option<Spanned<String>>,
     pub(super) config_file: Option<PathBuf>,
     pub(super) language: Option<Spanned<String>>,
+    pub(super) two_person: Option<bool>,
     #[serde(default)]
     pub(super) roles: DeskRoles,
 }
@@ -145,9 +146,11 @@ pub(super) struct Support {
 #[serde(deny_unknown_fields)]
 pub(super) struct DeskRoles {
     #[serde(default)]
-    pub(super) support: Vec<Spanned<String>>,
+    pub(super) support: Vec<String>,
     #[serde(default)]
-    pub(super) privacy: Vec<Spanned<String>>,
+    pub(super) privacy: Vec<String>,
+    #[serde(default)]
+    pub(super) persons: Vec<Spanned<Vec<String>>>,
 }
 
 #[derive(Deserialize, Default)]

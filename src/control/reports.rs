@@ -230,7 +230,7 @@ impl ExportPlan {
         let (left_today, refusal) = match plan {
             Plan::First(left) => (Some(left), None),
             Plan::Refused(limit) => (None, Some(limit.to_string())),
-            Plan::Free | Plan::Repeats => (None, None),
+            Plan::Free | Plan::Repeats | Plan::LookUp => (None, None),
         };
         Self {
             schema_version: SCHEMA_VERSION,

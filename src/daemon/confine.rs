@@ -21,7 +21,7 @@ pub(super) fn enter_sandbox(
 ) -> SandboxStatus {
     // Loads what is needed later but out of reach inside: the system's libraries for users and groups,
     // and the boot id.
-    let _ = AccessPolicy::resolve(&config.roles, users::named);
+    let _ = AccessPolicy::resolve(&config.roles, &config.desk_roles, false, users::named);
     let _ = SystemClock.boot();
     let packet_sockets = tap != TapKind::Kernel;
     sandbox::enter(&Sandbox {

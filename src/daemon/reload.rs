@@ -16,7 +16,7 @@ use crate::control::handler::{Handler, ReloadAsked};
 use crate::control::hook_pipe::HookPipe;
 use crate::control::inbox::inbox;
 use crate::control::socket;
-use crate::desk::{Desk, Settings, Staff};
+use crate::desk::{Desk, Settings};
 use crate::engine::Engine;
 use crate::engine::roster_writer::{Change, Door, Outcome};
 use crate::environment::{Environment, Files};
@@ -174,13 +174,10 @@ impl<E: Environment> Daemon<E> {
 
     /// Looks up the users that have a role, and puts the roles in force.
     pub fn resolve_roles(&self, files: &impl Files) {
-        let (access, mut unknown) = AccessPolicy::resolve(&self.config.roles, |name| files.users(name));
-        if let Some(desk) = &self.config.desk {
-            let (staff, more) = Staff::resolve(&desk.roles, |name| files.users(name));
-            unknown.extend(more);
-            let node_name = self.config.node_name.clone();
-            self.desk.set(Settings { staff, language: self.config.language, node_name });
-        }
+        let (roles, desk, two_person) = (&self.config.roles, &self.config.desk_roles, self.config.two_person);
+        let (access, unknown) = AccessPolicy::resolve(roles, desk, two_person, |name| files.users(name));
+        let (language, node_name) = (self.config.language, self.config.node_name.clone());
+        self.desk.set(Settings { open: None, language, node_name });
         for name in unknown {
             emit(&Event::UnknownRoleMember(&name));
         }

@@ -6,6 +6,7 @@ use super::guard::{Form, Refusal};
 use super::staff::Caller;
 use super::{Desk, account, node};
 use crate::control::protocol::{Answer, Request, StatusReport};
+use crate::control::rights::{AuditReport, Correction, Erasure, PendingReport};
 use crate::control::reports::{AccountExport, AccountView, ExportPlan, FlaggedReport};
 use crate::environment::Environment;
 use crate::exit::ExitStatus;
@@ -26,10 +27,24 @@ pub(super) struct Node {
 
 impl<E: Environment> Desk<E> {
     async fn ask(&self, caller: &Caller, request: Request) -> Result<Answer, Refusal> {
-        match self.handler.answer(request, &caller.peer(), Vec::new()).await {
+        let names = match &request {
+            Request::Flagged { .. } => self.names(),
+            _ => Vec::new(),
+        };
+        if self.handler.refusal(&request, &caller.peer).is_some() {
+            return Err(Refusal::Role);
+        }
+        match self.handler.answer(request, &caller.peer, names).await {
             Answer::Error { code, message } => Err(refusal(code, message)),
+            Answer::Waits(waiting) => Err(Refusal::Waits(waiting)),
             answer => Ok(answer),
         }
+    }
+
+    /// Names that no file has: of the demo's accounts.
+    fn names(&self) -> Vec<u8> {
+        let settings = self.settings.load();
+        settings.open.as_ref().map_or_else(Vec::new, |open| open.names.clone().into_bytes())
     }
 
     /// The band and the flags of the account that a form names.
@@ -86,6 +101,50 @@ impl<E: Environment> Desk<E> {
         let request = Request::Export { account, open_epoch: form.has("open_epoch") };
         match self.ask(caller, request).await? {
             Answer::Export(export) => Ok(export),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Puts right what is held about the account that a form names.
+    pub(super) async fn correct(&self, caller: &Caller, form: &Form) -> Result<Correction, Refusal> {
+        let request = Request::Correct {
+            account: form.account()?.to_owned(),
+            up: form.number("up_bytes")?,
+            down: form.number("down_bytes")?,
+            reason: form.get("reason").unwrap_or_default().to_owned(),
+        };
+        match self.ask(caller, request).await? {
+            Answer::Corrected(receipt) => Ok(receipt),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Erases what is held about the account that a form names.
+    pub(super) async fn erase(&self, caller: &Caller, form: &Form) -> Result<Erasure, Refusal> {
+        match self.ask(caller, Request::Erase { account: form.account()?.to_owned() }).await? {
+            Answer::Erased(receipt) => Ok(receipt),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// What waits for a second officer's word.
+    pub(super) async fn pending(&self, caller: &Caller) -> Result<PendingReport, Refusal> {
+        match self.ask(caller, Request::Pending {}).await? {
+            Answer::Pending(report) => Ok(report),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Gives a second officer's word.
+    pub(super) async fn approve(&self, caller: &Caller, form: &Form) -> Result<PendingReport, Refusal> {
+        self.ask(caller, Request::Approve { id: form.number("id")? }).await?;
+        self.pending(caller).await
+    }
+
+    /// What staff did.
+    pub(super) async fn audit(&self, caller: &Caller) -> Result<AuditReport, Refusal> {
+        match self.ask(caller, Request::Audit {}).await? {
+            Answer::Audit(report) => Ok(report),
             _ => Err(unexpected()),
         }
     }

@@ -43,6 +43,11 @@ pub(super) fn download(report: &impl Serialize) -> Response {
 
 /// What is said instead of an answer.
 pub(super) fn refused(refusal: Refusal) -> Response {
+    if let Refusal::Waits(waiting) = &refusal {
+        let mut response = json(waiting);
+        *response.status_mut() = refusal.status();
+        return response;
+    }
     let (_, words) = refusal.words(Words::of(Language::English));
     let message = refusal.line().unwrap_or(words);
     let error = ErrorWords { code: refusal.code(), message };

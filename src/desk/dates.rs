@@ -37,6 +37,11 @@ pub(super) fn of_report(text: &str) -> Option<Day> {
     days.checked_sub(719_469).map(Day::of_number)
 }
 
+/// The same as people read it; what is no such day stays as it is.
+pub(super) fn reported(text: &str, words: &Words) -> String {
+    of_report(text).map_or_else(|| text.to_owned(), |on| full_day(on, words))
+}
+
 /// "7.4", of bytes in GiB: one decimal, cut off.
 pub(super) fn gib(bytes: u64, words: &Words) -> String {
     let tenths = u128::from(bytes) * 10 / u128::from(GIB);

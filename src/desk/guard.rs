@@ -5,6 +5,7 @@
 
 use crate::config::Language;
 use crate::control::protocol::LINE_BYTES;
+use crate::control::rights::Waiting;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
@@ -56,7 +57,6 @@ pub(super) fn with_headers(router: Router) -> Router {
 }
 
 /// Why a request is not answered.
-#[derive(Clone)]
 pub(super) enum Refusal {
     /// Nobody with a role, or not with this one.
     Role,
@@ -78,6 +78,8 @@ pub(super) enum Refusal {
     Wrong(String),
     /// A limit is reached: which.
     Limit(String),
+    /// A second officer's word is needed first.
+    Waits(Waiting),
     /// The daemon cannot answer now: why.
     Failed(String),
 }
@@ -100,6 +102,12 @@ impl Form {
         self.fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
     }
 
+    /// A whole number.
+    pub(super) fn number<N: std::str::FromStr>(&self, name: &'static str) -> Result<N, Refusal> {
+        let wrong = || Refusal::Wrong(format!("{name}: expected a whole number, 0 or more"));
+        self.get(name).and_then(|text| text.trim().parse().ok()).ok_or_else(wrong)
+    }
+
     /// A box that is ticked, or a JSON truth.
     pub(super) fn has(&self, name: &str) -> bool {
         self.get(name).is_some_and(|value| value == "true")
@@ -110,7 +118,8 @@ impl Form {
     }
 
     fn of(fields: Vec<(String, Zeroizing<String>)>) -> Result<Self, Refusal> {
-        const KNOWN: [&str; 5] = ["account", "open_epoch", "dry_run", "as", "lang"];
+        const KNOWN: [&str; 9] =
+            ["account", "open_epoch", "dry_run", "as", "lang", "up_bytes", "down_bytes", "reason", "id"];
         for (at, (name, _)) in fields.iter().enumerate() {
             let is_twice = fields.iter().take(at).any(|(earlier, _)| earlier == name);
             if is_twice || !KNOWN.contains(&name.as_str()) {
@@ -161,8 +170,11 @@ fn of_json(body: &[u8]) -> Result<Vec<(String, Zeroizing<String>)>, Refusal> {
         return Err(wrong("the body is no JSON object; see /api/v1/openapi.json"));
     };
     let field = |(name, value): (String, Value)| match (name.as_str(), value) {
-        ("account", Value::String(text)) => Ok((name, Zeroizing::new(text))),
+        ("account" | "reason", Value::String(text)) => Ok((name, Zeroizing::new(text))),
         ("open_epoch" | "dry_run", Value::Bool(truth)) => Ok((name, Zeroizing::new(truth.to_string()))),
+        ("up_bytes" | "down_bytes" | "id", Value::Number(number)) => {
+            Ok((name, Zeroizing::new(number.to_string())))
+        }
         _ => Err(wrong("a field is not known here, or of another type; see /api/v1/openapi.json")),
     };
     object.into_iter().map(field).collect()

@@ -93,7 +93,8 @@ impl Page {
         let path = match self.here {
             Some(Route::Flagged) => "/flagged",
             Some(Route::Node) => "/node",
-            Some(Route::Rights | Route::Export) => "/rights",
+            Some(Route::Audit) => "/rights/audit",
+            Some(Route::Rights | Route::Export | Route::Correct | Route::Erase | Route::Approve) => "/rights",
             _ => "/",
         };
         html! {

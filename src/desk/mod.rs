@@ -8,17 +8,17 @@ mod account;
 mod answer;
 mod api;
 mod dates;
+mod export;
 mod flagged;
 mod guard;
 mod layout;
 mod node;
+mod receipts;
 mod refusal;
 mod rights;
 mod route;
 mod staff;
 mod words;
-
-pub use staff::Staff;
 
 use crate::config::Language;
 use crate::control::handler::Handler;
@@ -44,12 +44,20 @@ pub struct Desk<E: Environment> {
 /// What a reload may change.
 #[derive(Default)]
 pub struct Settings {
-    /// Who has which role.
-    pub staff: Staff,
+    /// Set at the demo's desk alone, which asks nobody to log in.
+    pub open: Option<OpenDesk>,
     /// The provider's language.
     pub language: Language,
     /// The node's name.
     pub node_name: String,
+}
+
+/// A desk of made-up accounts.
+pub struct OpenDesk {
+    /// Whom everybody is taken for.
+    pub log_in: &'static str,
+    /// Names of the accounts, one a line, since no file names them.
+    pub names: String,
 }
 
 impl<E: Environment> Desk<E> {
@@ -87,7 +95,7 @@ impl<E: Environment> Desk<E> {
         if Route::at(&path) == Some(Route::Style) {
             return layout::style();
         }
-        let Some(caller) = settings.staff.caller(request.extensions()) else {
+        let Some(caller) = Caller::of(&self.handler, request.extensions(), settings.open.as_ref().map(|open| open.log_in)) else {
             return refused(&page, Refusal::Role);
         };
         page.caller = Some(caller);
@@ -126,12 +134,21 @@ impl<E: Environment> Desk<E> {
             Route::Account => account::page(page, &self.account(caller, form).await?),
             Route::Flagged => flagged::page(page, &self.flagged(caller).await?),
             Route::Node => node::page(page, &self.node(caller).await?),
-            Route::Rights => rights::page(page),
+            Route::Rights => rights::page(page, &self.pending(caller).await?),
             Route::Export => self.export_page(page, caller, form).await?,
+            Route::Correct => receipts::corrected(page, &self.correct(caller, form).await?),
+            Route::Erase => receipts::erased(page, &self.erase(caller, form).await?),
+            Route::Approve => rights::page(page, &self.approve(caller, form).await?),
+            Route::Audit => receipts::audit(page, &self.audit(caller).await?),
             Route::ApiAccount => api::json(&self.view(caller, form).await?),
             Route::ApiFlagged => api::json(&self.flagged(caller).await?),
             Route::ApiNode => api::json(&self.node(caller).await?.status),
             Route::ApiExport => self.export_api(caller, form).await?,
+            Route::ApiCorrect => api::json(&self.correct(caller, form).await?),
+            Route::ApiErase => api::json(&self.erase(caller, form).await?),
+            Route::ApiPending => api::json(&self.pending(caller).await?),
+            Route::ApiApprove => api::json(&self.approve(caller, form).await?),
+            Route::ApiAudit => api::json(&self.audit(caller).await?),
             Route::Description => api::description(),
         })
     }

@@ -2,9 +2,10 @@
 //!
 //! Repeats nothing of the request.
 
+use super::dates;
 use super::guard::Refusal;
 use super::layout::Page;
-use super::words::Words;
+use super::words::{Words, fill};
 use axum::http::header::ALLOW;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
@@ -29,6 +30,7 @@ impl Refusal {
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
             Self::Wrong(_) => StatusCode::BAD_REQUEST,
             Self::Limit(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Waits(_) => StatusCode::ACCEPTED,
             Self::Failed(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -46,6 +48,7 @@ impl Refusal {
             Self::Slow => refusals.slow,
             Self::Wrong(_) => refusals.wrong,
             Self::Limit(_) => refusals.limit,
+            Self::Waits(_) => refusals.waits,
             Self::Failed(_) => refusals.failed,
         }
     }
@@ -71,6 +74,7 @@ impl Refusal {
             Self::Slow => "too_slow",
             Self::Wrong(_) => "invalid",
             Self::Limit(_) => "limit",
+            Self::Waits(_) => "waits",
             Self::Failed(_) => "unavailable",
         }
     }
@@ -89,6 +93,10 @@ pub(super) fn page(page: &Page, refusal: Refusal) -> Response {
     let (heading, text) = refusal.words(words);
     let content = html! {
         p { (text) }
+        @if let Refusal::Waits(waiting) = &refusal {
+            @let (number, ends) = (waiting.id.to_string(), dates::reported(&waiting.ends, words));
+            p { strong { (fill(words.refusals.waits_until, &[("id", &number), ("ends", &ends)])) } }
+        }
         @if let Some(line) = refusal.line() {
             p.note { (words.refusals.node_says) " " span lang="en" { (line) } }
         }

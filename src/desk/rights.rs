@@ -1,56 +1,24 @@
-//! The rights of an account holder: what is held, to hand over. A page that prints, or JSON.
+//! What a privacy officer may do for an account holder: export, correct, erase; and what waits for another officer.
 
-use super::Desk;
 use super::dates;
-use super::guard::{Form, Refusal};
 use super::layout::{Page, language_field};
-use super::staff::Caller;
-use super::words::{Words, fill};
-use super::{account::kind_of_name, api};
-use crate::control::advice;
-use crate::control::reports::{AccountExport, ExportPlan, TotalsReport};
-use crate::environment::Environment;
-use crate::meter::calendar::Day;
+use super::words::fill;
+use crate::control::rights::{PendingReport, PendingRequest};
+use crate::node::audit::Reason;
 use axum::http::StatusCode;
 use axum::response::Response;
 use maud::{Markup, html};
-use serde_json::Value;
 
-impl<E: Environment> Desk<E> {
-    /// What the button that was pressed asks for.
-    pub(super) async fn export_page(
-        &self,
-        page: &Page,
-        caller: &Caller,
-        form: &Form,
-    ) -> Result<Response, Refusal> {
-        Ok(match form.get("as") {
-            Some("plan") => planned(page, &self.plan(caller, form).await?),
-            Some("json") => api::download(&self.export(caller, form).await?),
-            _ => printed(page, &self.export(caller, form).await?, self.handler.period_days()),
-        })
-    }
-
-    pub(super) async fn export_api(&self, caller: &Caller, form: &Form) -> Result<Response, Refusal> {
-        if form.has("dry_run") {
-            return Ok(api::json(&self.plan(caller, form).await?));
-        }
-        Ok(api::json(&self.export(caller, form).await?))
-    }
-}
-
-/// The form.
-pub(super) fn page(page: &Page) -> Response {
+/// The forms.
+pub(super) fn page(page: &Page, pending: &PendingReport) -> Response {
     let words = page.words();
     let rights = &words.rights;
     let content = html! {
         p { (rights.intro) }
+        @if pending.two_person { p { (rights.two_person) } }
+        h2 { (rights.export) }
         form.look-up method="post" action="/rights/export" autocomplete="off" {
-            (language_field(page))
-            label for="account" { (words.look_up.label) }
-            input #account name="account" type="text" required maxlength="384" spellcheck="false"
-                autocapitalize="off" autocomplete="off" aria-describedby="hint" autofocus;
-            p #hint.note { (words.look_up.hint) }
+            (account_field(page, "export"))
             label.box {
                 input type="checkbox" name="open_epoch" value="true";
                 " " (rights.open_epoch)
@@ -62,127 +30,95 @@ pub(super) fn page(page: &Page) -> Response {
             }
         }
         p.note { (rights.limits) }
+        (correct(page))
+        h2 { (rights.erase) }
+        form.look-up method="post" action="/rights/erase" autocomplete="off" {
+            (account_field(page, "erase"))
+            button type="submit" { (rights.erase_button) }
+        }
+        p.note { (rights.erase_note) }
+        @if pending.two_person || !pending.requests.is_empty() { (waiting(page, pending)) }
+        h2 { (rights.audit) }
+        p { a href=(page.link("/rights/audit")) { (rights.audit_link) } }
     };
     page.response(StatusCode::OK, rights.heading, &content)
 }
 
-fn planned(page: &Page, plan: &ExportPlan) -> Response {
-    let words = page.words();
-    let rights = &words.rights;
-    let truth = |is_so: bool| if is_so { words.yes } else { words.no };
-    let content = html! {
-        p { strong { (rights.nothing) } }
-        dl.parts {
-            div { dt { (words.look_up.label) } dd { (plan.account) } }
-            div { dt { (rights.named) } dd { (truth(plan.named_by_roster)) } }
-            div { dt { (rights.repeats) } dd { (truth(plan.repeats)) } }
-            div { dt { (rights.uses_up) } dd { (plan.uses_up) } }
-            @if let Some(left) = plan.left_today { div { dt { (rights.left) } dd { (left) } } }
-            @if let Some(refusal) = &plan.refusal {
-                div.raised { dt { (rights.refusal) } dd lang="en" { (refusal) } }
-            }
-        }
-        p { a href=(page.link("/rights")) { (rights.back) } }
-    };
-    page.response(StatusCode::OK, rights.planned, &content)
-}
-
-/// The page for the account holder.
-fn printed(page: &Page, export: &AccountExport, (first, last): (Day, Day)) -> Response {
-    let words = page.words();
-    let text = &words.export;
-    let (first, last) = (dates::full_day(first, words), dates::full_day(last, words));
-    let rest = serde_json::to_value(export).unwrap_or_default();
-    let content = html! {
-        div.printed {
-            p { (words.look_up.label) ": " strong { (export.account) } }
-            p { (fill(text.period, &[("first", &first), ("last", &last)])) }
-            table {
-                thead {
-                    tr { td {} th scope="col" { (text.bytes) } th scope="col" { (text.packets) } }
-                }
-                (totals(text.closed, &export.period, words))
-                @if let Some(open) = &export.open_epoch { (totals(text.open, open, words)) }
-            }
-            (flags(page, &rest))
-            h2 { (text.usual) }
-            (usual(&rest, words))
-            h2 { (text.words) }
-            dl.meanings { @for (word, meaning) in text.meanings { dt { (word) } dd { (meaning) } } }
-            h2 { (text.not_held) }
-            p { (text.not_held_what) }
-            h2 { (text.rights) }
-            p { (text.rights_what) }
-        }
-    };
-    page.response(StatusCode::OK, text.heading, &content)
-}
-
-fn totals(of: &str, totals: &TotalsReport, words: &Words) -> Markup {
-    let ways = [
-        (words.export.sent, totals.up_bytes, totals.up_packets),
-        (words.export.received, totals.down_bytes, totals.down_packets),
-    ];
+fn account_field(page: &Page, form: &str) -> Markup {
+    let words = &page.words().look_up;
     html! {
-        tbody {
-            tr { th colspan="3" scope="rowgroup" { (of) } }
-            @for (name, bytes, packets) in ways {
-                tr {
-                    th.way scope="row" { (name) }
-                    td { (dates::whole(bytes, words)) }
-                    td { (dates::whole(packets, words)) }
+        (language_field(page))
+        label for={ (form) "-account" } { (words.label) }
+        input id={ (form) "-account" } name="account" type="text" required maxlength="384" spellcheck="false"
+            autocapitalize="off" autocomplete="off" aria-describedby={ (form) "-hint" };
+        p.note id={ (form) "-hint" } { (words.hint) }
+    }
+}
+
+fn correct(page: &Page) -> Markup {
+    let (words, rights) = (page.words(), &page.words().rights);
+    let amounts = [("up_bytes", words.export.sent), ("down_bytes", words.export.received)];
+    html! {
+        h2 { (rights.correct) }
+        form.look-up method="post" action="/rights/correct" autocomplete="off" {
+            (account_field(page, "correct"))
+            @for (name, label) in amounts {
+                label for=(name) { (label) " (" (rights.in_bytes) ")" }
+                input id=(name) name=(name) type="text" inputmode="numeric" pattern="[0-9]{1,20}" required;
+            }
+            label for="reason" { (rights.reason) }
+            select #reason name="reason" required {
+                @for (reason, word) in Reason::ALL.into_iter().zip(rights.reasons) {
+                    option value=(reason.word()) { (word) }
                 }
+            }
+            button type="submit" { (rights.correct_button) }
+        }
+        p.note { (rights.correct_note) }
+    }
+}
+
+fn waiting(page: &Page, pending: &PendingReport) -> Markup {
+    let rights = &page.words().rights;
+    html! {
+        h2 { (rights.pending) }
+        @if pending.requests.is_empty() { p { (page.words().flagged.nobody_waits) } }
+        @else { ul.accounts { @for request in &pending.requests { (entry(page, request)) } } }
+    }
+}
+
+fn entry(page: &Page, request: &PendingRequest) -> Markup {
+    let (words, rights) = (page.words(), &page.words().rights);
+    let number = request.id.to_string();
+    let ends = dates::reported(&request.ends, words);
+    html! {
+        li {
+            form method="post" action="/rights/approve" {
+                (language_field(page))
+                input type="hidden" name="id" value=(number);
+                strong.name { (number) ". " (what(&request.what, page)) }
+                @if request.approved { span { (rights.approved) } }
+                @else if request.is_own { span { (rights.own) } }
+                @else {
+                    button.small type="submit" aria-label={ (rights.approve) " " (number) } { (rights.approve) }
+                }
+            }
+            p.note {
+                (fill(rights.asked_by, &[("who", &request.who), ("ends", &ends)]))
+                @if let Some(reason) = &request.reason { " " (reason_in_words(reason, page)) "." }
             }
         }
     }
 }
 
-fn flags(page: &Page, export: &Value) -> Markup {
-    let words = page.words();
-    let raised = export["flags"].as_array().into_iter().flatten();
-    let kinds: Vec<_> = raised.filter_map(|flag| kind_of_name(flag["kind"].as_str()?)).collect();
-    html! {
-        h2 { (words.export.flags) }
-        @if kinds.is_empty() { p { (words.export.no_flags) } }
-        @else {
-            ul {
-                @for kind in kinds {
-                    li { ((words.flags)(kind).question) ". " span.note { (advice::advice(kind, page.language)) } }
-                }
-            }
-        }
-    }
+/// What was asked for, in the words of a page.
+pub(super) fn what<'a>(what: &'a str, page: &Page) -> &'a str {
+    let known = page.words().rights.whats;
+    known.iter().find(|(word, _)| *word == what).map_or(what, |(_, words)| words)
 }
 
-/// What is usual for the account, as the export has it.
-fn usual(export: &Value, words: &Words) -> Markup {
-    let (text, baseline) = (&words.export, &export["baseline"]);
-    if baseline["levels"].is_null() {
-        return html! { p { (text.usual_none) } };
-    }
-    let number = |value: &Value| {
-        let shown = value.as_f64().map(|number| format!("{number:.3}")).unwrap_or_default();
-        shown.replace('.', &words.decimal.to_string())
-    };
-    let single = |name: &'static str, value: &Value| html! { tr { th scope="row" { (name) } td colspan="2" { (number(value)) } } };
-    html! {
-        p.note { (text.usual_note) }
-        table {
-            thead { tr { td {} th scope="col" { (text.level) } th scope="col" { (text.scale) } } }
-            tbody {
-                @for (at, name) in text.levels.into_iter().enumerate() {
-                    tr {
-                        th scope="row" { (name) }
-                        td { (number(&baseline["levels"][at])) }
-                        td { (number(&baseline["scales"][at])) }
-                    }
-                }
-                @for (at, name) in text.volume.into_iter().enumerate() { (single(name, &baseline["volume"][at])) }
-                @for (at, name) in text.sums.into_iter().enumerate() { (single(name, &baseline["sums"][at])) }
-                @for (at, name) in text.epochs.into_iter().enumerate() {
-                    tr { th scope="row" { (name) } td colspan="2" { (baseline["epochs"][at]) } }
-                }
-            }
-        }
-    }
+/// The reason of a correction, in the words of a page.
+pub(super) fn reason_in_words<'a>(reason: &'a str, page: &Page) -> &'a str {
+    let at = Reason::ALL.iter().position(|known| known.word() == reason);
+    at.map_or(reason, |at| page.words().rights.reasons[at])
 }

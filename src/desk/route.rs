@@ -11,11 +11,20 @@ pub(super) enum Route {
     Node,
     Rights,
     Export,
+    Correct,
+    Erase,
+    Approve,
+    Audit,
     Style,
     ApiAccount,
     ApiFlagged,
     ApiNode,
     ApiExport,
+    ApiCorrect,
+    ApiErase,
+    ApiPending,
+    ApiApprove,
+    ApiAudit,
     Description,
 }
 
@@ -37,18 +46,27 @@ impl Method {
 }
 
 impl Route {
-    const ALL: [(&'static str, Self); 12] = [
+    const ALL: [(&'static str, Self); 21] = [
         ("/", Self::Home),
         ("/account", Self::Account),
         ("/flagged", Self::Flagged),
         ("/node", Self::Node),
         ("/rights", Self::Rights),
         ("/rights/export", Self::Export),
+        ("/rights/correct", Self::Correct),
+        ("/rights/erase", Self::Erase),
+        ("/rights/approve", Self::Approve),
+        ("/rights/audit", Self::Audit),
         ("/style.css", Self::Style),
         ("/api/v1/account", Self::ApiAccount),
         ("/api/v1/flagged", Self::ApiFlagged),
         ("/api/v1/node", Self::ApiNode),
         ("/api/v1/rights/export", Self::ApiExport),
+        ("/api/v1/rights/correct", Self::ApiCorrect),
+        ("/api/v1/rights/erase", Self::ApiErase),
+        ("/api/v1/rights/pending", Self::ApiPending),
+        ("/api/v1/rights/approve", Self::ApiApprove),
+        ("/api/v1/rights/audit", Self::ApiAudit),
         ("/api/v1/openapi.json", Self::Description),
     ];
 
@@ -59,7 +77,16 @@ impl Route {
 
     pub(super) const fn method(self) -> Method {
         match self {
-            Self::Account | Self::Export | Self::ApiAccount | Self::ApiExport => Method::Post,
+            Self::Account
+            | Self::Export
+            | Self::Correct
+            | Self::Erase
+            | Self::Approve
+            | Self::ApiAccount
+            | Self::ApiExport
+            | Self::ApiCorrect
+            | Self::ApiErase
+            | Self::ApiApprove => Method::Post,
             _ => Method::Get,
         }
     }
@@ -69,7 +96,7 @@ impl Route {
         match self {
             Self::Home | Self::Node | Self::Style | Self::ApiNode | Self::Description => true,
             Self::Account | Self::Flagged | Self::ApiAccount | Self::ApiFlagged => caller.is_support(),
-            Self::Rights | Self::Export | Self::ApiExport => caller.is_privacy(),
+            _ => caller.is_privacy(),
         }
     }
 }

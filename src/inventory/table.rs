@@ -219,7 +219,19 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Memory,
-        what: "log-ins to /metrics: keyed digests of the names, hashes of the passwords, and keyed digests of one right credential per name and of the last sixteen wrong ones",
+        what: "log-ins to /metrics and to the desk: keyed digests of the names, hashes of the passwords, and keyed digests of one right credential per name and of the last sixteen wrong ones",
+        kept: "until a reload changes them, or the process ends",
+        seen_by: "root; the daemon's user",
+    },
+    Datum {
+        place: Place::Memory,
+        what: "a request at the desk: the log-in, or the common name of a client certificate, and the account that its form names, with what is answered",
+        kept: "until it is answered, and the body for ten seconds at the most; wiped with the connection, which ends then",
+        seen_by: "root, by reading the process's memory in that moment; whoever asks, under the role's limits",
+    },
+    Datum {
+        place: Place::Memory,
+        what: "who has a role at the desk: log-ins of the configuration, and digests of them; the texts of its pages",
         kept: "until a reload changes them, or the process ends",
         seen_by: "root; the daemon's user",
     },

@@ -281,12 +281,28 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
     ),
     ("pnet tap: whole packets, one at a time", &["tap/pnet Side: receiver queued"]),
     (
-        "log-ins to /metrics: keyed digests of the names, hashes of the passwords, and keyed digests of one right credential per name and of the last sixteen wrong ones",
+        "log-ins to /metrics and to the desk: keyed digests of the names, hashes of the passwords, and keyed digests of one right credential per name and of the last sixteen wrong ones",
         &[
             "publish/web/login LogIn: key rows cost failed",
             "publish/web/login Row: name hash proven",
             "publish/web WebConfig: log_in headers asks_clients warnings",
         ],
+    ),
+    (
+        "a request at the desk: the log-in, or the common name of a client certificate, and the account that its form names, with what is answered",
+        &[
+            "desk/guard Form: fields",
+            "desk/answer Account: view node",
+            "desk/answer Node: status senders state",
+            "desk/staff Caller: peer is_support is_privacy",
+            "desk/layout Page: language node_name caller here",
+            "desk/api ErrorReport: schema_version error",
+            "desk/api ErrorWords: code message",
+        ],
+    ),
+    (
+        "who has a role at the desk: log-ins of the configuration, and digests of them; the texts of its pages",
+        &["desk Settings: open language node_name", "desk OpenDesk: log_in names"],
     ),
     (
         "TLS: the private key and the certificates, and the keys of open connections; no sessions and no tickets",

@@ -29,7 +29,6 @@ pub(super) struct Words {
     pub(super) flags: fn(Kind) -> FlagWords,
     pub(super) yes: &'static str,
     pub(super) no: &'static str,
-    pub(super) unknown: &'static str,
     pub(super) gib: &'static str,
     pub(super) decimal: char,
     pub(super) thousands: char,
@@ -97,6 +96,7 @@ pub(super) struct Flagged {
     pub(super) contact: &'static str,
     pub(super) information: &'static str,
     pub(super) nobody: &'static str,
+    pub(super) nobody_waits: &'static str,
     /// `{count}`.
     pub(super) unnamed: &'static str,
     pub(super) mass_event: &'static str,
@@ -141,6 +141,39 @@ pub(super) struct Rights {
     pub(super) refusal: &'static str,
     pub(super) nothing: &'static str,
     pub(super) back: &'static str,
+    pub(super) two_person: &'static str,
+    pub(super) export: &'static str,
+    pub(super) correct: &'static str,
+    pub(super) correct_button: &'static str,
+    pub(super) correct_note: &'static str,
+    pub(super) in_bytes: &'static str,
+    pub(super) reason: &'static str,
+    /// In the order of `Reason::ALL`.
+    pub(super) reasons: [&'static str; 4],
+    pub(super) erase: &'static str,
+    pub(super) erase_button: &'static str,
+    pub(super) erase_note: &'static str,
+    pub(super) pending: &'static str,
+    pub(super) approve: &'static str,
+    pub(super) approved: &'static str,
+    pub(super) own: &'static str,
+    /// `{who}`, `{ends}`.
+    pub(super) asked_by: &'static str,
+    /// What is asked for, as reports spell it, and in words.
+    pub(super) whats: &'static [(&'static str, &'static str)],
+    pub(super) audit: &'static str,
+    pub(super) audit_link: &'static str,
+    pub(super) audit_note: &'static str,
+    pub(super) day: &'static str,
+    pub(super) who: &'static str,
+    pub(super) did: &'static str,
+    pub(super) count: &'static str,
+    pub(super) corrected: &'static str,
+    pub(super) corrected_note: &'static str,
+    pub(super) erased: &'static str,
+    pub(super) was_erased: &'static str,
+    pub(super) remains: &'static str,
+    pub(super) until: &'static str,
 }
 
 pub(super) struct Export {
@@ -182,6 +215,9 @@ pub(super) struct Refusals {
     pub(super) slow: (&'static str, &'static str),
     pub(super) wrong: (&'static str, &'static str),
     pub(super) limit: (&'static str, &'static str),
+    pub(super) waits: (&'static str, &'static str),
+    /// `{id}`, `{ends}`.
+    pub(super) waits_until: &'static str,
     pub(super) failed: (&'static str, &'static str),
     pub(super) node_says: &'static str,
 }
@@ -220,6 +256,8 @@ mod tests {
                 words.account.bar,
                 words.flagged.unnamed,
                 words.export.period,
+                words.rights.asked_by,
+                words.refusals.waits_until,
             ];
             texts.map(|text| {
                 let mut names: Vec<String> = text
