@@ -21,11 +21,11 @@ const UNGUARDED: &str = "support.listen: the desk asks who is there, and needs s
                          file with basic_auth_users, or with client_auth_type";
 
 impl Desk {
-    /// Of a table; none where nothing is listened at.
+    /// Of a table; none where nothing is listened at. `pages` are the addresses of `/metrics`.
     ///
     /// # Errors
     /// What is wrong, and where.
-    pub(super) fn of(support: &Support) -> Result<Option<Self>, (Range<usize>, String)> {
+    pub(super) fn of(support: &Support, pages: &[SocketAddr]) -> Result<Option<Self>, (Range<usize>, String)> {
         let Some(listen) = &support.listen else { return Ok(None) };
         let address: SocketAddr = listen.as_ref().parse().map_err(|_| {
             let what = "support.listen: expected ADDRESS:PORT, like \"127.0.0.1:9777\" or \"[::1]:9777\"";
@@ -33,8 +33,12 @@ impl Desk {
         })?;
         let config_file = support.config_file.as_ref().filter(|path| !path.as_os_str().is_empty());
         let Some(config_file) = config_file else { return Err((listen.span(), UNGUARDED.to_owned())) };
-        let listen = SocketAddr::new(address.ip().to_canonical(), address.port());
-        Ok(Some(Self { listen, config_file: config_file.clone() }))
+        let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+        if pages.contains(&address) {
+            let what = "support.listen: web.listen has this address; the desk has a port of its own, like 9777";
+            return Err((listen.span(), what.to_owned()));
+        }
+        Ok(Some(Self { listen: address, config_file: config_file.clone() }))
     }
 
     /// As TOML, below `[support]`.

@@ -178,6 +178,7 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
             return Err(source.at(capacity, "store.capacity: expected 1 to 16777216 accounts"));
         }
     };
+    let listen = source.listen(file.web.listen.as_deref())?;
     Ok(Config {
         interfaces: source.interfaces(&file.tap)?,
         backend: source.backend(file.tap.backend.as_ref())?,
@@ -196,10 +197,10 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
         control_socket: source.control_socket(file.control.socket.as_ref())?,
         roles: roles(file.control.roles),
         policy: ComparablePolicy(policy),
-        listen: source.listen(file.web.listen.as_deref())?,
         web_config_file: file.web.config_file.filter(|path| !path.as_os_str().is_empty()),
         language: source.language(file.support.language.as_ref())?,
-        desk: Desk::of(&file.support).map_err(|(span, what)| source.error(span, what))?,
+        desk: Desk::of(&file.support, &listen).map_err(|(span, what)| source.error(span, what))?,
+        listen,
         two_person: file.support.two_person.unwrap_or(false),
         desk_roles: source.desk_roles(file.support.roles)?,
         capacity,

@@ -144,7 +144,8 @@ fn every_error_names_its_line_and_its_remedy() {
         ),
         ("[node]", "[irregularity]\nenabled = 1\n[node]", "invalid type"),
         ("refresh = \"7d\"", "refresh = \"7d\"\nlanguage = \"de\"", "support.language: expected"),
-        ("refresh = \"7d\"", "listen = \"x\"", "support.listen: this version has no support page"),
+        ("refresh = \"7d\"", "listen = \"x\"", "support.listen: expected ADDRESS:PORT"),
+        ("refresh = \"7d\"", "listen = \"127.0.0.1:9777\"", "support.listen: the desk asks who is there"),
         ("[node]", "backend = \"ebpf\"\n[node]", "tap.backend: expected \"auto\", \"kernel\", \"ring\" or"),
         ("[node]", "hook = \"xdp\"\n[node]", "tap.hook: expected \"auto\", \"tcx\" or \"clsact\""),
     ] {

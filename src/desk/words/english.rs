@@ -108,7 +108,7 @@ pub(super) const WORDS: Words = Words {
         export: "Export",
         correct: "Correct",
         correct_button: "Correct",
-        correct_note: "Sets what the account sent and received in the closed days of this period. Flags and what is usual for it start anew.",
+        correct_note: "Sets what the account sent and received in the closed days of this period.",
         in_bytes: "in bytes",
         reason: "Reason",
         reasons: ["somebody else's traffic was charged", "the node counted wrong", "the figure is disputed, and cannot be shown", "another reason"],

@@ -108,7 +108,7 @@ pub(super) const WORDS: Words = Words {
         export: "Exporter",
         correct: "Rectifier",
         correct_button: "Rectifier",
-        correct_note: "Fixe ce que le compte a envoyé et reçu dans les journées closes de cette période. Les signalements et l'habituel repartent de zéro.",
+        correct_note: "Fixe ce que le compte a envoyé et reçu dans les journées closes de cette période.",
         in_bytes: "en octets",
         reason: "Raison",
         reasons: ["le trafic d'un autre a été compté", "le nœud a mal compté", "le chiffre est contesté et ne peut être montré", "une autre raison"],
