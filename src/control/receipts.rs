@@ -35,14 +35,14 @@ pub(super) fn after_erasure(today: Day, keeps: bool, language: Language) -> Vec<
             "open kernel counters",
             "one sum of all that the account's slot has counted since the counters were made, by which nothing \
              tells when; no answer is made from it",
-            "the host restarts, or `blindmeter detach`",
+            "the daemon is stopped (a restart keeps them), or the host restarts",
         )
     } else {
         remainder(
             "compteurs ouverts du noyau",
             "une somme de tout ce que la place du compte a compté depuis que les compteurs existent, sans rien qui \
              dise quand ; aucune réponse n'en est tirée",
-            "le redémarrage de l'hôte, ou `blindmeter detach`",
+            "l'arrêt du démon (un redémarrage les garde), ou le redémarrage de l'hôte",
         )
     });
     if keeps {

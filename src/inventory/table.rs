@@ -117,6 +117,18 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Memory,
+        what: "what staff did: who (user id, or a number that stands for a log-in name), what, how often, a correction's reason in a word, and the day; never of which account",
+        kept: "28 days, 2048 entries at the most: beyond that the oldest look-ups go first",
+        seen_by: "root, by reading the process's memory; the privacy role, on request",
+    },
+    Datum {
+        place: Place::Memory,
+        what: "requests that wait for a second officer's word: the account's keyed tag, who asks, what is wanted, and the day; with support.two_person",
+        kept: "until whoever asked has fetched the answer, 7 days at the most",
+        seen_by: "root, by reading the process's memory; the privacy role, without the account",
+    },
+    Datum {
+        place: Place::Memory,
         what: "the figures of the accounts exported today, under a keyed mark, and which officer has them: who asks again gets the same",
         kept: "the day, 240 at the most",
         seen_by: "root, by reading the process's memory; that officer, on request",
@@ -291,7 +303,7 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Disk,
-        what: "the sealed blob: each account's figures above under its keyed tag, but for running ticks; bands, releases, limits, marks, figures of the day's exports, and what the interfaces' own counters read, as one sum; its size never depends on its contents",
+        what: "the sealed blob: each account's figures above under its keyed tag, but for running ticks; bands, releases, limits, marks, figures of the day's exports, what staff did and what waits for a second officer, and what the interfaces' own counters read, as one sum; its size never depends on its contents",
         kept: "until the next save; figures for the period",
         seen_by: "whoever has the root key and that night's chain file",
     },
@@ -304,7 +316,7 @@ pub const DATA: &[Datum] = &[
     Datum {
         place: Place::Disk,
         what: "the chain file: the random link that the blob's key needs besides the root key",
-        kept: "until the next close; flash may keep old sectors",
+        kept: "until the next close, correction or erasure; flash may keep old sectors",
         seen_by: "whoever reads the disk",
     },
     Datum {
@@ -348,6 +360,18 @@ pub const DATA: &[Datum] = &[
         what: "whether a roster source names an account (one that follows connections: at the last close), and what its export would use up",
         kept: "for the answer only",
         seen_by: "the privacy role: 100 a day",
+    },
+    Datum {
+        place: Place::Answer,
+        what: "receipts of corrections and erasures, alike whoever exists: the account that was asked for, the day, and what remains where until when",
+        kept: "for the answer only",
+        seen_by: "the privacy role: 100 a day",
+    },
+    Datum {
+        place: Place::Answer,
+        what: "what waits for a second officer's word, and what staff did, by day; never an account",
+        kept: "for the answer only",
+        seen_by: "the privacy role",
     },
     Datum {
         place: Place::Answer,

@@ -6,8 +6,8 @@
 /// For so many days an entry is kept.
 pub const KEPT_DAYS: u64 = 28;
 
-/// Room for entries; beyond it the oldest go.
-pub const ENTRIES: usize = 4096;
+/// Room for entries; beyond it the oldest look-ups go, and after them the oldest of all.
+pub const ENTRIES: usize = 2048;
 
 /// What is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -153,7 +153,8 @@ impl Audit {
             Err(at) => self.entries.insert(at, new),
         }
         if self.entries.len() > ENTRIES {
-            self.entries.remove(0);
+            let look_up = self.entries.iter().position(|entry| entry.deed == Deed::Show);
+            self.entries.remove(look_up.unwrap_or(0));
         }
     }
 
@@ -186,12 +187,16 @@ mod tests {
     }
 
     #[test]
-    fn there_is_room_for_so_many_entries_and_the_oldest_go_first() {
+    fn there_is_room_for_so_many_entries_and_the_oldest_look_ups_go_first() {
         let mut audit = Audit::default();
         let who = |at: usize| u32::try_from(at).expect("small");
-        (0..=ENTRIES).for_each(|at| audit.note(at as u64, who(at), Deed::Show, None));
+        audit.note(0, 7, Deed::Export, None);
+        (1..=ENTRIES).for_each(|at| audit.note(at as u64, who(at), Deed::Show, None));
         assert_eq!(audit.entries().len(), ENTRIES);
-        assert_eq!(audit.entries()[0].day, 1);
+        assert_eq!(audit.entries()[..2].iter().map(|entry| entry.day).collect::<Vec<_>>(), [0, 2]);
+        (1..=ENTRIES).for_each(|at| audit.note(at as u64, who(at), Deed::Erase, None));
+        assert_eq!(audit.entries().len(), ENTRIES);
+        assert_eq!(audit.entries()[0].day, 1, "where no look-up is left");
     }
 
     #[test]

@@ -32,6 +32,8 @@ const CHUNK_BYTES: usize = 1 << 16;
 /// Bytes that sealing adds to a chunk.
 const SEAL_BYTES: usize = 16;
 
+const _: () = assert!(HEAD_BYTES <= CHUNK_BYTES, "the first chunk holds the whole head");
+
 const MAGIC: &[u8; 8] = b"blindmtr";
 
 /// The plaintext before the chunks.

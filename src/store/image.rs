@@ -22,7 +22,7 @@ use crate::node::saved::{Head, InterfaceSum, Record, Rights, SavedFlags};
 use crate::node::schedule::ScheduleState;
 
 /// Bytes of an encoded head with padding; most of it is room for what staff did and what was exported.
-pub const HEAD_BYTES: usize = 81_920;
+pub const HEAD_BYTES: usize = 57_344;
 
 /// Bytes of a head of format versions 3 and 4, which knew nothing of what staff did.
 pub const HEAD_BYTES_OF_4: usize = 28_672;
