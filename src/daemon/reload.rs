@@ -47,8 +47,8 @@ pub struct Daemon<E: Environment> {
     pub reloads: mpsc::Receiver<ReloadAsked>,
     listeners: Listeners,
     web: Arc<ActiveWebConfig>,
-    /// The pages for support, and what stands before them.
-    desk: Arc<Desk<E>>,
+    /// The pages for support.
+    pub desk: Arc<Desk<E>>,
     desk_listeners: Listeners,
     desk_web: Arc<ActiveWebConfig>,
     /// WireGuard devices that are asked, where there are any.

@@ -20,11 +20,34 @@ fn a_page_speaks_the_language_that_is_chosen_preferred_or_the_providers() {
     for part in ["moins de 1 Gio, ou inutilisé", "Envoie sans recevoir de réponses non", "Ce nœud :", "Dire :"] {
         assert!(french.contains(part), "{part}: {french}");
     }
-    // The form keeps the language, and the account stands in no link.
+    // The form keeps the language.
     let page = desk.post("anna", "/account", "lang=en&account=canary-one");
     assert!(page.body.contains("name=\"lang\" value=\"en\""));
-    let links = page.body.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
-    assert!(links.clone().count() > 4 && links.into_iter().all(|link| !link.contains("canary")), "{}", page.body);
+}
+
+#[test]
+fn no_name_stands_in_an_address_a_header_or_the_log() {
+    let desk = Desk::with("", "[support.roles]\nsupport = [\"anna\"]\nprivacy = [\"anna\"]");
+    let daemon = desk.start();
+    for (path, more) in [
+        ("/account", ""),
+        ("/rights/export", "&as=plan"),
+        ("/rights/export", "&as=page"),
+        ("/rights/export", "&as=json"),
+        ("/rights/correct", "&up_bytes=1&down_bytes=2&reason=other"),
+        ("/rights/erase", ""),
+    ] {
+        let answer = desk.post("anna", path, &format!("lang=en{more}&account=canary-one"));
+        assert!(answer.status == 200 && answer.body.contains("canary-one"), "{path}: {}", answer.body);
+        assert!(answer.headers.iter().all(|(_, value)| !value.contains("canary")), "{path}");
+        for address in ["href=\"", "action=\"", "src=\""] {
+            let named = answer.body.split(address).skip(1).filter_map(|rest| rest.split('"').next());
+            assert!(named.into_iter().all(|link| !link.contains("canary")), "{path}: {}", answer.body);
+        }
+        // Who puts the name into the address is not answered by it.
+        assert_ne!(desk.post("anna", &format!("{path}?account=canary-one"), "").status, 200, "{path}");
+    }
+    assert!(!daemon.said().contains("canary"), "{}", daemon.said());
 }
 
 #[test]

@@ -7,7 +7,7 @@
 use crate::refusals;
 use crate::sim::log::Log;
 use crate::sim::machine::Machine;
-use crate::sim::setup::BLOB;
+use crate::sim::setup::{BLOB, LOG_INS, log_in};
 use blindmeter::control::protocol::Request;
 use blindmeter::store::chain_path;
 use blindmeter::store::format::HEADER_BYTES;
@@ -114,6 +114,7 @@ impl Snapshot {
         if machine.runs() {
             self.pages(machine, asked).await;
             self.answers(machine, asked).await;
+            self.desk(machine, asked).await;
             self.refusals(machine, asked).await;
         }
         log.take(&mut self.text);
@@ -171,6 +172,34 @@ impl Snapshot {
             ("what was asked", Tells::Never, Request::Asked {}),
         ] {
             machine.ask(OFFICER, request, &mut self.text).await;
+            self.end(name, tells);
+        }
+    }
+
+    /// The desk, now and then: each of its log-ins may look up a hundred accounts a day, and asks for four.
+    async fn desk(&mut self, machine: &Machine, asked: &Asked<'_>) {
+        if asked.look % 8 != 5 {
+            return;
+        }
+        let who = || log_in(asked.look / 8 % LOG_INS);
+        for (name, account) in [
+            ("page of an unused one", UNUSED),
+            ("page of an unknown one", UNKNOWN),
+            ("page file", asked.file),
+            ("page hook", asked.hook),
+        ] {
+            let form = Some(format!("lang=en&account={account}"));
+            machine.desk(who(), "/account", form, &mut self.text).await;
+            self.end(name, Tells::FromClose);
+        }
+        for (name, path, tells) in [
+            ("the desk's form", "/", Tells::Never),
+            ("the desk's rights", "/rights", Tells::Never),
+            ("the desk's flagged", "/flagged", Tells::FromRelease),
+            // Whether many were cut off is told with the flags.
+            ("the desk's node", "/node", Tells::FromRelease),
+        ] {
+            machine.desk(who(), path, None, &mut self.text).await;
             self.end(name, tells);
         }
     }
