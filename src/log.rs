@@ -271,7 +271,12 @@ impl fmt::Display for Event<'_> {
                 let (metrics, desk): (Vec<&str>, Vec<&str>) =
                     pages.iter().map(String::as_str).partition(|page| page.ends_with("/metrics"));
                 let none = if metrics.is_empty() { "none (web.listen is empty)" } else { "" };
-                write!(out, "ready: version {}, metrics: {none}{}", env!("CARGO_PKG_VERSION"), metrics.join(" "))?;
+                write!(
+                    out,
+                    "ready: version {}, metrics: {none}{}",
+                    env!("CARGO_PKG_VERSION"),
+                    metrics.join(" ")
+                )?;
                 desk.iter().try_for_each(|page| write!(out, ", desk: {page}"))
             }
             Self::Reloaded => out.write_str("reloaded"),

@@ -1,13 +1,13 @@
 //! The desk for support and for the rights of account holders, as staff and strangers meet it: every page and its
 //! role, log-ins, languages, headers, limits, requests of other sites, abuse, and the description of its API.
 
-mod daemon;
 #[path = "desk/abuse.rs"]
 mod abuse;
 #[path = "desk/certificates.rs"]
 mod certificates;
 #[path = "desk/configuration.rs"]
 mod configuration;
+mod daemon;
 #[path = "desk/description.rs"]
 mod description;
 #[path = "desk/fixture.rs"]

@@ -8,7 +8,8 @@ use super::warnings;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, Pattern};
 use crate::daemon::inputs::{
-    RosterFile, read_desk_config, read_names, read_roster, read_secrets, read_web_config, warn_of_certificates, warn_of_names,
+    RosterFile, read_desk_config, read_names, read_roster, read_secrets, read_web_config,
+    warn_of_certificates, warn_of_names,
 };
 use crate::engine::{persistence, sources_of};
 use crate::environment::{SystemFiles, SystemRandomness, identity};

@@ -25,7 +25,10 @@ impl Desk {
     ///
     /// # Errors
     /// What is wrong, and where.
-    pub(super) fn of(support: &Support, pages: &[SocketAddr]) -> Result<Option<Self>, (Range<usize>, String)> {
+    pub(super) fn of(
+        support: &Support,
+        pages: &[SocketAddr],
+    ) -> Result<Option<Self>, (Range<usize>, String)> {
         let Some(listen) = &support.listen else { return Ok(None) };
         let address: SocketAddr = listen.as_ref().parse().map_err(|_| {
             let what = "support.listen: expected ADDRESS:PORT, like \"127.0.0.1:9777\" or \"[::1]:9777\"";
@@ -35,7 +38,8 @@ impl Desk {
         let Some(config_file) = config_file else { return Err((listen.span(), UNGUARDED.to_owned())) };
         let address = SocketAddr::new(address.ip().to_canonical(), address.port());
         if pages.contains(&address) {
-            let what = "support.listen: web.listen has this address; the desk has a port of its own, like 9777";
+            let what =
+                "support.listen: web.listen has this address; the desk has a port of its own, like 9777";
             return Err((listen.span(), what.to_owned()));
         }
         Ok(Some(Self { listen: address, config_file: config_file.clone() }))

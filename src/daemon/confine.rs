@@ -38,7 +38,10 @@ fn folders(path: &Path, config: &Config, web: &[WebConfigFile]) -> Vec<Folder> {
     let key = config.store.as_ref().map(|store| store.key_file.as_path());
     let credential = key.and_then(credential_of);
     let read = [Some(path), config.roster_file.as_deref(), key, credential.as_deref()];
-    let read = read.into_iter().chain([config.web_config_file.as_deref(), config.desk.as_ref().map(Desk::path)]).flatten();
+    let read = read
+        .into_iter()
+        .chain([config.web_config_file.as_deref(), config.desk.as_ref().map(Desk::path)])
+        .flatten();
     let read = read.chain(config.wireguard.iter().filter_map(|device| device.accounts.as_deref()));
     let read = read.chain(config.openvpn.iter().map(|server| server.status.as_path()));
     let read = read.chain(config.radius.iter().map(|listener| listener.secret_file.as_path()));

@@ -4,8 +4,8 @@
 #![expect(clippy::disallowed_types, reason = "the desk's own listener has an address")]
 
 use super::inputs::{
-    read_desk_config, read_names, read_roster, read_secrets, read_web_config, take_probe, warn_of_certificates,
-    warn_of_names, warn_of_replaced,
+    read_desk_config, read_names, read_roster, read_secrets, read_web_config, take_probe,
+    warn_of_certificates, warn_of_names, warn_of_replaced,
 };
 use super::radius::{RadiusInbox, Secrets};
 use super::sources::{self, WireGuard};
@@ -166,8 +166,7 @@ impl<E: Environment> Daemon<E> {
     }
 
     fn tell_listeners(&self) {
-        let mut pages =
-            http::pages(&self.listeners.addresses(), self.web.current().exposure(), "/metrics");
+        let mut pages = http::pages(&self.listeners.addresses(), self.web.current().exposure(), "/metrics");
         pages.extend(http::pages(&self.desk_listeners.addresses(), self.desk_web.current().exposure(), "/"));
         self.engine.state.set_listeners(pages);
     }

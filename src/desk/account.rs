@@ -137,8 +137,7 @@ fn bar(band: &BandReport, words: &Words) -> Markup {
 fn flags(page: &Page, view: &AccountView, node: &Node) -> Markup {
     let words = page.words();
     let is_raised = |kind: Kind| view.flags.iter().any(|flag| flag.kind == kind.name());
-    let lists =
-        [(words.account.contact, &CONTACT[..]), (words.account.information, &INFORMATION[..])];
+    let lists = [(words.account.contact, &CONTACT[..]), (words.account.information, &INFORMATION[..])];
     html! {
         @if node.senders == Senders::Unasked { p.note { (words.account.flags_off) } }
         @for (heading, kinds) in lists {

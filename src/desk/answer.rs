@@ -6,8 +6,8 @@ use super::guard::{Form, Refusal};
 use super::staff::Caller;
 use super::{Desk, account, node};
 use crate::control::protocol::{Answer, Request, StatusReport};
-use crate::control::rights::{AuditReport, Correction, Erasure, PendingReport};
 use crate::control::reports::{AccountExport, AccountView, ExportPlan, FlaggedReport};
+use crate::control::rights::{AuditReport, Correction, Erasure, PendingReport};
 use crate::environment::Environment;
 use crate::exit::ExitStatus;
 
@@ -80,7 +80,12 @@ impl<E: Environment> Desk<E> {
         let Answer::Status(status) = self.ask(caller, Request::Status {}).await? else {
             return Err(unexpected());
         };
-        let senders = account::Senders::of(&self.list(caller, false).await?);
+        // Whether many are cut off is told with the flags, and to support.
+        let senders = if caller.is_support() {
+            account::Senders::of(&self.list(caller, false).await?)
+        } else {
+            account::Senders::Unasked
+        };
         let state = node::State::of(&status, senders);
         Ok(Node { status, senders, state })
     }

@@ -95,7 +95,9 @@ impl<E: Environment> Desk<E> {
         if Route::at(&path) == Some(Route::Style) {
             return layout::style();
         }
-        let Some(caller) = Caller::of(&self.handler, request.extensions(), settings.open.as_ref().map(|open| open.log_in)) else {
+        let Some(caller) =
+            Caller::of(&self.handler, request.extensions(), settings.open.as_ref().map(|open| open.log_in))
+        else {
             return refused(&page, Refusal::Role);
         };
         page.caller = Some(caller);

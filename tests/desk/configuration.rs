@@ -12,7 +12,12 @@ fn a_desk_without_log_in_or_for_others_in_clear_is_refused() {
         ("", "", "", "asks who is there"),
         ("", "", "http_server_config: {headers: {X-Frame-Options: deny}}\n", "asks who is there"),
         ("listen = \"127.0.0.1:PORT\"", "listen = \"0.0.0.0:PORT\"", "log-ins", "unencrypted"),
-        ("listen = \"127.0.0.1:PORT\"", "listen = \"127.0.0.1\"", "log-ins", "support.listen: expected ADDRESS:PORT"),
+        (
+            "listen = \"127.0.0.1:PORT\"",
+            "listen = \"127.0.0.1\"",
+            "log-ins",
+            "support.listen: expected ADDRESS:PORT",
+        ),
     ] {
         let desk = Desk::new();
         let port = desk.port.to_string();
@@ -34,7 +39,7 @@ fn a_desk_without_log_in_or_for_others_in_clear_is_refused() {
 #[test]
 fn a_reload_changes_roles_log_ins_and_the_address() {
     let desk = Desk::new();
-    let mut daemon = desk.start();
+    let daemon = desk.start();
     let status = desk.site.command(&["status"]);
     assert!(status.stdout.contains(&format!("http://127.0.0.1:{}/", desk.port)), "{}", status.stdout);
     assert_eq!(desk.get("zoe", "/flagged", "").status, 403);

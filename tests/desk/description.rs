@@ -63,7 +63,10 @@ fn assert_described(document: &Value, path: &str, method: &str, answer: &Answer)
     assert!(described.is_object(), "{method} {path}: {status} is not described: {}", answer.body);
     let content = described["content"].as_object().expect("every answer has a body");
     let (kind, media) = content.iter().next().expect("one type");
-    assert!(answer.header("content-type").is_some_and(|sent| sent.starts_with(kind.as_str())), "{path} {status}");
+    assert!(
+        answer.header("content-type").is_some_and(|sent| sent.starts_with(kind.as_str())),
+        "{path} {status}"
+    );
     if kind == "application/json" {
         let value: Value = serde_json::from_str(&answer.body).expect("JSON");
         let misfit = misfit(document, &media["schema"], &value, "");
@@ -77,12 +80,19 @@ fn the_description_holds_against_the_server() {
     let _daemon = desk.start();
     let document = committed();
     let served = desk.get("anna", "/api/v1/openapi.json", "");
-    assert_eq!(serde_json::from_str::<Value>(&served.body).expect("JSON"), document, "what is committed is served");
+    assert_eq!(
+        serde_json::from_str::<Value>(&served.body).expect("JSON"),
+        document,
+        "what is committed is served"
+    );
     let account = json!({"account": "canary-one"});
     let bodies = [
         ("/api/v1/account", account.clone()),
         ("/api/v1/rights/export", json!({"account": "canary-one", "open_epoch": true})),
-        ("/api/v1/rights/correct", json!({"account": "canary-two", "up_bytes": 1, "down_bytes": 2, "reason": "other"})),
+        (
+            "/api/v1/rights/correct",
+            json!({"account": "canary-two", "up_bytes": 1, "down_bytes": 2, "reason": "other"}),
+        ),
         ("/api/v1/rights/erase", json!({"account": "canary-two"})),
         ("/api/v1/rights/approve", json!({"id": 7})),
     ];

@@ -63,7 +63,9 @@ fn what_another_site_had_a_browser_send_is_not_done() {
     }
     // What is sent from elsewhere uses up nothing, and the API takes no form.
     let log_in = basic("anna", PASSWORD);
-    for (kind, status) in [("application/x-www-form-urlencoded", 415), ("text/plain", 415), ("application/json", 200)] {
+    for (kind, status) in
+        [("application/x-www-form-urlencoded", 415), ("text/plain", 415), ("application/json", 200)]
+    {
         let head = format!("POST /api/v1/account HTTP/1.1\r\n{log_in}Content-Type: {kind}\r\n");
         assert_eq!(desk.ask(&head, "{\"account\":\"canary-one\"}").status, status, "{kind}");
     }

@@ -131,7 +131,11 @@ fn a_name_is_shown_as_it_is_written_and_makes_no_page_of_its_own() {
     let _daemon = desk.start();
     let answer = look_up(&desk, "%3Cb%3Ex%22%26y");
     assert_eq!(answer.status, 200, "{}", answer.body);
-    assert!(answer.body.contains("&lt;b&gt;x&quot;&amp;y") && !answer.body.contains("<b>"), "{}", answer.body);
+    assert!(
+        answer.body.contains("&lt;b&gt;x&quot;&amp;y") && !answer.body.contains("<b>"),
+        "{}",
+        answer.body
+    );
     // No name of an account: what is wrong is said, and nothing of it repeated.
     for bad in ["", "%20%20", &"x".repeat(129), "caf%C3%A9", "a%00b"] {
         let answer = look_up(&desk, bad);
@@ -153,9 +157,10 @@ fn the_limit_of_look_ups_is_one_for_page_and_api_and_says_what_to_do() {
     };
     let answers: Vec<u16> = (0..31).map(ask).collect();
     // Under load, the minute may be over before all of them are asked.
-    let refused = answers.iter().position(|status| *status == 429).or_else(|| {
-        (31..101).position(|number| ask(number) == 429).map(|at| at + 31)
-    });
+    let refused = answers
+        .iter()
+        .position(|status| *status == 429)
+        .or_else(|| (31..101).position(|number| ask(number) == 429).map(|at| at + 31));
     assert!(refused.is_some_and(|at| at >= 30), "{refused:?}");
     let page = look_up(&desk, "name-0");
     assert_eq!(page.status, 429);
@@ -174,7 +179,8 @@ fn the_limit_of_look_ups_is_one_for_page_and_api_and_says_what_to_do() {
 fn an_export_is_planned_printed_and_downloaded() {
     let desk = Desk::new();
     let _daemon = desk.start();
-    let ask = |kind: &str| desk.post("clara", "/rights/export", &format!("lang=en&as={kind}&account=canary-one"));
+    let ask =
+        |kind: &str| desk.post("clara", "/rights/export", &format!("lang=en&as={kind}&account=canary-one"));
     let plan = shown(&ask("plan").body);
     assert!(plan.contains("nothing used up") && plan.contains("names this account yes"), "{plan}");
     let page = ask("page");

@@ -14,10 +14,16 @@ fn a_page_speaks_the_language_that_is_chosen_preferred_or_the_providers() {
         ("/?lang=xx", "", "fr"),
     ] {
         let answer = desk.get("anna", path, headers);
-        assert!(answer.body.contains(&format!("<html lang=\"{code}\">")), "{path} {headers}: {}", answer.body);
+        assert!(
+            answer.body.contains(&format!("<html lang=\"{code}\">")),
+            "{path} {headers}: {}",
+            answer.body
+        );
     }
     let french = shown(&desk.post("anna", "/account", "lang=fr&account=canary-one").body);
-    for part in ["moins de 1 Gio, ou inutilisé", "Envoie sans recevoir de réponses non", "Ce nœud :", "Dire :"] {
+    for part in
+        ["moins de 1 Gio, ou inutilisé", "Envoie sans recevoir de réponses non", "Ce nœud :", "Dire :"]
+    {
         assert!(french.contains(part), "{part}: {french}");
     }
     // The form keeps the language.
@@ -66,7 +72,13 @@ fn pages_are_made_for_keyboards_and_screen_readers() {
     ];
     for page in &pages {
         let html = &page.body;
-        for part in ["<!DOCTYPE html>", "name=\"viewport\"", "class=\"skip\" href=\"#content\"", "<main id=\"content\"", "<title>"] {
+        for part in [
+            "<!DOCTYPE html>",
+            "name=\"viewport\"",
+            "class=\"skip\" href=\"#content\"",
+            "<main id=\"content\"",
+            "<title>",
+        ] {
             assert!(html.contains(part), "{part}: {html}");
         }
         assert_eq!(html.matches("<h1>").count(), 1, "{html}");

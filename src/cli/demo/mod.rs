@@ -248,7 +248,8 @@ async fn watch(
         let flagged: Vec<String> =
             flagged(engine, names).iter().map(|flag| format!("{} {}", flag.account, flag.kind)).collect();
         let width = screen::width();
-        let view = View { width, second, metrics_url, desk_url, backend, releases, sent: &rows, flagged: &flagged };
+        let view =
+            View { width, second, metrics_url, desk_url, backend, releases, sent: &rows, flagged: &flagged };
         if once { screen::print(&view) } else { screen::draw(&view) }
     };
     let running = async {

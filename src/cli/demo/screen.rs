@@ -199,7 +199,14 @@ mod tests {
         // Nothing is cut off at the usual widths.
         for width in [60, 80] {
             let page = page(width).join("\n");
-            for text in ["made-up accounts", "WHAT A LIVE EXPORTER REVEALS", " s\n", "and ", "9776/metrics", "9777/ for support"] {
+            for text in [
+                "made-up accounts",
+                "WHAT A LIVE EXPORTER REVEALS",
+                " s\n",
+                "and ",
+                "9776/metrics",
+                "9777/ for support",
+            ] {
                 assert!(page.contains(text), "{text:?} at {width}: {page}");
             }
         }

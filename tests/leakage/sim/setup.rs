@@ -106,7 +106,8 @@ enabled = {flags}
 capacity = {capacity}
 period = "{period}s"
 "#,
-            log_ins = (0..LOG_INS).map(|number| format!("\"{}\"", log_in(number))).collect::<Vec<_>>().join(", "),
+            log_ins =
+                (0..LOG_INS).map(|number| format!("\"{}\"", log_in(number))).collect::<Vec<_>>().join(", "),
             probe = self.probe_account,
             flags = self.flags,
             pools = pools.join(", "),
