@@ -121,9 +121,7 @@ fn an_account_is_exported_once_a_week_whether_it_exists_or_not() {
         by_another(name);
         // Who forgot an option gets the figures of the first time.
         export(name).succeeded();
-        assert!(
-            !site.command(&["accounts", "export", name, "--json"]).succeeded().contains("open_epoch")
-        );
+        assert!(!site.command(&["accounts", "export", name, "--json"]).succeeded().contains("open_epoch"));
     }
     assert!(exports(), "repeats are no exports");
     // The same name, written otherwise.

@@ -84,7 +84,11 @@ fn corrections_and_erasures_answer_alike_whoever_exists() {
     let places = receipt["remains"].as_array().expect("a list").iter();
     let places: Vec<&str> = places.map(|remainder| remainder["place"].as_str().expect("a place")).collect();
     assert_eq!(places[..3], ["open kernel counters", "the blob", "its predecessor"]);
-    assert_eq!(receipt["day"].as_str().expect("a day").len(), "2026-11-29".len(), "no time finer than the day");
+    assert_eq!(
+        receipt["day"].as_str().expect("a day").len(),
+        "2026-11-29".len(),
+        "no time finer than the day"
+    );
     let text = site.command(&["accounts", "erase", "canary-one"]).succeeded();
     assert!(text.contains("what remains, and until when:") && !text.contains("canary"), "{text}");
     correct("canary%", &[]).failed(64, &["%XX"]);
@@ -182,7 +186,7 @@ fn a_typo_costs_a_look_up_and_not_the_export_of_the_week() {
     }
     let left = json(&site.command(&["accounts", "export", "canary-one", "--dry-run", "--json"]).succeeded());
     assert_eq!(left["left_today"], 20);
-    assert!(site.command(&["inventory"]).succeeded().contains("25 look-ups of bands and 0 account exports"));
+    assert!(site.command(&["inventory"]).succeeded().contains("25 band look-ups, 0 account exports"));
     for _ in 0..5 {
         site.command(&["accounts", "export", "canary-oen"]).succeeded();
     }

@@ -363,15 +363,9 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Answer,
-        what: "receipts of corrections and erasures, alike whoever exists: the account that was asked for, the day, and what remains where until when",
+        what: "receipts of corrections and erasures, alike whoever exists: the account that was asked for, the day, and what remains where until when; what waits for a second officer's word, and what staff did, by day, without an account",
         kept: "for the answer only",
-        seen_by: "the privacy role: 100 a day",
-    },
-    Datum {
-        place: Place::Answer,
-        what: "what waits for a second officer's word, and what staff did, by day; never an account",
-        kept: "for the answer only",
-        seen_by: "the privacy role",
+        seen_by: "the privacy role; 100 corrections and erasures a day",
     },
     Datum {
         place: Place::Answer,

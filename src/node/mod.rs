@@ -382,7 +382,7 @@ mod tests {
     use std::cell::Cell;
     use std::rc::Rc;
 
-    const SLOT: Slot = Slot::FIRST_ACCOUNT;
+    pub(super) const SLOT: Slot = Slot::FIRST_ACCOUNT;
     const GIB: u64 = 1 << 30;
 
     #[derive(Clone)]
@@ -440,7 +440,7 @@ mod tests {
             ended
         }
 
-        fn band_bytes(&self) -> u64 {
+        pub(super) fn band_bytes(&self) -> u64 {
             self.node.band(SLOT).at_least_bytes()
         }
     }
@@ -492,16 +492,5 @@ mod tests {
         // What was asked today and this week is forgotten in time, even if nobody asks again.
         let limits = stepped.node.head([0; 16]).limits;
         assert!(limits.lookers.is_empty() && limits.officers.is_empty() && limits.exported.is_empty());
-    }
-
-    #[test]
-    fn a_slot_that_is_free_again_holds_nothing_of_its_last_owner() {
-        let mut stepped = Stepped::new();
-        for _ in 0..8 {
-            stepped.day(0);
-        }
-        assert!(stepped.node.totals(SLOT).0 != Totals::default() && stepped.band_bytes() > 0);
-        stepped.node.forget(&[SLOT]);
-        assert!(stepped.node.totals(SLOT).0 == Totals::default() && stepped.band_bytes() == 0);
     }
 }

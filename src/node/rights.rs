@@ -115,3 +115,36 @@ impl<C: Clock, R: Randomness> Node<C, R> {
         self.rights.requests.observe(today);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::meter::tags::Tag;
+    use crate::meter::units::Totals;
+    use crate::node::tests::{SLOT, Stepped};
+
+    fn used() -> Stepped {
+        let mut stepped = Stepped::new();
+        for _ in 0..8 {
+            stepped.day(0);
+        }
+        assert!(stepped.node.totals(SLOT).0 != Totals::default() && stepped.band_bytes() > 0);
+        stepped
+    }
+
+    #[test]
+    fn a_slot_that_is_free_again_holds_nothing_of_its_last_owner() {
+        let mut stepped = used();
+        stepped.node.forget(&[SLOT]);
+        assert!(stepped.node.totals(SLOT).0 == Totals::default() && stepped.band_bytes() == 0);
+    }
+
+    #[test]
+    fn an_erased_account_holds_nothing_and_is_told_nothing_of_its_past() {
+        let mut stepped = used();
+        stepped.node.erase(Some(SLOT), Tag([1; 16]));
+        assert!(stepped.node.totals(SLOT) == (Totals::default(), Totals::default()));
+        assert!(stepped.band_bytes() == 0 && !stepped.node.holds(Some(SLOT)));
+        stepped.day(0);
+        assert_eq!(stepped.node.totals(SLOT).0.up.bytes, 2 << 30, "what came since");
+    }
+}

@@ -454,18 +454,12 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "receipts of corrections and erasures, alike whoever exists: the account that was asked for, the day, and what remains where until when",
+        "receipts of corrections and erasures, alike whoever exists: the account that was asked for, the day, and what remains where until when; what waits for a second officer's word, and what staff did, by day, without an account",
         &[
-            "answer: Corrected Erased",
+            "answer: Corrected Erased Waits Pending Audit",
             "control/rights Correction: schema_version account day reason up_bytes down_bytes remains",
             "control/rights Erasure: schema_version account day erased remains",
             "control/rights Remainder: place what until",
-        ],
-    ),
-    (
-        "what waits for a second officer's word, and what staff did, by day; never an account",
-        &[
-            "answer: Waits Pending Audit",
             "control/rights Waiting: schema_version id ends",
             "control/rights PendingReport: schema_version two_person requests",
             "control/rights PendingRequest: id who is_own what reason day ends approved",

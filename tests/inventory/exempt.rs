@@ -75,6 +75,7 @@ pub(crate) const EXEMPT: &[(&str, &[&str])] = &[
             "tap/super_packet Ends",
             "exit ExitError",
             "meter/epoch OrdinalUsed",
+            "node/pending Full",
             "meter/crowd SmallCrowd",
             "meter/slot Slot",
             "meter/tags Tag",

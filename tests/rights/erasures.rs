@@ -120,7 +120,7 @@ fn a_thousand_erasures_under_load_leave_nothing_that_opens() {
         runtime().block_on(async {
             let mut machine = Machine::new(&setup(), 1, 20_500 * 86_400 + 600);
             machine.start(&roster(0..ACCOUNTS), false).expect("a first start");
-            days(&mut machine, 8).await;
+            days(&mut machine, 12).await;
             let mut rng = Rng::seeded(7);
             let mut since: BTreeMap<u32, u64> = BTreeMap::new();
             let before = Image::of(&machine);

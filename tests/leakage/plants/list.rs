@@ -150,6 +150,18 @@ const UNTOLD: Catcher =
 const PROBE: Catcher =
     catcher("look_ups", "tests/look_ups.rs", "nobody_elses_address_becomes_the_probe_accounts");
 
+const ALIKE: Catcher =
+    catcher("rights", "tests/rights.rs", "corrections_and_erasures_answer_alike_whoever_exists");
+
+const ERASED: Catcher = catcher(
+    "rights",
+    "tests/rights/erasures.rs",
+    "erasures::a_thousand_erasures_under_load_leave_nothing_that_opens",
+);
+
+const AUDIT: Catcher =
+    catcher("rights", "tests/rights.rs", "the_audit_tells_what_staff_did_and_never_of_whom");
+
 const UNREAD: Catcher = of_reader("nothing_of_a_device_is_in_memory_a_second_after_it_was_asked");
 const READER: Catcher = of_reader("the_reader_is_enclosed_and_ends_with_the_daemon");
 
@@ -314,4 +326,7 @@ pub(crate) const PLANTS: &[Plant] = &[
     plant("L64", "all that is sent to nobody's addresses is shown", FLOODED, "what one account may move"),
     plant("L65", "a poll takes as long as the server's clients ask for", POLLS, "a poll tells of clients"),
     plant("L66", "all users share places and turns", HOLDER, "by another"),
+    plant("L71", "only who is there is erased", ALIKE, "nothing is held of this account"),
+    plant("L72", "an erasure leaves the key of the blob as it is", ERASED, "the predecessor opens no more"),
+    plant("L73", "the audit names the account", AUDIT, "is repeated"),
 ];
