@@ -161,7 +161,7 @@ fn line(kind: Kind, is_raised: bool, page: &Page) -> Markup {
             dd {
                 @if is_raised {
                     strong { (words.yes) } " (" (words.account.shown_for) ")"
-                    p { (words.account.to_do) ": " (advice::advice(kind, page.language)) }
+                    p { (words.account.to_do) (words.colon) (advice::advice(kind, page.language)) }
                 } @else { (words.no) }
             }
         }

@@ -142,8 +142,12 @@ impl<E: Environment> Desk<E> {
 
     /// Gives a second officer's word.
     pub(super) async fn approve(&self, caller: &Caller, form: &Form) -> Result<PendingReport, Refusal> {
-        self.ask(caller, Request::Approve { id: form.number("id")? }).await?;
-        self.pending(caller).await
+        match self.ask(caller, Request::Approve { id: form.number("id")? }).await {
+            // There is no limit of approvals: what is not permitted is one's own.
+            Err(Refusal::Limit(line)) => Err(Refusal::SamePerson(line)),
+            Err(refusal) => Err(refusal),
+            Ok(_) => self.pending(caller).await,
+        }
     }
 
     /// What staff did.
@@ -161,6 +165,7 @@ fn refusal(code: u8, message: String) -> Refusal {
     match ExitStatus::of_number(code) {
         ExitStatus::Permission => Refusal::Limit(message),
         ExitStatus::Usage => Refusal::Wrong(message),
+        ExitStatus::Found => Refusal::Missing(message),
         _ => Refusal::Failed(message),
     }
 }

@@ -68,7 +68,7 @@ fn printed(page: &Page, export: &AccountExport, (first, last): (Day, Day)) -> Re
     let rest = serde_json::to_value(export).unwrap_or_default();
     let content = html! {
         div.printed {
-            p { (words.look_up.label) ": " strong { (export.account) } }
+            p { (words.look_up.label) (words.colon) strong { (export.account) } }
             p { (fill(text.period, &[("first", &first), ("last", &last)])) }
             table {
                 thead {

@@ -74,7 +74,7 @@ fn flag_line(page: &Page, flag: &FlagReport) -> Markup {
                 span class={ "severity " (flag.severity) } { (severity(&flag.severity, words)) }
                 " " ((words.flags)(kind).question) "."
                 br;
-                span.note { (words.account.to_do) ": " (advice::advice(kind, page.language)) }
+                span.note { (words.account.to_do) (words.colon) (advice::advice(kind, page.language)) }
             }
         }
     }

@@ -76,6 +76,10 @@ pub(super) enum Refusal {
     Slow,
     /// Something in it is wrong: what.
     Wrong(String),
+    /// The second officer is the first one.
+    SamePerson(String),
+    /// What it is about is not there.
+    Missing(String),
     /// A limit is reached: which.
     Limit(String),
     /// A second officer's word is needed first.

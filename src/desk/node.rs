@@ -46,7 +46,7 @@ pub(super) const fn in_words(state: State, words: &Words) -> &'static str {
 pub(super) fn page(page: &Page, Node { status, senders, state }: &Node) -> Response {
     let words = page.words();
     let content = html! {
-        p.node.state { strong { (page.node_name) } ": " strong { (in_words(*state, words)) } }
+        p.node.state { strong { (page.node_name) } (words.colon) strong { (in_words(*state, words)) } }
         @if *senders == Senders::TooFew { p { (words.node.too_few) } }
         h2 { (words.node.parts) }
         dl.parts {

@@ -14,7 +14,7 @@ pub(super) fn corrected(page: &Page, receipt: &Correction) -> Response {
     let rows = [(words.export.sent, receipt.up_bytes), (words.export.received, receipt.down_bytes)];
     let content = html! {
         (head(page, &receipt.account, &receipt.day))
-        p { (words.rights.reason) ": " (reason_in_words(&receipt.reason, page)) }
+        p { (words.rights.reason) (words.colon) (reason_in_words(&receipt.reason, page)) }
         table {
             thead { tr { td {} th scope="col" { (words.export.bytes) } } }
             tbody { @for (name, bytes) in rows { tr { th scope="row" { (name) } td { (dates::whole(bytes, words)) } } } }
@@ -40,8 +40,8 @@ pub(super) fn erased(page: &Page, receipt: &Erasure) -> Response {
 fn head(page: &Page, account: &str, day: &str) -> Markup {
     let words = page.words();
     html! {
-        p { (words.look_up.label) ": " strong { (account) } }
-        p { (words.rights.day) ": " (dates::reported(day, words)) }
+        p { (words.look_up.label) (words.colon) strong { (account) } }
+        p { (words.rights.day) (words.colon) (dates::reported(day, words)) }
     }
 }
 

@@ -21,8 +21,8 @@ passe.</p></body></html>\n";
 impl Refusal {
     pub(super) const fn status(&self) -> StatusCode {
         match self {
-            Self::Role | Self::OtherSite => StatusCode::FORBIDDEN,
-            Self::Nowhere => StatusCode::NOT_FOUND,
+            Self::Role | Self::OtherSite | Self::SamePerson(_) => StatusCode::FORBIDDEN,
+            Self::Nowhere | Self::Missing(_) => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Type => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NoLength => StatusCode::LENGTH_REQUIRED,
@@ -47,6 +47,8 @@ impl Refusal {
             Self::Large => refusals.large,
             Self::Slow => refusals.slow,
             Self::Wrong(_) => refusals.wrong,
+            Self::SamePerson(_) => refusals.same_person,
+            Self::Missing(_) => refusals.missing,
             Self::Limit(_) => refusals.limit,
             Self::Waits(_) => refusals.waits,
             Self::Failed(_) => refusals.failed,
@@ -56,7 +58,11 @@ impl Refusal {
     /// The daemon's own line.
     pub(super) fn line(&self) -> Option<&str> {
         match self {
-            Self::Wrong(line) | Self::Limit(line) | Self::Failed(line) => Some(line),
+            Self::Wrong(line)
+            | Self::SamePerson(line)
+            | Self::Missing(line)
+            | Self::Limit(line)
+            | Self::Failed(line) => Some(line),
             _ => None,
         }
     }
@@ -65,7 +71,7 @@ impl Refusal {
     pub(super) const fn code(&self) -> &'static str {
         match self {
             Self::Role => "role",
-            Self::Nowhere => "not_found",
+            Self::Nowhere | Self::Missing(_) => "not_found",
             Self::Method(_) => "method",
             Self::OtherSite => "other_site",
             Self::Type => "type",
@@ -73,6 +79,7 @@ impl Refusal {
             Self::Large => "too_large",
             Self::Slow => "too_slow",
             Self::Wrong(_) => "invalid",
+            Self::SamePerson(_) => "same_person",
             Self::Limit(_) => "limit",
             Self::Waits(_) => "waits",
             Self::Failed(_) => "unavailable",

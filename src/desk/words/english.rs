@@ -239,6 +239,11 @@ pub(super) const WORDS: Words = Words {
             "Not understood",
             "Something in the request is wrong. Nothing was looked up, and no limit was touched.",
         ),
+        same_person: (
+            "Another officer approves",
+            "Nobody approves a request of their own, under whatever name. Ask a colleague with the role.",
+        ),
+        missing: ("Not there", "What this is about is not there, or not any more. Nothing was done."),
         limit: (
             "That was the limit",
             "Limits keep the desk from becoming a log. Each member of staff may look up 30 accounts a minute and 100 a day, and an account may be exported once a week. Try again in a minute; if that does not help, tomorrow, or ask a colleague.",
@@ -273,6 +278,7 @@ pub(super) const WORDS: Words = Words {
     yes: "yes",
     no: "no",
     gib: "GiB",
+    colon: ": ",
     decimal: '.',
     thousands: ',',
     first_of_month: "1",

@@ -248,6 +248,11 @@ pub(super) const WORDS: Words = Words {
             "Non compris",
             "Quelque chose dans la demande est faux. Rien n'a été recherché, et aucune limite n'est touchée.",
         ),
+        same_person: (
+            "Un autre responsable approuve",
+            "Personne n'approuve sa propre demande, sous quelque nom que ce soit. Demandez à un collègue qui a le rôle.",
+        ),
+        missing: ("Introuvable", "Ce dont il s'agit n'est pas là, ou n'y est plus. Rien n'a été fait."),
         limit: (
             "C'était la limite",
             "Des limites empêchent le guichet de devenir un journal. Chaque membre de l'équipe peut rechercher 30 comptes par minute et 100 par jour, et un compte peut être exporté une fois par semaine. Réessayez dans une minute ; si cela n'aide pas, demain, ou demandez à un collègue.",
@@ -282,6 +287,7 @@ pub(super) const WORDS: Words = Words {
     yes: "oui",
     no: "non",
     gib: "Gio",
+    colon: " : ",
     decimal: ',',
     thousands: '\u{202f}',
     first_of_month: "1er",

@@ -30,6 +30,8 @@ pub(super) struct Words {
     pub(super) yes: &'static str,
     pub(super) no: &'static str,
     pub(super) gib: &'static str,
+    /// With the spaces around it.
+    pub(super) colon: &'static str,
     pub(super) decimal: char,
     pub(super) thousands: char,
     pub(super) first_of_month: &'static str,
@@ -214,6 +216,8 @@ pub(super) struct Refusals {
     pub(super) large: (&'static str, &'static str),
     pub(super) slow: (&'static str, &'static str),
     pub(super) wrong: (&'static str, &'static str),
+    pub(super) same_person: (&'static str, &'static str),
+    pub(super) missing: (&'static str, &'static str),
     pub(super) limit: (&'static str, &'static str),
     pub(super) waits: (&'static str, &'static str),
     /// `{id}`, `{ends}`.
