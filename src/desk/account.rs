@@ -3,12 +3,12 @@
 //! The lines are the same for every account, used or not: what differs is a range and yes or no.
 
 use super::answer::{Account, Node};
+use super::dates;
 use super::layout::{Page, language_field};
-use super::node::State;
+use super::state::{Senders, State, in_words};
 use super::words::{FlagWords, Words, fill};
-use super::{dates, node};
 use crate::control::advice;
-use crate::control::reports::{AccountView, BandReport, FlaggedReport};
+use crate::control::reports::{AccountView, BandReport};
 use crate::meter::band::EDGES;
 use crate::meter::flags::kind::{Kind, List};
 use axum::http::StatusCode;
@@ -18,27 +18,6 @@ use maud::{Markup, html};
 /// In the order of the page: first what support is asked most.
 const CONTACT: [Kind; 4] = [Kind::Upload, Kind::Stall, Kind::PacketFlood, Kind::UploadDrift];
 const INFORMATION: [Kind; 3] = [Kind::Surge, Kind::Heavy, Kind::Unusual];
-
-/// What the senders of the last epoch said of the node.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Senders {
-    /// Flags are off.
-    Unasked,
-    Answered,
-    CutOff,
-    TooFew,
-}
-
-impl Senders {
-    pub(super) fn of(report: &FlaggedReport) -> Self {
-        match report.node.as_str() {
-            _ if !report.enabled => Self::Unasked,
-            "working" => Self::Answered,
-            "interrupted" => Self::CutOff,
-            _ => Self::TooFew,
-        }
-    }
-}
 
 /// The look-up form.
 pub(super) fn look_up(page: &Page) -> Response {
@@ -72,7 +51,7 @@ pub(super) fn page(page: &Page, Account { view, node }: &Account) -> Response {
     let content = html! {
         section aria-label=(words.look_up.label) { (used(&view.band, words)) }
         (flags(page, view, node))
-        p.node { strong { (words.account.this_node) } " " (node::in_words(node.state, words)) }
+        p.node { strong { (words.account.this_node) } " " (in_words(node.state, words)) }
         p { strong { (words.account.nobody_sees) } " " (words.account.nobody_sees_what) }
         (refused(words))
         section.again { h2 { (words.account.another) } (form(page, false)) }

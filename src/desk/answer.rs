@@ -1,15 +1,57 @@
-//! From a request of the desk to the handler's answer, and what its refusals are here.
+//! The desk itself: from a request to the handler's answer, and what its refusals are here.
 //!
 //! The caller's role was checked by the route; the handler keeps the limits.
 
 use super::guard::{Form, Refusal};
 use super::staff::Caller;
-use super::{Desk, account, node};
+use super::state::{Senders, State};
+use crate::config::Language;
+use crate::control::handler::Handler;
 use crate::control::protocol::{Answer, Request, StatusReport};
 use crate::control::reports::{AccountExport, AccountView, ExportPlan, FlaggedReport};
 use crate::control::rights::{AuditReport, Correction, Erasure, PendingReport};
 use crate::environment::Environment;
 use crate::exit::ExitStatus;
+use arc_swap::ArcSwap;
+use std::sync::Arc;
+
+/// The desk of a running daemon.
+pub struct Desk<E: Environment> {
+    pub(super) handler: Arc<Handler<E>>,
+    pub(super) settings: ArcSwap<Settings>,
+}
+
+/// What a reload may change.
+#[derive(Default)]
+pub struct Settings {
+    /// Set at the demo's desk alone, which asks nobody to log in.
+    pub open: Option<OpenDesk>,
+    /// The provider's language.
+    pub language: Language,
+    /// The node's name.
+    pub node_name: String,
+}
+
+/// A desk of made-up accounts.
+pub struct OpenDesk {
+    /// Whom everybody is taken for.
+    pub log_in: &'static str,
+    /// Names of the accounts, one a line, since no file names them.
+    pub names: String,
+}
+
+impl<E: Environment> Desk<E> {
+    /// A desk that refuses everybody until [`Desk::set`] is called.
+    #[must_use]
+    pub fn new(handler: Arc<Handler<E>>) -> Self {
+        Self { handler, settings: ArcSwap::default() }
+    }
+
+    /// Puts settings in force.
+    pub fn set(&self, settings: Settings) {
+        self.settings.store(Arc::new(settings));
+    }
+}
 
 /// What the page of an account shows.
 pub(super) struct Account {
@@ -21,8 +63,8 @@ pub(super) struct Account {
 pub(super) struct Node {
     pub(super) status: Box<StatusReport>,
     /// Whether flags are on, and what the senders of the last epoch said.
-    pub(super) senders: account::Senders,
-    pub(super) state: node::State,
+    pub(super) senders: Senders,
+    pub(super) state: State,
 }
 
 impl<E: Environment> Desk<E> {
@@ -82,11 +124,11 @@ impl<E: Environment> Desk<E> {
         };
         // Whether many are cut off is told with the flags, and to support.
         let senders = if caller.is_support() {
-            account::Senders::of(&self.list(caller, false).await?)
+            Senders::of(&self.list(caller, false).await?)
         } else {
-            account::Senders::Unasked
+            Senders::Unasked
         };
-        let state = node::State::of(&status, senders);
+        let state = State::of(&status, senders);
         Ok(Node { status, senders, state })
     }
 

@@ -1,6 +1,6 @@
 //! What is held about an account, to hand over to its holder: a page that prints, or JSON.
 
-use super::Desk;
+use super::answer::Desk;
 use super::dates;
 use super::guard::{Form, Refusal};
 use super::layout::Page;

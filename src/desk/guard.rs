@@ -1,4 +1,4 @@
-//! What stands before every page: headers of answers, and what a request may look like.
+//! What a request may look like.
 //!
 //! A body is read only once its sender has a role, and is bounded in bytes and in time. A POST that another site
 //! may have made a browser send is refused.
@@ -6,55 +6,17 @@
 use crate::config::Language;
 use crate::control::protocol::LINE_BYTES;
 use crate::control::rights::Waiting;
-use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::to_bytes;
 use axum::extract::Request;
-use axum::http::header::{
-    ACCEPT_LANGUAGE, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST,
-    ORIGIN, REFERRER_POLICY, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
-};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use axum::middleware::map_response;
-use axum::response::Response;
+use axum::http::header::{ACCEPT_LANGUAGE, CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN, TRANSFER_ENCODING};
+use axum::http::{HeaderMap, HeaderName};
 use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// How long a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(10);
 
-/// Headers of every answer, whatever it is.
-const HEADERS: [(HeaderName, &str); 8] = [
-    (
-        CONTENT_SECURITY_POLICY,
-        "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    ),
-    (CACHE_CONTROL, "no-store"),
-    (REFERRER_POLICY, "no-referrer"),
-    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (X_FRAME_OPTIONS, "DENY"),
-    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-    (HeaderName::from_static("x-robots-tag"), "noindex"),
-];
-
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-
-/// Puts the headers on every answer, and words into the one that asks for a log-in.
-pub(super) fn with_headers(router: Router) -> Router {
-    router.layer(map_response(|mut response: Response| async move {
-        if response.status() == StatusCode::UNAUTHORIZED {
-            *response.body_mut() = Body::from(super::refusal::LOG_IN);
-            let html = HeaderValue::from_static("text/html; charset=utf-8");
-            response.headers_mut().insert(CONTENT_TYPE, html);
-        }
-        for (name, value) in HEADERS {
-            response.headers_mut().insert(name, HeaderValue::from_static(value));
-        }
-        // The connection ends with the answer, whoever asked it to stay.
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        response
-    }))
-}
 
 /// Why a request is not answered.
 pub(super) enum Refusal {
@@ -248,6 +210,7 @@ fn thousandths(text: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::HeaderValue;
 
     #[test]
     fn the_browsers_preference_is_understood() {

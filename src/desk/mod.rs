@@ -11,6 +11,7 @@ mod dates;
 mod export;
 mod flagged;
 mod guard;
+mod headers;
 mod layout;
 mod node;
 mod receipts;
@@ -18,13 +19,13 @@ mod refusal;
 mod rights;
 mod route;
 mod staff;
+mod state;
 mod words;
 
-use crate::config::Language;
-use crate::control::handler::Handler;
+pub use answer::{Desk, OpenDesk, Settings};
+
 use crate::environment::Environment;
 use crate::publish::web::{ActiveWebConfig, require_login};
-use arc_swap::ArcSwap;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::Method;
@@ -35,43 +36,7 @@ use route::{Method as Way, Route};
 use staff::Caller;
 use std::sync::Arc;
 
-/// The desk of a running daemon.
-pub struct Desk<E: Environment> {
-    handler: Arc<Handler<E>>,
-    settings: ArcSwap<Settings>,
-}
-
-/// What a reload may change.
-#[derive(Default)]
-pub struct Settings {
-    /// Set at the demo's desk alone, which asks nobody to log in.
-    pub open: Option<OpenDesk>,
-    /// The provider's language.
-    pub language: Language,
-    /// The node's name.
-    pub node_name: String,
-}
-
-/// A desk of made-up accounts.
-pub struct OpenDesk {
-    /// Whom everybody is taken for.
-    pub log_in: &'static str,
-    /// Names of the accounts, one a line, since no file names them.
-    pub names: String,
-}
-
 impl<E: Environment> Desk<E> {
-    /// A desk that refuses everybody until [`Desk::set`] is called.
-    #[must_use]
-    pub fn new(handler: Arc<Handler<E>>) -> Self {
-        Self { handler, settings: ArcSwap::default() }
-    }
-
-    /// Puts settings in force.
-    pub fn set(&self, settings: Settings) {
-        self.settings.store(Arc::new(settings));
-    }
-
     /// Every path, behind what the web configuration asks of a client.
     pub fn router(self: &Arc<Self>, web: &Arc<ActiveWebConfig>) -> Router {
         let desk = Arc::clone(self);
@@ -80,7 +45,7 @@ impl<E: Environment> Desk<E> {
             // Boxed, so that its memory is cleared when it is done.
             async move { Box::pin(desk.answer(request)).await }
         });
-        guard::with_headers(require_login(web, pages))
+        headers::with_headers(require_login(web, pages))
     }
 
     async fn answer(&self, request: Request) -> Response {

@@ -1,46 +1,14 @@
 //! The state of the node, in words: nothing here depends on what any account does now.
 
-use super::account::Senders;
 use super::answer::Node;
 use super::dates;
 use super::layout::Page;
+use super::state::{Senders, in_words};
 use super::words::Words;
-use crate::control::protocol::StatusReport;
 use crate::meter::calendar::Day;
 use axum::http::StatusCode;
 use axum::response::Response;
 use maud::{Markup, html};
-
-/// The node in one word.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
-    Working,
-    /// Many users were cut off, as of the last release.
-    Interrupted,
-    /// A part of the meter is not as configured.
-    Degraded,
-}
-
-impl State {
-    pub(super) fn of(status: &StatusReport, senders: Senders) -> Self {
-        if senders == Senders::CutOff {
-            Self::Interrupted
-        } else if status.is_whole() {
-            Self::Working
-        } else {
-            Self::Degraded
-        }
-    }
-}
-
-/// The state in the words of a page.
-pub(super) const fn in_words(state: State, words: &Words) -> &'static str {
-    match state {
-        State::Working => words.node.working,
-        State::Interrupted => words.node.interrupted,
-        State::Degraded => words.node.degraded,
-    }
-}
 
 /// The node's page.
 pub(super) fn page(page: &Page, Node { status, senders, state }: &Node) -> Response {

@@ -317,7 +317,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
     ),
     (
         "who has a role at the desk: log-ins of the configuration, and digests of them; the texts of its pages",
-        &["desk Settings: open language node_name", "desk OpenDesk: log_in names"],
+        &["desk/answer Settings: open language node_name", "desk/answer OpenDesk: log_in names"],
     ),
     (
         "TLS: the private key and the certificates, and the keys of open connections; no sessions and no tickets",

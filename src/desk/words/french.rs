@@ -1,6 +1,6 @@
 //! French.
 
-use super::{Account, Export, FlagWords, Flagged, LookUp, Nav, Node, Refusals, Rights, Words};
+use super::shape::{Account, Export, FlagWords, Flagged, LookUp, Nav, Node, Refusals, Rights, Words};
 use crate::meter::flags::kind::Kind;
 
 pub(super) const WORDS: Words = Words {
