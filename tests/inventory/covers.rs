@@ -305,15 +305,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
     ),
     (
         "a request at the desk: the log-in, or the common name of a client certificate, and the account that its form names, with what is answered",
-        &[
-            "desk/guard Form: fields",
-            "desk/answer Account: view node",
-            "desk/answer Node: status senders state",
-            "desk/staff Caller: peer is_support is_privacy",
-            "desk/layout Page: language node_name caller here",
-            "desk/api ErrorReport: schema_version error",
-            "desk/api ErrorWords: code message",
-        ],
+        &["desk/guard Form: fields", "desk/answer Account: view node"],
     ),
     (
         "who has a role at the desk: log-ins of the configuration, and digests of them; the texts of its pages",
@@ -404,18 +396,14 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
     ),
     (
         "node totals of the last epoch, counts of the node and of newly flagged accounts by kind, noisy or coarse depending on the mode; how large the noise is; whether the tap was away",
-        &["series: blindmeter_epoch blindmeter_epoch_bytes blindmeter_epoch_unattributed_bytes \
-             blindmeter_epoch_suppressed blindmeter_epoch_irregular_accounts \
-             blindmeter_epoch_mass_event blindmeter_epoch_interrupted blindmeter_epoch_lost_packets \
-             blindmeter_epoch_malformed_packets blindmeter_epoch_failed_attempts \
-             blindmeter_epoch_node_noise_stddev blindmeter_epoch_tap_gap blindmeter_epoch_length_seconds \
-             blindmeter_epoch_noise_stddev_bytes blindmeter_epoch_rounding_bytes blindmeter_epoch_crowd"],
+        &[
+            "series: blindmeter_epoch blindmeter_epoch_bytes blindmeter_epoch_unattributed_bytes blindmeter_epoch_suppressed blindmeter_epoch_irregular_accounts blindmeter_epoch_mass_event blindmeter_epoch_interrupted blindmeter_epoch_lost_packets blindmeter_epoch_malformed_packets blindmeter_epoch_failed_attempts blindmeter_epoch_node_noise_stddev blindmeter_epoch_tap_gap blindmeter_epoch_length_seconds blindmeter_epoch_noise_stddev_bytes blindmeter_epoch_rounding_bytes blindmeter_epoch_crowd",
+        ],
     ),
     (
         "the state of the daemon, which traffic cannot change",
         &[
-            "series: blindmeter_build_info blindmeter_policy_info blindmeter_tap_attached blindmeter_roster_source_up \
-             blindmeter_store_ok blindmeter_config_last_reload_successful blindmeter_next_release_timestamp_seconds",
+            "series: blindmeter_build_info blindmeter_policy_info blindmeter_tap_attached blindmeter_roster_source_up blindmeter_store_ok blindmeter_config_last_reload_successful blindmeter_next_release_timestamp_seconds",
         ],
     ),
     (
@@ -449,8 +437,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         "whether a roster source names an account (one that follows connections: at the last close), and what its export would use up",
         &[
             "answer: ExportPlan",
-            "control/reports ExportPlan: schema_version account named_by_roster exports repeats looks_up uses_up \
-             left_today refusal",
+            "control/reports ExportPlan: schema_version account named_by_roster exports repeats looks_up uses_up left_today refusal",
         ],
     ),
     (
