@@ -253,7 +253,8 @@ fn others_reach(file: &Path) -> bool {
 /// Names that stand for nobody, and roles that nobody has.
 fn of_roles(config: &Config) -> Vec<String> {
     let (roles, desk) = (&config.roles, &config.desk_roles);
-    let (_, unknown) = AccessPolicy::resolve(roles, desk, config.two_person, |name| SystemFiles.users(name));
+    let (policy, unknown) =
+        AccessPolicy::resolve(roles, desk, config.two_person, |name| SystemFiles.users(name));
     let mut warnings: Vec<String> = unknown
         .iter()
         .map(|name| {
@@ -265,6 +266,11 @@ fn of_roles(config: &Config) -> Vec<String> {
             format!("control.roles: no user or group {name}; {hint}")
         })
         .collect();
+    if config.two_person && policy.officers() < 2 {
+        let what = "support.two_person: fewer than two persons have the role privacy, so that nobody can approve \
+                    an export, a correction or an erasure; add an officer to control.roles.privacy";
+        warnings.push(what.to_owned());
+    }
     let roles = &config.roles;
     let has = |names: &[String]| -> BTreeSet<u32> {
         names.iter().filter_map(|name| SystemFiles.users(name)).flatten().filter(|user| *user != 0).collect()

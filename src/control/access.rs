@@ -6,6 +6,7 @@ use super::peer::{Members, Peer, own_uid};
 use super::protocol::Request;
 use super::staff::Staff;
 use crate::config::{DeskRoles, Roles};
+use std::collections::BTreeSet;
 
 /// What no configuration gives to anybody.
 pub(super) const OPERATOR: &str = "operator";
@@ -55,6 +56,13 @@ impl AccessPolicy {
         uids.sort_unstable();
         uids.dedup();
         uids
+    }
+
+    /// How many persons have the role `privacy`, by whatever names.
+    #[must_use]
+    pub fn officers(&self) -> usize {
+        let names = self.privacy.uids().chain(self.desk_privacy.uids());
+        names.map(|uid| self.staff.person(uid)).collect::<BTreeSet<u32>>().len()
     }
 
     /// Who has the role `roster`, sorted by user id.

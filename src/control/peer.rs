@@ -17,8 +17,8 @@ pub struct Peer {
 /// From here on ids stand for log-in names: no system gives them to people.
 const LOG_INS: u32 = 1 << 31;
 
-/// Who has no name here: the kernel's "nobody" of another namespace.
-const NOBODY: u32 = 65_534;
+/// Who is neither a user nor a log-in.
+const NOBODY: u32 = u32::MAX;
 
 impl Peer {
     /// The user at the other end of a socket, as the kernel tells. One with an id of a log-in's is nobody.
@@ -32,7 +32,8 @@ impl Peer {
     pub fn logged_in(name: &str) -> Self {
         let hash = blake3::derive_key("blindmeter 2026-11 log-in name", name.as_bytes());
         let [a, b, c, d, ..] = hash;
-        Self { uid: LOG_INS | u32::from_le_bytes([a, b, c, d]) }
+        // Never what stands for nobody.
+        Self { uid: LOG_INS | u32::from_le_bytes([a, b, c, d]) >> 2 }
     }
 
     /// Whether this is a log-in name.

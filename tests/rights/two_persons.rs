@@ -74,10 +74,16 @@ fn exports_corrections_and_erasures_wait_for_a_second_officer() {
         approve(&site, BIN, id).succeeded();
         let answer = json(&site.command_as(GAMES, words).succeeded());
         assert!(answer["id"].is_null(), "it is fetched: {answer}");
+        if words == requests[0] {
+            // Its figures are given again on the day, but for the open epoch, which nobody approved.
+            let again = json(&site.command_as(GAMES, words).succeeded());
+            assert!(again["period"].is_object(), "{again}");
+            waits(site.command_as(GAMES, &["accounts", "export", "canary-one", "--open-epoch", "--json"]));
+        }
     }
     let left = pending();
-    assert_eq!(left["requests"].as_array().expect("a list").len(), 1, "what was fetched is gone");
-    // A second time it waits anew, but for the export that was given today.
+    assert_eq!(left["requests"].as_array().expect("a list").len(), 2, "what was fetched is gone");
+    // A second time it waits anew.
     assert_ne!(waits(site.command_as(GAMES, requests[3])), ids[3]);
     approve(&site, BIN, "4000").failed(2, &["no such request waits"]);
     let approvals = audit(&site).into_iter().find(|(_, what, ..)| what == "approve");
@@ -113,4 +119,16 @@ fn without_the_rule_nothing_waits() {
     let text = site.command_as(GAMES, &["accounts", "pending"]).succeeded();
     assert!(text.contains("two_person = false") && text.contains("nothing waits"), "{text}");
     repeats_nothing(&stop(daemon));
+}
+
+#[test]
+fn check_warns_where_nobody_could_approve() {
+    let site = two_person_site();
+    let warned =
+        || site.command(&["check"]).succeeded().contains("fewer than two persons have the role privacy");
+    assert!(!warned());
+    site.configure("\"root\", \"games\", \"bin\"", "\"games\", \"bin\"");
+    assert!(!warned());
+    site.configure("[web]", "[support.roles]\npersons = [[\"unix:games\", \"unix:bin\"]]\n[web]");
+    assert!(warned());
 }

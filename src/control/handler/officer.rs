@@ -47,7 +47,7 @@ impl<E: Environment> Handler<E> {
             let may = state.node().may_export(who, tag);
             match may {
                 Ok(None) => {}
-                Ok(Some(first)) => return self.kept(answer(first)).await,
+                Ok(Some(first)) => return self.repeated(tag, open_epoch, peer, answer(first)).await,
                 Err(limit) => return refused(limit),
             }
             if !open_epoch && self.is_unknown(tag) {
@@ -85,6 +85,16 @@ impl<E: Environment> Handler<E> {
             }
             Err(limit) => refused(limit),
         }
+    }
+
+    /// The figures of today's first export again. Whether the open epoch was approved then, nobody knows any more.
+    async fn repeated(&self, tag: Tag, open_epoch: bool, peer: &Peer, answer: Answer) -> Answer {
+        let wanted = Wanted::Export { open_epoch };
+        if open_epoch && let Some(waits) = self.waits(tag, wanted, peer).await {
+            return waits;
+        }
+        self.state.node().fetched(self.person(peer), tag, wanted);
+        self.kept(answer).await
     }
 
     /// As far as the last close tells, nobody knows the account: no source named it, and nothing was held.
