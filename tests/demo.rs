@@ -111,7 +111,8 @@ fn ask_desk(port: u16, request: &str) -> Option<String> {
 
 #[test]
 fn a_flagged_account_can_be_looked_up_at_the_desk_that_is_told() {
-    let mut child = demo(free_port(), 300).spawn().expect("the demo starts");
+    // Few accounts: the other demos of this run need the machine as well.
+    let mut child = demo(free_port(), 300).args(["--accounts", "12"]).spawn().expect("the demo starts");
     let lines = BufReader::new(child.stderr.take().expect("piped")).lines();
     let port = lines.map_while(Result::ok).find_map(|line| {
         let rest = line.strip_prefix("desk: http://127.0.0.1:")?.to_owned();
