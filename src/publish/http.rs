@@ -6,7 +6,7 @@
 #![expect(clippy::disallowed_types, reason = "the listeners' own addresses are bound here")]
 
 use super::open_metrics;
-use super::web::{ActiveWebConfig, Exposure, Shown};
+use super::web::{self, ActiveWebConfig, Exposure, Shown};
 use crate::system::allocator::wiping;
 use arc_swap::ArcSwap;
 use axum::body::Bytes;
@@ -179,6 +179,11 @@ pub async fn serve_with(
     room: Arc<Room>,
     manner: Manner,
 ) {
+    let router = match manner {
+        Manner::Scrapes => web::require_login(&web, router),
+        // The desk asks for it by itself, behind headers of its own.
+        Manner::Desk => router,
+    };
     let mut connections: JoinSet<()> = JoinSet::new();
     let mut handles: VecDeque<AbortHandle> = VecDeque::new();
     loop {
