@@ -17,8 +17,9 @@
 //! - [`publish`] sees a `Release` and the health of the parts, never a live counter.
 //! - [`engine`] is the running meter: it assembles these parts, ticks, saves, and owns what outlives
 //!   the process.
-//! - [`control`] is the socket for administrators, hooks, support and privacy officers; [`daemon`] is
-//!   the process: start, reload, stop; [`cli`] is the command line.
+//! - [`control`] is the socket for administrators, hooks, support and privacy officers, [`desk`] is the same
+//!   as pages for those of them who answer users; [`daemon`] is the process: start, reload, stop; [`cli`]
+//!   is the command line.
 //! - [`doctor`] finds what on a host voids the privacy claim, [`inventory`] lists all data held.
 //! - [`system`] is the process and the system it runs on, only [`clock`] reads a clock, [`environment`]
 //!   is the rest of the outside, [`log`] is everything that is ever logged, [`exit`] is how a command
@@ -29,6 +30,7 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod daemon;
+pub mod desk;
 pub mod doctor;
 pub mod engine;
 pub mod environment;

@@ -278,8 +278,16 @@ impl fmt::Display for Event<'_> {
                 path.display()
             ),
             Self::Ready(pages) => {
-                let pages = if pages.is_empty() { "none".to_owned() } else { pages.join(" ") };
-                write!(out, "ready: version {}, metrics: {pages}", env!("CARGO_PKG_VERSION"))
+                let (metrics, desk): (Vec<&str>, Vec<&str>) =
+                    pages.iter().map(String::as_str).partition(|page| page.ends_with("/metrics"));
+                let none = if metrics.is_empty() { "none" } else { "" };
+                write!(
+                    out,
+                    "ready: version {}, metrics: {none}{}",
+                    env!("CARGO_PKG_VERSION"),
+                    metrics.join(" ")
+                )?;
+                desk.iter().try_for_each(|page| write!(out, ", desk: {page}"))
             }
             Self::Reloaded => out.write_str("reloaded"),
             Self::ReloadRefused(why) => write!(out, "reload refused, keeping the old configuration: {why}"),

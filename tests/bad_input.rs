@@ -63,7 +63,7 @@ const MISTAKES: [Mistake; 42] = [
         1,
         &["roster.wireguard", "interface"],
     ),
-    ("[web]", "listen = \"127.0.0.1:9777\"\n[web]", 0, &["support.listen", "accounts show"]),
+    ("[web]", "listen = \"127.0.0.1:9777\"\n[web]", 0, &["support.listen", "support.config_file"]),
     ("[\"bm-none*\"]", "[]", 0, &["tap.interfaces", "at least one"]),
     ("[\"bm-none*\"]", "[\"a\", \"b\", \"a\"]", 0, &["tap.interfaces", "twice"]),
     ("\"bm-none*\"", "\"two words\"", 0, &["tap.interfaces", "1 to 127", "spaces"]),

@@ -6,7 +6,7 @@ mod support;
 
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Output, Stdio};
@@ -97,6 +97,41 @@ fn the_troubled_accounts_are_flagged_and_nobody_else() {
     }
     let troubled = ["account-01", "account-02", "account-03"];
     assert!(flags.iter().all(|(account, _)| troubled.contains(&account.as_str())), "{flags:?}");
+}
+
+/// What the demo's desk answers.
+fn ask_desk(port: u16, request: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut response = String::new();
+    stream.read_to_string(&mut response).ok()?;
+    response.starts_with("HTTP/1.1 200 ").then_some(response)
+}
+
+#[test]
+fn a_flagged_account_can_be_looked_up_at_the_desk_that_is_told() {
+    // Few accounts: the other demos of this run need the machine as well.
+    let mut child = demo(free_port(), 300).args(["--accounts", "12"]).spawn().expect("the demo starts");
+    let lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+    let port = lines.map_while(Result::ok).find_map(|line| {
+        let rest = line.strip_prefix("desk: http://127.0.0.1:")?.to_owned();
+        rest.split('/').next()?.parse::<u16>().ok()
+    });
+    let port = port.expect("its address is printed");
+    wait_for_within("account-03 is flagged", Duration::from_secs(120), || {
+        let list = ask_desk(port, "GET /flagged?lang=en HTTP/1.1\r\nHost: n\r\n\r\n")?;
+        list.contains("<strong class=\"name\">account-03</strong>").then_some(())
+    });
+    let page = ask_desk(
+        port,
+        "POST /account HTTP/1.1\r\nHost: n\r\nSec-Fetch-Site: same-origin\r\nContent-Type: \
+         application/x-www-form-urlencoded\r\nContent-Length: 26\r\n\r\nlang=en&account=account-03",
+    );
+    child.kill().expect("it runs");
+    child.wait().expect("it ends");
+    let page = page.expect("the account's page");
+    assert!(page.contains("Sorry, it looks as if you are cut off on this node."), "{page}");
 }
 
 #[test]

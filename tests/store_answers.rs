@@ -115,9 +115,9 @@ fn another_key_another_node_and_a_damaged_blob_get_answers_of_their_own() {
     fs::write(site.path("ledger.sealed"), [&[0], &blob[1..]].concat()).expect("it is ours");
     refused(&site, 78, &["not a blindmeter blob"]);
     let mut newer = blob.clone();
-    newer[8] = 5;
+    newer[8] = 6;
     fs::write(site.path("ledger.sealed"), &newer).expect("it is ours");
-    refused(&site, 78, &["version 5", "reads 2 to 4"]);
+    refused(&site, 78, &["version 6", "reads 2 to 5"]);
     fs::write(site.path("ledger.sealed"), &blob).expect("it is ours");
     check().succeeded();
     assert!(once(&site).contains("store: resumed"));
@@ -171,7 +171,7 @@ fn a_full_disk_is_said_once_and_recovered_from() {
     let path = site.name("ledger.sealed");
     fs::create_dir(site.path("small")).expect("ours");
     let target = site.name("small");
-    mount(&["-t", "tmpfs", "-o", "size=96k", "none", &target]);
+    mount(&["-t", "tmpfs", "-o", "size=160k", "none", &target]);
     site.configure(&path, site.name("small/ledger.sealed"));
     let mut daemon = site.start();
     assert_eq!(daemon.metric("blindmeter_store_ok"), "1");

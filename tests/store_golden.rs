@@ -1,5 +1,5 @@
-//! The blob and the chain file of format versions 2 to 4, byte for byte: what an earlier version wrote is
-//! read for ever, and this version writes version 4.
+//! The blob and the chain file of format versions 2 to 5, byte for byte: what an earlier version wrote is
+//! read for ever, and this version writes version 5.
 //!
 //! The files were written by this test's own steps with the randomness below; a change of the format
 //! is a new version with files of its own beside these. Version 1 was never released: its files are gone. No figure in them depends on a draw of noise.
@@ -22,8 +22,10 @@ use blindmeter::meter::release::Release;
 use blindmeter::meter::slot::{Direction, Slot};
 use blindmeter::meter::tags::Tag;
 use blindmeter::meter::units::{Totals, Volume};
+use blindmeter::node::audit::{Audit, Deed, Entry, Reason};
+use blindmeter::node::pending::{Pending, Requests, Wanted};
 use blindmeter::node::rate_limits::{Figures, FirstExport, Looker, Officer, RateLimitState, Window};
-use blindmeter::node::saved::{Head, InterfaceSum, Record, SavedFlags};
+use blindmeter::node::saved::{Head, InterfaceSum, Record, Rights, SavedFlags};
 use blindmeter::node::schedule::ScheduleState;
 use blindmeter::store::disk::SystemDisk;
 use blindmeter::store::format::blob_bytes;
@@ -108,6 +110,7 @@ fn limits(version: u16) -> RateLimitState {
         exported_today: 3 * uid,
         exported_this_week: 4 * uid,
         planned_today: if version == 2 { 0 } else { 5 * uid },
+        changed_today: if version < 5 { 0 } else { 6 * uid },
     };
     let first = |mark: u8| {
         let Record { period, mark: open, .. } = record(mark.into(), 3);
@@ -124,6 +127,38 @@ fn limits(version: u16) -> RateLimitState {
         first_exports: if version == 2 { Vec::new() } else { vec![first(8), first(9)] },
         look_ups: 11,
         exports: 12,
+    }
+}
+
+/// What staff did, and what waits, in every kind that there is.
+fn rights() -> Rights {
+    let deeds = Deed::ALL.into_iter().zip(1..);
+    let entry = |(deed, number): (Deed, u16)| Entry {
+        day: 20_000 + u64::from(number),
+        who: 1000 * u32::from(number),
+        deed,
+        reason: (deed == Deed::Correct).then_some(Reason::Disputed),
+        count: 10 + number,
+    };
+    let reason = Reason::Misattributed;
+    let wanted = [
+        Wanted::Export { open_epoch: false },
+        Wanted::Export { open_epoch: true },
+        Wanted::ExportNode,
+        Wanted::Correct { up: 41, down: 42, reason },
+        Wanted::Erase,
+    ];
+    let request = |(wanted, number): (Wanted, u8)| Pending {
+        id: number.into(),
+        who: 2000 * u32::from(number),
+        tag: Tag([number; 16]),
+        wanted,
+        day: 20_010 + u64::from(number),
+        approved: number % 2 == 0,
+    };
+    Rights {
+        audit: Audit::resumed(deeds.map(entry).collect()),
+        requests: Requests { last: 77, all: wanted.into_iter().zip(1..).map(request).collect() },
     }
 }
 
@@ -166,6 +201,7 @@ fn head(sealed: Option<Release>, version: u16) -> Head {
                 told: Verdict { node: NodeState::Unknown, mass_event: false },
             },
         }),
+        rights: if version < 5 { Rights::default() } else { rights() },
     }
 }
 
@@ -240,11 +276,16 @@ fn version_4_is_read_to_the_last_field() {
     is_read_to_the_last_field(4);
 }
 
+#[test]
+fn version_5_is_read_to_the_last_field() {
+    is_read_to_the_last_field(5);
+}
+
 /// A blob of an earlier version knows no baseline, and one that is damaged or of a later version is refused.
 #[test]
 fn an_earlier_version_knows_no_baseline_and_a_later_one_is_refused() {
     let folder = folder();
-    for (golden_file, file) in [("v4.sealed", "sealed"), ("v4.chain", "sealed.chain")] {
+    for (golden_file, file) in [("v5.sealed", "sealed"), ("v5.chain", "sealed.chain")] {
         fs::copy(golden(golden_file), folder.path().join(file)).expect("a copy");
     }
     let open = || {
@@ -254,9 +295,9 @@ fn an_earlier_version_knows_no_baseline_and_a_later_one_is_refused() {
     assert_eq!(open(), Ok(()));
     let sealed = folder.path().join("sealed");
     let mut bytes = fs::read(&sealed).expect("the blob");
-    bytes[8] = 5;
+    bytes[8] = 6;
     fs::write(&sealed, &bytes).expect("it is written");
-    assert!(open().is_err_and(|why| why.contains("version 5")), "{:?}", open());
+    assert!(open().is_err_and(|why| why.contains("version 6")), "{:?}", open());
     // As an earlier version, it has another length than its header says.
     bytes[8] = 3;
     fs::write(&sealed, &bytes).expect("it is written");
@@ -264,22 +305,22 @@ fn an_earlier_version_knows_no_baseline_and_a_later_one_is_refused() {
 }
 
 #[test]
-fn this_version_writes_version_4_byte_for_byte() {
+fn this_version_writes_version_5_byte_for_byte() {
     let folder = folder();
     let opened = Store::open(SystemDisk, Counting(0), settings(folder.path()), false, false, |_, _| {
         panic!("there is nothing yet")
     });
     let (mut store, opened) = opened.unwrap_or_else(|error| panic!("{error}"));
     assert!(matches!(opened, Opened::First));
-    store.save(&head(None, 4), |_| Record::default()).unwrap_or_else(|error| panic!("{error}"));
+    store.save(&head(None, 5), |_| Record::default()).unwrap_or_else(|error| panic!("{error}"));
     store
-        .save_close(&head(Some(Release::none()), 4), |slot| record(slot, 4))
+        .save_close(&head(Some(Release::none()), 5), |slot| record(slot, 5))
         .unwrap_or_else(|error| panic!("{error}"));
-    for (written, golden_file) in [("sealed", "v4.sealed"), ("sealed.chain", "v4.chain")] {
+    for (written, golden_file) in [("sealed", "v5.sealed"), ("sealed.chain", "v5.chain")] {
         let written = fs::read(folder.path().join(written)).expect("it was written");
         let wanted = fs::read(golden(golden_file)).expect("the golden file");
         assert!(written == wanted, "{golden_file} differs");
     }
     let capacity = u32::try_from(CAPACITY).expect("small");
-    assert_eq!(fs::metadata(golden("v4.sealed")).expect("it is there").len(), blob_bytes(capacity));
+    assert_eq!(fs::metadata(golden("v5.sealed")).expect("it is there").len(), blob_bytes(capacity));
 }

@@ -18,8 +18,10 @@ use blindmeter::meter::release::Release;
 use blindmeter::meter::slot::Slot;
 use blindmeter::meter::tags::Tag;
 use blindmeter::meter::units::{Totals, Volume};
+use blindmeter::node::audit::{Deed, Reason};
+use blindmeter::node::pending::Wanted;
 use blindmeter::node::rate_limits::{Looker, RateLimitState, Window};
-use blindmeter::node::saved::{Head, InterfaceSum, Record, SavedFlags};
+use blindmeter::node::saved::{Head, InterfaceSum, Record, Rights, SavedFlags};
 use blindmeter::node::schedule::ScheduleState;
 use blindmeter::store::{Opened, Settings, Store, StoreError, chain_path};
 use disk::{Fault, SimulatedDisk};
@@ -52,6 +54,19 @@ fn settings(capacity: usize) -> Settings {
 fn looker(member: u64, number: u64) -> Looker {
     let uid = u32::try_from(member).expect("small");
     Looker { uid, shown_today: u8::try_from(number % 100).expect("small"), ..Looker::default() }
+}
+
+/// What staff did, and what waits: some of each.
+fn rights(number: u64) -> Rights {
+    let mut rights = Rights::default();
+    for who in 0..number % 6 {
+        let id = u32::try_from(who).expect("small");
+        rights.audit.note(number, id, Deed::Correct, Some(Reason::Other));
+        let tag = Tag([u8::try_from(who + 1).expect("small"); 16]);
+        let asked = rights.requests.ask(id, tag, Wanted::Erase, number);
+        assert!(asked.is_ok(), "there is room");
+    }
+    rights
 }
 
 /// The image of this number: every field is made of it, so that a mixture of two shows.
@@ -105,6 +120,7 @@ fn image(number: u64) -> (Head, impl Fn(usize) -> Record) {
                 ..WatchState::default()
             },
         }),
+        rights: rights(number),
     };
     let record = move |slot: usize| {
         let salt = slot as u64;

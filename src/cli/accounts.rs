@@ -3,10 +3,12 @@
 use super::connection::unexpected_answer;
 use super::input;
 use super::output;
+use super::rights;
 use crate::control::client;
 use crate::control::protocol::{Answer, Request};
 use crate::control::reports::{AccountView, ExportPlan, FlagReport, NodeExport, PeriodReport, TotalsReport};
 use crate::exit::{ExitError, ExitStatus};
+use crate::node::audit::Reason;
 use clap::{Subcommand, ValueEnum};
 use std::path::Path;
 use zeroize::Zeroizing;
@@ -52,7 +54,53 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Set the totals of an account's closed epochs in this period right, with a receipt (privacy role)
+    Correct {
+        /// Account name; - reads it from standard input, and keeps it out of the shell's history
+        account: String,
+        /// What the account sent, in bytes
+        #[arg(long, value_name = "BYTES")]
+        up: u64,
+        /// What it received, in bytes
+        #[arg(long, value_name = "BYTES")]
+        down: u64,
+        /// Why: another's traffic was charged, it was counted wrong, nobody can show the figure, or anything else
+        #[arg(long, value_parser = REASONS)]
+        reason: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Erase what is held about an account, with a receipt (privacy role)
+    Erase {
+        /// Account name; - reads it from standard input, and keeps it out of the shell's history
+        account: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List exports, corrections and erasures that wait for a second officer (privacy role)
+    Pending {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Approve one of them, as the second officer; whoever asked then runs the command again (privacy role)
+    Approve {
+        /// Its number
+        id: u32,
+    },
+    /// List what staff did in the last 28 days: who, what, how often; never of which account (privacy role)
+    Audit {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
+
+/// The words for why totals are corrected.
+const REASONS: [&str; Reason::ALL.len()] =
+    [Reason::Misattributed.word(), Reason::Miscounted.word(), Reason::Disputed.word(), Reason::Other.word()];
 
 /// Which flags are listed.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -70,6 +118,13 @@ pub(super) fn run(command: &Command, socket: &Path) -> Result<(), ExitError> {
     match command {
         Command::Show { account, json } => show(&input::account(account)?, *json, socket),
         Command::Flagged { names, list, json } => flagged(names.is_some(), *list, *json, socket),
+        Command::Correct { account, up, down, reason, json } => {
+            rights::correct(&input::account(account)?, [*up, *down], reason, *json, socket)
+        }
+        Command::Erase { account, json } => rights::erase(&input::account(account)?, *json, socket),
+        Command::Pending { json } => rights::pending(*json, socket),
+        Command::Approve { id } => rights::approve(*id, socket),
+        Command::Audit { json } => rights::audit(*json, socket),
         Command::Export { node: true, json, .. } => node(*json, socket),
         Command::Export { account, open_epoch, dry_run, json, .. } => {
             let account = account
@@ -172,8 +227,10 @@ fn export(account: &str, open_epoch: bool, json: bool, socket: &Path) -> Result<
     // Asked apart, since an export is alike for every account; without it the figures are as good.
     let plan = if json { None } else { planned(account, open_epoch, socket).ok() };
     let request = Request::Export { account: account.to_owned(), open_epoch };
-    let Answer::Export(export) = client::ask(socket, &request, &[])? else {
-        return Err(unexpected_answer());
+    let export = match client::ask(socket, &request, &[])? {
+        Answer::Export(export) => export,
+        Answer::Waits(waiting) => return rights::waits(&waiting, json),
+        _ => return Err(unexpected_answer()),
     };
     if json {
         return output::json(&export);
@@ -219,14 +276,17 @@ fn plan(account: &str, open_epoch: bool, json: bool, socket: &Path) -> Result<()
             "would use up: nothing; it repeats the figures of your first export of this account today"
                 .to_owned()
         }
+        (None, None) if plan.looks_up => "would use up: a look-up; nobody knows this account".to_owned(),
         (None, None) => "would use up: nothing; no limit holds here".to_owned(),
     })?;
     output::line(if plan.named_by_roster { "a roster source names this account" } else { UNNAMED })
 }
 
 fn node(json: bool, socket: &Path) -> Result<(), ExitError> {
-    let Answer::Node(node) = client::ask(socket, &Request::ExportNode {}, &[])? else {
-        return Err(unexpected_answer());
+    let node = match client::ask(socket, &Request::ExportNode {}, &[])? {
+        Answer::Node(node) => node,
+        Answer::Waits(waiting) => return rights::waits(&waiting, json),
+        _ => return Err(unexpected_answer()),
     };
     if json {
         return output::json(&node);

@@ -17,6 +17,7 @@ mod meter;
 mod output;
 mod proposal;
 mod reload;
+mod rights;
 mod roster;
 mod run;
 mod service;

@@ -8,7 +8,8 @@ use super::warnings;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, Pattern};
 use crate::daemon::inputs::{
-    RosterFile, read_names, read_roster, read_secrets, read_web_config, warn_of_certificates, warn_of_names,
+    RosterFile, read_desk_config, read_names, read_roster, read_secrets, read_web_config,
+    warn_of_certificates, warn_of_names,
 };
 use crate::engine::{persistence, sources_of};
 use crate::environment::{SystemFiles, SystemRandomness, identity};
@@ -91,6 +92,7 @@ pub(super) fn check(path: &Path, as_user: Option<&str>, json: bool) -> Result<()
     let named = roster.assignments.iter().map(|(_, account)| *account).chain(of_peers);
     let named = named.collect::<HashSet<Tag>>().len();
     let mut warnings = warnings::of(&config, (accounts, named), &roster, &web_config, &unit);
+    warnings.extend(warnings::of_desk(&config, &unit));
     // Interfaces that cannot be listed here may be seen by the daemon.
     if let Ok(found) = crate::tap::survey(&config.interfaces) {
         warn_of_overlaps(&found);
@@ -180,6 +182,7 @@ fn load(path: &Path) -> Result<(Config, RosterFile, Vec<Names>, WebConfig), Exit
     let names = read_names(&SystemFiles, &config, |account| tagger.tag_of(account)).map_err(bad)?;
     let web = read_web_config(&SystemFiles, &config, &WebConfig::default()).map_err(bad)?;
     warn_of_certificates(&web);
+    warn_of_certificates(&read_desk_config(&SystemFiles, &config, &WebConfig::default()).map_err(bad)?);
     Ok((config, roster, names, web))
 }
 

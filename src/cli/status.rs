@@ -43,7 +43,8 @@ pub(super) fn run(json: bool, socket: &Path) -> Result<(), ExitError> {
             rows.push(["counted twice".to_owned(), what.clone()]);
         }
         for page in &status.listeners {
-            rows.push(["metrics page".to_owned(), page.clone()]);
+            let what = if page.ends_with("/metrics") { "metrics page" } else { "desk" };
+            rows.push([what.to_owned(), page.clone()]);
         }
         rows.push(["next release".to_owned(), minute(status.next_release_seconds)]);
         let close = match status.last_close_ok {

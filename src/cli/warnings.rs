@@ -68,7 +68,9 @@ pub(super) fn folders(config: &Config, unit: &Unit) -> Result<(), ExitError> {
 /// One that this host does not have, or that the user may not take (78).
 pub(super) fn listeners(config: &Config, unit: &Unit) -> Result<(), ExitError> {
     let radius: Vec<_> = config.radius.iter().map(|listener| listener.listen).collect();
+    let desk: Vec<_> = config.desk.iter().map(|desk| desk.listen).collect();
     let pages = listeners::try_out("web.listen", SockType::Stream, &config.listen);
+    let pages = pages.and_then(|()| listeners::try_out("support.listen", SockType::Stream, &desk));
     match pages.and_then(|()| listeners::try_out("roster.radius listen", SockType::Datagram, &radius)) {
         Err(error) if error.code != ExitStatus::Permission || !unit.grants("CAP_NET_BIND_SERVICE") => {
             Err(ExitError::new(ExitStatus::Config, error.message))
@@ -127,6 +129,26 @@ pub(super) fn of(
                     .to_owned(),
             );
         }
+    }
+    warnings
+}
+
+/// What keeps staff from the desk.
+pub(super) fn of_desk(config: &Config, unit: &Unit) -> Vec<String> {
+    let Some(desk) = &config.desk else { return Vec::new() };
+    let (roles, mut warnings) = (&config.desk_roles, Vec::new());
+    if roles.support.is_empty() && roles.privacy.is_empty() {
+        warnings.push(
+            "support.roles: nobody has a role at the desk, which refuses everybody; name log-ins in support and privacy"
+                .to_owned(),
+        );
+    }
+    if others_can_reach(&[desk.listen]) && unit.keeps_others_out() {
+        warnings.push(
+            "support.listen: the unit lets this host alone reach the daemon; add IPAddressAllow= with the addresses of \
+             staff to the unit (systemctl edit blindmeter)"
+                .to_owned(),
+        );
     }
     warnings
 }
@@ -195,6 +217,7 @@ pub(super) fn of_paths(path: &Path, config: &Config) -> Vec<String> {
     let named = [
         ("roster.file", config.roster_file.as_deref()),
         ("web.config_file", config.web_config_file.as_deref()),
+        ("support.config_file", config.desk.as_ref().map(|desk| desk.config_file.as_path())),
         ("control.socket", Some(config.control_socket.as_path())),
         ("store.path", store.map(|store| store.path.as_path())),
         ("store.key_file", store.map(|store| store.key_file.as_path())),
@@ -229,7 +252,9 @@ fn others_reach(file: &Path) -> bool {
 
 /// Names that stand for nobody, and roles that nobody has.
 fn of_roles(config: &Config) -> Vec<String> {
-    let (_, unknown) = AccessPolicy::resolve(&config.roles, |name| SystemFiles.users(name));
+    let (roles, desk) = (&config.roles, &config.desk_roles);
+    let (policy, unknown) =
+        AccessPolicy::resolve(roles, desk, config.two_person, |name| SystemFiles.users(name));
     let mut warnings: Vec<String> = unknown
         .iter()
         .map(|name| {
@@ -241,6 +266,11 @@ fn of_roles(config: &Config) -> Vec<String> {
             format!("control.roles: no user or group {name}; {hint}")
         })
         .collect();
+    if config.two_person && policy.officers() < 2 {
+        let what = "support.two_person: fewer than two persons have the role privacy, so that nobody can approve \
+                    an export, a correction or an erasure; add an officer to control.roles.privacy";
+        warnings.push(what.to_owned());
+    }
     let roles = &config.roles;
     let has = |names: &[String]| -> BTreeSet<u32> {
         names.iter().filter_map(|name| SystemFiles.users(name)).flatten().filter(|user| *user != 0).collect()

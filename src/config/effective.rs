@@ -4,7 +4,7 @@
 
 use super::quantity::{BitsPerSecond, Bytes, Seconds};
 use super::tap::{Hook, TapKind};
-use super::{Config, OpenVpn, Radius, StrongSwan, WireGuard};
+use super::{Config, DeskRoles, OpenVpn, Radius, StrongSwan, WireGuard};
 use crate::meter::budget::Epsilon;
 use crate::meter::policy::{Flagging, Mode, Noise, Policy};
 use std::path::Path;
@@ -22,6 +22,19 @@ fn irregularity(policy: &Policy) -> String {
     format!(
         "\n[irregularity]\nenabled = true\npreset = \"{}\"\n{tick}\nmass_event_share = {share}",
         preset.as_str()
+    )
+}
+
+/// Who may ask the support page, as TOML.
+fn desk_roles(roles: &DeskRoles) -> String {
+    let names =
+        |names: &[String]| names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+    let persons: Vec<String> = roles.persons.iter().map(|person| format!("[{}]", names(person))).collect();
+    format!(
+        "[support.roles]\nsupport = [{}]\nprivacy = [{}]\npersons = [{}]",
+        names(&roles.support),
+        names(&roles.privacy),
+        persons.join(", ")
     )
 }
 
@@ -79,10 +92,13 @@ impl Config {
             BitsPerSecond(policy.link_bits_per_second),
         ));
         put(format!(
-            "\n[support]\nrefresh = \"{}\"\nlanguage = \"{}\"",
+            "\n[support]\nrefresh = \"{}\"\nlanguage = \"{}\"\ntwo_person = {}",
             Seconds(policy.refresh_seconds),
-            self.language.code()
+            self.language.code(),
+            self.two_person
         ));
+        self.desk.iter().for_each(|desk| put(desk.effective()));
+        put(desk_roles(&self.desk_roles));
         put(irregularity(policy));
         put(format!("\n[web]\nlisten = [{}]", list(&mut self.listen.iter().map(ToString::to_string))));
         let web = self.web_config_file.as_deref().unwrap_or(Path::new(""));

@@ -5,6 +5,7 @@
 //! address of a pool.
 #![expect(clippy::disallowed_types, reason = "the listeners' own addresses are configured here")]
 
+mod desk;
 mod effective;
 mod ipsec;
 mod policy;
@@ -13,6 +14,7 @@ mod raw;
 mod servers;
 mod tap;
 
+pub use desk::Desk;
 pub use ipsec::StrongSwan;
 pub use servers::{OpenVpn, Radius, WireGuard};
 pub use tap::{Hook, MEMORY_BUDGET_BYTES, Pattern, TapKind};
@@ -68,6 +70,12 @@ pub struct Config {
     pub web_config_file: Option<PathBuf>,
     /// The language of the texts for support.
     pub language: Language,
+    /// The desk's pages; none where nothing is listened at.
+    pub desk: Option<Desk>,
+    /// Whether exports, corrections and erasures wait for a second officer's word.
+    pub two_person: bool,
+    /// Who may ask the support page for what.
+    pub desk_roles: DeskRoles,
     /// How many accounts there is room for.
     pub capacity: usize,
     /// The sealed store; none in memory mode.
@@ -130,6 +138,20 @@ pub struct Roles {
     pub privacy: Vec<String>,
 }
 
+/// Log-in names of the support page by role, and who is whom.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct DeskRoles {
+    /// May see bands and flags.
+    pub support: Vec<String>,
+    /// May export exact totals, correct and erase.
+    pub privacy: Vec<String>,
+    /// The names of one person each: log-in names, and Unix users as `unix:NAME`.
+    pub persons: Vec<Vec<String>>,
+}
+
+/// Stands before the name of a Unix user among the names of a person.
+pub const UNIX: &str = "unix:";
+
 /// What is wrong with a configuration, and on which line.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {what}")]
@@ -148,7 +170,6 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
     let source = Document(text);
     let file: raw::File = toml::from_str(text)
         .map_err(|error| source.error(error.span().unwrap_or(0..0), redacted(error.message())))?;
-    source.refuse_unsupported(&file)?;
     let policy = source.policy(&file)?;
     let capacity = match &file.store.capacity {
         None => 4096,
@@ -157,6 +178,7 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
             return Err(source.at(capacity, "store.capacity: expected 1 to 16777216 accounts"));
         }
     };
+    let listen = source.listen(file.web.listen.as_deref())?;
     Ok(Config {
         interfaces: source.interfaces(&file.tap)?,
         backend: source.backend(file.tap.backend.as_ref())?,
@@ -175,9 +197,12 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
         control_socket: source.control_socket(file.control.socket.as_ref())?,
         roles: roles(file.control.roles),
         policy: ComparablePolicy(policy),
-        listen: source.listen(file.web.listen.as_deref())?,
         web_config_file: file.web.config_file.filter(|path| !path.as_os_str().is_empty()),
         language: source.language(file.support.language.as_ref())?,
+        desk: Desk::of(&file.support, &listen).map_err(|(span, what)| source.error(span, what))?,
+        listen,
+        two_person: file.support.two_person.unwrap_or(false),
+        desk_roles: source.desk_roles(file.support.roles)?,
         capacity,
         store: source.store(&file.store)?,
     })
@@ -256,15 +281,6 @@ impl Document<'_> {
         self.error(value.span(), what)
     }
 
-    /// Keys that are reserved for later versions are refused, never ignored.
-    fn refuse_unsupported(&self, file: &raw::File) -> Result<(), ConfigError> {
-        if let Some(listen) = &file.support.listen {
-            let what = "support.listen: this version has no support page; use `blindmeter accounts show`";
-            return Err(self.at(listen, what));
-        }
-        Ok(())
-    }
-
     fn store(&self, store: &raw::Store) -> Result<Option<Sealed>, ConfigError> {
         match &store.mode {
             Some(mode) if mode.as_ref() == "memory" => return Ok(None),
@@ -340,6 +356,24 @@ impl Document<'_> {
         let Some(code) = code else { return Ok(Language::default()) };
         let found = Language::ALL.into_iter().find(|language| language.code() == code.as_ref());
         found.ok_or_else(|| self.at(code, "support.language: expected \"en\" or \"fr\""))
+    }
+
+    fn desk_roles(&self, raw: raw::DeskRoles) -> Result<DeskRoles, ConfigError> {
+        let mut seen: Vec<&str> = Vec::new();
+        for person in &raw.persons {
+            if person.as_ref().len() < 2 {
+                let what = "support.roles.persons: a person has two names or more, such as [\"anna\", \"unix:anna\"]";
+                return Err(self.at(person, what));
+            }
+            for name in person.as_ref() {
+                if seen.contains(&name.as_str()) {
+                    return Err(self.at(person, "support.roles.persons: a name belongs to one person"));
+                }
+                seen.push(name);
+            }
+        }
+        let persons = raw.persons.into_iter().map(Spanned::into_inner).collect();
+        Ok(DeskRoles { support: raw.support, privacy: raw.privacy, persons })
     }
 
     fn node_name(&self, name: Option<&Spanned<String>>) -> Result<String, ConfigError> {

@@ -135,7 +135,22 @@ pub(super) struct Release {
 pub(super) struct Support {
     pub(super) refresh: Option<Spanned<Seconds>>,
     pub(super) listen: Option<Spanned<String>>,
+    pub(super) config_file: Option<PathBuf>,
     pub(super) language: Option<Spanned<String>>,
+    pub(super) two_person: Option<bool>,
+    #[serde(default)]
+    pub(super) roles: DeskRoles,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DeskRoles {
+    #[serde(default)]
+    pub(super) support: Vec<String>,
+    #[serde(default)]
+    pub(super) privacy: Vec<String>,
+    #[serde(default)]
+    pub(super) persons: Vec<Spanned<Vec<String>>>,
 }
 
 #[derive(Deserialize, Default)]

@@ -46,7 +46,10 @@ fn the_good_configuration_reads_back_from_its_effective_form() {
     let other = GOOD.replacen("epsilon = 1.0", "epsilon = 0.3", 1).replacen("\"50GiB\"", "\"7MiB\"", 1);
     let coarse = GOOD.replacen("\"noisy\"", "\"coarse\"", 1);
     let web = GOOD.replacen("config_file = \"\"", "config_file = \"/etc/blindmeter/web.yml\"", 1);
-    for text in [GOOD, &other, &coarse, &web] {
+    let staff = "two_person = true\n[support.roles]\nsupport = [\"ben\"]\nprivacy = [\"clara\"]\n\
+                 persons = [[\"clara\", \"unix:clara\"], [\"ben\", \"unix:ben\"]]\n[web]";
+    let staff = GOOD.replacen("[web]", staff, 1);
+    for text in [GOOD, &other, &coarse, &web, &staff] {
         let config = parse(text).expect("good");
         let mut again = parse(&config.effective()).expect("the effective form is a configuration");
         // Pools are addresses, and the probe account is a name: neither is printed.
@@ -55,6 +58,14 @@ fn the_good_configuration_reads_back_from_its_effective_form() {
         assert!(again == config);
         assert!(config.restart_needed_for(&again).is_none());
     }
+}
+
+#[test]
+fn a_name_belongs_to_one_person_who_has_two_or_more() {
+    let persons = |list: &str| error("[web]", &format!("[support.roles]\npersons = [{list}]\n[web]"));
+    assert!(persons("[\"clara\"]").contains("line 21: support.roles.persons: a person has two names"));
+    let twice = persons("[\"clara\", \"unix:clara\"], [\"ben\", \"clara\"]");
+    assert!(twice.contains("a name belongs to one person"), "{twice}");
 }
 
 #[cfg(not(feature = "lab"))]
@@ -144,7 +155,8 @@ fn every_error_names_its_line_and_its_remedy() {
         ),
         ("[node]", "[irregularity]\nenabled = 1\n[node]", "invalid type"),
         ("refresh = \"7d\"", "refresh = \"7d\"\nlanguage = \"de\"", "support.language: expected"),
-        ("refresh = \"7d\"", "listen = \"x\"", "support.listen: this version has no support page"),
+        ("refresh = \"7d\"", "listen = \"x\"", "support.listen: expected ADDRESS:PORT"),
+        ("refresh = \"7d\"", "listen = \"127.0.0.1:9777\"", "support.listen: the desk asks who is there"),
         ("[node]", "backend = \"ebpf\"\n[node]", "tap.backend: expected \"auto\", \"kernel\", \"ring\" or"),
         ("[node]", "hook = \"xdp\"\n[node]", "tap.hook: expected \"auto\", \"tcx\" or \"clsact\""),
     ] {

@@ -4,7 +4,9 @@
 
 use super::peer::{Members, Peer, own_uid};
 use super::protocol::Request;
-use crate::config::Roles;
+use super::staff::Staff;
+use crate::config::{DeskRoles, Roles};
+use std::collections::BTreeSet;
 
 /// What no configuration gives to anybody.
 pub(super) const OPERATOR: &str = "operator";
@@ -15,20 +17,35 @@ pub struct AccessPolicy {
     roster: Members,
     support: Members,
     privacy: Members,
+    /// Log-in names of the support page.
+    desk_support: Members,
+    desk_privacy: Members,
+    pub(super) staff: Staff,
+    /// Exports, corrections and erasures wait for a second officer's word.
+    pub(super) two_person: bool,
 }
 
 impl AccessPolicy {
     /// Resolves the configured names; also returns those that do not exist.
     #[must_use]
-    pub fn resolve(roles: &Roles, look_up: impl Fn(&str) -> Option<Vec<u32>>) -> (Self, Vec<String>) {
+    pub fn resolve(
+        roles: &Roles,
+        desk: &DeskRoles,
+        two_person: bool,
+        look_up: impl Fn(&str) -> Option<Vec<u32>>,
+    ) -> (Self, Vec<String>) {
         let (roster, mut unknown) = Members::resolve(&roles.roster, &look_up);
         let (support, more) = Members::resolve(&roles.support, &look_up);
         unknown.extend(more);
         let (privacy, more) = Members::resolve(&roles.privacy, &look_up);
         unknown.extend(more);
+        let (staff, more) = Staff::resolve(desk, &look_up);
+        unknown.extend(more);
         unknown.sort_unstable();
         unknown.dedup();
-        (Self { roster, support, privacy }, unknown)
+        let (desk_support, desk_privacy) =
+            (Members::logged_in(&desk.support), Members::logged_in(&desk.privacy));
+        (Self { roster, support, privacy, desk_support, desk_privacy, staff, two_person }, unknown)
     }
 
     /// Everyone who has a role, sorted by user id.
@@ -41,6 +58,13 @@ impl AccessPolicy {
         uids
     }
 
+    /// How many persons have the role `privacy`, by whatever names.
+    #[must_use]
+    pub fn officers(&self) -> usize {
+        let names = self.privacy.uids().chain(self.desk_privacy.uids());
+        names.map(|uid| self.staff.person(uid)).collect::<BTreeSet<u32>>().len()
+    }
+
     /// Who has the role `roster`, sorted by user id.
     pub(super) fn roster_uids(&self) -> Vec<u32> {
         self.roster.uids().collect()
@@ -48,20 +72,27 @@ impl AccessPolicy {
 
     /// The role that the peer lacks for this request.
     pub(super) fn missing(&self, request: &Request, peer: &Peer) -> Option<&'static str> {
-        let (members, role) = match request {
+        let nobody = Members::default();
+        let (members, of_desk, role) = match request {
             Request::Assign { .. }
             | Request::Unassign { .. }
             | Request::FailedLogIn {}
             | Request::Sync { .. }
-            | Request::Counts {} => (&self.roster, "roster"),
-            Request::Show { .. } | Request::Flagged { .. } => (&self.support, "support"),
+            | Request::Counts {} => (&self.roster, &nobody, "roster"),
+            Request::Show { .. } | Request::Flagged { .. } => (&self.support, &self.desk_support, "support"),
             Request::Export { .. }
             | Request::PlanExport { .. }
             | Request::ExportNode {}
-            | Request::Asked {} => (&self.privacy, "privacy"),
+            | Request::Asked {}
+            | Request::Correct { .. }
+            | Request::Erase { .. }
+            | Request::Pending {}
+            | Request::Approve { .. }
+            | Request::Audit {} => (&self.privacy, &self.desk_privacy, "privacy"),
             Request::Status {} => return self.missing_for_status(peer),
             Request::Reload {} => return (!is_operator(peer)).then_some(OPERATOR),
         };
+        let members = if peer.is_log_in() { of_desk } else { members };
         (!members.include(peer)).then_some(role)
     }
 
@@ -72,7 +103,9 @@ impl AccessPolicy {
 
     /// Anyone with a role may see the state, as may the daemon's own user and root.
     fn missing_for_status(&self, peer: &Peer) -> Option<&'static str> {
-        let any = [&self.roster, &self.support, &self.privacy].iter().any(|role| role.include(peer));
+        let users = [&self.roster, &self.support, &self.privacy];
+        let any = users.into_iter().chain([&self.desk_support, &self.desk_privacy]);
+        let any = any.filter(|role| role.include(peer)).count() > 0;
         (!any && !is_operator(peer)).then_some("roster, support or privacy")
     }
 }

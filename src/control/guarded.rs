@@ -55,7 +55,7 @@ impl Guarded {
     /// # Errors
     /// Those of getsockopt(2).
     pub fn peer(&self) -> io::Result<Peer> {
-        Ok(Peer { uid: self.stream()?.peer_cred()?.uid() })
+        Ok(Peer::user(self.stream()?.peer_cred()?.uid()))
     }
 
     /// Whether its other end has passed a descriptor.

@@ -7,16 +7,18 @@ use super::counts;
 use super::flagged::{self, Desk, Lists, Reader, flags};
 use super::peer::Peer;
 use super::protocol::{Answer, Connection, InterfaceReport, Request, SourceState, StatusReport};
-use super::reports::{AccountExport, AccountView, ExportPlan, SCHEMA_VERSION};
+use super::reports::{AccountView, SCHEMA_VERSION};
 use crate::clock::ImplausibleClock;
 use crate::engine::hook_counts::HookCounts;
 use crate::engine::roster_writer::{Change, Outcome};
 use crate::engine::state::State;
 use crate::environment::Environment;
 use crate::exit::ExitStatus;
+use crate::meter::calendar::Day;
 use crate::meter::policy::SmallCrowd;
 use crate::meter::tags::Tag;
-use crate::node::rate_limits::{Figures, Limit, Plan};
+use crate::node::audit::Deed;
+use crate::node::rate_limits::Limit;
 use crate::roster::account::AccountName;
 use crate::roster::address::Prefix;
 use crate::roster::place::Place;
@@ -26,6 +28,8 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use zeroize::Zeroizing;
+
+mod officer;
 
 /// Answers requests about a running meter.
 pub struct Handler<E: Environment> {
@@ -71,6 +75,11 @@ impl<E: Environment> Handler<E> {
     /// From now on, files of names are read by this. Without it the only names are those of requests.
     pub fn read_by(&self, reader: Reader) {
         self.reader.store(Some(Arc::new(reader)));
+    }
+
+    /// The first and the last day of the period that exports are of.
+    pub fn period_days(&self) -> (Day, Day) {
+        self.state.node().period_days()
     }
 
     /// Everyone who has a role and is not barred, sorted by user id.
@@ -151,20 +160,18 @@ impl<E: Environment> Handler<E> {
                 Ok(account) => self.plan_export(&account, open_epoch, peer),
                 Err(why) => invalid(&why),
             },
-            Request::ExportNode {} => {
-                // Counted before the tap is waited for: how long that takes depends on traffic.
-                let counted = self.counted(self.state.node().export_node(peer.uid));
-                if let Err(limit) = counted {
-                    return refused(limit);
-                }
-                if !self.state.keep_limits().await {
-                    return not_kept();
-                }
-                match self.change(Change::Quiesce).await {
-                    Answer::Done {} => Answer::Node(self.state.node().node_totals().into()),
-                    failed => failed,
-                }
-            }
+            Request::ExportNode {} => self.export_node(peer).await,
+            Request::Correct { account, up, down, reason } => match AccountName::parse(&account) {
+                Ok(account) => self.correct(&account, [up, down], &reason, peer).await,
+                Err(why) => invalid(&why),
+            },
+            Request::Erase { account } => match AccountName::parse(&account) {
+                Ok(account) => self.erase(&account, peer).await,
+                Err(why) => invalid(&why),
+            },
+            Request::Pending {} => self.pending(peer),
+            Request::Approve { id } => self.approve(id, peer).await,
+            Request::Audit {} => self.audit(),
             Request::Asked {} => {
                 let (look_ups, exports) = self.state.node().asked();
                 Answer::Asked { look_ups, exports }
@@ -271,9 +278,10 @@ impl<E: Environment> Handler<E> {
         let roster = self.state.roster();
         let slot = roster.slot_of(roster.tag_of(account));
         let mut node = self.state.node();
-        if let Err(limit) = node.look_up(peer.uid) {
+        if let Err(limit) = node.look_up(self.person(peer)) {
             return refused(limit);
         }
+        node.note(peer.uid, Deed::Show, None);
         let band = slot.map_or_else(Default::default, |slot| node.band(slot));
         let kinds = slot.map_or_else(Default::default, |slot| node.flags(slot));
         let flags = flags(kinds, self.desk.load().language);
@@ -288,84 +296,6 @@ impl<E: Environment> Handler<E> {
             flagged::report(&state, &desk, reader.as_deref(), lists, &names)
         });
         Answer::Flagged(finding.await.expect("a thread that panicked has ended the process"))
-    }
-
-    async fn export(&self, account: &AccountName, open_epoch: bool, peer: &Peer) -> Answer {
-        let (state, roster) = (&self.state, self.state.roster());
-        let tag = roster.tag_of(account);
-        let language = self.desk.load().language;
-        let answer = |figures| {
-            let node = state.node();
-            let slot = roster.slot_of(tag);
-            let baseline = node.usual(slot);
-            let flags = flags(slot.map_or_else(Default::default, |slot| node.flags(slot)), language);
-            let export = AccountExport::new(account.reveal(), figures, open_epoch, baseline.as_ref(), flags);
-            Answer::Export(export)
-        };
-        let is_exempt = self.is_exempt(tag);
-        // Neither a refused export nor a repeated one waits for the tap: how long that takes depends on traffic.
-        if !is_exempt {
-            let may = state.node().may_export(peer.uid, tag);
-            match may {
-                Ok(None) => {}
-                Ok(Some(first)) => return self.kept(answer(first)).await,
-                Err(limit) => return refused(limit),
-            }
-        }
-        let quiesced = self.change(Change::Quiesce).await;
-        if !matches!(quiesced, Answer::Done {}) {
-            return quiesced;
-        }
-        let slot = roster.slot_of(tag);
-        let exported = {
-            let mut node = state.node();
-            let (period, open) = slot.map_or_else(Default::default, |slot| node.totals(slot));
-            let figures = Figures { period, open };
-            if is_exempt {
-                drop(node);
-                return answer(figures);
-            }
-            // Others may have exported meanwhile.
-            self.counted(node.export(peer.uid, tag, figures))
-        };
-        match exported {
-            Ok(given) => self.kept(answer(given)).await,
-            Err(limit) => refused(limit),
-        }
-    }
-
-    /// Notes that something was counted under a limit, which is to be saved.
-    fn counted<T>(&self, counted: Result<T, Limit>) -> Result<T, Limit> {
-        if counted.is_ok() {
-            self.state.limited();
-        }
-        counted
-    }
-
-    /// The answer, once a restart knows that it was given: a process that is killed right after it, and started
-    /// again, gives no second look at a live counter.
-    async fn kept(&self, answer: Answer) -> Answer {
-        if self.state.keep_limits().await { answer } else { not_kept() }
-    }
-
-    /// Reads no counter, and waits for no tap.
-    fn plan_export(&self, account: &AccountName, open_epoch: bool, peer: &Peer) -> Answer {
-        let roster = self.state.roster();
-        let tag = roster.tag_of(account);
-        let named_by_roster = roster.is_named(tag);
-        let plan =
-            if self.is_exempt(tag) { Ok(Plan::Free) } else { self.state.node().plan_export(peer.uid, tag) };
-        match plan {
-            Ok(plan) => {
-                Answer::ExportPlan(ExportPlan::new(account.reveal(), open_epoch, named_by_roster, plan))
-            }
-            Err(limit) => refused(limit),
-        }
-    }
-
-    /// The probe account, while the operator's own sources alone name it.
-    fn is_exempt(&self, account: Tag) -> bool {
-        self.state.is_probe(account) && self.state.roster().is_of_operator_alone(account)
     }
 
     fn status(&self) -> StatusReport {
@@ -449,11 +379,6 @@ fn untold(answer: Answer, peer: &Peer) -> Answer {
 
 fn session_of(connection: Option<Connection>) -> Option<Session> {
     connection.map(|Connection { number, is_renumbered }| Session { number, is_renumbered })
-}
-
-fn not_kept() -> Answer {
-    let what = "the export could not be noted in the store, so nothing is told; see `blindmeter status`, and ask again";
-    error(ExitStatus::Io, what.into())
 }
 
 fn stopping() -> Answer {

@@ -1,4 +1,5 @@
-//! Who is at the other end of the control socket, and who has a role: user ids, as the kernel knows them.
+//! Who asks, and who has a role: user ids, as the kernel knows them, and log-in names of the support page as ids
+//! that are no user's.
 //!
 //! A role is never a process's groups: a process can carry a group that the system lists nobody in, and a
 //! person with subordinate ids has 65,536 user ids (subuid(5)). What counts is whom the system lists.
@@ -7,9 +8,39 @@
 //! unix(7), SO_PEERCRED.
 
 /// The identity of a peer.
+#[derive(Clone, Copy)]
 pub struct Peer {
-    /// User id.
+    /// User id, or what stands for a log-in name.
     pub uid: u32,
+}
+
+/// From here on ids stand for log-in names: no system gives them to people.
+const LOG_INS: u32 = 1 << 31;
+
+/// Who is neither a user nor a log-in.
+const NOBODY: u32 = u32::MAX;
+
+impl Peer {
+    /// The user at the other end of a socket, as the kernel tells. One with an id of a log-in's is nobody.
+    #[must_use]
+    pub const fn user(uid: u32) -> Self {
+        Self { uid: if uid < LOG_INS { uid } else { NOBODY } }
+    }
+
+    /// Whoever has logged in to the support page by this name, or with the certificate of this name.
+    #[must_use]
+    pub fn logged_in(name: &str) -> Self {
+        let hash = blake3::derive_key("blindmeter 2026-11 log-in name", name.as_bytes());
+        let [a, b, c, d, ..] = hash;
+        // Never what stands for nobody.
+        Self { uid: LOG_INS | u32::from_le_bytes([a, b, c, d]) >> 2 }
+    }
+
+    /// Whether this is a log-in name.
+    #[must_use]
+    pub const fn is_log_in(self) -> bool {
+        self.uid >= LOG_INS
+    }
 }
 
 /// Users that have a role, by id.
@@ -33,6 +64,15 @@ impl Members {
         members.uids.sort_unstable();
         members.uids.dedup();
         (members, unknown)
+    }
+
+    /// The members of these log-in names.
+    #[must_use]
+    pub fn logged_in(names: &[String]) -> Self {
+        let mut uids: Vec<u32> = names.iter().map(|name| Peer::logged_in(name).uid).collect();
+        uids.sort_unstable();
+        uids.dedup();
+        Self { uids }
     }
 
     /// The users' ids.

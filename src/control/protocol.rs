@@ -1,6 +1,7 @@
 //! The messages of the control socket. No behaviour.
 
 use super::reports::{AccountExport, AccountView, ExportPlan, FlaggedReport, NodeExport};
+use super::rights::{AuditReport, Correction, Erasure, PendingReport, Waiting};
 use serde::{Deserialize, Serialize};
 
 /// Longest request line, in bytes: room for ten fully percent-encoded account names.
@@ -82,6 +83,31 @@ pub enum Request {
     ExportNode {},
     /// How many bands were looked up and accounts exported.
     Asked {},
+    /// Set the totals of an account's closed epochs right.
+    Correct {
+        /// The account.
+        account: String,
+        /// What it sent, in bytes.
+        up: u64,
+        /// What it received, in bytes.
+        down: u64,
+        /// Why, in a word.
+        reason: String,
+    },
+    /// Erase what is held about an account.
+    Erase {
+        /// The account.
+        account: String,
+    },
+    /// What waits for a second officer's word.
+    Pending {},
+    /// A second officer's word.
+    Approve {
+        /// Of what.
+        id: u32,
+    },
+    /// What staff did.
+    Audit {},
 }
 
 /// A connection to a VPN server, as the server numbers it.
@@ -122,6 +148,17 @@ pub enum Answer {
         /// Exports of accounts.
         exports: u64,
     },
+    /// The reply to `correct`.
+    Corrected(Correction),
+    /// The reply to `erase`.
+    Erased(Erasure),
+    /// The reply to `export`, `correct` and `erase` where a second officer's word is waited for: asked again after it,
+    /// the same request is answered.
+    Waits(Waiting),
+    /// The reply to `pending`.
+    Pending(PendingReport),
+    /// The reply to `audit`.
+    Audit(AuditReport),
     /// The request was refused, or failed.
     Error {
         /// The client's exit status.

@@ -10,11 +10,10 @@ use super::protocol::{Answer, LINE_BYTES, Request, SYNC_BYTES};
 use crate::control::peer::Peer;
 use crate::environment::Environment;
 use crate::exit::ExitStatus;
-use crate::system::allocator::{REQUEST_BYTES, wipe_stack};
+use crate::system::allocator::wiping;
 use crate::system::descriptors;
 use std::collections::BTreeMap;
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
@@ -156,18 +155,6 @@ async fn converse<E: Environment>(
         }
     }
     Ok(())
-}
-
-/// Wipes the stack that a task has used, whenever it pauses: another one might copy what it finds there, with
-/// the unused places of an object, to where it stays.
-fn wiping(task: impl Future<Output = ()> + Send + 'static) -> impl Future<Output = ()> + Send {
-    // Called through a table: inlined, its frame would be this function's own, which cannot be wiped.
-    let mut task: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(task);
-    std::future::poll_fn(move |context| {
-        let polled = task.as_mut().poll(context);
-        wipe_stack::<REQUEST_BYTES>();
-        polled
-    })
 }
 
 /// What follows an exchange.

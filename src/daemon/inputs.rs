@@ -2,12 +2,13 @@
 //!
 //! Files are read through [`Files`]; nothing read here is in force yet.
 
-use crate::config::{Config, Pattern};
+use crate::config::{Config, Desk, Pattern};
 use crate::environment::{Files, unreadable};
 use crate::exit::{ExitError, ExitStatus};
 use crate::log::{Event, emit};
 use crate::meter::tags::Tag;
-use crate::publish::web::WebConfig;
+use crate::publish::http;
+use crate::publish::web::{Exposure, WebConfig};
 use crate::roster::account::AccountName;
 use crate::roster::address::Prefix;
 use crate::roster::place::PlaceError;
@@ -137,7 +138,33 @@ pub fn take_probe(config: &mut Config, roster: &Roster) -> Option<Tag> {
 /// One line that names the file and the line in it.
 pub fn read_web_config(files: &impl Files, config: &Config, before: &WebConfig) -> Result<WebConfig, String> {
     let path = config.web_config_file.as_deref();
-    path.map_or_else(|| Ok(WebConfig::default()), |path| WebConfig::load(files, path, before))
+    let load = |path| WebConfig::load(files, "web.config_file", path, before);
+    path.map_or_else(|| Ok(WebConfig::default()), load)
+}
+
+/// The same for the desk, which answers nobody whom it does not know, and nobody from elsewhere in clear.
+///
+/// # Errors
+/// One line that names the file and the line in it, or what is missing in it.
+pub fn read_desk_config(
+    files: &impl Files,
+    config: &Config,
+    before: &WebConfig,
+) -> Result<WebConfig, String> {
+    let Some(desk) = &config.desk else { return Ok(WebConfig::default()) };
+    let web = WebConfig::load(files, "support.config_file", &desk.config_file, before)?;
+    let missing = match web.exposure() {
+        Exposure::Closed => None,
+        Exposure::PlainLogIn if !http::others_can_reach(&[desk.listen]) => None,
+        Exposure::PlainLogIn => Some(
+            "other hosts can reach support.listen, and passwords would be sent unencrypted; add tls_server_config, or \
+             listen on 127.0.0.1",
+        ),
+        Exposure::Plain | Exposure::Encrypted => {
+            Some("the desk asks who is there; add basic_auth_users or client_auth_type")
+        }
+    };
+    missing.map_or(Ok(web), |what| Err(format!("support.config_file {}: {what}", desk.config_file.display())))
 }
 
 /// Warns about certificates that clients will refuse, by file.
@@ -177,7 +204,8 @@ pub fn warn_of_names(file: &RosterFile) {
 
 /// Warns about files that were replaced where this process cannot see it: it goes on reading the old ones.
 pub fn warn_of_replaced(files: &impl Files, path: &Path, config: &Config) {
-    let named = [Some(path), config.roster_file.as_deref(), config.web_config_file.as_deref()];
+    let desk = config.desk.as_ref().map(Desk::path);
+    let named = [Some(path), config.roster_file.as_deref(), config.web_config_file.as_deref(), desk];
     for path in named.into_iter().flatten().filter(|path| files.is_replaced(path)) {
         emit(&Event::ReplacedOutside(path));
     }

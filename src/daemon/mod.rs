@@ -12,7 +12,7 @@ mod sources;
 mod taken;
 
 use crate::clock::{Clock, SystemClock, implausible_clock};
-use crate::config;
+use crate::config::{self, Desk};
 use crate::control::hook_pipe::HookPipe;
 use crate::control::socket::Openness;
 use crate::control::{server, socket};
@@ -24,17 +24,17 @@ use crate::exit::{ExitError, ExitStatus};
 use crate::log::{self, Event, emit};
 use crate::meter::policy::Profile;
 use crate::publish::listeners::Listeners;
-use crate::publish::web::{self, WebConfig};
+use crate::publish::web::{self, WebConfig, WebConfigFile};
 use crate::roster::Roster;
 use crate::roster::sources::wireguard::Reader;
 use crate::system::allocator;
 use crate::system::descriptors;
 use crate::system::service_manager::{self, Notification};
 use confine::enter_sandbox;
-use inputs::{load_roster, read_web_config};
+use inputs::{load_roster, read_desk_config, read_web_config};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
-use reload::Daemon;
+use reload::{Daemon, desk_address};
 use std::path::Path;
 use std::sync::Arc;
 use taken::Ports;
@@ -66,7 +66,7 @@ pub fn run(path: &Path, accept_loss: bool) -> Result<(), ExitError> {
     }
     let listeners =
         Listeners::sharing(descriptors::share(descriptors::limit(), descriptors::PAGE_CONNECTIONS));
-    let Ports { pages, accounting, taken } = taken::bind(&config)?;
+    let Ports { pages, desk, accounting, taken } = taken::bind(&config)?;
     let control = socket::bind(&config.control_socket)?;
     match control.openness {
         Openness::Members => {}
@@ -74,11 +74,17 @@ pub fn run(path: &Path, accept_loss: bool) -> Result<(), ExitError> {
         Openness::Owner => emit(&Event::SocketForOwner(&config.control_socket)),
     }
     // Only to know which folders to allow: the files are read again inside the sandbox, as by a reload.
-    let file = config.web_config_file.as_deref().map(|path| web::read(&SystemFiles, path));
-    let file = file.transpose().map_err(bad)?;
-    let status = enter_sandbox(path, &config, file.as_ref(), prepared.kind());
+    let named = [
+        ("web.config_file", config.web_config_file.as_deref()),
+        ("support.config_file", config.desk.as_ref().map(Desk::path)),
+    ];
+    let named = named.into_iter().filter_map(|(key, path)| Some(web::read(&SystemFiles, key, path?)));
+    let web_files: Vec<WebConfigFile> = named.collect::<Result<_, _>>().map_err(bad)?;
+    let status = enter_sandbox(path, &config, &web_files, prepared.kind());
+    drop(web_files);
     log::write_apart().map_err(|error| ExitError::new(ExitStatus::Io, format!("log: {error}")))?;
     let web_config = read_web_config(&SystemFiles, &config, &WebConfig::default()).map_err(bad)?;
+    let desk_config = read_desk_config(&SystemFiles, &config, &WebConfig::default()).map_err(bad)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -102,7 +108,9 @@ pub fn run(path: &Path, accept_loss: bool) -> Result<(), ExitError> {
             Some(StartKind::LossAccepted) => Event::LossAccepted,
         });
         let mut daemon = Daemon::new(path.to_owned(), config, engine, listeners);
-        daemon.adopt(pages, web_config).map_err(|error| ExitError::new(ExitStatus::Io, error.to_string()))?;
+        let io = |error: std::io::Error| ExitError::new(ExitStatus::Io, error.to_string());
+        daemon.adopt(pages, web_config).map_err(io)?;
+        daemon.adopt_desk(desk, desk_config).map_err(io)?;
         let reader_process = reader.as_ref().map(Reader::process);
         if let Some(reader) = reader {
             daemon.ask_wireguard(&SystemFiles, reader).map_err(bad)?;

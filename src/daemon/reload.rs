@@ -1,21 +1,23 @@
 //! A running daemon, and how a reload changes it.
 //!
 //! Generic over the environment and the files, so that a simulation runs this very reload.
+#![expect(clippy::disallowed_types, reason = "the desk's own listener has an address")]
 
 use super::inputs::{
-    read_names, read_roster, read_secrets, read_web_config, take_probe, warn_of_certificates, warn_of_names,
-    warn_of_replaced,
+    read_desk_config, read_names, read_roster, read_secrets, read_web_config, take_probe,
+    warn_of_certificates, warn_of_names, warn_of_replaced,
 };
 use super::radius::{self, RadiusInbox, Secrets};
 use super::sources::{self, WireGuard};
 use super::taken::{Taken, await_free};
 use crate::config::{self, Config};
 use crate::control::access::AccessPolicy;
-use crate::control::flagged::Desk;
+use crate::control::flagged::Desk as Texts;
 use crate::control::handler::{Handler, ReloadAsked};
 use crate::control::hook_pipe::HookPipe;
 use crate::control::inbox::inbox;
 use crate::control::socket;
+use crate::desk::{Desk, Settings};
 use crate::engine::Engine;
 use crate::engine::roster_writer::{Change, Door, Outcome};
 use crate::environment::{Environment, Files};
@@ -27,8 +29,9 @@ use crate::publish::web::{ActiveWebConfig, Exposure, WebConfig};
 use crate::roster::Source;
 use crate::roster::sources::wireguard::Reader;
 use crate::system::allocator;
+use crate::system::descriptors;
 use crate::system::service_manager::{self, Notification};
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -45,6 +48,10 @@ pub struct Daemon<E: Environment> {
     pub reloads: mpsc::Receiver<ReloadAsked>,
     listeners: Listeners,
     web: Arc<ActiveWebConfig>,
+    /// The pages for support.
+    pub desk: Arc<Desk<E>>,
+    desk_listeners: Listeners,
+    desk_web: Arc<ActiveWebConfig>,
     /// WireGuard devices that are asked, where there are any.
     wireguard: Option<WireGuard>,
     /// Of the listeners for RADIUS accounting.
@@ -61,12 +68,17 @@ impl<E: Environment> Daemon<E> {
         let probe = take_probe(&mut config, engine.state.roster());
         engine.state.set_probe(probe);
         let (handler, reloads) = Handler::new(Arc::clone(&engine.state));
-        handler.set_desk(desk(&config));
+        handler.set_desk(texts(&config));
+        let handler = Arc::new(handler);
+        let connections = descriptors::share(descriptors::limit(), descriptors::DESK_CONNECTIONS);
         Self {
             path,
             config,
             engine,
-            handler: Arc::new(handler),
+            desk: Arc::new(Desk::new(Arc::clone(&handler))),
+            desk_listeners: Listeners::of_desk(connections),
+            desk_web: Arc::default(),
+            handler,
             reloads,
             listeners,
             web: Arc::default(),
@@ -147,7 +159,7 @@ impl<E: Environment> Daemon<E> {
         self.web.replace(web);
         let router = http::router(self.engine.state.pages());
         self.listeners.adopt(bound, &self.config.listen, &router, &self.web)?;
-        self.engine.state.set_listeners(http::pages(&self.listeners.addresses(), exposure));
+        self.tell_listeners();
         if http::others_can_reach(&self.config.listen) {
             match exposure {
                 Exposure::Plain => emit(&Event::ListeningWide),
@@ -159,9 +171,31 @@ impl<E: Environment> Daemon<E> {
         Ok(())
     }
 
+    /// The same for the desk.
+    ///
+    /// # Errors
+    /// When the runtime cannot take a listener.
+    pub fn adopt_desk(&mut self, bound: Bound, web: WebConfig) -> std::io::Result<()> {
+        warn_of_certificates(&web);
+        self.desk_web.replace(web);
+        let router = self.desk.router(&self.desk_web);
+        self.desk_listeners.adopt(bound, &desk_address(&self.config), &router, &self.desk_web)?;
+        self.tell_listeners();
+        Ok(())
+    }
+
+    fn tell_listeners(&self) {
+        let mut pages = http::pages(&self.listeners.addresses(), self.web.current().exposure(), "/metrics");
+        pages.extend(http::pages(&self.desk_listeners.addresses(), self.desk_web.current().exposure(), "/"));
+        self.engine.state.set_listeners(pages);
+    }
+
     /// Looks up the users that have a role, and puts the roles in force.
     pub fn resolve_roles(&self, files: &impl Files) {
-        let (access, unknown) = AccessPolicy::resolve(&self.config.roles, |name| files.users(name));
+        let (roles, desk, two_person) = (&self.config.roles, &self.config.desk_roles, self.config.two_person);
+        let (access, unknown) = AccessPolicy::resolve(roles, desk, two_person, |name| files.users(name));
+        let (language, node_name) = (self.config.language, self.config.node_name.clone());
+        self.desk.set(Settings { open: None, language, node_name });
         for name in unknown {
             emit(&Event::UnknownRoleMember(&name));
         }
@@ -239,9 +273,11 @@ impl<E: Environment> Daemon<E> {
         let names = read_names(files, &new, |account| roster.tag_of(account))?;
         let secrets = read_secrets(files, &new)?;
         let web = read_web_config(files, &new, &self.web.current())?;
+        let desk_web = read_desk_config(files, &new, &self.desk_web.current())?;
         let listeners = self.listeners.prepare(&new.listen).map_err(|error| error.message)?;
         let accounting = if self.hears_radius { Ok(Vec::new()) } else { radius::bind(&new.radius) };
         let accounting = accounting.map_err(|error| error.message)?;
+        let desk = self.desk_listeners.prepare(&desk_address(&new)).map_err(|error| error.message)?;
         if let Some(path) = &new.roster_file {
             warn_of_names(&file);
             let change = Change::Replace(Source::File, file.assignments);
@@ -257,7 +293,7 @@ impl<E: Environment> Daemon<E> {
         }
         self.secrets.store(Arc::new(secrets));
         self.engine.state.set_probe(probe);
-        self.handler.set_desk(desk(&new));
+        self.handler.set_desk(texts(&new));
         self.config = new;
         if !accounting.is_empty() {
             self.hear_radius(files, accounting).await.map_err(|error| error.message)?;
@@ -265,15 +301,21 @@ impl<E: Environment> Daemon<E> {
         }
         warn_of_replaced(files, &self.path, &self.config);
         self.resolve_roles(files);
-        self.adopt(listeners, web).map_err(|error| error.to_string())
+        let adopted = self.adopt(listeners, web).and_then(|()| self.adopt_desk(desk, desk_web));
+        adopted.map_err(|error| error.to_string())
     }
 }
 
 /// What answers to support are made with: the language, and the files that name accounts.
-fn desk(config: &Config) -> Desk {
-    Desk {
+fn texts(config: &Config) -> Texts {
+    Texts {
         language: config.language,
         roster_file: config.roster_file.clone(),
         peer_files: config.wireguard.iter().filter_map(|device| device.accounts.clone()).collect(),
     }
+}
+
+/// Where the desk is served: at one address, or nowhere.
+pub(super) fn desk_address(config: &Config) -> Vec<SocketAddr> {
+    config.desk.iter().map(|desk| desk.listen).collect()
 }

@@ -10,6 +10,7 @@ use crate::clock::sleep;
 use crate::config::Config;
 use crate::control::handler::Handler;
 use crate::daemon::radius;
+use crate::daemon::reload::desk_address;
 use crate::environment::Environment;
 use crate::exit::{ExitError, ExitStatus};
 use crate::log::{Event, emit};
@@ -25,6 +26,7 @@ const AGAIN: Duration = Duration::from_secs(10);
 /// What could be bound, and what could not.
 pub(super) struct Ports {
     pub(super) pages: Bound,
+    pub(super) desk: Bound,
     /// None yet where one of them is taken.
     pub(super) accounting: Vec<UdpSocket>,
     pub(super) taken: Option<Taken>,
@@ -43,20 +45,24 @@ pub(super) struct Taken {
 /// # Errors
 /// An address that cannot be bound (74, 77), or that somebody has (69), where no service manager is there.
 pub(super) fn bind(config: &Config) -> Result<Ports, ExitError> {
-    let (pages, taken_pages) = Listeners::prepare_free(&config.listen)?;
-    let (accounting, radius) = match radius::bind(&config.radius) {
-        Ok(sockets) => (sockets, None),
-        Err(error) if error.code == ExitStatus::Unavailable => (Vec::new(), Some(error)),
+    // Of those that will serve, their keys alone are needed.
+    let (pages, taken_pages) = Listeners::sharing(1).prepare_free(&config.listen)?;
+    let (desk, taken_desk) = Listeners::of_desk(1).prepare_free(&desk_address(config))?;
+    let (accounting, mut why) = match radius::bind(&config.radius) {
+        Ok(sockets) => (sockets, Vec::new()),
+        Err(error) if error.code == ExitStatus::Unavailable => (Vec::new(), vec![error]),
         Err(error) => return Err(error),
     };
     let listed = config.radius.iter().map(|listener| listener.listen);
-    let taken_accounting = listed.filter(|_| radius.is_some()).collect();
-    let taken = match taken_pages.first().map(|place| place.taken()).or(radius) {
+    let taken_accounting = listed.filter(|_| !why.is_empty()).collect();
+    let (places, taken): (Vec<Place>, Vec<ExitError>) = taken_pages.into_iter().chain(taken_desk).unzip();
+    why.splice(0..0, taken);
+    let taken = match why.into_iter().next() {
         None => None,
         Some(error) if !service_manager::is_there() => return Err(error),
-        Some(error) => Some(Taken { why: error.message, pages: taken_pages, accounting: taken_accounting }),
+        Some(error) => Some(Taken { why: error.message, pages: places, accounting: taken_accounting }),
     };
-    Ok(Ports { pages, accounting, taken })
+    Ok(Ports { pages, desk, accounting, taken })
 }
 
 /// Asks for a reload, which binds them, as soon as nobody has them; ends when it has succeeded.

@@ -44,6 +44,8 @@ pub enum SaveKind {
     Running,
     /// Something was asked under a limit; the next one is due as before.
     Limits,
+    /// Something was corrected or erased: nothing that an earlier save holds is to open. The next one is due as before.
+    Erasure,
     /// An epoch was closed.
     Close,
     /// The process ends, and nothing is counted any more.
@@ -198,7 +200,7 @@ impl<E: Environment> Checkpointer<E> {
     /// # Errors
     /// When writing fails; the next save makes up for it.
     pub fn save(&mut self, state: &State<E>, kind: SaveKind) -> Result<(), StoreError> {
-        if kind != SaveKind::Limits {
+        if !matches!(kind, SaveKind::Limits | SaveKind::Erasure) {
             self.last = self.clock.now().boot_nanoseconds;
         }
         let patterns = self.patterns.as_ref();
@@ -223,7 +225,7 @@ impl<E: Environment> Checkpointer<E> {
             block.get(slot % BLOCK).copied().unwrap_or_default()
         };
         let result = match kind {
-            SaveKind::Close => self.store.save_close(&head, record),
+            SaveKind::Close | SaveKind::Erasure => self.store.save_close(&head, record),
             SaveKind::Running | SaveKind::Limits | SaveKind::Last => self.store.save(&head, record),
         };
         if result.is_ok() {

@@ -3,12 +3,12 @@
 //!
 //! Holds the way to the store and two counts; what is saved, `checkpoint` says.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use tokio::sync::Mutex;
 
-/// Saves; false where that failed.
-pub(super) type Save = Box<dyn Fn() -> bool + Send + Sync>;
+/// Saves, under a new key where that is asked for; false where that failed.
+pub(super) type Save = Box<dyn Fn(bool) -> bool + Send + Sync>;
 
 /// What is asked under a limit, and what of it is saved.
 #[derive(Default)]
@@ -19,6 +19,8 @@ pub(super) struct KeptLimits {
     pub(super) turns: Arc<Mutex<()>>,
     asked: AtomicU64,
     kept: AtomicU64,
+    /// What an earlier save holds is to be readable for nobody.
+    outdated: AtomicBool,
 }
 
 impl KeptLimits {
@@ -34,6 +36,17 @@ impl KeptLimits {
         self.asked.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Something was corrected or erased: the next save that is asked for takes the key of the earlier ones away.
+    pub(super) fn outdate(&self) {
+        self.outdated.store(true, Ordering::Relaxed);
+        self.asked();
+    }
+
+    /// Whether there is a store.
+    pub(super) fn is_kept(&self) -> bool {
+        self.save.get().is_some()
+    }
+
     /// Saves what was counted so far; false where it could not be. The cadence of saves stays what it is.
     pub(super) async fn keep(self: &Arc<Self>) -> bool {
         if self.save.get().is_none() {
@@ -46,7 +59,11 @@ impl KeptLimits {
         }
         let limits = Arc::clone(self);
         let saving = tokio::task::spawn_blocking(move || {
-            let is_saved = limits.save.get().is_some_and(|save| save());
+            let outdated = limits.outdated.swap(false, Ordering::Relaxed);
+            let is_saved = limits.save.get().is_some_and(|save| save(outdated));
+            if outdated && !is_saved {
+                limits.outdated.store(true, Ordering::Relaxed);
+            }
             if is_saved {
                 limits.kept.store(asked, Ordering::Relaxed);
             }

@@ -183,9 +183,10 @@ pub fn assemble<E: Environment>(
     });
     if let Some(checkpointer) = &checkpointer {
         let (checkpointer, weak) = (Arc::clone(checkpointer), Arc::downgrade(&state));
-        state.limits.save_by(Box::new(move || {
+        state.limits.save_by(Box::new(move |outdated| {
+            let kind = if outdated { SaveKind::Erasure } else { SaveKind::Limits };
             let mut checkpointer = checkpointer.lock().unwrap_or_else(PoisonError::into_inner);
-            weak.upgrade().is_some_and(|state| checkpointer.save(&state, SaveKind::Limits).is_ok())
+            weak.upgrade().is_some_and(|state| checkpointer.save(&state, kind).is_ok())
         }));
     }
     let save_every = config.store.as_ref().map_or(Duration::MAX, |store| store.save_every);

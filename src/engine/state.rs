@@ -182,6 +182,16 @@ impl<E: Environment> State<E> {
         self.limits.asked();
     }
 
+    /// Something was corrected or erased: [`State::keep_limits`] takes the key of earlier saves away.
+    pub fn outdated(&self) {
+        self.limits.outdate();
+    }
+
+    /// Whether anything is kept at rest.
+    pub fn is_kept(&self) -> bool {
+        self.limits.is_kept()
+    }
+
     /// Saves what was asked under limits so far; false where it could not be.
     pub async fn keep_limits(&self) -> bool {
         self.limits.keep().await

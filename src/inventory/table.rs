@@ -117,6 +117,18 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Memory,
+        what: "what staff did: who (user id, or a number that stands for a log-in name), what, how often, a correction's reason in a word, and the day; never of which account",
+        kept: "28 days, 2048 entries at the most: beyond that the oldest look-ups go first",
+        seen_by: "root, by reading the process's memory; the privacy role, on request",
+    },
+    Datum {
+        place: Place::Memory,
+        what: "requests that wait for a second officer's word: the account's keyed tag, who asks, what is wanted, and the day; with support.two_person",
+        kept: "until whoever asked has fetched the answer, 7 days at the most",
+        seen_by: "root, by reading the process's memory; the privacy role, without the account",
+    },
+    Datum {
+        place: Place::Memory,
         what: "the figures of the accounts exported today, under a keyed mark, and which officer has them: who asks again gets the same",
         kept: "the day, 240 at the most",
         seen_by: "root, by reading the process's memory; that officer, on request",
@@ -219,7 +231,19 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Memory,
-        what: "log-ins to /metrics: keyed digests of the names, hashes of the passwords, and keyed digests of one right credential per name and of the last sixteen wrong ones",
+        what: "log-ins to /metrics and to the desk: keyed digests of the names, hashes of the passwords, and keyed digests of one right credential per name and of the last sixteen wrong ones",
+        kept: "until a reload changes them, or the process ends",
+        seen_by: "root; the daemon's user",
+    },
+    Datum {
+        place: Place::Memory,
+        what: "a request at the desk: the log-in, or the common name of a client certificate, and the account that its form names, with what is answered",
+        kept: "until it is answered, and the body for ten seconds at the most; wiped with the connection, which ends then",
+        seen_by: "root, by reading the process's memory in that moment; whoever asks, under the role's limits",
+    },
+    Datum {
+        place: Place::Memory,
+        what: "who has a role at the desk: log-ins of the configuration, and digests of them; the texts of its pages",
         kept: "until a reload changes them, or the process ends",
         seen_by: "root; the daemon's user",
     },
@@ -279,7 +303,7 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Disk,
-        what: "the sealed blob: each account's figures above under its keyed tag, but for running ticks; bands, releases, limits, marks, figures of the day's exports, and what the interfaces' own counters read, as one sum; its size never depends on its contents",
+        what: "the sealed blob: each account's figures above under its keyed tag, but for running ticks; bands, releases, limits, marks, figures of the day's exports, what staff did and what waits for a second officer, and what the interfaces' own counters read, as one sum; its size never depends on its contents",
         kept: "until the next save; figures for the period",
         seen_by: "whoever has the root key and that night's chain file",
     },
@@ -292,7 +316,7 @@ pub const DATA: &[Datum] = &[
     Datum {
         place: Place::Disk,
         what: "the chain file: the random link that the blob's key needs besides the root key",
-        kept: "until the next close; flash may keep old sectors",
+        kept: "until the next close, correction or erasure; flash may keep old sectors",
         seen_by: "whoever reads the disk",
     },
     Datum {
@@ -336,6 +360,12 @@ pub const DATA: &[Datum] = &[
         what: "whether a roster source names an account (one that follows connections: at the last close), and what its export would use up",
         kept: "for the answer only",
         seen_by: "the privacy role: 100 a day",
+    },
+    Datum {
+        place: Place::Answer,
+        what: "receipts of corrections and erasures, alike whoever exists: the account that was asked for, the day, and what remains where until when; what waits for a second officer's word, and what staff did, by day, without an account",
+        kept: "for the answer only",
+        seen_by: "the privacy role; 100 corrections and erasures a day",
     },
     Datum {
         place: Place::Answer,

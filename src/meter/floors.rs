@@ -81,6 +81,8 @@ pub struct LookUps {
     pub exported_a_day: u8,
     /// Exports that one officer may only plan in a day: a plan tells whether the roster names the account.
     pub planned_a_day: u8,
+    /// Corrections and erasures of one officer in a day: each writes the store anew.
+    pub changed_a_day: u8,
     /// Accounts that all officers together may export in a week beyond each officer's own share: bounds what
     /// is kept.
     pub exported_by_all_a_week: u16,
@@ -104,6 +106,7 @@ impl LookUps {
         own_shown_a_day: 20,
         exported_a_day: 20,
         planned_a_day: 100,
+        changed_a_day: 100,
         exported_by_all_a_week: 512,
         own_exported_a_week: 5,
         support_a_day: 256,

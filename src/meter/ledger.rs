@@ -213,6 +213,45 @@ impl Ledger {
         }
     }
 
+    /// Forgets what a slot counted, in closed epochs and the open one, and gives the counter from which it goes on. No
+    /// release holds what it had counted in the open epoch.
+    pub fn erase(&mut self, slot: Slot) -> Totals {
+        let reading = self.counters.read(slot);
+        if let Some(entry) = self.entries.get_mut(slot.index()) {
+            *entry = SlotEntry { period: Totals::default(), mark: reading };
+        }
+        if let Some(tick) = self.ticks.get_mut(slot.index()) {
+            *tick = reading;
+        }
+        reading
+    }
+
+    /// Sets the bytes of a slot's closed epochs, where there are any. A direction without bytes has no packets. What the
+    /// slot no longer holds of them is unattributed, and what it holds more is taken from there, as far as it reaches:
+    /// the node's total stays what it was. No release changes.
+    pub fn correct(&mut self, slot: Slot, up_bytes: u64, down_bytes: u64) {
+        let before = self.period(slot);
+        if before == Totals::default() {
+            return;
+        }
+        let packets = |bytes: u64, volume: Volume| if bytes == 0 { 0 } else { volume.packets };
+        let set = |bytes: u64, volume: Volume| Volume { bytes, packets: packets(bytes, volume) };
+        let after = Totals { up: set(up_bytes, before.up), down: set(down_bytes, before.down) };
+        self.entries[slot.index()].period = after;
+        let moved = |held: u64, before: u64, after: u64| {
+            held.saturating_add(before.saturating_sub(after)).saturating_sub(after.saturating_sub(before))
+        };
+        let volume = |held: Volume, before: Volume, after: Volume| Volume {
+            bytes: moved(held.bytes, before.bytes, after.bytes),
+            packets: moved(held.packets, before.packets, after.packets),
+        };
+        let held = &mut self.entries[Slot::UNATTRIBUTED.index()].period;
+        *held = Totals {
+            up: volume(held.up, before.up, after.up),
+            down: volume(held.down, before.down, after.down),
+        };
+    }
+
     /// What a slot counted in the period's closed epochs.
     #[must_use]
     pub fn period(&self, slot: Slot) -> Totals {

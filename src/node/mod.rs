@@ -4,9 +4,12 @@
 //! code in tests as the system's clock does in the daemon. Knows only slots: no account name, no address.
 
 mod asked;
+pub mod audit;
 mod flagged;
 mod flags;
+pub mod pending;
 pub mod rate_limits;
+mod rights;
 pub mod saved;
 pub mod schedule;
 mod told;
@@ -27,7 +30,7 @@ use crate::meter::tags::Tag;
 use crate::meter::units::Totals;
 use flags::Flags;
 use rate_limits::RateLimits;
-use saved::{Head, Record, bases};
+use saved::{Head, Record, Rights, bases};
 use schedule::Schedule;
 
 /// The result of a tick of the clock.
@@ -62,6 +65,7 @@ pub struct Node<C, R> {
     /// Boot clock when the period began, or at the start.
     period_began_at: u64,
     limits: RateLimits,
+    rights: Rights,
     publish_at: Option<u64>,
     /// The sealed release is in the store.
     durable: bool,
@@ -97,6 +101,7 @@ impl<C: Clock, R: Randomness> Node<C, R> {
             refreshed_at: now.boot_nanoseconds,
             period_began_at: now.boot_nanoseconds,
             limits: RateLimits::begun(policy.profile.look_ups(), now),
+            rights: Rights::default(),
             publish_at: None,
             durable: false,
             keeps: false,
@@ -148,6 +153,7 @@ impl<C: Clock, R: Randomness> Node<C, R> {
             period_index: head.period_index,
             period_began_at: mark(head.period_began_at),
             limits: RateLimits::resumed(policy.profile.look_ups(), head.limits.clone(), now, same_boot),
+            rights: head.rights.clone(),
             publish_at,
             durable: true,
             keeps: true,
@@ -200,6 +206,7 @@ impl<C: Clock, R: Randomness> Node<C, R> {
             is_last: false,
             limits: self.limits.state().clone(),
             flags: self.flags.as_ref().map(Flags::saved),
+            rights: self.rights.clone(),
         }
     }
 
@@ -242,6 +249,7 @@ impl<C: Clock, R: Randomness> Node<C, R> {
     pub fn tick(&mut self) -> Tick {
         let now = self.clock.now();
         self.limits.observe(now);
+        self.observe_rights(now);
         self.flags.iter_mut().for_each(|flags| flags.end_tick(&mut self.ledger, now));
         match self.publish_at {
             Some(at) if now.boot_nanoseconds < at => return Tick::Quiet,
@@ -369,7 +377,7 @@ mod tests {
     use std::cell::Cell;
     use std::rc::Rc;
 
-    const SLOT: Slot = Slot::FIRST_ACCOUNT;
+    pub(super) const SLOT: Slot = Slot::FIRST_ACCOUNT;
     const GIB: u64 = 1 << 30;
 
     #[derive(Clone)]
@@ -427,7 +435,7 @@ mod tests {
             ended
         }
 
-        fn band_bytes(&self) -> u64 {
+        pub(super) fn band_bytes(&self) -> u64 {
             self.node.band(SLOT).at_least_bytes()
         }
     }
@@ -479,16 +487,5 @@ mod tests {
         // What was asked today and this week is forgotten in time, even if nobody asks again.
         let limits = stepped.node.head([0; 16]).limits;
         assert!(limits.lookers.is_empty() && limits.officers.is_empty() && limits.exported.is_empty());
-    }
-
-    #[test]
-    fn a_slot_that_is_free_again_holds_nothing_of_its_last_owner() {
-        let mut stepped = Stepped::new();
-        for _ in 0..8 {
-            stepped.day(0);
-        }
-        assert!(stepped.node.totals(SLOT).0 != Totals::default() && stepped.band_bytes() > 0);
-        stepped.node.forget(&[SLOT]);
-        assert!(stepped.node.totals(SLOT).0 == Totals::default() && stepped.band_bytes() == 0);
     }
 }

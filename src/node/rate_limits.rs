@@ -52,6 +52,8 @@ pub struct Officer {
     pub exported_this_week: u8,
     /// Exports that were only planned, in the current day.
     pub planned_today: u8,
+    /// Corrections and erasures in the current day.
+    pub changed_today: u8,
 }
 
 /// What was exported of an account: the period's closed epochs, and the open one.
@@ -81,6 +83,8 @@ pub enum Plan {
     Free,
     /// Nothing: it repeats the officer's first export of the day.
     Repeats,
+    /// A look-up: nobody knows the account.
+    LookUp,
     /// The account's export of the week, and one of so many that the officer has left today.
     First(u8),
     /// Nothing: it would be refused.
@@ -153,6 +157,9 @@ pub enum Limit {
     /// Plans of exports in a day.
     #[error("each user may plan {0} exports a day; try again tomorrow (UTC)")]
     PlannedADay(u8),
+    /// Corrections and erasures in a day.
+    #[error("each user may correct or erase {0} accounts a day; try again tomorrow (UTC)")]
+    ChangedADay(u8),
     /// Too many members of support.
     #[error("at most {0} users may look up accounts in a day; try again tomorrow (UTC)")]
     SupportFull(u16),
@@ -208,6 +215,7 @@ impl RateLimits {
             state.officers.iter_mut().for_each(|officer| {
                 officer.exported_today = 0;
                 officer.planned_today = 0;
+                officer.changed_today = 0;
             });
             // Freed, and so wiped.
             state.first_exports = Vec::new();
@@ -216,7 +224,7 @@ impl RateLimits {
             state.exported.clear();
             state.officers.retain_mut(|officer| {
                 officer.exported_this_week = 0;
-                officer.exported_today > 0 || officer.planned_today > 0
+                officer.exported_today > 0 || officer.planned_today > 0 || officer.changed_today > 0
             });
         }
     }
@@ -319,6 +327,32 @@ impl RateLimits {
             Ok(None) => Plan::First(allowed.exported_a_day.saturating_sub(officer.exported_today)),
             Err(limit) => Plan::Refused(limit),
         })
+    }
+
+    /// Records a correction or an erasure by this user, if it is within the limits.
+    ///
+    /// # Errors
+    /// The limit that is reached; a refused one does not count.
+    pub fn change(&mut self, uid: u32) -> Result<(), Limit> {
+        let Some(allowed) = self.allowed else { return Ok(()) };
+        let officer = self.officer(uid, allowed)?;
+        if officer.changed_today >= allowed.changed_a_day {
+            return Err(Limit::ChangedADay(allowed.changed_a_day));
+        }
+        self.keep(Officer { changed_today: officer.changed_today + 1, ..officer });
+        Ok(())
+    }
+
+    /// Forgets the figures of today's export of an account. That it was exported this week stays: erased and exported
+    /// again, it would be a live counter.
+    pub fn erase(&mut self, account: Tag) {
+        self.state.first_exports.retain(|first| first.mark != account.mark());
+    }
+
+    /// Today's export of an account says this from now on.
+    pub fn correct(&mut self, account: Tag, period: Totals) {
+        let firsts = self.state.first_exports.iter_mut();
+        firsts.filter(|first| first.mark == account.mark()).for_each(|first| first.figures.period = period);
     }
 
     /// What this user exported of this account today.

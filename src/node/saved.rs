@@ -3,6 +3,8 @@
 //!
 //! Holds no account name and no address: an account is a keyed tag.
 
+use super::audit::Audit;
+use super::pending::Requests;
 use super::rate_limits::RateLimitState;
 use super::schedule::ScheduleState;
 use crate::meter::band::Band;
@@ -89,6 +91,17 @@ pub struct Head {
     pub limits: RateLimitState,
     /// The node's flags; none where they are off.
     pub flags: Option<SavedFlags>,
+    /// What staff did, and what waits for a second officer's word.
+    pub rights: Rights,
+}
+
+/// What is kept about the answers to account holders' rights.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Rights {
+    /// What staff did.
+    pub audit: Audit,
+    /// What waits for a second officer's word.
+    pub requests: Requests,
 }
 
 /// What each counter would have read at the save, as far as that is known, in the readings' own memory: with a

@@ -3,13 +3,19 @@
 
 use super::Node;
 use crate::clock::{Clock, ImplausibleClock, implausible_clock};
-use crate::meter::calendar::BandDates;
+use crate::meter::calendar::{BandDates, Day};
 use crate::meter::noise::Randomness;
 
 impl<C: Clock, R: Randomness> Node<C, R> {
     /// What the bands of all slots are of.
     pub fn band_dates(&self) -> BandDates {
         self.dates
+    }
+
+    /// The first and the last day of the period that counts now.
+    pub fn period_days(&self) -> (Day, Day) {
+        let dates = BandDates::under(self.epochs.policy(), 0, self.period_index);
+        (dates.first_day, dates.last_day)
     }
 
     /// When the next release is due by the schedule, in seconds since 1970.

@@ -6,14 +6,15 @@
 #![expect(clippy::disallowed_types, reason = "the listeners' own addresses are bound here")]
 
 use super::open_metrics;
-use super::web::{self, ActiveWebConfig, Exposure};
+use super::web::{self, ActiveWebConfig, Exposure, Shown};
+use crate::system::allocator::wiping;
 use arc_swap::ArcSwap;
-use axum::Router;
 use axum::body::Bytes;
 use axum::http::HeaderMap;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -33,6 +34,9 @@ const HEADER_TIME: Duration = Duration::from_secs(75);
 
 /// Most bytes in the headers of a request; hyper's minimum is 8 KiB.
 const HEADER_BYTES: usize = 16 * 1024;
+
+/// The same of the desk, whose every request has a connection of its own.
+const DESK_HEADER_TIME: Duration = Duration::from_secs(15);
 
 /// How long a TLS handshake may take: a scrape has ten seconds in total.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
@@ -94,14 +98,14 @@ impl Pages {
     }
 }
 
-/// The pages at these addresses, as a browser is given them.
+/// The page of this path at these addresses, as a browser is given it.
 #[must_use]
-pub fn pages(addresses: &[SocketAddr], exposure: Exposure) -> Vec<String> {
+pub fn pages(addresses: &[SocketAddr], exposure: Exposure, path: &str) -> Vec<String> {
     let scheme = match exposure {
         Exposure::Plain | Exposure::PlainLogIn => "http",
         Exposure::Encrypted | Exposure::Closed => "https",
     };
-    addresses.iter().map(|address| format!("{scheme}://{address}/metrics")).collect()
+    addresses.iter().map(|address| format!("{scheme}://{address}{path}")).collect()
 }
 
 /// True when one of the addresses is not loopback.
@@ -132,7 +136,16 @@ pub fn router(pages: Arc<Pages>) -> Router {
 
 /// Serves everyone who reaches the listener; see [`serve_with`].
 pub async fn serve(listener: TcpListener, router: Router) {
-    serve_with(Arc::default(), Arc::new(listener), router, Arc::default()).await;
+    serve_with(Arc::default(), Arc::new(listener), router, Arc::default(), Manner::Scrapes).await;
+}
+
+/// How connections of a listener are kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// Open between two scrapes.
+    Scrapes,
+    /// For one request: what was asked for lies in the connection's buffers, and is wiped with them.
+    Desk,
 }
 
 /// How many connections a listener holds. Beyond it the oldest is closed, so that slow clients cannot shut out
@@ -164,8 +177,13 @@ pub async fn serve_with(
     listener: Arc<TcpListener>,
     router: Router,
     room: Arc<Room>,
+    manner: Manner,
 ) {
-    let router = web::require_login(&web, router);
+    let router = match manner {
+        Manner::Scrapes => web::require_login(&web, router),
+        // The desk asks for it by itself, behind headers of its own.
+        Manner::Desk => router,
+    };
     let mut connections: JoinSet<()> = JoinSet::new();
     let mut handles: VecDeque<AbortHandle> = VecDeque::new();
     loop {
@@ -184,25 +202,42 @@ pub async fn serve_with(
         {
             oldest.abort();
         }
-        handles.push_back(connections.spawn(connection(stream, web.tls(), router.clone())));
+        let connection = connection(stream, web.tls(), router.clone(), manner);
+        handles.push_back(match manner {
+            Manner::Scrapes => connections.spawn(connection),
+            Manner::Desk => connections.spawn(wiping(connection)),
+        });
     }
 }
 
 /// A connection, including its handshake; a failure concerns only its client.
-async fn connection(stream: TcpStream, tls: Option<Arc<rustls::ServerConfig>>, router: Router) {
-    let Some(tls) = tls else { return converse(stream, router).await };
+async fn connection(
+    stream: TcpStream,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    router: Router,
+    manner: Manner,
+) {
+    let Some(tls) = tls else { return converse(stream, router, manner).await };
     let handshake = TlsAcceptor::from(tls).accept(stream);
-    if let Some(Ok(stream)) = crate::clock::timeout(HANDSHAKE_TIME, handshake).await {
-        converse(stream, router).await;
-    }
+    let Some(Ok(stream)) = crate::clock::timeout(HANDSHAKE_TIME, handshake).await else { return };
+    let router = match manner {
+        Manner::Scrapes => router,
+        Manner::Desk => router.layer(Extension(Shown::of(stream.get_ref().1))),
+    };
+    converse(stream, router, manner).await;
 }
 
-async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, router: Router) {
+async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, router: Router, manner: Manner) {
     let service = TowerToHyperService::new(router);
+    let header_time = match manner {
+        Manner::Scrapes => HEADER_TIME,
+        Manner::Desk => DESK_HEADER_TIME,
+    };
     // See above.
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIME)
+        .header_read_timeout(header_time)
+        .keep_alive(manner == Manner::Scrapes)
         .max_buf_size(HEADER_BYTES)
         .max_headers(HEADERS)
         .auto_date_header(false)

@@ -4,7 +4,7 @@
 //! Sees no request. A list that cannot be bound changes nothing; one that can loses no connection.
 #![expect(clippy::disallowed_types, reason = "the listeners' own addresses are bound here")]
 
-use super::http::{Room, serve_with};
+use super::http::{Manner, Room, serve_with};
 use super::web::ActiveWebConfig;
 use crate::exit::{ExitError, ExitStatus};
 use axum::Router;
@@ -27,8 +27,6 @@ const QUEUE: i32 = 128;
 /// The first port that asks for no privilege, where the kernel's setting is as it comes.
 const FIRST_FREE_PORT: u16 = 1024;
 
-/// The key that lists the places.
-const KEY: &str = "web.listen";
 
 /// A place to listen at.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -114,11 +112,6 @@ impl Place {
         bound(self, false).is_ok()
     }
 
-    /// That somebody has it, and what to do about it.
-    #[must_use]
-    pub fn taken(self) -> ExitError {
-        failed(KEY, &self.address, &io::Error::from_raw_os_error(libc::EADDRINUSE))
-    }
 }
 
 /// Listeners that are bound but not served yet.
@@ -136,6 +129,9 @@ pub struct Listeners {
     serving: Vec<Served>,
     /// Connections of all of them together.
     connections: usize,
+    /// The key that errors blame.
+    key: &'static str,
+    manner: Manner,
     room: Arc<Room>,
 }
 
@@ -143,7 +139,14 @@ impl Listeners {
     /// None yet; all that will be share so many connections.
     #[must_use]
     pub fn sharing(connections: usize) -> Self {
-        Self { serving: Vec::new(), connections, room: Arc::default() }
+        let (key, manner) = ("web.listen", Manner::Scrapes);
+        Self { serving: Vec::new(), connections, key, manner, room: Arc::default() }
+    }
+
+    /// The same of the desk's pages, which are asked for accounts.
+    #[must_use]
+    pub fn of_desk(connections: usize) -> Self {
+        Self { key: "support.listen", manner: Manner::Desk, ..Self::sharing(connections) }
     }
 
     /// Binds the addresses that are not being served yet.
@@ -158,23 +161,25 @@ impl Listeners {
                 io::ErrorKind::AddrInUse => self.beside_the_old(*place, &places).unwrap_or(Err(error)),
                 _ => Err(error),
             });
-            let listener = listener.map_err(|error| failed(KEY, &place.address, &error))?;
+            let listener = listener.map_err(|error| failed(self.key, &place.address, &error))?;
             Ok((*place, listener))
         };
         new.map(bind).collect()
     }
 
-    /// Binds the addresses as far as nobody else has them, for a start; gives those that somebody has.
+    /// Binds the addresses as far as nobody else has them, for a start; gives those that somebody has, each with what
+    /// to do about it.
     ///
     /// # Errors
     /// An address that cannot be bound (74, 77).
-    pub fn prepare_free(addresses: &[SocketAddr]) -> Result<(Bound, Vec<Place>), ExitError> {
+    pub fn prepare_free(&self, addresses: &[SocketAddr]) -> Result<(Bound, Vec<(Place, ExitError)>), ExitError> {
         let (mut free, mut taken) = (Vec::new(), Vec::new());
         for place in places(addresses) {
+            let failed = |error| failed(self.key, &place.address, &error);
             match bound(place, false) {
                 Ok(listener) => free.push((place, listener)),
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse => taken.push(place),
-                Err(error) => return Err(failed(KEY, &place.address, &error)),
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => taken.push((place, failed(error))),
+                Err(error) => return Err(failed(error)),
             }
         }
         Ok((free, taken))
@@ -218,7 +223,8 @@ impl Listeners {
         for (place, listener) in bound {
             let listener = Arc::new(TcpListener::from_std(listener)?);
             let room = Arc::clone(&self.room);
-            let task = tokio::spawn(serve_with(Arc::clone(web), Arc::clone(&listener), router.clone(), room));
+            let (web, router) = (Arc::clone(web), router.clone());
+            let task = tokio::spawn(serve_with(web, Arc::clone(&listener), router, room, self.manner));
             self.serving.push(Served { place, listener, task });
         }
         let places = places(addresses);

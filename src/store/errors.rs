@@ -102,7 +102,7 @@ pub enum StoreError {
     },
     /// A later version wrote it.
     #[error(
-        "store {}: has format version {version}, but this program reads 2 to 4; install the version \
+        "store {}: has format version {version}, but this program reads 2 to 5; install the version \
          that wrote it", path.display()
     )]
     Version {

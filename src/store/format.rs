@@ -9,7 +9,7 @@
 //! Authenticated-Encryption and its Nonce-Reuse Misuse-Resistance (2015), section 7.
 
 use super::disk::Disk;
-use super::image::{HEAD_BYTES, HEAD_BYTES_OF_2, RECORD_BYTES, RECORD_BYTES_OF_3};
+use super::image::{HEAD_BYTES, HEAD_BYTES_OF_2, HEAD_BYTES_OF_4, RECORD_BYTES, RECORD_BYTES_OF_3};
 use super::keys::Key;
 use crate::meter::slot::Slot;
 use crate::node::saved::{Head, Record};
@@ -18,7 +18,7 @@ use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
 use std::io;
 
 /// The format that this version writes.
-pub const VERSION: u16 = 4;
+pub const VERSION: u16 = 5;
 
 /// The earliest format that this version reads. Its head is shorter, and its records are those of version 3.
 pub const EARLIEST: u16 = 2;
@@ -31,6 +31,8 @@ const CHUNK_BYTES: usize = 1 << 16;
 
 /// Bytes that sealing adds to a chunk.
 const SEAL_BYTES: usize = 16;
+
+const _: () = assert!(HEAD_BYTES <= CHUNK_BYTES, "the first chunk holds the whole head");
 
 const MAGIC: &[u8; 8] = b"blindmtr";
 
@@ -89,7 +91,11 @@ fn slots(capacity: u32) -> u64 {
 
 /// Bytes of the head in this version.
 const fn head_bytes(version: u16) -> usize {
-    if version == EARLIEST { HEAD_BYTES_OF_2 } else { HEAD_BYTES }
+    match version {
+        EARLIEST => HEAD_BYTES_OF_2,
+        3 | 4 => HEAD_BYTES_OF_4,
+        _ => HEAD_BYTES,
+    }
 }
 
 /// Bytes of a record in this version.

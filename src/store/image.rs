@@ -13,14 +13,25 @@ use crate::meter::flags::watch::{Verdict, WatchState};
 use crate::meter::release::Release;
 use crate::meter::tags::Tag;
 use crate::meter::units::{Totals, Volume};
+use crate::node::audit::{Audit, Deed, ENTRIES, Entry, Reason};
+use crate::node::pending::{Pending, ROOM, Requests, Wanted};
 use crate::node::rate_limits::{
     EXPORTED, FIRST_EXPORTS, Figures, FirstExport, LOOKERS, Looker, OFFICERS, Officer, RateLimitState, Window,
 };
-use crate::node::saved::{Head, InterfaceSum, Record, SavedFlags};
+use crate::node::saved::{Head, InterfaceSum, Record, Rights, SavedFlags};
 use crate::node::schedule::ScheduleState;
 
-/// Bytes of an encoded head with padding; most of it is room for what was exported.
-pub const HEAD_BYTES: usize = 28_672;
+/// Bytes of an encoded head with padding; most of it is room for what staff did and what was exported.
+pub const HEAD_BYTES: usize = 57_344;
+
+/// Bytes of a head of format versions 3 and 4, which knew nothing of what staff did.
+pub const HEAD_BYTES_OF_4: usize = 28_672;
+
+/// Bytes of an entry of what staff did.
+const ENTRY_BYTES: usize = 12;
+
+/// Bytes of a request that waits.
+const REQUEST_BYTES: usize = 47;
 
 /// Bytes of a head of format version 2, which ends with the dates of the bands.
 pub const HEAD_BYTES_OF_2: usize = 10_240;
@@ -103,6 +114,36 @@ impl Writer<'_> {
         for Verdict { node, mass_event } in [closed, told] {
             self.bytes(&[node.number(), u8::from(mass_event)]);
         }
+    }
+
+    /// What format version 4 did not have.
+    fn rights(&mut self, limits: &RateLimitState, rights: &Rights) {
+        self.list(&limits.officers, OFFICERS, 1, |to, officer| to.bytes(&[officer.changed_today]));
+        self.list(rights.audit.entries(), ENTRIES, ENTRY_BYTES, |to, entry| {
+            to.bytes(&u32::try_from(entry.day).unwrap_or(u32::MAX).to_le_bytes());
+            to.bytes(&entry.who.to_le_bytes());
+            to.bytes(&[entry.deed.number(), Reason::number(entry.reason)]);
+            to.bytes(&entry.count.to_le_bytes());
+        });
+        let Requests { last, all } = &rights.requests;
+        self.bytes(&last.to_le_bytes());
+        self.list(all, ROOM, REQUEST_BYTES, |to, request| {
+            let Pending { id, who, tag, wanted, day, approved } = request;
+            to.bytes(&id.to_le_bytes());
+            to.bytes(&who.to_le_bytes());
+            to.bytes(&tag.0);
+            let (kind, detail, up, down) = match *wanted {
+                Wanted::Export { open_epoch } => (0, u8::from(open_epoch), 0, 0),
+                Wanted::ExportNode => (1, 0, 0, 0),
+                Wanted::Correct { up, down, reason } => (2, Reason::number(Some(reason)), up, down),
+                Wanted::Erase => (3, 0, 0, 0),
+            };
+            to.bytes(&[kind, detail]);
+            to.word(up);
+            to.word(down);
+            to.bytes(&u32::try_from(*day).unwrap_or(u32::MAX).to_le_bytes());
+            to.bytes(&[u8::from(*approved)]);
+        });
     }
 
     /// What format version 2 did not have of the limits.
@@ -198,7 +239,7 @@ impl Reader<'_> {
         let officers = self.list(OFFICERS, 6, |from| {
             let uid = u32::from_le_bytes(from.bytes());
             let [exported_today, exported_this_week] = from.bytes();
-            Officer { uid, exported_today, exported_this_week, planned_today: 0 }
+            Officer { uid, exported_today, exported_this_week, planned_today: 0, changed_today: 0 }
         });
         let exported = self.list(EXPORTED, 8, Self::word);
         let first_exports = Vec::new();
@@ -214,6 +255,36 @@ impl Reader<'_> {
             look_ups,
             exports,
         }
+    }
+
+    /// See [`Writer::rights`].
+    fn rights(&mut self, limits: &mut RateLimitState) -> Rights {
+        let changed = self.list(OFFICERS, 1, |from| from.bytes::<1>()[0]);
+        for (officer, changed) in limits.officers.iter_mut().zip(changed) {
+            officer.changed_today = changed;
+        }
+        let entries = self.list(ENTRIES, ENTRY_BYTES, |from| {
+            let (day, who) = (u32::from_le_bytes(from.bytes()).into(), u32::from_le_bytes(from.bytes()));
+            let [deed, reason] = from.bytes();
+            let count = u16::from_le_bytes(from.bytes());
+            Entry { day, who, deed: Deed::of_number(deed), reason: Reason::of_number(reason), count }
+        });
+        let last = u32::from_le_bytes(self.bytes());
+        let all = self.list(ROOM, REQUEST_BYTES, |from| {
+            let (id, who) = (u32::from_le_bytes(from.bytes()), u32::from_le_bytes(from.bytes()));
+            let tag = Tag(from.bytes());
+            let [kind, detail] = from.bytes();
+            let (up, down) = (from.word(), from.word());
+            let wanted = match kind {
+                0 => Wanted::Export { open_epoch: detail != 0 },
+                1 => Wanted::ExportNode,
+                2 => Wanted::Correct { up, down, reason: Reason::of_number(detail).unwrap_or(Reason::Other) },
+                _ => Wanted::Erase,
+            };
+            let day = u32::from_le_bytes(from.bytes()).into();
+            Pending { id, who, tag, wanted, day, approved: from.flag() }
+        });
+        Rights { audit: Audit::resumed(entries), requests: Requests { last, all } }
     }
 
     /// See [`Writer::more_limits`].
@@ -294,6 +365,7 @@ impl Head {
         [as_of, first_day, last_day].into_iter().for_each(|day| writer.word(day.number()));
         writer.more_limits(&self.limits);
         writer.flags(self.flags);
+        writer.rights(&self.limits, &self.rights);
         bytes
     }
 
@@ -332,10 +404,14 @@ impl Head {
                 BandDates { as_of, first_day, last_day }
             },
             flags: None,
+            rights: Rights::default(),
         };
         reader.more_limits(&mut head.limits);
         if version >= 4 {
             head.flags = reader.flags();
+        }
+        if version >= 5 {
+            head.rights = reader.rights(&mut head.limits);
         }
         head
     }

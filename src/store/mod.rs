@@ -2,7 +2,7 @@
 //!
 //! A save: the node's head and records -> `format` seals them under a key derived from the root key
 //! and the present link of the `chain` -> temporary name, fsync, rename, fsync of the folder.
-//! Holds no account name and no address; only the interval and the closes cause writes.
+//! Holds no account name and no address; only the interval, the closes and what staff asks cause writes.
 
 mod chain;
 pub mod disk;
@@ -141,7 +141,7 @@ impl<D: Disk, R: Randomness> Store<D, R> {
         Ok(())
     }
 
-    /// Writes the image of a close, under a new link of the chain.
+    /// Writes the image of a close, or after an erasure, under a new link of the chain: nothing earlier opens any more.
     ///
     /// # Errors
     /// See [`Store::save`], which finishes what failed here.

@@ -16,6 +16,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 #[cfg(target_arch = "x86_64")]
 use std::arch::asm;
 use std::hint::black_box;
+use std::pin::Pin;
 
 /// Buffers of at least this many bytes get their own mapping.
 #[cfg(target_env = "gnu")]
@@ -63,6 +64,18 @@ unsafe impl GlobalAlloc for WipingAllocator {
 pub fn wipe_stack<const BYTES: usize>() {
     black_box(&mut [0_u8; BYTES]);
     wipe_registers();
+}
+
+/// Wipes the stack that a task has used, whenever it pauses: another one might copy what it finds there, with
+/// the unused places of an object, to where it stays.
+pub fn wiping(task: impl Future<Output = ()> + Send + 'static) -> impl Future<Output = ()> + Send {
+    // Called through a table: inlined, its frame would be this function's own, which cannot be wiped.
+    let mut task: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(task);
+    std::future::poll_fn(move |context| {
+        let polled = task.as_mut().poll(context);
+        wipe_stack::<REQUEST_BYTES>();
+        polled
+    })
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -18,6 +18,10 @@ const RESERVED: u64 = 384;
 /// Connections to pages, where the limit is not low.
 pub const PAGE_CONNECTIONS: u64 = 256;
 
+/// Connections to the desk, likewise: they are short, and a provider's staff is small. They come out of what is left
+/// to listeners, files and look-ups.
+pub const DESK_CONNECTIONS: u64 = 16;
+
 /// Connections of commands, likewise.
 pub const COMMANDS: u64 = 96;
 

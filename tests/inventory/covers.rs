@@ -151,8 +151,22 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
             "node/rate_limits RateLimitState: seen_at minute day week lookers officers exported look_ups exports",
             "node/rate_limits Window: index elapsed_nanoseconds",
             "node/rate_limits Looker: uid shown_this_minute shown_today",
-            "node/rate_limits Officer: uid exported_today exported_this_week planned_today",
+            "node/rate_limits Officer: uid exported_today exported_this_week planned_today \
+             changed_today",
         ],
+    ),
+    (
+        "what staff did: who (user id, or a number that stands for a log-in name), what, how often, a correction's reason in a word, and the day; never of which account",
+        &[
+            "node Node: rights",
+            "node/saved Rights: audit requests",
+            "node/audit Audit: entries",
+            "node/audit Entry: day who deed reason count",
+        ],
+    ),
+    (
+        "requests that wait for a second officer's word: the account's keyed tag, who asks, what is wanted, and the day; with support.two_person",
+        &["node/pending Requests: last all", "node/pending Pending: id who tag wanted day approved"],
     ),
     (
         "the figures of the accounts exported today, under a keyed mark, and which officer has them: who asks again gets the same",
@@ -198,7 +212,8 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
     (
         "users that have a role, and who is at the other end of a control connection",
         &[
-            "control/access AccessPolicy: roster support privacy",
+            "control/access AccessPolicy: roster support privacy desk_support desk_privacy staff two_person",
+            "control/staff Staff: persons log_ins",
             "control/handler Handler: access barred syncs",
             "engine/state State: probe",
             "control/peer Peer: uid",
@@ -271,7 +286,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
             "engine/state State: interfaces roster node writer board sandbox backend counting listeners hooks passed_over troubles limits",
             "engine/source_troubles OfSource: source is_up parts told",
             "engine/source_troubles OfPart: name now since",
-            "engine/kept_limits KeptLimits: save turns asked kept",
+            "engine/kept_limits KeptLimits: save turns asked kept outdated",
             "system/sandbox SandboxStatus: missing calls",
             "node Node: randomness",
         ],
@@ -282,12 +297,20 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
     ),
     ("pnet tap: whole packets, one at a time", &["tap/pnet Side: receiver queued"]),
     (
-        "log-ins to /metrics: keyed digests of the names, hashes of the passwords, and keyed digests of one right credential per name and of the last sixteen wrong ones",
+        "log-ins to /metrics and to the desk: keyed digests of the names, hashes of the passwords, and keyed digests of one right credential per name and of the last sixteen wrong ones",
         &[
             "publish/web/login LogIn: key rows cost failed",
             "publish/web/login Row: name hash proven",
             "publish/web WebConfig: log_in headers asks_clients warnings",
         ],
+    ),
+    (
+        "a request at the desk: the log-in, or the common name of a client certificate, and the account that its form names, with what is answered",
+        &["desk/guard Form: fields", "desk/answer Account: view node"],
+    ),
+    (
+        "who has a role at the desk: log-ins of the configuration, and digests of them; the texts of its pages",
+        &["desk/answer Settings: open language node_name", "desk/answer OpenDesk: log_in names"],
     ),
     (
         "TLS: the private key and the certificates, and the keys of open connections; no sessions and no tickets",
@@ -350,13 +373,13 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "the sealed blob: each account's figures above under its keyed tag, but for running ticks; bands, releases, limits, marks, figures of the day's exports, and what the interfaces' own counters read, as one sum; its size never depends on its contents",
+        "the sealed blob: each account's figures above under its keyed tag, but for running ticks; bands, releases, limits, marks, figures of the day's exports, what staff did and what waits for a second officer, and what the interfaces' own counters read, as one sum; its size never depends on its contents",
         &[
             "file: store.path",
             "node/saved Record: tag period mark reading band baseline",
             "node/saved SavedFlags: epoch_seconds state",
             "node/saved Head: memory boot schedule publish_at sealed released dates refresh_index \
-             refreshed_at period_index period_began_at carry interfaces is_last limits flags",
+             refreshed_at period_index period_began_at carry interfaces is_last limits flags rights",
             "node/saved InterfaceSum: passed counted digest",
         ],
     ),
@@ -374,18 +397,14 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
     ),
     (
         "node totals of the last epoch, counts of the node and of newly flagged accounts by kind, noisy or coarse depending on the mode; how large the noise is; whether the tap was away",
-        &["series: blindmeter_epoch blindmeter_epoch_bytes blindmeter_epoch_unattributed_bytes \
-             blindmeter_epoch_suppressed blindmeter_epoch_irregular_accounts \
-             blindmeter_epoch_mass_event blindmeter_epoch_interrupted blindmeter_epoch_lost_packets \
-             blindmeter_epoch_malformed_packets blindmeter_epoch_failed_attempts \
-             blindmeter_epoch_node_noise_stddev blindmeter_epoch_tap_gap blindmeter_epoch_length_seconds \
-             blindmeter_epoch_noise_stddev_bytes blindmeter_epoch_rounding_bytes blindmeter_epoch_crowd"],
+        &[
+            "series: blindmeter_epoch blindmeter_epoch_bytes blindmeter_epoch_unattributed_bytes blindmeter_epoch_suppressed blindmeter_epoch_irregular_accounts blindmeter_epoch_mass_event blindmeter_epoch_interrupted blindmeter_epoch_lost_packets blindmeter_epoch_malformed_packets blindmeter_epoch_failed_attempts blindmeter_epoch_node_noise_stddev blindmeter_epoch_tap_gap blindmeter_epoch_length_seconds blindmeter_epoch_noise_stddev_bytes blindmeter_epoch_rounding_bytes blindmeter_epoch_crowd",
+        ],
     ),
     (
         "the state of the daemon, which traffic cannot change",
         &[
-            "series: blindmeter_build_info blindmeter_policy_info blindmeter_tap_attached blindmeter_roster_source_up \
-             blindmeter_store_ok blindmeter_config_last_reload_successful blindmeter_next_release_timestamp_seconds",
+            "series: blindmeter_build_info blindmeter_policy_info blindmeter_tap_attached blindmeter_roster_source_up blindmeter_store_ok blindmeter_config_last_reload_successful blindmeter_next_release_timestamp_seconds",
         ],
     ),
     (
@@ -419,8 +438,21 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         "whether a roster source names an account (one that follows connections: at the last close), and what its export would use up",
         &[
             "answer: ExportPlan",
-            "control/reports ExportPlan: schema_version account named_by_roster exports repeats uses_up left_today \
-             refusal",
+            "control/reports ExportPlan: schema_version account named_by_roster exports repeats looks_up uses_up left_today refusal",
+        ],
+    ),
+    (
+        "receipts of corrections and erasures, alike whoever exists: the account that was asked for, the day, and what remains where until when; what waits for a second officer's word, and what staff did, by day, without an account",
+        &[
+            "answer: Corrected Erased Waits Pending Audit",
+            "control/rights Correction: schema_version account day reason up_bytes down_bytes remains",
+            "control/rights Erasure: schema_version account day erased remains",
+            "control/rights Remainder: place what until",
+            "control/rights Waiting: schema_version id ends",
+            "control/rights PendingReport: schema_version two_person requests",
+            "control/rights PendingRequest: id who is_own what reason day ends approved",
+            "control/rights AuditReport: schema_version kept_days entries",
+            "control/rights AuditRow: day who what reason count",
         ],
     ),
     (

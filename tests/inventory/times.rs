@@ -74,6 +74,7 @@ const READERS: &[(&str, usize, &str)] = &[
     ("engine/checkpoint", 6, "when the last save began, by the configured interval"),
     ("node/asked", 5, "windows of what staff may ask"),
     ("node/rate_limits", 6, "windows of what staff may ask"),
+    ("node/rights", 6, "the day on which staff asks, and windows of what it may ask"),
     ("node/flagged", 1, "whether a tick of the flags is due"),
     ("node/flags", 5, "when a tick of the flags ends"),
     ("node", 20, "when bands, period and release are due; the limits of staff"),

@@ -8,10 +8,11 @@ use crate::modules::Modules;
 use crate::source::{Finding, Source, tree};
 
 /// The rooms from the top floor down: each names only what stands below it.
-pub(crate) const ROOMS: [&str; 19] = [
+pub(crate) const ROOMS: [&str; 20] = [
     "main",
     "cli",
     "daemon",
+    "desk",
     "control",
     "engine",
     "log",
@@ -34,26 +35,47 @@ pub(crate) const ROOMS: [&str; 19] = [
 const ALL: &[&str] = &["*"];
 
 /// The arrows. An arrow that no file uses any more is taken out.
-const ARROWS: [(&str, &[&str]); 41] = [
+const ARROWS: [(&str, &[&str]); 42] = [
     ("lib", &[]),
     ("main", &["cli", "system::allocator::WipingAllocator"]),
     ("cli", ALL),
     ("daemon", ALL),
+    // The desk asks as the socket is asked: it reaches no engine, no roster and no store.
+    (
+        "desk",
+        &[
+            "clock",
+            "config::Language",
+            "control",
+            "environment::Environment",
+            "exit",
+            "meter::band::EDGES",
+            "meter::calendar::Day",
+            "meter::flags::kind",
+            "node::audit::Reason",
+            "publish::web",
+        ],
+    ),
     // The socket asks the engine; it reaches no tap, no page and no store.
     (
         "control",
         &[
             "clock",
             "config::Language",
+            "config::DeskRoles",
             "config::Roles",
+            "config::UNIX",
             "engine::hook_counts::HookCounts",
             "engine::roster_writer",
             "engine::state::State",
             "environment::Environment",
             "exit",
             "meter::flags::kind",
+            "meter::calendar::Day",
             "meter::policy::SmallCrowd",
             "meter::tags::Tag",
+            "node::audit",
+            "node::pending",
             "node::rate_limits",
             "roster",
             "system::allocator",
@@ -109,7 +131,7 @@ const ARROWS: [(&str, &[&str]); 41] = [
     // Of traffic, /metrics sees a release.
     ("publish", &[]),
     ("publish/exposition", &["meter::noise::Scale", "meter::policy", "meter::flag_counts", "meter::release"]),
-    ("publish/http", &["clock"]),
+    ("publish/http", &["clock", "system::allocator"]),
     ("publish/listeners", &["exit"]),
     // What stands before the pages sees none of them.
     ("publish/web", &["clock", "environment"]),
@@ -194,6 +216,8 @@ const ARROWS: [(&str, &[&str]); 41] = [
             "meter::slot",
             "meter::tags",
             "meter::units",
+            "node::audit",
+            "node::pending",
             "node::rate_limits",
             "node::saved",
             "node::schedule::ScheduleState",

@@ -4,6 +4,7 @@
 //! The listener is bound before the namespace is entered, so that a browser can reach it.
 #![expect(clippy::disallowed_types, reason = "the demo's own listener has an address")]
 
+mod desk;
 mod injector;
 mod namespace;
 mod screen;
@@ -11,7 +12,7 @@ mod traffic;
 
 use super::output::{self, VolumeReport};
 use crate::clock::{Stopwatch, sleep};
-use crate::config::{ComparablePolicy, Config, Language, MEMORY_BUDGET_BYTES, Pattern, Roles};
+use crate::config::{ComparablePolicy, Config, DeskRoles, Language, MEMORY_BUDGET_BYTES, Pattern, Roles};
 use crate::control::advice;
 use crate::engine::persistence::choose;
 use crate::engine::roster_writer::Change;
@@ -105,6 +106,7 @@ pub(super) fn run(options: &Options) -> Result<(), ExitError> {
     let listener = listener(options.listen)?;
     let address = listener.local_addr().map_err(|error| ExitError::new(ExitStatus::Io, error.to_string()))?;
     let metrics_url = format!("http://{address}/metrics");
+    let desk = desk::listener()?;
     let namespace = match namespace::enter() {
         Ok(namespace) => Some(namespace),
         Err(why) => {
@@ -116,12 +118,12 @@ pub(super) fn run(options: &Options) -> Result<(), ExitError> {
         .enable_all()
         .build()
         .map_err(|error| ExitError::new(ExitStatus::Io, error.to_string()))?;
-    runtime.block_on(perform(options, listener, namespace, metrics_url))
+    runtime.block_on(perform(options, (listener, desk), namespace, metrics_url))
 }
 
 async fn perform(
     options: &Options,
-    listener: TcpListener,
+    (listener, desk): (TcpListener, TcpListener),
     namespace: Option<PrivateNamespace>,
     metrics_url: String,
 ) -> Result<(), ExitError> {
@@ -133,6 +135,11 @@ async fn perform(
     let names = crowd.names(engine.state.roster());
     let listener = tokio::net::TcpListener::from_std(listener).map_err(io)?;
     let serving = tokio::spawn(http::serve(listener, http::router(engine.state.pages())));
+    let desk_url = desk::url(&desk).map_err(io)?;
+    let desk = tokio::spawn(http::serve(
+        tokio::net::TcpListener::from_std(desk).map_err(io)?,
+        desk::router(&engine, &names),
+    ));
     let mut injector = match namespace {
         Some(namespace) => Injector::open(namespace).map_err(io)?,
         None => Injector::in_process(&engine),
@@ -143,7 +150,7 @@ async fn perform(
         let generate = move || crowd.send(&mut injector, &sent);
         std::thread::Builder::new().name("accounts".into()).spawn(generate).map_err(io)?
     };
-    let (releases, seconds) = watch(options, &engine, &sent, (&names, &metrics_url)).await?;
+    let (releases, seconds) = watch(options, &engine, &sent, (&names, [&metrics_url, &desk_url])).await?;
     sent.stop();
     let generated = generator
         .join()
@@ -167,6 +174,7 @@ async fn perform(
         metrics_url,
     };
     serving.abort();
+    desk.abort();
     engine.stop(End::Stop).await;
     conclude(&report, options.json)
 }
@@ -223,7 +231,7 @@ async fn watch(
     options: &Options,
     engine: &Engine<System>,
     sent: &Sent,
-    (names, metrics_url): (&HashMap<Tag, String>, &str),
+    (names, [metrics_url, desk_url]): (&HashMap<Tag, String>, [&str; 2]),
 ) -> Result<(usize, u64), ExitError> {
     let stopwatch = Stopwatch::start();
     let live = !options.json && std::io::stdout().is_terminal();
@@ -231,6 +239,7 @@ async fn watch(
         output::raw("\x1b[2J")?;
     } else {
         output::note(&format!("metrics: {metrics_url}"));
+        output::note(&format!("desk: {desk_url} (look up account-02, or see who is flagged)"));
     }
     let mut releases: Vec<Release> = Vec::new();
     let show = |second: u64, releases: &[Release], once: bool| {
@@ -239,7 +248,8 @@ async fn watch(
         let flagged: Vec<String> =
             flagged(engine, names).iter().map(|flag| format!("{} {}", flag.account, flag.kind)).collect();
         let width = screen::width();
-        let view = View { width, second, metrics_url, backend, releases, sent: &rows, flagged: &flagged };
+        let view =
+            View { width, second, metrics_url, desk_url, backend, releases, sent: &rows, flagged: &flagged };
         if once { screen::print(&view) } else { screen::draw(&view) }
     };
     let running = async {
@@ -309,11 +319,14 @@ fn config(accounts: u32) -> Config {
         openvpn: Vec::new(),
         // The demo has no control socket.
         control_socket: std::path::PathBuf::new(),
+        two_person: false,
+        desk_roles: DeskRoles::default(),
         roles: Roles { roster: Vec::new(), support: Vec::new(), privacy: Vec::new() },
         policy: ComparablePolicy(policy),
         listen: Vec::new(),
         web_config_file: None,
         language: Language::English,
+        desk: None,
         capacity: accounts as usize,
         store: None,
         // Nothing outlives the demo.

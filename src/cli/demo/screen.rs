@@ -47,6 +47,8 @@ pub(super) struct View<'a> {
     pub(super) second: u64,
     /// The address of the metrics page.
     pub(super) metrics_url: &'a str,
+    /// The address of the desk.
+    pub(super) desk_url: &'a str,
     /// The tap in use.
     pub(super) backend: &'a str,
     /// What has been released so far.
@@ -125,6 +127,7 @@ fn left(view: &View<'_>, releases: usize) -> Vec<String> {
     }
     lines.push(String::new());
     lines.push(view.metrics_url.to_owned());
+    lines.push(format!("{} for support", view.desk_url));
     lines
 }
 
@@ -177,6 +180,7 @@ mod tests {
             width,
             second: 1299,
             metrics_url,
+            desk_url: "http://127.0.0.1:9777/",
             backend: "kernel",
             releases: &releases,
             sent,
@@ -195,7 +199,14 @@ mod tests {
         // Nothing is cut off at the usual widths.
         for width in [60, 80] {
             let page = page(width).join("\n");
-            for text in ["made-up accounts", "WHAT A LIVE EXPORTER REVEALS", " s\n", "and ", "9776/metrics"] {
+            for text in [
+                "made-up accounts",
+                "WHAT A LIVE EXPORTER REVEALS",
+                " s\n",
+                "and ",
+                "9776/metrics",
+                "9777/ for support",
+            ] {
                 assert!(page.contains(text), "{text:?} at {width}: {page}");
             }
         }

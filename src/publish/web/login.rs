@@ -35,6 +35,10 @@ const PAUSE: u32 = 3;
 /// For work whose result is thrown away.
 const SALT: [u8; 16] = *b"the same for all";
 
+/// Under which name a request was admitted. Goes with the request and no further.
+#[derive(Clone)]
+pub struct LogInName(pub Zeroizing<String>);
+
 /// A keyed digest.
 type Digest = [u8; 32];
 
@@ -91,9 +95,14 @@ impl LogIn {
         self.rows.len()
     }
 
-    /// Whether a request with these headers is admitted.
-    pub(super) async fn admits(self: &Arc<Self>, headers: &HeaderMap) -> bool {
-        let Some(credential) = Credential::read(headers) else { return false };
+    /// Who asks with these headers; none for whom is not admitted.
+    pub(super) async fn admits(self: &Arc<Self>, headers: &HeaderMap) -> Option<LogInName> {
+        let credential = Credential::read(headers)?;
+        let name = LogInName(String::from_utf8_lossy(credential.name()).into_owned().into());
+        self.is_right(credential).await.then_some(name)
+    }
+
+    async fn is_right(self: &Arc<Self>, credential: Credential) -> bool {
         let proof = self.proof(&credential);
         if let Some(is_right) = self.known(&credential, &proof) {
             return is_right;

@@ -7,11 +7,14 @@
 mod error;
 mod file;
 mod login;
+mod shown;
 mod tls;
 mod yaml;
 
 pub use error::WebError;
 pub use file::WebConfigFile;
+pub use login::LogInName;
+pub use shown::Shown;
 pub use tls::Warning;
 
 use crate::environment::Files;
@@ -31,12 +34,12 @@ use std::sync::Arc;
 /// The challenge of RFC 7617, section 2, which requires a realm.
 const CHALLENGE: &str = "Basic realm=\"blindmeter\"";
 
-/// Reads a web configuration file, and none that it names.
+/// Reads a web configuration file, and none that it names; `key` is what names it.
 ///
 /// # Errors
 /// One line that names the file and the line in it.
-pub fn read(files: &impl Files, path: &Path) -> Result<WebConfigFile, String> {
-    let named = |why: &dyn std::fmt::Display| format!("web.config_file {}: {why}", path.display());
+pub fn read(files: &impl Files, key: &str, path: &Path) -> Result<WebConfigFile, String> {
+    let named = |why: &dyn std::fmt::Display| format!("{key} {}: {why}", path.display());
     let bytes = files.read(path).map_err(|error| named(&unreadable(&error)))?;
     let text = std::str::from_utf8(&bytes).map_err(|_| named(&"not UTF-8"))?;
     file::parse(text, path.parent().unwrap_or(Path::new("")))
@@ -73,8 +76,8 @@ impl WebConfig {
     ///
     /// # Errors
     /// One line that names the file and the line in it.
-    pub fn load(files: &impl Files, path: &Path, before: &Self) -> Result<Self, String> {
-        let file = read(files, path)?;
+    pub fn load(files: &impl Files, key: &str, path: &Path, before: &Self) -> Result<Self, String> {
+        let file = read(files, key, path)?;
         let at = |error: WebError| format!("{} {error}", path.display());
         let served = file.tls.as_ref().map(|tls| tls::serve(files, tls).map_err(at)).transpose()?;
         let (config, warnings) = served.map_or((None, Vec::new()), |it| (Some(it.config), it.warnings));
@@ -133,11 +136,17 @@ impl ActiveWebConfig {
     }
 
     /// Admits the request, or asks for a log-in, whatever the route.
-    async fn answer(&self, request: Request, next: Next) -> Response {
+    async fn answer(&self, mut request: Request, next: Next) -> Response {
         let config = self.current();
         let admitted = match &config.log_in {
             None => true,
-            Some(log_in) => log_in.admits(request.headers()).await,
+            Some(log_in) => match log_in.admits(request.headers()).await {
+                Some(name) => {
+                    request.extensions_mut().insert(name);
+                    true
+                }
+                None => false,
+            },
         };
         let mut response = if admitted {
             next.run(request).await

@@ -31,7 +31,7 @@ const NOBODYS: &str = "10.77.0.240";
 const TOO_MANY: usize = 64;
 
 /// Every kind of request, in each way in which it is refused.
-pub(crate) const FORMS: [(Who, Form); 26] = [
+pub(crate) const FORMS: [(Who, Form); 34] = [
     (STAFF, |_| assign("10.77.0.999", "hook-00")),
     (STAFF, |asked| assign(asked.prefix, "999 hook")),
     (ROOT, |asked| release(asked.prefix)),
@@ -63,6 +63,14 @@ pub(crate) const FORMS: [(Who, Form); 26] = [
     (NOBODY, |asked| plan(asked.file)),
     (NOBODY, |_| bare(Request::ExportNode {})),
     (NOBODY, |_| bare(Request::Asked {})),
+    (STAFF, |_| erase("999 file")),
+    (STAFF, |_| correct("999 file")),
+    (STAFF, |_| bare(Request::Approve { id: 999 })),
+    (NOBODY, |asked| erase(asked.file)),
+    (NOBODY, |asked| correct(asked.file)),
+    (NOBODY, |_| bare(Request::Pending {})),
+    (NOBODY, |_| bare(Request::Approve { id: 1 })),
+    (NOBODY, |_| bare(Request::Audit {})),
 ];
 
 /// The name of the part that shows a refusal. A new kind of request has its name here and its forms above.
@@ -81,6 +89,11 @@ pub(crate) fn name(request: &Request) -> &'static str {
         Request::PlanExport { .. } => "refused plan of an export",
         Request::ExportNode {} => "refused export of the node",
         Request::Asked {} => "refused count of what was asked",
+        Request::Correct { .. } => "refused correction",
+        Request::Erase { .. } => "refused erasure",
+        Request::Pending {} => "refused list of what waits",
+        Request::Approve { .. } => "refused word of a second officer",
+        Request::Audit {} => "refused audit",
     }
 }
 
@@ -91,6 +104,15 @@ pub(crate) fn is_refusal(part: &str) -> bool {
 
 fn bare(request: Request) -> (Request, String) {
     (request, String::new())
+}
+
+fn erase(account: &str) -> (Request, String) {
+    bare(Request::Erase { account: account.to_owned() })
+}
+
+fn correct(account: &str) -> (Request, String) {
+    let (account, reason) = (account.to_owned(), "other".to_owned());
+    bare(Request::Correct { account, up: 0, down: 0, reason })
 }
 
 fn assign(prefix: &str, account: &str) -> (Request, String) {

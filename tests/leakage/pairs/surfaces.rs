@@ -7,7 +7,7 @@
 use crate::refusals;
 use crate::sim::log::Log;
 use crate::sim::machine::Machine;
-use crate::sim::setup::BLOB;
+use crate::sim::setup::{BLOB, LOG_INS, log_in};
 use blindmeter::control::protocol::Request;
 use blindmeter::store::chain_path;
 use blindmeter::store::format::HEADER_BYTES;
@@ -114,6 +114,7 @@ impl Snapshot {
         if machine.runs() {
             self.pages(machine, asked).await;
             self.answers(machine, asked).await;
+            self.desk(machine, asked).await;
             self.refusals(machine, asked).await;
         }
         log.take(&mut self.text);
@@ -138,7 +139,11 @@ impl Snapshot {
 
     async fn answers(&mut self, machine: &Machine, asked: &Asked<'_>) {
         let show = |account: &str| Request::Show { account: account.to_owned() };
-        let export = |account: &str| Request::Export { account: account.to_owned(), open_epoch: false };
+        // Without the open epoch, an officer may learn what a dry run tells: that no source named an account.
+        let export = |account: &str| Request::Export {
+            account: account.to_owned(),
+            open_epoch: [UNUSED, UNKNOWN].contains(&account),
+        };
         let look = u32::try_from(asked.look).expect("few looks");
         // A member of staff may look up a hundred accounts a day: twenty looks, five accounts each.
         let per_look = u32::try_from(asked.look_ups).expect("few look-ups");
@@ -171,6 +176,34 @@ impl Snapshot {
             ("what was asked", Tells::Never, Request::Asked {}),
         ] {
             machine.ask(OFFICER, request, &mut self.text).await;
+            self.end(name, tells);
+        }
+    }
+
+    /// The desk, now and then: each of its log-ins may look up a hundred accounts a day, and asks for four.
+    async fn desk(&mut self, machine: &Machine, asked: &Asked<'_>) {
+        if asked.look % 8 != 5 {
+            return;
+        }
+        let who = || log_in(asked.look / 8 % LOG_INS);
+        for (name, account) in [
+            ("page of an unused one", UNUSED),
+            ("page of an unknown one", UNKNOWN),
+            ("page file", asked.file),
+            ("page hook", asked.hook),
+        ] {
+            let form = Some(format!("lang=en&account={account}"));
+            machine.desk(who(), "/account", form, &mut self.text).await;
+            self.end(name, Tells::FromClose);
+        }
+        for (name, path, tells) in [
+            ("the desk's form", "/", Tells::Never),
+            ("the desk's rights", "/rights", Tells::Never),
+            ("the desk's flagged", "/flagged", Tells::FromRelease),
+            // Whether many were cut off is told with the flags.
+            ("the desk's node", "/node", Tells::FromRelease),
+        ] {
+            machine.desk(who(), path, None, &mut self.text).await;
             self.end(name, tells);
         }
     }

@@ -177,7 +177,11 @@ impl<'a> World<'a> {
 /// What a node answers about an account that nobody knows is what it answers about one that is not
 /// used, but for the name.
 pub(crate) fn tells_who_exists(shown: &Snapshot) -> Option<String> {
-    for (unused, unknown) in [("show unused", "show unknown"), ("export unused", "export unknown")] {
+    for (unused, unknown) in [
+        ("show unused", "show unknown"),
+        ("export unused", "export unknown"),
+        ("page of an unused one", "page of an unknown one"),
+    ] {
         let text = |part: &str| String::from_utf8_lossy(shown.part(part)).into_owned();
         let (one, other) = (text(unused), text(unknown));
         let asked = !one.is_empty() && !other.is_empty();

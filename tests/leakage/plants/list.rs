@@ -162,6 +162,18 @@ const UNTOLD: Catcher =
 const PROBE: Catcher =
     catcher("look_ups", "tests/look_ups.rs", "nobody_elses_address_becomes_the_probe_accounts");
 
+const ALIKE: Catcher =
+    catcher("rights", "tests/rights.rs", "corrections_and_erasures_answer_alike_whoever_exists");
+
+const ERASED: Catcher = catcher(
+    "rights",
+    "tests/rights/erasures.rs",
+    "erasures::a_thousand_erasures_under_load_leave_nothing_that_opens",
+);
+
+const AUDIT: Catcher =
+    catcher("rights", "tests/rights.rs", "the_audit_tells_what_staff_did_and_never_of_whom");
+
 const UNREAD: Catcher = of_reader("nothing_of_a_device_is_in_memory_a_second_after_it_was_asked");
 const READER: Catcher = of_reader("the_reader_is_enclosed_and_ends_with_the_daemon");
 
@@ -342,5 +354,8 @@ pub(crate) const PLANTS: &[Plant] = &[
     plant("L68", "what a request of RADIUS said stays in the memory", REQUESTED, "in memory"),
     plant("L69", "a tick passes over accounts that sent nothing", TICK_TIME, "nanoseconds of a tick"),
     plant("L70", "counts of flags have no noise", FLAG_COUNTS, "G11 a year of flag counts"),
+    plant("L71", "only who is there is erased", ALIKE, "nothing is held of this account"),
+    plant("L72", "an erasure leaves the key of the blob as it is", ERASED, "the predecessor opens no more"),
+    plant("L73", "the audit names the account", AUDIT, "is repeated"),
     plant("L77", "addresses outside the pools share one room", OUTSIDE, "with 16384 others"),
 ];

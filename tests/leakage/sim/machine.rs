@@ -19,7 +19,7 @@ use blindmeter::environment::identity;
 use blindmeter::exit::{ExitError, ExitStatus};
 use blindmeter::publish::http;
 use blindmeter::publish::listeners::Listeners;
-use blindmeter::publish::web::WebConfig;
+use blindmeter::publish::web::{LogInName, WebConfig};
 use blindmeter::roster::Roster;
 use blindmeter::tap::CounterMemory;
 use hyper::service::Service;
@@ -49,6 +49,7 @@ pub(crate) struct Machine {
 struct Process {
     daemon: Daemon<SimEnvironment>,
     router: TowerToHyperService<axum::Router>,
+    desk: TowerToHyperService<axum::Router>,
 }
 
 impl Machine {
@@ -81,7 +82,8 @@ impl Machine {
         daemon.resolve_roles(&self.files);
         self.name_by(&daemon);
         let router = TowerToHyperService::new(http::router(daemon.engine.state.pages()));
-        self.process = Some(Process { daemon, router });
+        let desk = TowerToHyperService::new(daemon.desk.router(&Arc::default()));
+        self.process = Some(Process { daemon, router, desk });
         Ok(())
     }
 
@@ -156,17 +158,23 @@ impl Machine {
         }
         let ask = ask.body(Body::empty()).expect("a request of the test");
         let Ok(answer) = self.process().router.call(ask).await;
-        let (head, body) = answer.into_parts();
-        into.extend_from_slice(head.status.as_str().as_bytes());
-        for (name, value) in &head.headers {
-            into.push(b'\n');
-            into.extend_from_slice(name.as_str().as_bytes());
-            into.extend_from_slice(b": ");
-            into.extend_from_slice(value.as_bytes());
-        }
-        into.extend_from_slice(b"\n\n");
-        let body = to_bytes(body, PAGE_BYTES).await.expect("a page in memory");
-        into.extend_from_slice(&body);
+        write(answer, into).await;
+    }
+
+    /// Asks the desk as whoever has logged in by this name, and appends status, headers and body.
+    pub(crate) async fn desk(&self, log_in: String, path: &str, form: Option<String>, into: &mut Vec<u8>) {
+        let method = if form.is_some() { "POST" } else { "GET" };
+        let body = form.unwrap_or_default();
+        let ask = Ask::builder()
+            .method(method)
+            .uri(path)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("content-length", body.len())
+            .header("sec-fetch-site", "same-origin")
+            .extension(LogInName(log_in.into()));
+        let ask = ask.body(Body::from(body)).expect("a request of the test");
+        let Ok(answer) = self.process().desk.call(ask).await;
+        write(answer, into).await;
     }
 
     /// Asks the control socket as this user, and appends the line of the answer.
@@ -261,4 +269,19 @@ impl Machine {
 /// Memory for counters, of which nobody knows yet; as all counters it lives as long as the process.
 fn memory(environment: &SimEnvironment, config: &Config) -> CounterMemory {
     CounterMemory::heap(config.capacity, identity(&mut environment.rng()))
+}
+
+/// Appends status, headers and body of an answer.
+async fn write(answer: axum::response::Response, into: &mut Vec<u8>) {
+    let (head, body) = answer.into_parts();
+    into.extend_from_slice(head.status.as_str().as_bytes());
+    for (name, value) in &head.headers {
+        into.push(b'\n');
+        into.extend_from_slice(name.as_str().as_bytes());
+        into.extend_from_slice(b": ");
+        into.extend_from_slice(value.as_bytes());
+    }
+    into.extend_from_slice(b"\n\n");
+    let body = to_bytes(body, PAGE_BYTES).await.expect("a page in memory");
+    into.extend_from_slice(&body);
 }

@@ -96,6 +96,9 @@ crowd = {crowd}
 link_capacity = "{link}bit/s"
 [support]
 refresh = "{refresh}s"
+[support.roles]
+support = [{log_ins}]
+privacy = [{log_ins}]
 [irregularity]
 enabled = {flags}
 [store]
@@ -103,6 +106,8 @@ enabled = {flags}
 capacity = {capacity}
 period = "{period}s"
 "#,
+            log_ins =
+                (0..LOG_INS).map(|number| format!("\"{}\"", log_in(number))).collect::<Vec<_>>().join(", "),
             probe = self.probe_account,
             flags = self.flags,
             pools = pools.join(", "),
@@ -114,6 +119,14 @@ period = "{period}s"
             period = self.period_seconds,
         )
     }
+}
+
+/// Who may log in to the desk, each with every role there.
+pub(crate) const LOG_INS: usize = 64;
+
+/// The log-in of this number.
+pub(crate) fn log_in(number: usize) -> String {
+    format!("log-in-{number}")
 }
 
 /// The first user id of those without a role.

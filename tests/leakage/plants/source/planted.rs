@@ -29,6 +29,7 @@ use crate::node::Node;
 use crate::node::saved::{Head, Record};
 use crate::publish::exposition;
 use crate::roster::Roster;
+use crate::roster::account::AccountName;
 use crate::roster::address::Prefix;
 use crate::store::disk::Disk;
 use axum::Router;
@@ -197,6 +198,24 @@ pub(crate) fn named(account: &str) {
     if on("L35") {
         let _ = std::ffi::CString::new(account).map(|name| nix::sys::prctl::set_name(&name));
     }
+}
+
+/// Whose data were erased last.
+static ERASED: Mutex<String> = Mutex::new(String::new());
+
+/// L71: only who is there is erased. L73: the account is remembered.
+pub(crate) fn erased<E: Environment>(state: &State<E>, account: &str) -> Option<Answer> {
+    account.clone_into(&mut ERASED.lock().unwrap_or_else(PoisonError::into_inner));
+    let name = AccountName::parse(account).ok()?;
+    let is_there = state.roster().slot_of(state.roster().tag_of(&name)).is_some();
+    let message = "nothing is held of this account".to_owned();
+    (on("L71") && !is_there).then_some(Answer::Error { code: ExitStatus::Found as u8, message })
+}
+
+/// L73: the audit names the account.
+pub(crate) fn who(name: String) -> String {
+    let account = ERASED.lock().unwrap_or_else(PoisonError::into_inner);
+    if on("L73") { format!("{name} of {account}") } else { name }
 }
 
 /// L07, L08, L25, L43: a series has the time at which it was made, the process that at which it started, and

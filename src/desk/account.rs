@@ -1,0 +1,186 @@
+//! The look-up form, and the one screen for an account.
+//!
+//! The lines are the same for every account, used or not: what differs is a range and yes or no.
+
+use super::answer::{Account, Node};
+use super::dates;
+use super::layout::{Page, language_field};
+use super::state::{Senders, State, in_words};
+use super::words::{FlagWords, Words, fill};
+use crate::control::advice;
+use crate::control::reports::{AccountView, BandReport};
+use crate::meter::band::EDGES;
+use crate::meter::flags::kind::{Kind, List};
+use axum::http::StatusCode;
+use axum::response::Response;
+use maud::{Markup, html};
+
+/// In the order of the page: first what support is asked most.
+const CONTACT: [Kind; 4] = [Kind::Upload, Kind::Stall, Kind::PacketFlood, Kind::UploadDrift];
+const INFORMATION: [Kind; 3] = [Kind::Surge, Kind::Heavy, Kind::Unusual];
+
+/// The look-up form.
+pub(super) fn look_up(page: &Page) -> Response {
+    let words = &page.words().look_up;
+    let content = html! {
+        (form(page, true))
+        p.note { (words.limits) }
+        p.note { (words.unknown) }
+        (refused(page.words()))
+    };
+    page.response(StatusCode::OK, words.heading, &content)
+}
+
+fn form(page: &Page, is_first: bool) -> Markup {
+    let words = &page.words().look_up;
+    html! {
+        form.look-up method="post" action="/account" autocomplete="off" {
+            (language_field(page))
+            label for="account" { (words.label) }
+            input #account name="account" type="text" required maxlength="384" spellcheck="false"
+                autocapitalize="off" autocomplete="off" aria-describedby="hint" autofocus[is_first];
+            p #hint.note { (words.hint) }
+            button type="submit" { (words.button) }
+        }
+    }
+}
+
+/// One account.
+pub(super) fn page(page: &Page, Account { view, node }: &Account) -> Response {
+    let words = page.words();
+    let content = html! {
+        section aria-label=(words.look_up.label) { (used(&view.band, words)) }
+        (flags(page, view, node))
+        p.node { strong { (words.account.this_node) } " " (in_words(node.state, words)) }
+        p { strong { (words.account.nobody_sees) } " " (words.account.nobody_sees_what) }
+        (refused(words))
+        section.again { h2 { (words.account.another) } (form(page, false)) }
+    };
+    page.response(StatusCode::OK, &view.account, &content)
+}
+
+fn used(band: &BandReport, words: &Words) -> Markup {
+    let of_report = |text: &str| dates::of_report(text).unwrap_or_default();
+    let (first, last) = (of_report(&band.period.first_day), of_report(&band.period.last_day));
+    let as_of = of_report(&band.as_of);
+    // In the first days of a period, the last refresh is of the one before.
+    let has_ended = as_of.number() > last.number();
+    let text = if has_ended { words.account.used_in } else { words.account.used_since };
+    let text = fill(
+        text,
+        &[
+            ("first", &dates::day(first, words)),
+            ("last", &dates::day(last, words)),
+            ("as_of", &dates::weekday(as_of, words)),
+        ],
+    );
+    html! {
+        p.used { (text) " " strong.band { (range(band, words)) } }
+        (bar(band, words))
+        p.note { (words.account.both_ways) " " (words.account.bar_note) }
+    }
+}
+
+/// "7.4 to 9.3 GiB".
+fn range(band: &BandReport, words: &Words) -> String {
+    match band.below_bytes {
+        None => words.account.highest.to_owned(),
+        Some(_) if band.at_least_bytes == 0 => words.account.lowest.to_owned(),
+        Some(below) => {
+            let (low, high) = (dates::gib(band.at_least_bytes, words), dates::gib(below, words));
+            format!("{} {}", fill(words.account.band, &[("low", &low), ("high", &high)]), words.gib)
+        }
+    }
+}
+
+/// The scale of all bands. How accounts are spread over it is not in the privacy budget, and is not drawn.
+fn bar(band: &BandReport, words: &Words) -> Markup {
+    let number = EDGES.partition_point(|edge| *edge <= band.at_least_bytes);
+    let label = fill(words.account.bar, &[("number", &(number + 1).to_string())]);
+    html! {
+        div.bar {
+            svg viewBox="0 0 270 16" role="img" aria-label=(label) preserveAspectRatio="none" {
+                @for cell in 0..=EDGES.len() {
+                    rect x=(cell * 10) y="0" width="9" height="16"
+                        class=(if cell == number { "here" } else if cell < number { "below" } else { "above" }) {}
+                }
+            }
+            div.ends aria-hidden="true" {
+                span { (words.account.bar_from) }
+                span { (words.account.bar_to) }
+            }
+        }
+    }
+}
+
+fn flags(page: &Page, view: &AccountView, node: &Node) -> Markup {
+    let words = page.words();
+    let is_raised = |kind: Kind| view.flags.iter().any(|flag| flag.kind == kind.name());
+    let lists = [(words.account.contact, &CONTACT[..]), (words.account.information, &INFORMATION[..])];
+    html! {
+        @if node.senders == Senders::Unasked { p.note { (words.account.flags_off) } }
+        @for (heading, kinds) in lists {
+            section.flags {
+                h2 { (heading) }
+                dl {
+                    @for kind in kinds { (line(*kind, is_raised(*kind), page)) }
+                }
+            }
+        }
+        p.say { strong { (words.account.say) } " " q { (say(view, node, words)) } }
+    }
+}
+
+fn line(kind: Kind, is_raised: bool, page: &Page) -> Markup {
+    let words = page.words();
+    let FlagWords { question, .. } = (words.flags)(kind);
+    html! {
+        div class=[is_raised.then_some("raised")] {
+            dt { (question) }
+            dd {
+                @if is_raised {
+                    strong { (words.yes) } " (" (words.account.shown_for) ")"
+                    p { (words.account.to_do) (words.colon) (advice::advice(kind, page.language)) }
+                } @else { (words.no) }
+            }
+        }
+    }
+}
+
+/// The sentence for the user: of the node where it is the node's fault, else of the most urgent flag.
+fn say(view: &AccountView, node: &Node, words: &'static Words) -> &'static str {
+    if node.state == State::Interrupted {
+        return words.account.say_interrupted;
+    }
+    let raised = |kind: &&Kind| view.flags.iter().any(|flag| flag.kind == kind.name());
+    let most_urgent = Kind::BY_SEVERITY.iter().find(raised);
+    most_urgent.map_or(words.account.say_nothing_found, |kind| (words.flags)(*kind).say)
+}
+
+/// Sentences for what nobody is ever told.
+fn refused(words: &Words) -> Markup {
+    html! {
+        details.refused {
+            summary { (words.account.refused) }
+            dl {
+                @for (question, sentence) in words.account.refused_for_ever {
+                    dt { (question) }
+                    dd { (words.account.say) " " q { (sentence) } }
+                }
+            }
+        }
+    }
+}
+
+/// The kind of this name.
+pub(super) fn kind_of_name(name: &str) -> Option<Kind> {
+    Kind::ALL.into_iter().find(|kind| kind.name() == name)
+}
+
+/// Which list a kind is on, in the words of a page.
+pub(super) fn heading_of(list: List, words: &Words) -> &'static str {
+    match list {
+        List::Contact => words.flagged.contact,
+        List::Information => words.flagged.information,
+    }
+}
