@@ -139,11 +139,7 @@ impl Snapshot {
 
     async fn answers(&mut self, machine: &Machine, asked: &Asked<'_>) {
         let show = |account: &str| Request::Show { account: account.to_owned() };
-        // Without the open epoch, an officer may learn what a dry run tells: that no source named an account.
-        let export = |account: &str| Request::Export {
-            account: account.to_owned(),
-            open_epoch: [UNUSED, UNKNOWN].contains(&account),
-        };
+        let export = |account: &str| Request::Export { account: account.to_owned(), open_epoch: false };
         let look = u32::try_from(asked.look).expect("few looks");
         // A member of staff may look up a hundred accounts a day: twenty looks, five accounts each.
         let per_look = u32::try_from(asked.look_ups).expect("few look-ups");
@@ -213,7 +209,11 @@ impl Snapshot {
         if asked.look % 30 != 3 {
             return;
         }
-        let export = |account: &str| Request::Export { account: account.to_owned(), open_epoch: false };
+        // Without the open epoch, an officer may learn what a dry run tells: that no source named an account.
+        let export = |account: &str| Request::Export {
+            account: account.to_owned(),
+            open_epoch: [UNUSED, UNKNOWN].contains(&account),
+        };
         let look = u32::try_from(asked.look).expect("few looks");
         let officer = OFFICER + look / 120;
         for (name, account) in [
