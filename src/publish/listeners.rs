@@ -27,7 +27,6 @@ const QUEUE: i32 = 128;
 /// The first port that asks for no privilege, where the kernel's setting is as it comes.
 const FIRST_FREE_PORT: u16 = 1024;
 
-
 /// A place to listen at.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Place {
@@ -111,7 +110,6 @@ impl Place {
     pub fn is_free(self) -> bool {
         bound(self, false).is_ok()
     }
-
 }
 
 /// Listeners that are bound but not served yet.
@@ -172,7 +170,10 @@ impl Listeners {
     ///
     /// # Errors
     /// An address that cannot be bound (74, 77).
-    pub fn prepare_free(&self, addresses: &[SocketAddr]) -> Result<(Bound, Vec<(Place, ExitError)>), ExitError> {
+    pub fn prepare_free(
+        &self,
+        addresses: &[SocketAddr],
+    ) -> Result<(Bound, Vec<(Place, ExitError)>), ExitError> {
         let (mut free, mut taken) = (Vec::new(), Vec::new());
         for place in places(addresses) {
             let failed = |error| failed(self.key, &place.address, &error);

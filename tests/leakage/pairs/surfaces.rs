@@ -169,7 +169,8 @@ impl Snapshot {
             ("status", Tells::Never, Request::Status {}),
             // It repeats the share of bytes without an account, as released.
             ("roster counts", Tells::FromRelease, Request::Counts {}),
-            ("what was asked", Tells::Never, Request::Asked {}),
+            // Of an export of an account of which nothing was held at the last close: a look-up.
+            ("what was asked", Tells::FromClose, Request::Asked {}),
         ] {
             machine.ask(OFFICER, request, &mut self.text).await;
             self.end(name, tells);
