@@ -34,7 +34,7 @@ use confine::enter_sandbox;
 use inputs::{load_roster, read_desk_config, read_web_config};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
-use reload::{Daemon, desk_address};
+use reload::Daemon;
 use std::path::Path;
 use std::sync::Arc;
 use taken::Ports;

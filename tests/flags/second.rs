@@ -1,5 +1,6 @@
 //! The formulas of docs/flags.md once more, written from that page alone: one account after the other, without
 //! anything of the product. `histories.rs` holds the product to it.
+#![expect(clippy::cast_possible_truncation, reason = "what is kept is single-precision, as the page says")]
 
 /// Sums of an account: bytes and packets, up and down.
 #[derive(Clone, Copy, Default)]

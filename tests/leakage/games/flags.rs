@@ -102,7 +102,7 @@ fn sums(up: [u64; 2], down: [u64; 2]) -> Totals {
 
 /// The exact counts of a year: of usual accounts, each of which is cut off for an hour now and then.
 fn judged(seed: u64, secret: Option<Secret>) -> Vec<FlagCounts> {
-    let rates = Rates::of(u64::from(DAY_SECONDS), 3_600_000_000_000, Preset::Strict);
+    let rates = Rates::of(DAY_SECONDS, 3_600_000_000_000, Preset::Strict);
     let mut watch = Watch::resumed(&rates, 20_000, Vec::new(), ACCOUNTS, WatchState::default());
     let mut rng = Rng::of(&[seed, 110]);
     let day = |day: usize| {

@@ -139,6 +139,17 @@ const SOCKETS: Catcher =
 const KEPT: Catcher =
     catcher("look_ups", "tests/look_ups.rs", "a_kill_right_after_an_export_forgets_nothing_of_it");
 
+const UNKNOWN_PAGE: Catcher =
+    of_desk("tests/desk/pages.rs", "pages::an_account_that_nobody_has_looks_like_one_that_was_never_used");
+const UNNAMED: Catcher =
+    of_desk("tests/desk/words.rs", "words::no_name_stands_in_an_address_a_header_or_the_log");
+const OTHER_SITE: Catcher =
+    of_desk("tests/desk/guard.rs", "guard::what_another_site_had_a_browser_send_is_not_done");
+
+const fn of_desk(file: &'static str, test: &'static str) -> Catcher {
+    catcher("desk", file, test)
+}
+
 const OUTSIDE: Catcher = catcher(
     "properties",
     "tests/properties/outside.rs",
@@ -357,5 +368,8 @@ pub(crate) const PLANTS: &[Plant] = &[
     plant("L71", "only who is there is erased", ALIKE, "nothing is held of this account"),
     plant("L72", "an erasure leaves the key of the blob as it is", ERASED, "the predecessor opens no more"),
     plant("L73", "the audit names the account", AUDIT, "is repeated"),
+    plant("L74", "support is told that nobody has a name", UNKNOWN_PAGE, "left == right"),
+    plant("L75", "a header repeats what a page is about", UNNAMED, "/account"),
+    plant("L76", "a request of another site is done", OTHER_SITE, "cross-site"),
     plant("L77", "addresses outside the pools share one room", OUTSIDE, "with 16384 others"),
 ];
