@@ -9,7 +9,7 @@ use super::inputs::{
 };
 use super::radius::{self, RadiusInbox, Secrets};
 use super::sources::{self, WireGuard};
-use super::taken::{Taken, await_free};
+use super::taken::{Taken, await_free, desk_address};
 use crate::config::{self, Config};
 use crate::control::access::AccessPolicy;
 use crate::control::flagged::Desk as Texts;
@@ -31,7 +31,7 @@ use crate::roster::sources::wireguard::Reader;
 use crate::system::allocator;
 use crate::system::descriptors;
 use crate::system::service_manager::{self, Notification};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::UdpSocket;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -313,9 +313,4 @@ fn texts(config: &Config) -> Texts {
         roster_file: config.roster_file.clone(),
         peer_files: config.wireguard.iter().filter_map(|device| device.accounts.clone()).collect(),
     }
-}
-
-/// Where the desk is served: at one address, or nowhere.
-pub(super) fn desk_address(config: &Config) -> Vec<SocketAddr> {
-    config.desk.iter().map(|desk| desk.listen).collect()
 }

@@ -10,13 +10,12 @@ use crate::clock::sleep;
 use crate::config::Config;
 use crate::control::handler::Handler;
 use crate::daemon::radius;
-use crate::daemon::reload::desk_address;
 use crate::environment::Environment;
 use crate::exit::{ExitError, ExitStatus};
 use crate::log::{Event, emit};
 use crate::publish::listeners::{Bound, Listeners, Place};
 use crate::system::service_manager;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,7 +36,12 @@ pub(super) struct Taken {
     /// The first of them, and what to do about it.
     pub(super) why: String,
     pages: Vec<Place>,
-    accounting: Vec<std::net::SocketAddr>,
+    accounting: Vec<SocketAddr>,
+}
+
+/// Where the desk is served: at one address, or nowhere.
+pub(super) fn desk_address(config: &Config) -> Vec<SocketAddr> {
+    config.desk.iter().map(|desk| desk.listen).collect()
 }
 
 /// Binds what the configuration lists.

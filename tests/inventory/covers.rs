@@ -1,5 +1,4 @@
-//! What of the sources each datum of the inventory stands for: the fields of a struct
-//! (`meter/ledger SlotEntry: period mark`), or names (`series`, `event`, `answer`, `map`, `file`).
+//! What each datum stands for in the sources: fields (`meter/ledger SlotEntry: period mark`), or `series`, `event` and so on.
 
 /// By the words of the datum in the table (`src/inventory/table.rs`).
 pub(crate) const COVERS: &[(&str, &[&str])] = &[
