@@ -175,25 +175,6 @@ fn an_officer_corrects_and_erases_a_hundred_times_a_day_also_over_restarts() {
     repeats_nothing(&stop(daemon));
 }
 
-#[test]
-fn a_typo_costs_a_look_up_and_not_the_export_of_the_week() {
-    let site = site();
-    let daemon = site.start();
-    let plan = site.command(&["accounts", "export", "canary-oen", "--dry-run"]).succeeded();
-    assert!(plan.contains("would use up: a look-up"), "{plan}");
-    for _ in 0..25 {
-        site.command(&["accounts", "export", "canary-oen", "--json"]).succeeded();
-    }
-    let left = json(&site.command(&["accounts", "export", "canary-one", "--dry-run", "--json"]).succeeded());
-    assert_eq!(left["left_today"], 20);
-    assert!(site.command(&["inventory"]).succeeded().contains("25 band look-ups, 0 account exports"));
-    for _ in 0..5 {
-        site.command(&["accounts", "export", "canary-oen"]).succeeded();
-    }
-    site.command(&["accounts", "export", "canary-oen"]).failed(77, &["30 accounts a minute"]);
-    repeats_nothing(&stop(daemon));
-}
-
 /// One person under two user names has one person's limits.
 #[test]
 fn two_names_of_one_person_share_the_limits() {

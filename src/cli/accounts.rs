@@ -276,7 +276,6 @@ fn plan(account: &str, open_epoch: bool, json: bool, socket: &Path) -> Result<()
             "would use up: nothing; it repeats the figures of your first export of this account today"
                 .to_owned()
         }
-        (None, None) if plan.looks_up => "would use up: a look-up; nobody knows this account".to_owned(),
         (None, None) => "would use up: nothing; no limit holds here".to_owned(),
     })?;
     output::line(if plan.named_by_roster { "a roster source names this account" } else { UNNAMED })

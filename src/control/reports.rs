@@ -114,9 +114,6 @@ pub struct ExportPlan {
     pub exports: Vec<String>,
     /// True when the same officer exported the account today: the figures would be those.
     pub repeats: bool,
-    /// True when nobody knows the account, as far as the last close tells: it would cost a look-up.
-    #[serde(default)]
-    pub looks_up: bool,
     /// Exports of the day and of the account's week that would be used up: 0 or 1.
     pub uses_up: u8,
     /// Exports that the officer has left today, this one included; none without a limit, or where it does not
@@ -233,7 +230,7 @@ impl ExportPlan {
         let (left_today, refusal) = match plan {
             Plan::First(left) => (Some(left), None),
             Plan::Refused(limit) => (None, Some(limit.to_string())),
-            Plan::Free | Plan::Repeats | Plan::LookUp => (None, None),
+            Plan::Free | Plan::Repeats => (None, None),
         };
         Self {
             schema_version: SCHEMA_VERSION,
@@ -241,7 +238,6 @@ impl ExportPlan {
             named_by_roster,
             exports: exports.map(str::to_owned).collect(),
             repeats: plan == Plan::Repeats,
-            looks_up: plan == Plan::LookUp,
             uses_up: left_today.is_some().into(),
             left_today,
             refusal,

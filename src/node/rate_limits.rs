@@ -83,8 +83,6 @@ pub enum Plan {
     Free,
     /// Nothing: it repeats the officer's first export of the day.
     Repeats,
-    /// A look-up: nobody knows the account.
-    LookUp,
     /// The account's export of the week, and one of so many that the officer has left today.
     First(u8),
     /// Nothing: it would be refused.

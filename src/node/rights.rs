@@ -90,13 +90,6 @@ impl<C: Clock, R: Randomness> Node<C, R> {
         self.rights.requests.fetched(who, account, wanted);
     }
 
-    /// Whether anything of closed epochs is held of an account; the open one is not looked at.
-    pub fn holds(&self, slot: Option<Slot>) -> bool {
-        slot.is_some_and(|slot| {
-            self.ledger.period(slot) != Totals::default() || self.band(slot) != Band::default()
-        })
-    }
-
     /// The day of the next refresh of the bands, by the schedule.
     pub fn next_refresh(&self) -> Day {
         let seconds = self.epochs.policy().refresh_seconds;
@@ -143,7 +136,7 @@ mod tests {
         let mut stepped = used();
         stepped.node.erase(Some(SLOT), Tag([1; 16]));
         assert!(stepped.node.totals(SLOT) == (Totals::default(), Totals::default()));
-        assert!(stepped.band_bytes() == 0 && !stepped.node.holds(Some(SLOT)));
+        assert!(stepped.band_bytes() == 0);
         stepped.day(0);
         assert_eq!(stepped.node.totals(SLOT).0.up.bytes, 2 << 30, "what came since");
     }

@@ -437,7 +437,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         "whether a roster source names an account (one that follows connections: at the last close), and what its export would use up",
         &[
             "answer: ExportPlan",
-            "control/reports ExportPlan: schema_version account named_by_roster exports repeats looks_up uses_up left_today refusal",
+            "control/reports ExportPlan: schema_version account named_by_roster exports repeats uses_up left_today refusal",
         ],
     ),
     (

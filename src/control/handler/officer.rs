@@ -50,9 +50,6 @@ impl<E: Environment> Handler<E> {
                 Ok(Some(first)) => return self.repeated(tag, open_epoch, peer, answer(first)).await,
                 Err(limit) => return refused(limit),
             }
-            if !open_epoch && self.is_unknown(tag) {
-                return self.mistyped(answer, peer).await;
-            }
             if let Some(waits) = self.waits(tag, wanted, peer).await {
                 return waits;
             }
@@ -97,25 +94,6 @@ impl<E: Environment> Handler<E> {
         self.kept(answer).await
     }
 
-    /// As far as the last close tells, nobody knows the account: no source named it, and nothing was held.
-    fn is_unknown(&self, account: Tag) -> bool {
-        let roster = self.state.roster();
-        !roster.is_named(account) && !self.state.node().holds(roster.slot_of(account))
-    }
-
-    /// A name that is mistyped costs a look-up, and not the account's export of the week.
-    async fn mistyped(&self, answer: impl Fn(Figures) -> Answer, peer: &Peer) -> Answer {
-        let counted = self.state.node().look_up(self.person(peer));
-        match counted {
-            Ok(()) => {
-                self.state.node().note(peer.uid, Deed::Show, None);
-                self.state.limited();
-                self.kept(answer(Figures::default())).await
-            }
-            Err(limit) => refused(limit),
-        }
-    }
-
     /// Reads no counter, and waits for no tap.
     pub(super) fn plan_export(&self, account: &AccountName, open_epoch: bool, peer: &Peer) -> Answer {
         let roster = self.state.roster();
@@ -128,10 +106,6 @@ impl<E: Environment> Handler<E> {
         };
         match plan {
             Ok(plan) => {
-                let plan = match plan {
-                    Plan::First(_) if !open_epoch && self.is_unknown(tag) => Plan::LookUp,
-                    plan => plan,
-                };
                 Answer::ExportPlan(ExportPlan::new(account.reveal(), open_epoch, named_by_roster, plan))
             }
             Err(limit) => refused(limit),
