@@ -198,6 +198,8 @@ fn work(mut jobs: mpsc::Receiver<Box<Job>>, roster: &Roster, mut tap: Option<Tap
         let all = |of: fn(&Change) -> bool| batch.iter().all(|job| of(&job.change));
         let quiesce = if all(Change::is_of_roster) { Tap::settle } else { Tap::quiesce };
         let quiesced = all(Change::is_rehearsal) || tap.as_ref().is_none_or(quiesce);
+        // A tap that lets nothing wait may be late for others, who came with a change of the roster.
+        let settled = quiesced || tap.as_ref().is_none_or(Tap::settle);
         for job in batch {
             let Job { change, done } = *job;
             match &change {
@@ -213,7 +215,7 @@ fn work(mut jobs: mpsc::Receiver<Box<Job>>, roster: &Roster, mut tap: Option<Tap
                     inboxes[door as usize] = Some(opened);
                     Outcome::Done
                 }
-                change if quiesced => apply(roster, change),
+                change if quiesced || (settled && change.is_of_roster()) => apply(roster, change),
                 _ => Outcome::NotQuiesced,
             });
         }
