@@ -1,7 +1,6 @@
 //! A running daemon, and how a reload changes it.
 //!
 //! Generic over the environment and the files, so that a simulation runs this very reload.
-#![expect(clippy::disallowed_types, reason = "the desk's own listener has an address")]
 
 use super::inputs::{
     read_desk_config, read_names, read_roster, read_secrets, read_web_config, take_probe,

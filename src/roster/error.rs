@@ -21,7 +21,7 @@ pub enum RosterError {
     SocketQuota,
     /// As many prefixes outside the pools as there is room for: the control socket's, or all others'.
     #[error(
-        "room for {most} addresses outside tap.pools, and as many prefixes, of each IP version; list more pools, \
+        "room for {most} addresses outside roster.pools, and as many prefixes, of each IP version; list more pools, \
          or raise [store] capacity, and restart"
     )]
     OutsideFull {
