@@ -313,7 +313,7 @@ impl<C: Clock, R: Randomness> Node<C, R> {
         }
     }
 
-    /// Forgets what is held of slots that this close frees for other accounts.
+    /// Forgets what is held of slots, but for the open epoch: a close frees them for other accounts, or theirs is erased.
     pub fn forget(&mut self, slots: &[Slot]) {
         for slot in slots {
             self.ledger.forget(*slot);

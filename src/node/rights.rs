@@ -8,7 +8,6 @@ use super::audit::{Deed, Entry, Reason};
 use super::pending::{Full, Pending, Wanted};
 use super::rate_limits::Limit;
 use crate::clock::{Clock, Reading};
-use crate::meter::band::Band;
 use crate::meter::calendar::Day;
 use crate::meter::noise::Randomness;
 use crate::meter::slot::Slot;
@@ -21,14 +20,11 @@ impl<C: Clock, R: Randomness> Node<C, R> {
     pub fn erase(&mut self, slot: Option<Slot>, account: Tag) {
         self.limits.erase(account);
         let Some(slot) = slot else { return };
+        self.forget(&[slot]);
         let reading = self.ledger.erase(slot);
         if let Some(base) = self.bases.get_mut(slot.index()) {
             *base = reading;
         }
-        if let Some(band) = self.bands.get_mut(slot.index()) {
-            *band = Band::default();
-        }
-        self.flags.iter_mut().for_each(|flags| flags.forget(slot));
     }
 
     /// Sets the bytes of the account's closed epochs, if it has any. Its band follows at the next refresh.
