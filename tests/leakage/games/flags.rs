@@ -9,6 +9,7 @@ use super::learners::Attack;
 use super::membership::best;
 use super::report::{Form, Row};
 use super::statistics::Estimate;
+use super::threads::on_two_threads;
 use super::verdict::{Goal, control, figure};
 use crate::support::rng::Rng;
 use blindmeter::meter::counters::Counters;
@@ -20,7 +21,6 @@ use blindmeter::meter::ledger::Ledger;
 use blindmeter::meter::policy::{DAY_SECONDS, KINDS_OF_AN_ACCOUNT, Policy};
 use blindmeter::meter::release::Release;
 use blindmeter::meter::units::{Totals, Volume};
-use std::thread;
 
 const DAYS: usize = 365;
 const TICKS: usize = 24;
@@ -269,18 +269,7 @@ fn play_one(seed: u64, secret: Secret, [learned, scored]: [usize; 2]) -> Found {
 /// Plays every secret, on two threads.
 pub(crate) fn play(seed: u64, form: Form) -> Vec<Row> {
     let sizes = form.choose([60, 200], [600, 3_000]);
-    let found: Vec<Found> = thread::scope(|scope| {
-        let threads: Vec<_> = SECRETS
-            .chunks(SECRETS.len().div_ceil(2))
-            .map(|secrets| {
-                let play =
-                    move || secrets.iter().map(|secret| play_one(seed, *secret, sizes)).collect::<Vec<_>>();
-                scope.spawn(play)
-            })
-            .collect();
-        let joined = threads.into_iter().map(|thread| thread.join());
-        joined.flat_map(|found| found.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
-    });
+    let found = on_two_threads(&SECRETS, |secret| play_one(seed, *secret, sizes));
     let row = |(secret, found): (&Secret, &Found)| {
         let (attack, area) = found.blindmeter;
         let allowed = allowed(found.differing);

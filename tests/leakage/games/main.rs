@@ -34,6 +34,7 @@ mod series;
 mod statistics;
 #[path = "../../support/mod.rs"]
 mod support;
+mod threads;
 mod verdict;
 mod views;
 mod watchers;

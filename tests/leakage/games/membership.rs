@@ -10,12 +10,12 @@ use super::learners::{ATTACKS, Attack, Lesson};
 use super::node::{MIDNIGHT, Node, PUBLISHED_AFTER};
 use super::report::{Form, Row};
 use super::statistics::{Estimate, Scored, auc};
+use super::threads::on_two_threads;
 use super::verdict::{Goal, control, figure};
 use super::worlds::{DAY_SECONDS, STRATA, Stratum};
 use crate::support::rng::Rng;
 use blindmeter::meter::clamp::clamped;
 use blindmeter::meter::units::{Totals, Volume};
-use std::thread;
 
 const GIB: f64 = (1_u64 << 30) as f64;
 
@@ -170,16 +170,7 @@ pub(crate) fn play(seed: u64, form: Form) -> Vec<Row> {
     let sizes = form.choose([150, 300], [4_000, 20_000]);
     let cases: Vec<(usize, Stratum)> =
         (0..VOLUMES.len()).flat_map(|volume| STRATA.map(|stratum| (volume, stratum))).collect();
-    let found: Vec<Found> = thread::scope(|scope| {
-        let threads = cases.chunks(cases.len().div_ceil(2)).map(|cases| {
-            let play =
-                move || cases.iter().map(|case| play_one(seed, case.0, case.1, sizes)).collect::<Vec<_>>();
-            scope.spawn(play)
-        });
-        let threads: Vec<_> = threads.collect();
-        let joined = threads.into_iter().map(|thread| thread.join());
-        joined.flat_map(|found| found.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
-    });
+    let found = on_two_threads(&cases, |case| play_one(seed, case.0, case.1, sizes));
     (0..VOLUMES.len()).map(|volume| row_of(volume, &found, sizes[1], form)).collect()
 }
 

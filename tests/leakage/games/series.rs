@@ -12,11 +12,11 @@ use super::report::{Form, Row};
 use super::sim::packets::{Kind, Packet};
 use super::statistics::Estimate;
 use super::support::frames::Address;
+use super::threads::on_two_threads;
 use super::verdict::{Goal, control, figure};
 use super::worlds::{DAY_SECONDS, Stratum};
 use crate::support::rng::Rng;
 use blindmeter::engine::End;
-use std::thread;
 
 const GIB: u64 = 1 << 30;
 
@@ -216,18 +216,7 @@ fn play_one(seed: u64, secret: Secret, [learned, scored]: [usize; 2]) -> Found {
 /// Plays every secret, on two threads.
 pub(crate) fn play(seed: u64, form: Form) -> Vec<Row> {
     let sizes = form.choose([60, 150], [1_000, 6_000]);
-    let found: Vec<Found> = thread::scope(|scope| {
-        let threads: Vec<_> = SECRETS
-            .chunks(SECRETS.len().div_ceil(2))
-            .map(|secrets| {
-                let play =
-                    move || secrets.iter().map(|secret| play_one(seed, *secret, sizes)).collect::<Vec<_>>();
-                scope.spawn(play)
-            })
-            .collect();
-        let joined = threads.into_iter().map(|thread| thread.join());
-        joined.flat_map(|found| found.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
-    });
+    let found = on_two_threads(&SECRETS, |secret| play_one(seed, *secret, sizes));
     let row = |(secret, found): (&Secret, &Found)| {
         let (attack, area) = found.blindmeter;
         let goal = Goal::AtMost(secret.allowed() + 0.02);
