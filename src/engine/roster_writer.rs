@@ -82,20 +82,6 @@ pub struct Taken {
 }
 
 impl Change {
-    /// Whether it gives addresses to other owners, and does nothing else.
-    fn is_of_roster(&self) -> bool {
-        matches!(
-            self,
-            Self::Assign(..)
-                | Self::Unassign(..)
-                | Self::Connect(..)
-                | Self::Disconnect(..)
-                | Self::Replace(..)
-                | Self::Add(..)
-                | Self::Rehearse(..)
-        )
-    }
-
     /// Whether nothing that was counted would be another's by it.
     fn is_rehearsal(&self) -> bool {
         matches!(self, Self::Rehearse(..))
@@ -195,11 +181,8 @@ fn work(mut jobs: mpsc::Receiver<Box<Job>>, roster: &Roster, mut tap: Option<Tap
             inboxes.iter_mut().flatten().for_each(|inbox| inbox.answer());
             continue;
         }
-        let all = |of: fn(&Change) -> bool| batch.iter().all(|job| of(&job.change));
-        let quiesce = if all(Change::is_of_roster) { Tap::settle } else { Tap::quiesce };
-        let quiesced = all(Change::is_rehearsal) || tap.as_ref().is_none_or(quiesce);
-        // A tap that lets nothing wait may be late for others, who came with a change of the roster.
-        let settled = quiesced || tap.as_ref().is_none_or(Tap::settle);
+        let is_rehearsal = batch.iter().all(|job| job.change.is_rehearsal());
+        let quiesced = is_rehearsal || tap.as_ref().is_none_or(Tap::quiesce);
         for job in batch {
             let Job { change, done } = *job;
             match &change {
@@ -215,7 +198,7 @@ fn work(mut jobs: mpsc::Receiver<Box<Job>>, roster: &Roster, mut tap: Option<Tap
                     inboxes[door as usize] = Some(opened);
                     Outcome::Done
                 }
-                change if quiesced || (settled && change.is_of_roster()) => apply(roster, change),
+                change if quiesced => apply(roster, change),
                 _ => Outcome::NotQuiesced,
             });
         }

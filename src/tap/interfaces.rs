@@ -10,7 +10,8 @@ use super::frame::LinkType;
 use crate::system::netlink::{
     DONE, ERROR, REQUEST, REQUEST_DUMP, ask, attributes, message, messages, u16_at, u32_at, u64_at,
 };
-use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+pub(super) use netlink_sys::Socket;
+use netlink_sys::{SocketAddr, protocols::NETLINK_ROUTE};
 use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -180,12 +181,9 @@ impl News {
     }
 }
 
-/// Tells when the set of interfaces may have changed, and lists them. It holds both sockets open, so that
-/// neither takes a descriptor when there may be none left.
+/// Tells when the set of interfaces may have changed.
 pub(super) struct InterfaceEvents {
     socket: Socket,
-    /// None after an error: what was left of an answer goes with its socket.
-    lists: Option<Socket>,
     buffer: Vec<u8>,
     hooks: HookNews,
 }
@@ -203,23 +201,7 @@ impl InterfaceEvents {
         let mut socket = Socket::new(NETLINK_ROUTE)?;
         socket.bind(&SocketAddr::new(0, GROUP_LINK | GROUP_TRAFFIC_CONTROL))?;
         socket.set_non_blocking(true)?;
-        Ok(Self {
-            socket,
-            lists: Some(asking()?),
-            buffer: Vec::with_capacity(BUFFER_BYTES),
-            hooks: HookNews::NONE,
-        })
-    }
-
-    /// Lists the interfaces of this network namespace.
-    pub(super) fn list(&mut self) -> io::Result<Vec<InterfaceEntry>> {
-        let socket = match self.lists.take() {
-            Some(socket) => socket,
-            None => asking()?,
-        };
-        let entries = list_by(&socket)?;
-        self.lists = Some(socket);
-        Ok(entries)
+        Ok(Self { socket, buffer: Vec::with_capacity(BUFFER_BYTES), hooks: HookNews::NONE })
     }
 
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
@@ -287,13 +269,14 @@ pub(super) fn list() -> io::Result<Vec<InterfaceEntry>> {
 }
 
 /// A socket to ask the kernel by.
-fn asking() -> io::Result<Socket> {
+pub(super) fn asking() -> io::Result<Socket> {
     let mut socket = Socket::new(NETLINK_ROUTE)?;
     socket.bind_auto()?;
     Ok(socket)
 }
 
-fn list_by(socket: &Socket) -> io::Result<Vec<InterfaceEntry>> {
+/// Lists the interfaces by a socket that was made for it.
+pub(super) fn list_by(socket: &Socket) -> io::Result<Vec<InterfaceEntry>> {
     for _ in 0..DUMP_TRIES {
         if let Some(entries) = dump(socket)? {
             return Ok(entries);

@@ -17,6 +17,7 @@ mod interface_records;
 mod interface_sum;
 mod interfaces;
 pub mod kernel;
+mod links;
 pub mod memory_file;
 mod obstacle;
 mod overlaps;

@@ -2,7 +2,7 @@
 //! the taps.
 
 use super::attribution::Attribution;
-use super::interfaces::{self, Hardware, Passed};
+use super::interfaces::{Hardware, Passed};
 use super::kernel::{AttachedProgram, Attacher, Stand};
 use super::obstacle::Obstacle;
 use super::pnet::Pnet;
@@ -70,32 +70,49 @@ pub(super) enum PacketSource {
     Pnet(Pnet),
 }
 
+/// A source that is to be.
+pub(super) enum Prepared {
+    /// It counts: what had passed the interface when it began to, or none where it goes on from an earlier
+    /// process.
+    Counts(PacketSource, Option<u64>),
+    /// Nothing passes it yet.
+    Waits(Unbound),
+}
+
+pub(super) enum Unbound {
+    Ring(Ring),
+    /// Its sockets are bound as they are opened.
+    Pnet(Hardware),
+}
+
+impl Prepared {
+    pub(super) fn of(opener: &Opener, index: u32, hardware: Hardware, one_of_many: bool) -> io::Result<Self> {
+        match opener {
+            Opener::Kernel(attacher) => attacher
+                .attach(index, hardware == Hardware::Ethernet)
+                .map(|(program, passed)| Self::Counts(PacketSource::Kernel(program), passed)),
+            Opener::Ring => Ring::prepare(hardware, one_of_many).map(|ring| Self::Waits(Unbound::Ring(ring))),
+            Opener::Pnet => Ok(Self::Waits(Unbound::Pnet(hardware))),
+        }
+    }
+}
+
+impl Unbound {
+    /// What passes the interface of this index is seen from here on.
+    pub(super) fn bind(self, index: u32) -> io::Result<PacketSource> {
+        match self {
+            Self::Ring(ring) => ring.bind(index).map(|()| PacketSource::Ring(ring)),
+            Self::Pnet(hardware) => Pnet::open(index, hardware).map(PacketSource::Pnet),
+        }
+    }
+}
+
 /// How far a source has been read, or must be read for what has arrived to be counted: blocks of a
 /// ring, or packets of pnet's two sockets.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Position(pub(super) [usize; 2]);
 
 impl PacketSource {
-    /// Opens a source; returns with it what had passed the interface when it began to see packets, or
-    /// none where it goes on from an earlier process.
-    pub(super) fn open(
-        opener: &Opener,
-        index: u32,
-        hardware: Hardware,
-        one_of_many: bool,
-    ) -> io::Result<(Self, Option<u64>)> {
-        match opener {
-            Opener::Kernel(attacher) => attacher
-                .attach(index, hardware == Hardware::Ethernet)
-                .map(|(program, passed)| (Self::Kernel(program), passed)),
-            Opener::Ring => Ring::open(index, hardware, one_of_many)
-                .map(|(ring, passed)| (Self::Ring(ring), Some(passed.packets()))),
-            Opener::Pnet => {
-                Pnet::open(index, hardware).map(|(pnet, passed)| (Self::Pnet(pnet), Some(passed.packets())))
-            }
-        }
-    }
-
     pub(super) fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let (first, second) = match self {
             Self::Kernel(_) => (None, None),
@@ -146,22 +163,15 @@ impl PacketSource {
         read.iter().zip(target.0).all(|(read, target)| *read >= target)
     }
 
-    /// Lets nothing more in; what has arrived stays to be read. Returns what had passed the interface of
-    /// this index by then, or none when it is gone.
-    pub(super) fn shut(&mut self, index: u32) -> Option<u64> {
+    /// Lets nothing more in; what has arrived stays to be read. Returns what had passed the interface by
+    /// then, or none when it is gone; `passed` is what its counters read a moment before.
+    pub(super) fn shut(&mut self, passed: Option<Passed>) -> Option<u64> {
         match self {
-            Self::Kernel(program) => program.detach(),
-            Self::Ring(ring) => {
-                let passed = interfaces::passed(index);
-                ring.shut();
-                passed.map(Passed::packets)
-            }
-            Self::Pnet(pnet) => {
-                let passed = interfaces::passed(index);
-                pnet.shut();
-                passed.map(Passed::packets)
-            }
+            Self::Kernel(program) => return program.detach(),
+            Self::Ring(ring) => ring.shut(),
+            Self::Pnet(pnet) => pnet.shut(),
         }
+        passed.map(Passed::packets)
     }
 
     /// Puts the kernel's program in front of these again; returns how many packets it missed by that.

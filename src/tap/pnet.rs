@@ -7,7 +7,7 @@
 #![expect(unsafe_code, reason = "pnet lends its buffer for reading only, and it has to be cleared")]
 
 use super::attribution::Attribution;
-use super::interfaces::{self, Hardware, Passed};
+use super::interfaces::Hardware;
 use super::ring::gso_of;
 use super::socket::{self, Instruction};
 use super::unseen::Unseen;
@@ -53,12 +53,11 @@ struct Side {
 }
 
 impl Pnet {
-    /// Opens both sockets on the interface of this index, and says what had passed by then.
-    pub(super) fn open(index: u32, hardware: Hardware) -> io::Result<(Self, Passed)> {
-        let (down, before_down) = Side::open(index, Direction::Down)?;
-        let (up, before_up) = Side::open(index, Direction::Up)?;
-        let passed = Passed { up: before_up.up, down: before_down.down };
-        Ok((Self { sides: [up, down], hardware }, passed))
+    /// Opens both sockets on the interface of this index.
+    pub(super) fn open(index: u32, hardware: Hardware) -> io::Result<Self> {
+        let down = Side::open(index, Direction::Down)?;
+        let up = Side::open(index, Direction::Up)?;
+        Ok(Self { sides: [up, down], hardware })
     }
 
     pub(super) fn fds(&self) -> [BorrowedFd<'_>; 2] {
@@ -113,7 +112,7 @@ impl Pnet {
 }
 
 impl Side {
-    fn open(index: u32, direction: Direction) -> io::Result<(Self, Passed)> {
+    fn open(index: u32, direction: Direction) -> io::Result<Self> {
         let socket = socket::open()?;
         socket::set(&socket, libc::SOL_PACKET, libc::PACKET_VNET_HDR, &1_i32)?;
         match direction {
@@ -142,11 +141,10 @@ impl Side {
             promiscuous: false,
             ..Config::default()
         };
-        let passed = interfaces::passed(index).unwrap_or_default();
         let Channel::Ethernet(_, receiver) = pnet_datalink::channel(&interface, config)? else {
             return Err(io::ErrorKind::Unsupported.into());
         };
-        Ok((Self { direction, socket, receiver, read: 0, queued: 0, unseen: Unseen::default() }, passed))
+        Ok(Self { direction, socket, receiver, read: 0, queued: 0, unseen: Unseen::default() })
     }
 
     fn drain(&mut self, hardware: Hardware, attribution: &Attribution) {

@@ -10,7 +10,7 @@
 
 use super::attribution::Attribution;
 use super::frame::LinkType;
-use super::interfaces::{self, Hardware, Passed};
+use super::interfaces::Hardware;
 use super::snap::headers_only;
 use super::socket;
 use super::super_packet::{Gso, Transport};
@@ -65,12 +65,14 @@ pub(super) struct Ring {
 unsafe impl Send for Ring {}
 
 impl Ring {
-    /// Opens a ring on the interface of this index, and says what had passed by then.
-    pub(super) fn open(index: u32, hardware: Hardware, one_of_many: bool) -> io::Result<(Self, Passed)> {
-        let ring = Self::unbound(hardware, if one_of_many { BLOCKS_OF_MANY } else { BLOCKS })?;
-        let passed = interfaces::passed(index).unwrap_or_default();
-        socket::bind(&ring.socket, index)?;
-        Ok((ring, passed))
+    /// A ring that receives nothing yet.
+    pub(super) fn prepare(hardware: Hardware, one_of_many: bool) -> io::Result<Self> {
+        Self::unbound(hardware, if one_of_many { BLOCKS_OF_MANY } else { BLOCKS })
+    }
+
+    /// From here on it receives what passes the interface of this index.
+    pub(super) fn bind(&self, index: u32) -> io::Result<()> {
+        socket::bind(&self.socket, index)
     }
 
     /// Whether this kernel has rings with segment sizes.
@@ -78,7 +80,6 @@ impl Ring {
         Self::unbound(Hardware::Ip, 1).map(drop)
     }
 
-    /// A ring that receives nothing yet.
     fn unbound(hardware: Hardware, blocks: u32) -> io::Result<Self> {
         let socket = socket::open()?;
         socket::set(&socket, libc::SOL_PACKET, libc::PACKET_VERSION, &libc::tpacket_versions::TPACKET_V3)?;

@@ -117,6 +117,26 @@ fn each_tap_charges_one_address_on_two_interfaces_to_two_accounts() {
 }
 
 #[test]
+fn an_interface_that_an_assignment_names_first_has_its_owners_at_once() {
+    for backend in ["ring", "tcx", "clsact"] {
+        let mut servers = Servers::new(backend, Folder::forgetful);
+        fs::write(
+            servers.folder.path("roster.csv"),
+            format!("prefix,account\n{},{}\n", v4(3).text(), name(4)),
+        )
+        .expect("a roster file");
+        let daemon = Daemon::start_in(&servers.namespace, &servers.folder);
+        let words = ["roster", "assign", &v4(3).text(), &name(7), "--interface", "tunB"];
+        assert_eq!(daemon.command(&words).code, Some(0));
+        (0..9).for_each(|_| servers.tuns[1].inject(&datagram(v4(3), nobody(v4(3), 1), 150)));
+        servers.sent = 9;
+        servers.send(&daemon, 0, v4(3), 5);
+        assert_eq!([4, 7].map(|at| held(&daemon, at)), [5, 9], "{backend}");
+        daemon.stop();
+    }
+}
+
+#[test]
 fn owners_of_an_interface_hold_over_a_kill() {
     for backend in ["tcx", "clsact", "ring"] {
         let mut servers = Servers::new(backend, |setup| Folder::keeping(setup, "24h"));

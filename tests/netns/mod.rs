@@ -10,6 +10,7 @@ pub(crate) mod daemon;
 pub(crate) mod datagrams;
 pub(crate) mod folder;
 pub(crate) mod foreign;
+pub(crate) mod kernel_lock;
 pub(crate) mod manager;
 pub(crate) mod packet_socket;
 pub(crate) mod tally;

@@ -3,6 +3,7 @@
 //!
 //! Holds indices and names of interfaces; no packet and no address.
 
+use super::Command;
 use super::refused::Refused;
 use super::stands::Stands;
 use super::waiting::Waiting;
@@ -15,18 +16,20 @@ use crate::tap::conservation::Conservation;
 use crate::tap::events::TapEvent;
 use crate::tap::gap::Unseen;
 use crate::tap::interface_records::InterfaceRecord;
-use crate::tap::interfaces::{self, Hardware, InterfaceEntry, InterfaceEvents, News};
+use crate::tap::interfaces::{Hardware, InterfaceEntry, InterfaceEvents, News, Passed};
+use crate::tap::links::Links;
 use crate::tap::obstacle::Obstacles;
 use crate::tap::overlaps::overlaps;
-use crate::tap::packet_source::{Opener, PacketSource};
+use crate::tap::packet_source::{Opener, PacketSource, Prepared};
 use crate::tap::quiesce::Quiescences;
 use crate::tap::reconcile::{self, Attach, Attached};
 use crate::tap::reports::Reports;
 use crate::tap::watch::Watch;
 use nix::sys::eventfd::EventFd;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 
 /// Rounds of the loop that a vanished interface's last block is waited for. A round may be as short
 /// as a tenth of a millisecond where hundreds of interfaces are busy; a block is handed over in 8 ms.
@@ -38,6 +41,7 @@ pub(super) struct Worker {
     pub(super) patterns: Vec<Pattern>,
     pub(super) reports: Reports,
     pub(super) events: InterfaceEvents,
+    pub(super) links: Links,
     pub(super) waiting: Waiting,
     /// Attachments made so far.
     pub(super) serials: u64,
@@ -67,6 +71,9 @@ pub(super) struct Worker {
     pub(super) is_idle: bool,
     pub(super) notify: Box<dyn Fn(TapEvent) + Send>,
     pub(super) wake: Arc<EventFd>,
+    pub(super) commands: Receiver<Command>,
+    /// Commands that came while an answer about interfaces was waited for.
+    pub(super) later: VecDeque<Command>,
 }
 
 /// A tap on one interface.
@@ -103,7 +110,7 @@ impl Attachment {
 impl Worker {
     /// Attaches to what is there, and takes the program off what an earlier process had attached besides.
     pub(super) fn begin(&mut self) {
-        let there = self.events.list().unwrap_or_default();
+        let there = self.list().unwrap_or_default();
         self.unseen.begin(there.iter().map(|entry| entry.index));
         self.reconcile(&News::default());
         let attached: Vec<u32> = self.attachments.iter().map(|attachment| attachment.index).collect();
@@ -114,13 +121,17 @@ impl Worker {
     pub(super) fn reconcile(&mut self, news: &News) {
         self.unseen.heard(news);
         // A list that cannot be had now will be asked for at the next event.
-        let Ok(there) = self.events.list() else { return };
+        let Some(there) = self.list() else { return };
         let attached: Vec<Attached> = self.attachments.iter().map(Attachment::state).collect();
         let plan = reconcile::plan(&self.patterns, &there, &news.gone, &attached);
-        for (attachment, stays) in std::mem::take(&mut self.attachments).into_iter().zip(&plan.stays) {
+        // Whoever is gone stays in its place while its counters are asked for: what waits there is counted.
+        for (at, stays) in plan.stays.iter().enumerate().rev() {
             match stays {
-                Some(entry) => self.keep(attachment, entry),
-                None => self.detach(attachment, &news.gone),
+                Some(entry) => self.keep(at, entry),
+                None => {
+                    let passed = self.passed(self.attachments[at].index);
+                    self.detach(at, passed, &news.gone);
+                }
             }
         }
         let is_wanted =
@@ -150,7 +161,8 @@ impl Worker {
     }
 
     /// Goes on with an attachment, whose interface may be called otherwise by now.
-    fn keep(&mut self, mut attachment: Attachment, entry: &InterfaceEntry) {
+    fn keep(&mut self, at: usize, entry: &InterfaceEntry) {
+        let attachment = &mut self.attachments[at];
         let place = self.stands.stand(self.attribution.table.places(), entry);
         // Where it cannot be told, it is as before until the next event.
         if let Some(place) = place.ok().filter(|place| *place != attachment.place) {
@@ -158,7 +170,6 @@ impl Worker {
             attachment.place = place;
         }
         attachment.name.clone_from(&entry.name);
-        self.attachments.push(attachment);
     }
 
     /// True when the interface was attached.
@@ -174,7 +185,8 @@ impl Worker {
         // Before the first packet is seen there.
         let stands = self.stands.stand(self.attribution.table.places(), attach.entry);
         let opened = stands.and_then(|place| match self.is_room(attach) {
-            true => PacketSource::open(&self.opener, *index, hardware, attach.is_one_of_many)
+            true => self
+                .open(*index, hardware, attach.is_one_of_many)
                 .map(|(source, passed)| (source, passed, place)),
             false => Err(io::Error::from_raw_os_error(libc::EMFILE)),
         });
@@ -200,10 +212,10 @@ impl Worker {
                 }
                 self.serials = serial;
                 let (index, name) = (*index, name.clone());
-                if let Some(passed) = interfaces::passed(index) {
+                self.attachments.push(Attachment { record, serial, index, name, place, source });
+                if let Some(passed) = self.passed(index) {
                     self.conservation.attached(index, attach.entry.rule, passed);
                 }
-                self.attachments.push(Attachment { record, serial, index, name, place, source });
                 true
             }
             // It vanished meanwhile, and an event is on its way.
@@ -211,6 +223,23 @@ impl Worker {
             Err(error) => {
                 self.refuse(attach, error);
                 false
+            }
+        }
+    }
+
+    /// Opens a source; returns with it what had passed the interface when it began to see packets, or none
+    /// where it goes on from an earlier process.
+    fn open(
+        &mut self,
+        index: u32,
+        hardware: Hardware,
+        one_of_many: bool,
+    ) -> io::Result<(PacketSource, Option<u64>)> {
+        match Prepared::of(&self.opener, index, hardware, one_of_many)? {
+            Prepared::Counts(source, passed) => Ok((source, passed)),
+            Prepared::Waits(unbound) => {
+                let passed = self.passed(index).ok_or(io::Error::from_raw_os_error(libc::ENODEV))?;
+                Ok((unbound.bind(index)?, Some(passed.packets())))
             }
         }
     }
@@ -271,13 +300,14 @@ impl Worker {
         self.reports.failed(attach.pattern, event).into_iter().for_each(&self.notify);
     }
 
-    /// Detaches from an interface; what has arrived from it is counted yet. It may still exist under
-    /// another name, or be attached anew at once.
-    pub(super) fn detach(&mut self, mut attachment: Attachment, gone: &[InterfaceEntry]) {
+    /// Detaches from an interface whose own counters read this; what has arrived from it is counted yet. It
+    /// may still exist under another name, or be attached anew at once.
+    pub(super) fn detach(&mut self, at: usize, passed: Option<Passed>, gone: &[InterfaceEntry]) {
+        let mut attachment = self.attachments.remove(at);
         let index = attachment.index;
-        self.conservation.detached(index, interfaces::passed(index));
+        self.conservation.detached(index, passed);
         self.waiting.remove(&attachment.source);
-        let at_shut = attachment.source.shut(index);
+        let at_shut = attachment.source.shut(passed);
         let at_end = gone.iter().find(|gone| gone.index == index).map(|gone| gone.passed.packets());
         self.unseen.detached(index, attachment.name.clone(), at_end.or(at_shut));
         attachment.record = None;

@@ -4,7 +4,7 @@
 
 use super::attachments::Worker;
 use crate::system::allocator::{PACKET_BYTES, wipe_stack};
-use crate::tap::{conservation, interfaces};
+use crate::tap::conservation;
 use std::time::Duration;
 
 /// How long a packet that a device has counted may take to the tap: a block of the ring, and the queue of
@@ -20,7 +20,7 @@ impl Worker {
     pub(super) fn conserve(&mut self) {
         let before = conservation::seen(self.attribution.counters);
         // What cannot be read now is compared at the next close.
-        let Ok(there) = interfaces::list() else { return };
+        let Some(there) = self.list() else { return };
         for _ in 0..ROUNDS {
             std::thread::sleep(ARRIVAL / ROUNDS);
             for attachment in &mut self.attachments {

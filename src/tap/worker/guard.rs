@@ -5,7 +5,7 @@
 //! host's configuration alone, never on traffic. Holds no packet and no address.
 
 use super::attachments::Worker;
-use crate::tap::interfaces::{self, HookNews, InterfaceEntry};
+use crate::tap::interfaces::{HookNews, InterfaceEntry};
 use crate::tap::kernel::Stand;
 use crate::tap::obstacle::Obstacle;
 use crate::tap::reconcile::matches;
@@ -81,24 +81,24 @@ impl Worker {
             return;
         };
         // It is gone with its hooks, and an event is on its way.
-        if interfaces::passed(index).is_none() {
+        let passed = self.passed(index);
+        if passed.is_none() {
             return;
         }
         let pattern = self.pattern_of(index);
-        let attachment = self.attachments.remove(at);
         let told = pattern.map(|pattern| self.reports.taken_off(pattern));
         told.into_iter().flatten().for_each(|event| self.tell(event));
         let is_insisted = !self.watch.may_try(index);
-        if is_insisted || attachment.source.is_slot_empty() {
+        if is_insisted || self.attachments[at].source.is_slot_empty() {
             self.watch.hold(index, is_insisted);
         }
         self.before.remove(&index);
-        self.detach(attachment, &[]);
+        self.detach(at, passed, &[]);
     }
 
     /// The first pattern that means the interface of this index, by whichever of its names.
     fn pattern_of(&mut self, index: u32) -> Option<usize> {
-        let there = self.events.list().ok()?;
+        let there = self.list()?;
         let entry = there.iter().find(|entry| entry.index == index)?;
         self.patterns.iter().position(|pattern| matches(pattern, entry))
     }
@@ -106,7 +106,7 @@ impl Worker {
     /// Whether the XDP programs of attached interfaces are others than those that are told of: the kernel
     /// sends no news of all.
     fn has_other_xdp(&mut self) -> bool {
-        let Ok(there) = self.events.list() else { return false };
+        let Some(there) = self.list() else { return false };
         self.xdp_of(&there) != self.xdp
     }
 

@@ -67,7 +67,7 @@ impl Worker {
         if self.is_idle || self.counters_read.elapsed() < interval {
             return false;
         }
-        let Ok(there) = self.events.list() else { return false };
+        let Some(there) = self.list() else { return false };
         let mut was_silent = true;
         for attachment in &mut self.attachments {
             // What passed before the list was made is seen first, but for what waits to be seen.
@@ -93,9 +93,19 @@ impl Worker {
 
     pub(super) fn quiesce(&mut self, done: SyncSender<()>) {
         // A change of owners may follow that names an interface for the first time.
-        if self.stands.is_another_named(self.attribution.table.places()) {
+        if self.is_another_named() {
+            self.stands.know_names(self.attribution.table.places());
             self.reconcile(&News::default());
         }
+        self.begin_quiescence(done);
+    }
+
+    /// True when names were given that may be those of attached interfaces, and nobody has looked since.
+    pub(super) fn is_another_named(&self) -> bool {
+        self.stands.is_another_named(self.attribution.table.places())
+    }
+
+    pub(super) fn begin_quiescence(&mut self, done: SyncSender<()>) {
         let retiring = self.retiring.iter_mut().map(|(attachment, _)| attachment);
         let mut targets = Vec::new();
         let mut was_silent = true;

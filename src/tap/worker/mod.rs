@@ -1,11 +1,12 @@
 //! The one tap thread: an event loop over commands, interfaces that come and go, and packets.
 //!
 //! What is attached is in `attachments`, what could not be in `refused`, what is done about others at the
-//! hooks in `guard`, which interfaces have owners of their own in `stands`, what is waited for in `waiting`,
+//! hooks in `guard`, what is asked of the kernel in `answers`, which interfaces have owners of their own in `stands`, what is waited for in `waiting`,
 //! and what is counted then in `look`. Decisions are made
 //! elsewhere: what to attach in `reconcile`, what to report in `reports`, when a quiescence is done in
 //! `quiesce`, what passed unseen in `gap`. Holds no packet and no address.
 
+mod answers;
 mod attachments;
 mod close;
 mod guard;
@@ -20,6 +21,7 @@ use super::events::TapEvent;
 use super::gap::Unseen;
 use super::interface_records::InterfaceRecords;
 use super::interfaces::{InterfaceEvents, News};
+use super::links::Links;
 use super::obstacle::Obstacles;
 use super::packet_source::Opener;
 use super::quiesce::Quiescences;
@@ -29,16 +31,18 @@ use super::socket;
 use super::watch::Watch;
 use crate::clock::Stopwatch;
 use crate::config::{Pattern, TapKind};
+use crate::roster::table::Table;
 use crate::system::allocator::{PACKET_BYTES, wipe_stack};
 use attachments::Worker;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use refused::Refused;
 use stands::Stands;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use waiting::Waiting;
@@ -59,6 +63,9 @@ pub struct Tap {
     thread: Option<JoinHandle<()>>,
     /// Packets wait for this process to count them.
     lets_wait: bool,
+    table: Arc<Table>,
+    /// How many interfaces assignments had named when the thread was last asked to look at them.
+    named: AtomicUsize,
 }
 
 enum Command {
@@ -95,15 +102,19 @@ impl Tap {
         let wake = EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK);
         let wake = Arc::new(wake.map_err(|errno| failed(errno.into()))?);
         let waiting = Waiting::on(wake.as_fd(), events.fd()).map_err(failed)?;
+        let links = Links::start().map_err(failed)?;
         let (commands, received) = channel();
         let began = Stopwatch::start();
         let conservation = Conservation::new(attribution.counters, kind == TapKind::Kernel);
         let stands = Stands::of(attribution.table.places());
+        let table = Arc::clone(&attribution.table);
+        let named = AtomicUsize::new(table.places().given());
         let mut worker = Worker {
             opener,
             patterns: patterns.to_vec(),
             reports: Reports::new(patterns),
             events,
+            links,
             waiting,
             serials: 0,
             attachments: Vec::new(),
@@ -123,6 +134,8 @@ impl Tap {
             is_idle: true,
             notify: Box::new(notify),
             wake: Arc::clone(&wake),
+            commands: received,
+            later: VecDeque::new(),
         };
         let (started, ready) = sync_channel(1);
         let thread = std::thread::Builder::new()
@@ -131,27 +144,31 @@ impl Tap {
                 worker.begin();
                 // The starter waits for exactly this message.
                 let _ = started.send(());
-                worker.run(&received);
+                worker.run();
             })
             .map_err(failed)?;
         ready.recv().map_err(|_| failed(io::ErrorKind::BrokenPipe.into()))?;
-        Ok(Self { commands, wake, thread: Some(thread), lets_wait: kind != TapKind::Kernel })
+        Ok(Self { commands, wake, thread: Some(thread), lets_wait: kind != TapKind::Kernel, table, named })
     }
 
-    /// Waits until everything that has arrived so far is counted, losses included.
+    /// Waits until everything that has arrived so far is counted, and until each interface that an assignment
+    /// has named has owners of its own.
     ///
-    /// Returns false when that was not done in time.
+    /// The kernel's program counts a packet while it passes: nothing waits, and no thread wakes, in whose
+    /// counters others could see that an owner changed. Returns false when it was not done in time.
     #[must_use]
     pub fn quiesce(&self) -> bool {
+        let named = self.table.places().given();
+        // Relaxed: one thread asks; the count itself is read with Acquire.
+        if !self.lets_wait && self.named.load(Ordering::Relaxed) == named {
+            return true;
+        }
         let (done, answer) = sync_channel(1);
-        self.send(Command::Quiesce(done)) && answer.recv_timeout(QUIESCE_TIMEOUT).is_ok()
-    }
-
-    /// The same before an owner changes. The kernel's program counts a packet while it passes: nothing waits,
-    /// and no thread wakes, in whose counters others could see that something changed.
-    #[must_use]
-    pub fn settle(&self) -> bool {
-        !self.lets_wait || self.quiesce()
+        let is_done = self.send(Command::Quiesce(done)) && answer.recv_timeout(QUIESCE_TIMEOUT).is_ok();
+        if is_done {
+            self.named.store(named, Ordering::Relaxed);
+        }
+        is_done
     }
 
     /// Counts as lost what the interfaces' own counters tell of beyond what was seen since the last call:
@@ -190,7 +207,7 @@ impl Drop for Tap {
 }
 
 impl Worker {
-    fn run(&mut self, commands: &Receiver<Command>) {
+    fn run(&mut self) {
         loop {
             let woken = self.wait();
             if woken.interfaces_changed || self.may_attach_more() {
@@ -211,7 +228,7 @@ impl Worker {
             }
             self.retire();
             let _ = self.wake.read();
-            while let Ok(command) = commands.try_recv() {
+            while let Some(command) = self.next_command() {
                 match command {
                     Command::Quiesce(done) => self.quiesce(done),
                     Command::Conserve(done) => {
@@ -228,6 +245,10 @@ impl Worker {
         }
     }
 
+    fn next_command(&mut self) -> Option<Command> {
+        self.later.pop_front().or_else(|| self.commands.try_recv().ok())
+    }
+
     /// Counts what waits, and leaves the rest to the next process.
     fn leave(&mut self) {
         for attachment in &mut self.attachments {
@@ -240,7 +261,7 @@ impl Worker {
     fn finish(&mut self) {
         for mut attachment in std::mem::take(&mut self.attachments) {
             // What arrives from here on is after the end.
-            attachment.source.shut(attachment.index);
+            attachment.source.shut(None);
             self.retiring.push((attachment, FINISH_ROUNDS));
         }
         // A service manager waits: not for those either that would have had longer.

@@ -43,8 +43,13 @@ impl Stands {
         });
     }
 
-    /// True once after names were given that may be those of attached interfaces.
-    pub(super) fn is_another_named(&mut self, places: &Places) -> bool {
-        std::mem::replace(&mut self.names, places.given()) != places.given()
+    /// True when names were given since `know_names` that may be those of attached interfaces.
+    pub(super) fn is_another_named(&self, places: &Places) -> bool {
+        self.names != places.given()
+    }
+
+    /// Interfaces are about to be told where they are, by all names given so far.
+    pub(super) fn know_names(&mut self, places: &Places) {
+        self.names = places.given();
     }
 }
