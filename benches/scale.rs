@@ -1,4 +1,4 @@
-//! How the node grows with its accounts: memory, start, roster, close, assignments, `/metrics`, from
+//! How the node grows with its accounts: memory, start, roster, close, assignments, `/metrics`, the desk, from
 //! a thousand accounts to a million; one table, with the goals beside the last column.
 //!
 //! `cargo bench --bench scale` as root: it runs the real daemon with the kernel tap and a sealed
@@ -7,6 +7,8 @@
 
 #[path = "../tests/daemon/mod.rs"]
 mod daemon;
+#[path = "scale/desk.rs"]
+mod desk;
 #[path = "scale/inside.rs"]
 mod inside;
 #[path = "scale/outside.rs"]
@@ -57,6 +59,7 @@ fn main() {
         .map(|accounts| {
             let mut figures = outside::measure(*accounts);
             figures.extend(inside::measure(*accounts));
+            figures.extend(desk::measure(*accounts));
             figures
         })
         .collect();

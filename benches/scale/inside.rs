@@ -28,7 +28,7 @@ const ASSIGNMENTS: u32 = 200_000;
 const HOURS: u64 = 48;
 
 #[derive(Clone)]
-struct SetClock(Rc<Cell<Reading>>);
+pub(crate) struct SetClock(pub(crate) Rc<Cell<Reading>>);
 
 impl Clock for SetClock {
     fn now(&self) -> Reading {
@@ -161,15 +161,15 @@ fn flags(accounts: u32) -> (f64, f64) {
     (tick, close)
 }
 
-fn store(folder: &Path, accounts: u32) -> Store<SystemDisk, SystemRandomness> {
+pub(crate) fn store(folder: &Path, accounts: u32) -> Store<SystemDisk, SystemRandomness> {
     use std::os::unix::fs::OpenOptionsExt;
     let key_file = folder.join("ledger.key");
-    let key = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&key_file);
+    let key = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&key_file);
     std::io::Write::write_all(&mut key.expect("a key file"), &[7; 32]).expect("a key file");
     let settings = Settings {
         path: folder.join("ledger.sealed"),
         key_file,
-        node: "bench".to_owned(),
+        node: "black-box".to_owned(),
         capacity: accounts as usize,
     };
     let opened = Store::open(SystemDisk, SystemRandomness, settings, false, false, |_, _| ());

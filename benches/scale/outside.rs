@@ -21,8 +21,8 @@ const REQUESTS: u32 = 500;
 
 /// MiB of resident memory now, and at most so far.
 #[derive(Clone, Copy)]
-struct Memory {
-    now: f64,
+pub(crate) struct Memory {
+    pub(crate) now: f64,
     most: f64,
 }
 
@@ -34,7 +34,7 @@ pub(crate) fn measure(accounts: u32) -> Vec<Figure> {
     figures
 }
 
-fn site(capacity: u32) -> Site {
+pub(crate) fn site(capacity: u32) -> Site {
     let site = Site::sealed();
     site.configure("capacity = 64", format!("capacity = {capacity}"));
     site.configure("save_every = \"1s\"", "save_every = \"1h\"");
@@ -95,7 +95,7 @@ fn fed_by_socket(accounts: u32) -> Vec<Figure> {
 }
 
 /// Starts the daemon and waits until it says that it is ready.
-fn start(site: &Site) -> Daemon<'_> {
+pub(crate) fn start(site: &Site) -> Daemon<'_> {
     let child = site.daemon_command(&[]).spawn().expect("tests need setpriv of util-linux");
     let mut daemon = site.adopt(child);
     loop {
@@ -107,13 +107,13 @@ fn start(site: &Site) -> Daemon<'_> {
     }
 }
 
-fn end(mut daemon: Daemon<'_>, signal: Signal) {
+pub(crate) fn end(mut daemon: Daemon<'_>, signal: Signal) {
     daemon.signal(signal);
     let code = daemon.await_end();
     assert!(code == Some(0) || signal == Signal::SIGKILL, "the daemon ends well: {}", daemon.said());
 }
 
-fn memory(daemon: &Daemon<'_>) -> Memory {
+pub(crate) fn memory(daemon: &Daemon<'_>) -> Memory {
     let status = fs::read_to_string(format!("/proc/{}/status", daemon.id())).expect("the daemon runs");
     let mib = |key: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));

@@ -2,7 +2,7 @@
 //!
 //! Holds ids of users; answers nothing and logs nothing.
 
-use super::peer::{Members, Peer, own_uid};
+use super::peer::{Members, Peer, is_log_in, own_uid};
 use super::protocol::Request;
 use super::staff::Staff;
 use crate::config::{DeskRoles, Roles};
@@ -92,7 +92,7 @@ impl AccessPolicy {
             Request::Status {} => return self.missing_for_status(peer),
             Request::Reload {} => return (!is_operator(peer)).then_some(OPERATOR),
         };
-        let members = if peer.is_log_in() { of_desk } else { members };
+        let members = if is_log_in(peer.uid) { of_desk } else { members };
         (!members.include(peer)).then_some(role)
     }
 

@@ -11,9 +11,10 @@ use crate::environment::Environment;
 use crate::meter::flags::kind::{Kind, Kinds, List};
 use crate::meter::tags::Tag;
 use crate::roster::account::AccountName;
-use crate::roster::csv;
+use crate::roster::name_index::{NameIndex, OtherText};
 use crate::roster::sources::wireguard::Names;
 use crate::system::allocator::{REQUEST_BYTES, wipe_stack};
+use arc_swap::ArcSwapOption;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
@@ -27,12 +28,14 @@ pub type Reader = Arc<dyn Fn(&Path) -> io::Result<Vec<u8>> + Send + Sync>;
 /// What answers to support are made with besides the state.
 #[derive(Clone, Default)]
 pub struct Desk {
-    /// The language of the texts.
+    /// The provider's language, for whoever asks for no other.
     pub language: Language,
     /// The roster file.
     pub roster_file: Option<PathBuf>,
     /// Files that name the accounts of WireGuard peers.
     pub peer_files: Vec<PathBuf>,
+    /// Of the roster file, once somebody was looked for in it.
+    pub index: Arc<ArcSwapOption<NameIndex>>,
 }
 
 /// The lists that are asked for.
@@ -73,6 +76,7 @@ pub(super) fn report<E: Environment>(
     reader: Option<&Reader>,
     lists: Lists,
     names: &[u8],
+    language: Language,
 ) -> FlaggedReport {
     let roster = state.roster();
     let Some((verdict, slots)) = state.node().flagged() else { return FlaggedReport::off() };
@@ -98,7 +102,7 @@ pub(super) fn report<E: Environment>(
     });
     let account = |(name, kinds): (AccountName, Kinds)| FlaggedAccount {
         account: name.reveal().to_owned(),
-        flags: flags(kinds, desk.language),
+        flags: flags(kinds, language),
     };
     FlaggedReport::of(verdict, named.into_iter().map(account).collect(), unnamed)
 }
@@ -129,9 +133,39 @@ fn find<E: Environment>(
     let Some(reader) = reader else { return };
     let read = |path: &PathBuf| reader(path).map(Zeroizing::new).ok();
     if let Some(text) = desk.roster_file.as_ref().and_then(read) {
-        drop(csv::read(&text, |name| state.place_of(name), |row| look(&row.account)));
+        let tag_of = |name: &AccountName| state.roster().tag_of(name);
+        let mut unnamed: Vec<Tag> =
+            wanted.borrow().iter().filter(|(_, (_, name))| name.is_none()).map(|(tag, _)| *tag).collect();
+        let found = desk
+            .index
+            .load()
+            .as_ref()
+            .is_some_and(|index| found_by(index, &text, &mut unnamed, tag_of, look));
+        if !found && let Some(index) = NameIndex::of(&text, tag_of) {
+            found_by(&index, &text, &mut unnamed, tag_of, look);
+            desk.index.store(Some(Arc::new(index)));
+        }
     }
     for text in desk.peer_files.iter().filter_map(read) {
         drop(Names::read(&text, look));
     }
+}
+
+/// Looks for the names of tags in the roster file by its index, and keeps what was not looked for; false where the
+/// index is of another text.
+fn found_by(
+    index: &NameIndex,
+    text: &[u8],
+    wanted: &mut Vec<Tag>,
+    tag_of: impl Fn(&AccountName) -> Tag,
+    found: impl Fn(&AccountName) -> Tag,
+) -> bool {
+    while let Some(tag) = wanted.last() {
+        match index.find(text, *tag, &tag_of) {
+            Ok(name) => _ = name.map(|name| found(&name)),
+            Err(OtherText) => return false,
+        }
+        wanted.pop();
+    }
+    true
 }

@@ -9,6 +9,7 @@ use super::peer::Peer;
 use super::protocol::{Answer, Connection, InterfaceReport, Request, SourceState, StatusReport};
 use super::reports::{AccountView, SCHEMA_VERSION};
 use crate::clock::ImplausibleClock;
+use crate::config::Language;
 use crate::engine::hook_counts::HookCounts;
 use crate::engine::roster_writer::{Change, Outcome};
 use crate::engine::state::State;
@@ -150,7 +151,7 @@ impl<E: Environment> Handler<E> {
                 Err(why) => invalid(&why),
             },
             Request::Flagged { contact, information, .. } => {
-                self.flagged(Lists { contact, information }, text).await
+                self.flagged(Lists { contact, information }, text, self.language(peer)).await
             }
             Request::Export { account, open_epoch } => match AccountName::parse(&account) {
                 Ok(account) => self.export(&account, open_epoch, peer).await,
@@ -284,18 +285,23 @@ impl<E: Environment> Handler<E> {
         node.note(peer.uid, Deed::Show, None);
         let band = slot.map_or_else(Default::default, |slot| node.band(slot));
         let kinds = slot.map_or_else(Default::default, |slot| node.flags(slot));
-        let flags = flags(kinds, self.desk.load().language);
+        let flags = flags(kinds, self.language(peer));
         Answer::Account(AccountView::new(account.reveal(), band, node.band_dates(), flags))
     }
 
     /// Found on a thread of its own: files of names may be large.
-    async fn flagged(&self, lists: Lists, names: Vec<u8>) -> Answer {
+    async fn flagged(&self, lists: Lists, names: Vec<u8>, language: Language) -> Answer {
         let (state, desk, reader) = (Arc::clone(&self.state), self.desk.load_full(), self.reader.load_full());
         let finding = tokio::task::spawn_blocking(move || {
             let names = Zeroizing::new(names);
-            flagged::report(&state, &desk, reader.as_deref(), lists, &names)
+            flagged::report(&state, &desk, reader.as_deref(), lists, &names, language)
         });
         Answer::Flagged(finding.await.expect("a thread that panicked has ended the process"))
+    }
+
+    /// The language to answer in.
+    fn language(&self, peer: &Peer) -> Language {
+        peer.language.unwrap_or(self.desk.load().language)
     }
 
     fn status(&self) -> StatusReport {

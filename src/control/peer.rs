@@ -7,11 +7,15 @@
 //! # Source
 //! unix(7), SO_PEERCRED.
 
+use crate::config::Language;
+
 /// The identity of a peer.
 #[derive(Clone, Copy)]
 pub struct Peer {
     /// User id, or what stands for a log-in name.
     pub uid: u32,
+    /// The language to answer in, where it is not the provider's.
+    pub language: Option<Language>,
 }
 
 /// From here on ids stand for log-in names: no system gives them to people.
@@ -24,7 +28,7 @@ impl Peer {
     /// The user at the other end of a socket, as the kernel tells. One with an id of a log-in's is nobody.
     #[must_use]
     pub const fn user(uid: u32) -> Self {
-        Self { uid: if uid < LOG_INS { uid } else { NOBODY } }
+        Self { uid: if uid < LOG_INS { uid } else { NOBODY }, language: None }
     }
 
     /// Whoever has logged in to the support page by this name, or with the certificate of this name.
@@ -33,14 +37,14 @@ impl Peer {
         let hash = blake3::derive_key("blindmeter 2026-11 log-in name", name.as_bytes());
         let [a, b, c, d, ..] = hash;
         // Never what stands for nobody.
-        Self { uid: LOG_INS | u32::from_le_bytes([a, b, c, d]) >> 2 }
+        Self { uid: LOG_INS | u32::from_le_bytes([a, b, c, d]) >> 2, language: None }
     }
+}
 
-    /// Whether this is a log-in name.
-    #[must_use]
-    pub const fn is_log_in(self) -> bool {
-        self.uid >= LOG_INS
-    }
+/// Whether an id stands for a log-in name.
+#[must_use]
+pub const fn is_log_in(uid: u32) -> bool {
+    uid >= LOG_INS
 }
 
 /// Users that have a role, by id.

@@ -2,7 +2,7 @@
 //!
 //! Holds ids and log-in names of the configuration; no account, and nothing of what anybody asked.
 
-use super::peer::{Peer, own_uid};
+use super::peer::{Peer, is_log_in, own_uid};
 use crate::config::{DeskRoles, UNIX};
 
 /// The names of staff.
@@ -76,7 +76,6 @@ impl Staff {
         if self.person(one) == self.person(other) {
             return Err(Same::Person);
         }
-        let is_log_in = |uid: u32| Peer { uid }.is_log_in();
         let is_told = self.names(one).is_some() || self.names(other).is_some();
         if is_log_in(one) == is_log_in(other) || is_told { Ok(()) } else { Err(Same::Unclear) }
     }
@@ -85,7 +84,7 @@ impl Staff {
     pub(super) fn name(&self, uid: u32) -> String {
         match self.log_ins.binary_search_by_key(&uid, |(id, _)| *id) {
             Ok(at) => self.log_ins[at].1.clone(),
-            Err(_) if (Peer { uid }).is_log_in() => "a log-in name that is no longer configured".to_owned(),
+            Err(_) if is_log_in(uid) => "a log-in name that is no longer configured".to_owned(),
             Err(_) => format!("uid:{uid}"),
         }
     }

@@ -311,5 +311,6 @@ fn texts(config: &Config) -> Texts {
         language: config.language,
         roster_file: config.roster_file.clone(),
         peer_files: config.wireguard.iter().filter_map(|device| device.accounts.clone()).collect(),
+        index: Arc::default(),
     }
 }

@@ -81,6 +81,7 @@ impl<E: Environment> Desk<E> {
         };
         // The form of a page says which language it was written in.
         page.language = form.language().unwrap_or(language);
+        let caller = caller.answered_in(page.language);
         match self.serve(&page, route, &caller, &form).await {
             Ok(response) => response,
             Err(refusal) => refused(&page, refusal),

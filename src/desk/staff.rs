@@ -2,6 +2,7 @@
 //!
 //! Holds no name beyond its request.
 
+use crate::config::Language;
 use crate::control::handler::Handler;
 use crate::control::peer::Peer;
 use crate::control::protocol::Request;
@@ -32,6 +33,11 @@ impl Caller {
         let is_support = may(&Request::Flagged { contact: false, information: false, bytes: 0 });
         let is_privacy = may(&Request::Pending {});
         (is_support || is_privacy).then_some(Self { peer, is_support, is_privacy })
+    }
+
+    /// The same, to be answered in this language.
+    pub(super) fn answered_in(self, language: Language) -> Self {
+        Self { peer: Peer { language: Some(language), ..self.peer }, ..self }
     }
 
     pub(super) const fn is_support(&self) -> bool {

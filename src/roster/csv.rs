@@ -172,6 +172,27 @@ fn fields<'a>(line: &'a str, columns: &str) -> Option<[&'a str; 3]> {
     Some([fields.next()?, fields.next()?, fields.next().unwrap_or_default()])
 }
 
+/// The names of a roster text, each with the byte at which its line begins; none where it is no roster. Lines that
+/// name nobody are passed over.
+pub(super) fn names(bytes: &[u8]) -> Option<impl Iterator<Item = (usize, AccountName)>> {
+    let (columns, lines) = rows(bytes).ok()?;
+    let start = bytes.as_ptr().addr();
+    Some(lines.filter_map(move |(_, line)| Some((line.as_ptr().addr() - start, name(line, columns)?))))
+}
+
+/// The name on the line that begins at this byte.
+pub(super) fn name_at(bytes: &[u8], at: usize) -> Option<AccountName> {
+    let line = bytes.get(at..)?.split(|byte| *byte == b'\n').next()?;
+    let line = std::str::from_utf8(line).ok()?.trim();
+    COLUMNS.into_iter().find_map(|columns| name(line, columns))
+}
+
+fn name(line: &str, columns: &str) -> Option<AccountName> {
+    let text = unquoted(line)?;
+    let [_, account, _] = fields(&text, columns)?;
+    AccountName::parse(account).ok()
+}
+
 fn row(
     line: usize,
     text: &str,

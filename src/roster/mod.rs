@@ -16,6 +16,7 @@ pub mod csv;
 mod directory;
 mod error;
 pub mod kept;
+pub mod name_index;
 mod outside;
 pub mod owners;
 pub mod place;

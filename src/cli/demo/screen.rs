@@ -90,14 +90,25 @@ fn lines(view: &View<'_>) -> Vec<String> {
         lines.push(String::new());
         lines.extend(right(view, ROWS_BELOW, view.width.saturating_sub(AROUND_BARS)));
     }
-    let flagged = match view.flagged {
-        [] => "nobody yet".to_owned(),
-        flagged => flagged.join(", "),
-    };
-    lines.push(format!("flagged, as support is told at a release: {flagged}"));
+    lines.push(flagged(view));
     // A line that wraps would break every one below it.
     lines.iter_mut().for_each(|line| *line = line.chars().take(view.width).collect());
     lines
+}
+
+/// Who is flagged: as many as there is room for, and how many more.
+fn flagged(view: &View<'_>) -> String {
+    const WHAT: &str = "flagged, as support is told at a release: ";
+    if view.flagged.is_empty() {
+        return format!("{WHAT}nobody yet");
+    }
+    let line = |named: usize| match view.flagged.len() - named {
+        0 => format!("{WHAT}{}", view.flagged.join(", ")),
+        more => format!("{WHAT}{}, and {more} more", view.flagged[..named].join(", ")),
+    };
+    let fits = |named: &usize| line(*named).chars().count() <= view.width;
+    let named = (1..=view.flagged.len()).rev().find(fits);
+    named.map_or_else(|| format!("{WHAT}{}", view.flagged.len()), line)
 }
 
 fn left(view: &View<'_>, releases: usize) -> Vec<String> {
@@ -206,6 +217,7 @@ mod tests {
                 "and ",
                 "9776/metrics",
                 "9777/ for support",
+                if width == 80 { "account-01 upload, and 7 more" } else { "at a release: 8" },
             ] {
                 assert!(page.contains(text), "{text:?} at {width}: {page}");
             }

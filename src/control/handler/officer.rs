@@ -31,7 +31,7 @@ impl<E: Environment> Handler<E> {
     pub(super) async fn export(&self, account: &AccountName, open_epoch: bool, peer: &Peer) -> Answer {
         let (state, roster, who) = (&self.state, self.state.roster(), self.person(peer));
         let tag = roster.tag_of(account);
-        let language = self.desk.load().language;
+        let language = self.language(peer);
         let answer = |figures| {
             let node = state.node();
             let slot = roster.slot_of(tag);
@@ -175,7 +175,7 @@ impl<E: Environment> Handler<E> {
             reason: reason.word().to_owned(),
             up_bytes: up,
             down_bytes: down,
-            remains: receipts::after_correction(refreshed, self.desk.load().language),
+            remains: receipts::after_correction(refreshed, self.language(peer)),
         }))
         .await
     }
@@ -205,7 +205,7 @@ impl<E: Environment> Handler<E> {
             Err(limit) => return refused(limit),
         };
         self.state.outdated();
-        let language = self.desk.load().language;
+        let language = self.language(peer);
         self.kept(Answer::Erased(Erasure {
             schema_version: SCHEMA_VERSION,
             account: account.reveal().to_owned(),

@@ -187,7 +187,7 @@ impl Machine {
         let mut line = serde_json::to_vec(&request).expect("a request is JSON");
         line.push(b'\n');
         line.extend_from_slice(text);
-        let peer = Peer { uid };
+        let peer = Peer { uid, language: None };
         let handler = &self.process().daemon.handler;
         let exchanged = exchange(handler, &peer, SILENCE, &mut line.as_slice(), into).await;
         exchanged.expect("memory breaks no connection");
