@@ -139,11 +139,22 @@ fn of_json(body: &[u8]) -> Result<Vec<(String, Zeroizing<String>)>, Refusal> {
         ("account" | "reason", Value::String(text)) => Ok((name, Zeroizing::new(text))),
         ("open_epoch" | "dry_run", Value::Bool(truth)) => Ok((name, Zeroizing::new(truth.to_string()))),
         ("up_bytes" | "down_bytes" | "id", Value::Number(number)) => {
-            Ok((name, Zeroizing::new(number.to_string())))
+            Ok((name, Zeroizing::new(whole(&number))))
         }
         _ => Err(wrong("a field is not known here, or of another type; see /api/v1/openapi.json")),
     };
     object.into_iter().map(field).collect()
+}
+
+/// A number as a form has it. To JSON Schema 285.0 is an integer (draft 2020-12, section 4.2.3); beyond 2^53 such a one
+/// is no longer exact.
+fn whole(number: &serde_json::Number) -> String {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let is_whole = |value: &f64| value.fract() == 0.0 && (0.0..=EXACT).contains(value);
+    match number.as_f64().filter(|_| number.is_f64()).filter(is_whole) {
+        Some(value) => format!("{value:.0}"),
+        None => number.to_string(),
+    }
 }
 
 /// Whether no other site can have had a browser send this POST. A browser says where a request comes from; our pages
@@ -225,6 +236,23 @@ mod tests {
             ("fr;q=x", None),
         ] {
             assert_eq!(preferred(accepted).map(Language::code), code, "{accepted}");
+        }
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_point() {
+        for (text, whole_as) in [
+            ("285.0", "285"),
+            ("0", "0"),
+            ("18446744073709551615", "18446744073709551615"),
+            ("2.5e3", "2500"),
+        ] {
+            let number: serde_json::Number = serde_json::from_str(text).expect("a number");
+            assert_eq!(whole(&number), whole_as);
+        }
+        for text in ["1.5", "-1.0", "-1", "1e300", "0.1"] {
+            let number: serde_json::Number = serde_json::from_str(text).expect("a number");
+            assert!(whole(&number).parse::<u64>().is_err(), "{text}");
         }
     }
 

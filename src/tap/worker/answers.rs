@@ -4,7 +4,7 @@
 //! Holds no packet and no address.
 
 use super::attachments::Worker;
-use super::{Command, WAIT};
+use super::commands::{Command, WAIT};
 use crate::tap::interfaces::{InterfaceEntry, Passed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 

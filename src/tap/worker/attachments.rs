@@ -3,7 +3,7 @@
 //!
 //! Holds indices and names of interfaces; no packet and no address.
 
-use super::Command;
+use super::commands::Command;
 use super::refused::Refused;
 use super::stands::Stands;
 use super::waiting::Waiting;

@@ -9,6 +9,7 @@
 mod answers;
 mod attachments;
 mod close;
+mod commands;
 mod guard;
 mod look;
 mod refused;
@@ -33,6 +34,7 @@ use crate::clock::Stopwatch;
 use crate::config::{Pattern, TapKind};
 use crate::system::allocator::{PACKET_BYTES, wipe_stack};
 use attachments::Worker;
+use commands::{Command, WAIT};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use refused::Refused;
 use stands::Stands;
@@ -41,16 +43,13 @@ use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Sender, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use waiting::Waiting;
 
 /// How long a quiescence may take at the most; a ring hands over its blocks within milliseconds.
 const QUIESCE_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// How long to wait at a time while something is on its way.
-const WAIT: Duration = Duration::from_millis(4);
 
 /// The same at the end, where every round waits.
 const FINISH_ROUNDS: usize = 50;
@@ -65,14 +64,6 @@ pub struct Tap {
     attribution: Attribution,
     /// How many interfaces assignments had named when the thread was last asked to look at them.
     named: AtomicUsize,
-}
-
-enum Command {
-    Quiesce(SyncSender<()>),
-    Conserve(SyncSender<()>),
-    Missed(u64),
-    Leave,
-    Stop,
 }
 
 impl Tap {
