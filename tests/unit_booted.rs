@@ -92,7 +92,7 @@ fn a_prometheus_on_another_host_scrapes_by_the_delivered_drop_in() {
             .expect("ours");
         fs::copy("/usr/bin/prometheus", root.join("usr/bin/prometheus")).expect("tests need prometheus");
         let scrape = format!(
-            "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs: [{{job_name: blindmeter, scheme: \
+            "global: {{scrape_interval: 2s, scrape_timeout: 2s}}\nscrape_configs: [{{job_name: blindmeter, scheme: \
              https, basic_auth: {{username: prometheus, password: {PASSWORD}}}, tls_config: {{ca_file: \
              /etc/blindmeter/web/server.crt}}, static_configs: [{{targets: ['192.0.2.1:9776']}}]}}]\n"
         );
