@@ -1,8 +1,10 @@
 //! The unit that is delivered, on a booted systemd: started, reloaded, killed, restarted, upgraded and
-//! stopped under steady traffic, with nothing lost; and what systemd's own tools say of it.
+//! stopped under steady traffic, with nothing lost; scraped from another network namespace by the delivered
+//! drop-in; and what systemd's own tools say of it.
 //!
 //! The system is a minimal Debian of the suite that these tests run on, made once by debootstrap under
-//! `target/`, and booted in namespaces of its own (`tests/boot/boot`). `tests/boot/drive.py` acts there.
+//! `target/`, and booted in namespaces of its own (`tests/boot/boot`). `tests/boot/drive.py` and
+//! `tests/boot/remote.py` act there.
 
 use serde_json::Value;
 use std::fs;
@@ -14,6 +16,10 @@ const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
 
 /// A boot that takes longer is killed.
 const BOOT_SECONDS: &str = "150";
+
+/// Of the scrape from elsewhere: a log-in, and TLS as the document has it.
+const PASSWORD: &str = "canary-password";
+const TLS: &str = "tls_server_config: { cert_file: server.crt, key_file: server.key }\n";
 
 const PACKAGES: &str = "systemd,systemd-sysv,dbus,iproute2,python3";
 
@@ -46,14 +52,86 @@ fn a_booted_service_loses_nothing_with_clsact() {
     println!("clsact: {} packets under every step", booted("clsact"));
 }
 
-/// Gives the packets that were sent.
-fn booted(hook: &str) -> u64 {
+#[test]
+fn a_prometheus_on_another_host_scrapes_by_the_delivered_drop_in() {
+    let result = boot_with("tests/boot/remote.py", PASSWORD, |root| {
+        let web = root.join("etc/blindmeter/web");
+        fs::create_dir_all(&web).expect("ours");
+        fs::write(
+            web.join("web.yml"),
+            format!("{TLS}basic_auth_users: {{ prometheus: {} }}\n", hash(PASSWORD)),
+        )
+        .expect("ours");
+        let mut openssl = Command::new("openssl");
+        openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]);
+        openssl.args([
+            "-days",
+            "365",
+            "-subj",
+            "/CN=node",
+            "-addext",
+            "subjectAltName=IP:192.0.2.1,IP:127.0.0.1",
+        ]);
+        run(openssl.args(["-keyout", "server.key", "-out", "server.crt"]).current_dir(&web));
+        let configuration = root.join("etc/blindmeter/blindmeter.toml");
+        let text = fs::read_to_string(&configuration).expect("it was installed");
+        let changed = text
+            .replace("listen = [\"127.0.0.1:9776\"]", "listen = [\"127.0.0.1:9776\", \"192.0.2.1:9776\"]")
+            .replace("config_file = \"\"  ", "config_file = \"/etc/blindmeter/web/web.yml\"  ");
+        assert!(
+            changed.contains("192.0.2.1:9776") && changed.contains("web.yml"),
+            "the keys are as delivered"
+        );
+        fs::write(&configuration, changed).expect("ours");
+        // The daemon's user reads the key; who that is, the booted system alone knows.
+        let tmpfiles = root.join("etc/tmpfiles.d");
+        fs::create_dir_all(&tmpfiles).expect("ours");
+        let line = "z /etc/blindmeter/web/server.key 0600 blindmeter blindmeter\n";
+        fs::write(tmpfiles.join("web-key.conf"), line).expect("ours");
+        fs::copy(repository("deploy/remote-prometheus.conf"), root.join("remote-prometheus.conf"))
+            .expect("ours");
+        fs::copy("/usr/bin/prometheus", root.join("usr/bin/prometheus")).expect("tests need prometheus");
+        let scrape = format!(
+            "global: {{scrape_interval: 2s, scrape_timeout: 2s}}\nscrape_configs: [{{job_name: blindmeter, scheme: \
+             https, basic_auth: {{username: prometheus, password: {PASSWORD}}}, tls_config: {{ca_file: \
+             /etc/blindmeter/web/server.crt}}, static_configs: [{{targets: ['192.0.2.1:9776']}}]}}]\n"
+        );
+        fs::write(root.join("prometheus.yml"), scrape).expect("ours");
+    });
+    let journal = result["journal"].as_str().unwrap_or_default();
+    assert_eq!(result["local"], serde_json::json!(["200 True", "401 False"]), "{journal}");
+    // The delivered unit drops what others send, so that they wait for nothing, and `check` says so.
+    assert_eq!(result["before"], serde_json::json!(["TimeoutError", true]), "{journal}");
+    assert_eq!(result["after"], serde_json::json!(["200 True", false]), "{journal}");
+    assert_eq!(result["without_log_in"], "401 False");
+    assert_eq!(result["wrong_log_in"], "401 False");
+    assert_eq!(result["stranger"], "TimeoutError", "only the address that the drop-in names is let in");
+    assert_eq!(result["prometheus"], serde_json::json!([1, "192.0.2.1:9776", 1]));
+    assert!(!journal.contains("192.0.2.1") || journal.contains("192.0.2.1:9776"), "{journal}");
+    assert!(
+        !journal.contains("192.0.2.10") && !journal.contains("192.0.2.11"),
+        "nobody who asks is logged: {journal}"
+    );
+}
+
+/// A bcrypt hash, as htpasswd makes it.
+fn hash(password: &str) -> String {
+    let mut perl = Command::new("perl");
+    perl.args(["-e", "print crypt($ARGV[0], q($2y$10$abcdefghijklmnopqrstuu))", password]);
+    let hash = String::from_utf8(perl.output().expect("perl-base is installed").stdout).expect("text");
+    assert_eq!(hash.len(), 60, "crypt(3) knows bcrypt");
+    hash
+}
+
+/// What the driver found, on a system with the delivered files and whatever else is put there.
+fn boot_with(driver: &str, argument: &str, prepare: impl FnOnce(&Path)) -> Value {
     let base = base();
     let folder =
         tempfile::TempDir::with_prefix_in("boot-", repository("target")).expect("a temporary directory");
     let root = folder.path().join("root");
     run(Command::new("cp").args(["--archive", "--reflink=auto"]).arg(&base).arg(&root));
-    install(&root, hook);
+    install(&root, driver, argument);
+    prepare(&root);
     let boot = repository("tests/boot/boot");
     let booted = Command::new(boot).arg(&root).arg(BOOT_SECONDS).output().expect("the boot script runs");
     let console = String::from_utf8_lossy(&booted.stdout);
@@ -61,9 +139,15 @@ fn booted(hook: &str) -> u64 {
         panic!("no result; the console said: {console}{}", String::from_utf8_lossy(&booted.stderr))
     });
     let result: Value = serde_json::from_str(&result).expect("the driver writes JSON");
-    let journal = result["journal"].as_str().unwrap_or_default();
-    let error = &result["error"];
+    let (error, journal) = (&result["error"], &result["journal"]);
     assert!(error.is_null(), "{error}\n{journal}\n{}\nthe console said: {console}", result["service"]);
+    result
+}
+
+/// Gives the packets that were sent.
+fn booted(hook: &str) -> u64 {
+    let result = boot_with("tests/boot/drive.py", hook, |_| {});
+    let journal = result["journal"].as_str().unwrap_or_default();
     let steps = ["started", "reloaded", "killed", "restarted", "upgraded", "stopped"];
     assert_eq!(result["steps"], Value::from(steps.to_vec()));
     assert_eq!(result["sent"], result["counted"], "nothing is lost\n{journal}");
@@ -97,7 +181,7 @@ fn booted(hook: &str) -> u64 {
 }
 
 /// The delivered files in their places, and a driver in the place of an operator.
-fn install(root: &Path, hook: &str) {
+fn install(root: &Path, driver: &str, argument: &str) {
     let put = |to: &str, bytes: &[u8], mode: u32| {
         let to = root.join(to);
         fs::create_dir_all(to.parent().expect("files lie in folders")).expect("ours");
@@ -115,9 +199,9 @@ fn install(root: &Path, hook: &str) {
         .replace("interfaces = [\"wg0\", \"tun*\"]", "interfaces = [\"tun0\"]")
         .replace("capacity = 4096", "capacity = 64");
     put("etc/blindmeter/blindmeter.toml", text.as_bytes(), 0o644);
-    put("drive.py", &read("tests/boot/drive.py"), 0o644);
+    put("drive.py", &read(driver), 0o644);
     let drive = format!(
-        "[Unit]\nAfter=multi-user.target\nFailureAction=poweroff-immediate\n[Service]\nType=oneshot\nExecStart=/usr/bin/python3 /drive.py {hook}\n\
+        "[Unit]\nAfter=multi-user.target\nFailureAction=poweroff-immediate\n[Service]\nType=oneshot\nExecStart=/usr/bin/python3 /drive.py {argument}\n\
          TimeoutStartSec=120\n"
     );
     put("etc/systemd/system/drive.service", drive.as_bytes(), 0o644);
