@@ -147,7 +147,7 @@ const TABLES: [Table; 16] = [
 const OF_A_NODE: &str = "\
 A host may run several nodes, each as blindmeter@NAME.service with /etc/blindmeter/NAME/blindmeter.toml. Each has a \
 name, a pin, a control socket, an address to listen at, a store and a key of its own; `blindmeter gen config \
---interface NAME --instance NAME` writes them.";
+--interface INTERFACE --instance NAME` writes them.";
 
 /// What is shown of exit codes: of the two commands that read the file.
 const EXIT_STATUS: [(&str, &str); 2] = [

@@ -45,10 +45,13 @@ const ENVIRONMENT: [(&str, &str); 2] = [
 /// Who made it, as the foot of each page says.
 const SOURCE: &str = concat!("blindmeter ", env!("CARGO_PKG_VERSION"));
 
+/// The day of the version, which stands at the foot as well.
+const DAY: &str = "2026-11-29";
+
 /// The page of a command, named by its words behind the program's name; the whole program's for none.
 pub(super) fn of_command(words: &[&str], command: clap::Command) -> io::Result<Vec<u8>> {
     let title = ["blindmeter"].iter().chain(words).copied().collect::<Vec<_>>().join("-");
-    let man = Man::new(command).title(&title).source(SOURCE).manual("Manual of blindmeter");
+    let man = Man::new(command).title(&title).date(DAY).source(SOURCE).manual("Manual of blindmeter");
     let mut text = Vec::new();
     man.render(&mut text)?;
     section(&mut text, "EXIT STATUS", &EXIT_STATUS)?;
@@ -63,7 +66,7 @@ pub(super) fn of_command(words: &[&str], command: clap::Command) -> io::Result<V
 
 /// The head of a page that is no command's.
 pub(super) fn head(text: &mut Vec<u8>, title: &str, number: u8, what: &str) -> io::Result<()> {
-    writeln!(text, ".TH {title} {number} \"\" \"{SOURCE}\" \"Manual of blindmeter\"")?;
+    writeln!(text, ".TH {title} {number} \"{DAY}\" \"{SOURCE}\" \"Manual of blindmeter\"")?;
     writeln!(text, ".SH NAME\n{title} \\- {}", escaped(what))
 }
 
