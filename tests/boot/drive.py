@@ -170,8 +170,8 @@ def write_configuration(text):
     os.rename("/etc/blindmeter/blindmeter.toml.new", "/etc/blindmeter/blindmeter.toml")
 
 
-def report(work):
-    """Does the work, writes its result or what went wrong, and ends the system."""
+def report(work, folder="/"):
+    """Does the work, writes its result or what went wrong to a folder, and ends the system."""
     try:
         answer = work()
     except Exception as error:  # The test shows whatever went wrong.
@@ -179,9 +179,10 @@ def report(work):
     subprocess.run(["journalctl", "--sync"])
     journal = ["journalctl", "--no-pager", "-o", "cat", "-u", "blindmeter*"]
     answer["journal"] = subprocess.run(journal, capture_output=True, text=True).stdout
-    with open("/result.json.new", "w") as file:
+    place = os.path.join(folder, "result.json")
+    with open(place + ".new", "w") as file:
         json.dump(answer, file)
-    os.rename("/result.json.new", "/result.json")
+    os.rename(place + ".new", place)
     os.sync()
     subprocess.run(["systemctl", "poweroff", "--force", "--force"])
 

@@ -173,26 +173,29 @@ def main():
         file.write(good.replace("[tap]", "[tap"))
     said, restarted = upgrade("upgrade with a broken configuration", "/packages/third.deb")
     judge(restarted == ["blindmeter"], f"what would end is left alone: {restarted}")
-    judge("blindmeter@par2.service was not restarted, and goes on as it was" in said, "it says so")
+    judge("blindmeter@par2.service was not restarted, and stays as it was" in said, "it says so")
     with open(config("par2"), "w") as file:
         file.write(good)
     time.sleep(1)
     figures = all_is_counted(traffic)
 
-    apt("remove", "remove", "blindmeter")
+    said = apt("remove", "remove", "blindmeter")
+    judge(said.count(" was stopped") == 2 and "configuration and keys stay in /etc/blindmeter" in said, "it says what stays")
     judge([state(unit)["ActiveState"] for unit in OWN] == ["inactive"] * 2, "both nodes are stopped")
     judge(programs("tun0") + programs("tun1") == 0, "nothing is left in the kernel")
     left = sorted(path for path in files() - before if "/__pycache__" not in path)
     kept = (FOLDER, "/var/lib/blindmeter", "/etc/systemd/system/multi-user.target.wants/blindmeter")
     judge(all(path.startswith(kept) for path in left), f"configuration and state are left, and nothing else: {left}")
 
-    apt("install again", "install", "/packages/third.deb")
+    said = apt("install again", "install", "/packages/third.deb")
+    judge(said.count(" was started and counts on") == 2, "it says so")
     for node in devices:
         attached(node)
         judge(counted(node) == figures["packets_sent"][str(node)], f"{node}: what was counted is still there")
     judge(programs("tun0") > 0, "the count of programs finds those of a node that runs")
 
-    apt("purge", "purge", "blindmeter")
+    said = apt("purge", "purge", "blindmeter")
+    judge("the user blindmeter and the groups blindmeter-support and blindmeter-privacy stay" in said, "it says what stays")
     judge(programs("tun0") + programs("tun1") == 0, "nothing is left in the kernel")
     left = sorted(path for path in files() - before if "/__pycache__" not in path)
     # Copies that systemd-sysusers keeps of the files it changed.

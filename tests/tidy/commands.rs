@@ -143,7 +143,12 @@ impl<H: Fn(&[&str]) -> String> Known<H> {
         if !OF_SYSTEMCTL.contains(verb) {
             return Some(format!("systemctl {verb} is not used here"));
         }
-        let wrong = |unit: &&str| match self.units.get(unit.trim_end_matches(".service")) {
+        // Of a node of several the template is delivered.
+        let delivered = |unit: &str| match unit.split_once('@') {
+            Some((template, _)) => format!("{template}@"),
+            None => unit.trim_end_matches(".service").to_owned(),
+        };
+        let wrong = |unit: &&str| match self.units.get(&delivered(unit)) {
             None => Some(format!("no unit {unit} is delivered")),
             Some(text)
                 if *verb == "reload"
@@ -238,7 +243,9 @@ fn a_command_that_cannot_be_typed_is_found() {
         help: |command: &[&str]| help(command).to_owned(),
         tests: vec!["tidy".to_owned()],
         benches: vec!["taps".to_owned()],
-        units: BTreeMap::from([("blindmeter".to_owned(), "[Service]\n".to_owned())]),
+        units: BTreeMap::from(
+            ["blindmeter", "blindmeter@"].map(|unit| (unit.to_owned(), "[Service]\n".to_owned())),
+        ),
         sources: "var(\"SEEDS\")".to_owned(),
         is_program: |path| path == "tests/run",
     };
@@ -263,6 +270,7 @@ fn a_command_that_cannot_be_typed_is_found() {
         "SEED=1 cargo test --test tidy",
         "systemctl reload blindmeter",
         "systemctl start other",
+        "systemctl start other@par2",
         "systemctl vanish blindmeter",
         "tests/walk now",
     ] {
@@ -276,6 +284,7 @@ fn a_command_that_cannot_be_typed_is_found() {
         "cargo run --release -- run --config a",
         "cargo bench --bench taps && sudo tests/run packages",
         "systemctl enable --now blindmeter",
+        "systemctl enable --now blindmeter@par2",
         "install blindmeter /usr/bin/\nvi a",
     ] {
         assert_eq!((wrong(text, true), wrong(text, false)), (0, 0), "{text}");

@@ -52,8 +52,11 @@ const DAY: &str = "2026-11-29";
 pub(super) fn of_command(words: &[&str], command: clap::Command) -> io::Result<Vec<u8>> {
     let title = ["blindmeter"].iter().chain(words).copied().collect::<Vec<_>>().join("-");
     let man = Man::new(command).title(&title).date(DAY).source(SOURCE).manual("Manual of blindmeter");
-    let mut text = Vec::new();
-    man.render(&mut text)?;
+    let mut rendered = Vec::new();
+    man.render(&mut rendered)?;
+    // A break beside an empty line, as before a list of values, does nothing and is warned of.
+    let rendered = String::from_utf8_lossy(&rendered).replace(".br\n\n.br\n", ".sp\n");
+    let mut text = rendered.into_bytes();
     section(&mut text, "EXIT STATUS", &EXIT_STATUS)?;
     section(&mut text, "FILES", &FILES)?;
     section(&mut text, "ENVIRONMENT", &ENVIRONMENT)?;
