@@ -113,7 +113,7 @@ def told():
     try:
         return {**main(), "said": SAID}
     except Exception as error:
-        return {"error": str(error), "said": SAID, "status": state().stdout + state().stderr}
+        return {"error": repr(error), "said": SAID}
 
 
 report(told, "/out")

@@ -12,7 +12,7 @@ use std::process::Command;
 const WRAPPERS: [&str; 4] = ["sudo", "setpriv", "nice", "env"];
 
 /// What is asked of cargo, and the options that are used with it.
-const OF_CARGO: [&str; 6] = ["build", "run", "test", "bench", "fmt", "clippy"];
+const OF_CARGO: [&str; 7] = ["build", "run", "test", "bench", "fmt", "clippy", "install"];
 const OPTIONS_OF_CARGO: [&str; 8] =
     ["--release", "--locked", "--test", "--bench", "--features", "--no-run", "--lib", "--all-targets"];
 
@@ -59,7 +59,9 @@ impl<H: Fn(&[&str]) -> String> Known<H> {
             let at = words.iter().rposition(is_command).unwrap_or(words.len());
             words.drain(..at);
         }
-        let (first, rest) = words.split_first()?;
+        // Where the output goes, or the input comes from, is the shell's.
+        let end = words.iter().position(|word| [">", "<"].contains(word)).unwrap_or(words.len());
+        let (first, rest) = words[..end].split_first()?;
         match *first {
             "blindmeter" => self.wrong_of_the_program(rest, whole),
             "cargo" => self.wrong_of_cargo(rest),
@@ -285,6 +287,8 @@ fn a_command_that_cannot_be_typed_is_found() {
         "cargo bench --bench taps && sudo tests/run packages",
         "systemctl enable --now blindmeter",
         "systemctl enable --now blindmeter@par2",
+        "blindmeter roster assign 10.8.0.2 alice > a",
+        "cargo install --locked any",
         "install blindmeter /usr/bin/\nvi a",
     ] {
         assert_eq!((wrong(text, true), wrong(text, false)), (0, 0), "{text}");
