@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import time
+import traceback
 
 from drive import report, run, wait
 
@@ -50,7 +51,6 @@ def key():
 
 def tunnel():
     """A server's device here, with a wg-quick file that root alone may read, and a client in a namespace."""
-    run("modprobe", "wireguard")
     (server_file, server), (client_file, client) = key(), key()
     run("ip", "netns", "add", "client")
     run("ip", "link", "add", "outside", "type", "veth", "peer", "name", "outside", "netns", "client")
@@ -113,7 +113,7 @@ def told():
     try:
         return {**main(), "said": SAID}
     except Exception as error:
-        return {"error": repr(error), "said": SAID}
+        return {"error": "".join(traceback.format_exception(error)), "said": SAID}
 
 
 report(told, "/out")
