@@ -10,6 +10,8 @@ mod covers;
 mod daemon;
 #[path = "inventory/exempt.rs"]
 mod exempt;
+#[path = "inventory/shown.rs"]
+mod shown;
 #[path = "inventory/sources.rs"]
 mod sources;
 mod support;
@@ -22,15 +24,21 @@ use daemon::command::{Person, bounded, ended, identity};
 use daemon::{PROGRAM, Site};
 use exempt::EXEMPT;
 use nix::sys::signal::Signal;
+use shown::SHOWN;
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use tempfile::TempDir;
 
+/// The data of the table in their order, and what each stands for in the sources.
+fn covers() -> impl Iterator<Item = &'static (&'static str, &'static [&'static str])> {
+    COVERS.iter().chain(SHOWN)
+}
+
 /// Kinds and names that the data of the table stand for.
 fn lists() -> impl Iterator<Item = (&'static str, &'static str)> {
-    COVERS.iter().flat_map(|(_, texts)| *texts).filter_map(|text| text.split_once(": "))
+    covers().flat_map(|(_, texts)| *texts).filter_map(|text| text.split_once(": "))
 }
 
 /// The names of a kind that the table covers.
@@ -42,9 +50,12 @@ fn covered(kind: &str) -> BTreeSet<String> {
 #[test]
 fn every_datum_of_the_table_stands_for_something_in_the_sources() {
     let table: Vec<&str> = DATA.iter().map(|datum| datum.what).collect();
-    let covers: Vec<&str> = COVERS.iter().map(|(what, _)| *what).collect();
-    assert_eq!(table, covers, "tests/inventory/covers.rs has the data of the table, in its order");
-    for (what, texts) in COVERS {
+    let covered: Vec<&str> = covers().map(|(what, _)| *what).collect();
+    assert_eq!(
+        table, covered,
+        "tests/inventory/covers.rs and shown.rs have the data of the table, in its order"
+    );
+    for (what, texts) in covers() {
         assert!(!texts.is_empty() && texts.iter().all(|text| text.contains(": ")), "{what}");
     }
 }

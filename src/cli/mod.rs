@@ -16,6 +16,7 @@ mod inventory;
 mod meter;
 mod output;
 mod proposal;
+mod receipt;
 mod reload;
 mod rights;
 mod roster;
@@ -23,6 +24,7 @@ mod run;
 mod service;
 mod status;
 mod usage;
+mod verify;
 mod warnings;
 mod zero;
 
@@ -156,6 +158,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Show which build and which policy this is, and with a release's signed receipt what differs from it
+    Verify(verify::Options),
     /// Generate manual pages and shell completions
     Gen {
         #[command(subcommand)]
@@ -249,6 +253,7 @@ fn execute(command: Command) -> Result<(), ExitError> {
         Command::Detach { config, json } => detach::run(&locations(&config, "pass --config FILE")?, json),
         Command::Doctor { json, daemon } => doctor::run(json, &daemon),
         Command::Inventory { config, all, json } => inventory::run(&config, all, json),
+        Command::Verify(options) => verify::run(&options),
         Command::Gen { command } => generate::run(&command, Cli::command()),
     }
 }

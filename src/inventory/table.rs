@@ -1,6 +1,6 @@
 //! The table of the inventory, by place.
 //!
-//! Holds text only; `tests/inventory/covers.rs` says what each datum stands for in the sources, and
+//! Holds text only; `tests/inventory/covers.rs` and `shown.rs` say what each datum stands for in the sources, and
 //! `tests/inventory.rs` compares them.
 
 use super::{Datum, Place};
@@ -23,6 +23,12 @@ pub const DATA: &[Datum] = &[
         place: Place::Memory,
         what: "of addresses that VPN servers' hooks assigned: the number that the server gives the connection, by which its end is known; strongSwan's rise, so that they tell who came first",
         kept: "until the connection ends, or the address is assigned anew",
+        seen_by: "root, by reading the process's memory",
+    },
+    Datum {
+        place: Place::Memory,
+        what: "where the roster file names each account: the first four bytes of its keyed tag, and a place in the file",
+        kept: "from the first list of flagged accounts with a name to look for, until the next reload",
         seen_by: "root, by reading the process's memory",
     },
     Datum {

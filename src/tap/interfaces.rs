@@ -10,8 +10,7 @@ use super::frame::LinkType;
 use crate::system::netlink::{
     DONE, ERROR, REQUEST, REQUEST_DUMP, ask, attributes, message, messages, u16_at, u32_at, u64_at,
 };
-pub(super) use netlink_sys::Socket;
-use netlink_sys::{SocketAddr, protocols::NETLINK_ROUTE};
+use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};

@@ -6,7 +6,8 @@
 //! # Source
 //! net/core/rtnetlink.c (`rtnl_mutex`, `rtnl_dumpit`, `rtnl_getlink`).
 
-use super::interfaces::{self, InterfaceEntry, Passed, Socket};
+use super::interfaces::{self, InterfaceEntry, Passed};
+use netlink_sys::Socket;
 use std::io;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 

@@ -4,7 +4,7 @@
 //! ones of the delivered configuration.
 
 /// A command's words, a line for it, and what it does. A family's page shows the lines of all its commands.
-const EXAMPLES: [(&str, &str, &str); 51] = [
+const EXAMPLES: [(&str, &str, &str); 53] = [
     ("", "blindmeter demo", "See the whole product for half a minute, on made-up accounts."),
     (
         "",
@@ -130,6 +130,16 @@ const EXAMPLES: [(&str, &str, &str); 51] = [
     ),
     ("doctor", "blindmeter doctor", "See what else on this host would void the privacy claim."),
     ("inventory", "blindmeter inventory", "List every datum that is held: where, how long, who may see it."),
+    (
+        "verify",
+        "blindmeter verify",
+        "Print version, commit, policy digest and SHA-256 of the program that runs.",
+    ),
+    (
+        "verify",
+        "blindmeter verify RECEIPT --key RW...",
+        "Compare it with a release's signed receipt, by the release's public key; ends with 2 where something differs.",
+    ),
     ("gen man", "blindmeter gen man pages", "Write every page into the folder pages."),
     (
         "gen config",

@@ -120,6 +120,7 @@ impl Worker {
     /// Brings what is attached in line with the interfaces there are, and reports what changed.
     pub(super) fn reconcile(&mut self, news: &News) {
         self.unseen.heard(news);
+        let names = self.attribution.table.places().given();
         // A list that cannot be had now will be asked for at the next event.
         let Some(there) = self.list() else { return };
         let attached: Vec<Attached> = self.attachments.iter().map(Attachment::state).collect();
@@ -145,6 +146,7 @@ impl Worker {
                 failed.push(attach.entry);
             }
         }
+        self.stands.know(names);
         self.unseen.listed(there.iter().map(|entry| entry.index));
         let attached: BTreeSet<u32> = self.attachments.iter().map(|attachment| attachment.index).collect();
         self.stands.retain(self.attribution.table.places(), &attached);

@@ -94,10 +94,12 @@ impl Worker {
     pub(super) fn quiesce(&mut self, done: SyncSender<()>) {
         // A change of owners may follow that names an interface for the first time.
         if self.is_another_named() {
-            self.stands.know_names(self.attribution.table.places());
             self.reconcile(&News::default());
         }
-        self.begin_quiescence(done);
+        // Where interfaces could not be listed, whoever waits is told so by the end of the channel.
+        if !self.is_another_named() {
+            self.begin_quiescence(done);
+        }
     }
 
     /// True when names were given that may be those of attached interfaces, and nobody has looked since.

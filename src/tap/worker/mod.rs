@@ -31,7 +31,6 @@ use super::socket;
 use super::watch::Watch;
 use crate::clock::Stopwatch;
 use crate::config::{Pattern, TapKind};
-use crate::roster::table::Table;
 use crate::system::allocator::{PACKET_BYTES, wipe_stack};
 use attachments::Worker;
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -63,7 +62,7 @@ pub struct Tap {
     thread: Option<JoinHandle<()>>,
     /// Packets wait for this process to count them.
     lets_wait: bool,
-    table: Arc<Table>,
+    attribution: Attribution,
     /// How many interfaces assignments had named when the thread was last asked to look at them.
     named: AtomicUsize,
 }
@@ -107,8 +106,8 @@ impl Tap {
         let began = Stopwatch::start();
         let conservation = Conservation::new(attribution.counters, kind == TapKind::Kernel);
         let stands = Stands::of(attribution.table.places());
-        let table = Arc::clone(&attribution.table);
-        let named = AtomicUsize::new(table.places().given());
+        let named = AtomicUsize::new(attribution.table.places().given());
+        let shared = attribution.clone();
         let mut worker = Worker {
             opener,
             patterns: patterns.to_vec(),
@@ -148,7 +147,14 @@ impl Tap {
             })
             .map_err(failed)?;
         ready.recv().map_err(|_| failed(io::ErrorKind::BrokenPipe.into()))?;
-        Ok(Self { commands, wake, thread: Some(thread), lets_wait: kind != TapKind::Kernel, table, named })
+        Ok(Self {
+            commands,
+            wake,
+            thread: Some(thread),
+            lets_wait: kind != TapKind::Kernel,
+            attribution: shared,
+            named,
+        })
     }
 
     /// Waits until everything that has arrived so far is counted, and until each interface that an assignment
@@ -158,7 +164,7 @@ impl Tap {
     /// counters others could see that an owner changed. Returns false when it was not done in time.
     #[must_use]
     pub fn quiesce(&self) -> bool {
-        let named = self.table.places().given();
+        let named = self.attribution.table.places().given();
         // Relaxed: one thread asks; the count itself is read with Acquire.
         if !self.lets_wait && self.named.load(Ordering::Relaxed) == named {
             return true;

@@ -43,13 +43,13 @@ impl Stands {
         });
     }
 
-    /// True when names were given since `know_names` that may be those of attached interfaces.
+    /// True when other names are given than are known, which may be those of attached interfaces.
     pub(super) fn is_another_named(&self, places: &Places) -> bool {
         self.names != places.given()
     }
 
-    /// Interfaces are about to be told where they are, by all names given so far.
-    pub(super) fn know_names(&mut self, places: &Places) {
-        self.names = places.given();
+    /// All attached interfaces were told where they are, by so many names.
+    pub(super) fn know(&mut self, names: usize) {
+        self.names = names;
     }
 }

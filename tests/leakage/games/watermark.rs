@@ -195,7 +195,7 @@ fn best(learned: &[(Attack, Learned)], trials: &[Trial], sight: usize, stratum: 
 
 /// Plays the game on two threads.
 pub(crate) fn play(seed: u64, form: Form) -> Row {
-    let [learned, scored] = form.choose([200, 500], [4_000, 40_000]);
+    let [learned, scored] = form.choose([200, 500], [4_000, 160_000]);
     let both = |stream: u64, count: usize| -> Vec<Trial> {
         thread::scope(|scope| {
             let threads = [0, 1].map(|half| {

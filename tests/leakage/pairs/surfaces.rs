@@ -43,6 +43,9 @@ pub(crate) struct Snapshot {
 pub(crate) const UNUSED: &str = "idle-one";
 pub(crate) const UNKNOWN: &str = "nobody-x";
 
+/// The part that lists what was done in the state directory, and what of it failed.
+pub(crate) const WRITES: &str = "writes to the state directory";
+
 /// Who asks; each has every role.
 const STAFF: u32 = 1000;
 pub(crate) const OFFICER: u32 = 2000;
@@ -256,7 +259,7 @@ impl Snapshot {
         disk.list(&mut self.text);
         self.end("names, sizes and times in the state directory", Tells::Never);
         disk.take_journal(&mut self.text);
-        self.end("writes to the state directory", Tells::Never);
+        self.end(WRITES, Tells::Never);
         let blob = Path::new(BLOB);
         let clear = disk.bytes(blob).unwrap_or_default();
         self.text.extend_from_slice(&clear[..clear.len().min(HEADER_BYTES)]);

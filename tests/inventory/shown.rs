@@ -1,0 +1,108 @@
+//! What each datum that is published, answered or logged stands for: series, answers, events.
+
+/// By the words of the datum in the table (`src/inventory/table.rs`), after those of `covers`.
+pub(crate) const SHOWN: &[(&str, &[&str])] = &[
+    (
+        "node totals of the last epoch, counts of the node and of newly flagged accounts by kind, noisy or coarse depending on the mode; how large the noise is; whether the tap was away",
+        &[
+            "series: blindmeter_epoch blindmeter_epoch_bytes blindmeter_epoch_unattributed_bytes blindmeter_epoch_suppressed blindmeter_epoch_irregular_accounts blindmeter_epoch_mass_event blindmeter_epoch_interrupted blindmeter_epoch_lost_packets blindmeter_epoch_malformed_packets blindmeter_epoch_failed_attempts blindmeter_epoch_node_noise_stddev blindmeter_epoch_tap_gap blindmeter_epoch_length_seconds blindmeter_epoch_noise_stddev_bytes blindmeter_epoch_rounding_bytes blindmeter_epoch_crowd",
+        ],
+    ),
+    (
+        "the state of the daemon, which traffic cannot change",
+        &[
+            "series: blindmeter_build_info blindmeter_policy_info blindmeter_tap_attached blindmeter_roster_source_up blindmeter_store_ok blindmeter_config_last_reload_successful blindmeter_next_release_timestamp_seconds",
+        ],
+    ),
+    (
+        "one account's usage band and flags, with what to do",
+        &[
+            "answer: Account",
+            "control/reports AccountView: schema_version account band flags",
+            "control/reports BandReport: at_least_bytes below_bytes as_of period",
+            "control/reports PeriodReport: first_day last_day",
+            "control/reports FlagReport: kind list severity advice",
+        ],
+    ),
+    (
+        "the accounts that carry a flag, with what to do, by names that are found in the roster file or among those that the request brought; whether the node looked interrupted, or a mass event",
+        &[
+            "answer: Flagged",
+            "control/reports FlaggedReport: schema_version enabled node mass_event accounts unnamed",
+            "control/reports FlaggedAccount: account flags",
+        ],
+    ),
+    (
+        "everything held about one account, exact",
+        &[
+            "answer: Export",
+            "control/reports AccountExport: schema_version account period open_epoch baseline flags",
+            "control/reports LearnedReport: levels scales volume sums epochs",
+            "control/reports TotalsReport: up_bytes up_packets down_bytes down_packets",
+        ],
+    ),
+    (
+        "whether a roster source names an account (one that follows connections: at the last close), and what its export would use up",
+        &[
+            "answer: ExportPlan",
+            "control/reports ExportPlan: schema_version account named_by_roster exports repeats uses_up left_today refusal",
+        ],
+    ),
+    (
+        "receipts of corrections and erasures, alike whoever exists: the account that was asked for, the day, and what remains where until when; what waits for a second officer's word, and what staff did, by day, without an account",
+        &[
+            "answer: Corrected Erased Waits Pending Audit",
+            "control/rights Correction: schema_version account day reason up_bytes down_bytes remains",
+            "control/rights Erasure: schema_version account day erased remains",
+            "control/rights Remainder: place what until",
+            "control/rights Waiting: schema_version id ends",
+            "control/rights PendingReport: schema_version two_person requests",
+            "control/rights PendingRequest: id who is_own what reason day ends approved",
+            "control/rights AuditReport: schema_version kept_days entries",
+            "control/rights AuditRow: day who what reason count",
+        ],
+    ),
+    (
+        "the node's exact totals of the period",
+        &[
+            "answer: Node",
+            "control/reports NodeExport: schema_version attributed unattributed not_ip malformed link lost",
+            "control/reports PacketsReport: packets",
+        ],
+    ),
+    (
+        "sizes of the roster; for sources that follow connections, as of the last close and rounded up to a multiple of 8",
+        &[
+            "answer: Counts",
+            "control/protocol CountsReport: schema_version sources conflicts skipped_lines skipped capacity released",
+            "control/protocol SkippedReport: source reason count",
+            "control/protocol ReleasedReport: epoch attributed_bytes unattributed_bytes attributed_noise_stddev_bytes \
+             unattributed_noise_stddev_bytes",
+            "control/protocol SourceReport: source prefixes accounts up without_account latched",
+        ],
+    ),
+    (
+        "the state of the daemon",
+        &[
+            "answer: Status",
+            "control/protocol StatusReport: schema_version version backend counters counters_reason listeners \
+              accounts next_release_seconds interfaces sources last_close_ok last_save_ok reload_ok \
+              reload_refusal remarks conflicts hooks_unanswered hooks_refused counted_twice sandbox sandbox_missing system_calls profile",
+            "control/protocol InterfaceReport: interface attached before",
+            "control/protocol SourceState: source up",
+        ],
+    ),
+    ("how many bands were looked up and accounts exported since the period began", &["answer: Asked"]),
+    ("that a request succeeded, or why not; repeats nothing of the request", &["answer: Done Error"]),
+    (
+        "starts, stops, reloads, failed saves, named interfaces, roster sources, what is missing; nothing that traffic causes",
+        &[
+            "event: AssignmentsForgotten AssignmentsLost LabBuild TapChosen NothingKept PinsHidden SandboxMissing MemoryStart FirstStart Resumed \
+             ResumedWithoutCounters LossAccepted SaveFailed LastSaveFailed SaveRecovered InterfaceAwaited \
+             InterfaceAttached InterfaceGone LinkTypeUnsupported InterfaceRefused AttachedAgain InFrontAgain Behind NobodyBefore DescriptorsShort CountedTwice \
+             UnknownRoleMember SocketOpenToAll SocketForOwner DescriptorPassed SourceLost SourceBack \
+             ListeningWide ListeningInClear ListeningToAll CertificateOver CertificateEarly NameLooksLikeAddress ReplacedOutside PortTaken PortsBound SmallCrowd ImplausibleClock Ready Reloaded ReloadRefused LinesDropped Failed Stopping \
+             HandingOver",
+        ],
+    ),
+];
