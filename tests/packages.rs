@@ -176,6 +176,16 @@ fn a_host_with_wireguard_counts_without_a_configuration() {
 }
 
 #[test]
+fn a_service_that_does_not_count_is_not_said_to() {
+    let (told, _) = on_a_host("export STATE=2 && device wg0 wireguard && $maintain install");
+    assert!(
+        told.contains("does not count all that it should: blindmeter status says what is missing"),
+        "{told}"
+    );
+    assert!(!told.contains("the service counts"), "{told}");
+}
+
+#[test]
 fn a_device_of_a_program_in_user_space_is_named() {
     let (told, asked) = on_a_host(
         "mkdir /run/wireguard && python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"/run/wireguard/wg7.sock\")' \

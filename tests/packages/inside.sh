@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2034,SC2329
+# shellcheck shell=sh disable=SC2016,SC2034,SC2329
 # Runs what a package does on a host, in mounts of its own: files below /etc, the devices, the program of these tests,
 # and a systemd that writes down what it is asked for. Called by tests/packages.rs with a case; changes nothing outside.
 # $1 is the repository, $2 the program, $3 a temporary folder, $4 the commands to run.
@@ -13,7 +13,8 @@ mount --bind "$work/net" /sys/class/net
 mkdir -p /run/systemd/system /etc/systemd/system
 rm -rf /etc/blindmeter
 cp "$repository/deploy/blindmeter.service" "$repository/deploy/blindmeter@.service" /etc/systemd/system/
-ln -s "$program" "$work/bin/blindmeter"
+# No daemon runs here: what its state would be is the case's.
+printf '#!/bin/sh\n[ "$1" != status ] || exit "${STATE:-0}"\nexec %s "$@"\n' "$program" > "$work/bin/blindmeter"
 cat > "$work/bin/systemctl" <<'STUB'
 #!/bin/sh
 echo "systemctl $*" >> "$ASKED"
