@@ -35,7 +35,7 @@ def judge(holds, what):
 def apt(step, package):
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
     command = ["apt-get", "--yes", "install", package]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=700, env=environment)
     SAID[step] = re.sub(r"\(Reading database [^)]*\n|[^)\n]*%\n", "", done.stdout + done.stderr)
     judge(done.returncode == 0, f"{step}: apt-get ended with {done.returncode}")
     return SAID[step]
