@@ -188,7 +188,7 @@ fn the_commit_is_that_of_the_build() {
 }
 
 #[test]
-fn manual_pages_have_files_and_exit_status() {
+fn manual_pages_have_files_exit_status_and_examples() {
     let site = Site::new();
     let folder = site.name("man");
     fs::create_dir(&folder).expect("ours");
@@ -197,12 +197,16 @@ fn manual_pages_have_files_and_exit_status() {
     std::os::unix::fs::symlink(site.path("kept"), site.path("man/blindmeter.1")).expect("ours");
     typed(&["gen", "man", &folder]).succeeded();
     assert_eq!(fs::read_to_string(site.path("kept")).expect("ours"), "kept");
+    assert!(
+        fs::read_to_string(site.path("man/blindmeter.toml.5")).expect("a page").contains("mass_event_share")
+    );
     let pages = ["blindmeter.1", "blindmeter-check.1", "blindmeter-roster-assign.1"];
     let pages = pages.map(|page| fs::read_to_string(site.path("man").join(page)).expect("a page"));
     for page in pages.iter().chain([&typed(&["gen", "man"]).succeeded()]) {
         for text in [
             ".SH \"EXIT STATUS\"",
             ".SH \"FILES\"",
+            ".SH \"EXAMPLES\"",
             "/etc/blindmeter/blindmeter.toml",
             "/run/blindmeter/control.sock",
             "\\fB78\\fR",

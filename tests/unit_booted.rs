@@ -24,22 +24,51 @@ const TLS: &str = "tls_server_config: { cert_file: server.crt, key_file: server.
 const PACKAGES: &str = "systemd,systemd-sysv,dbus,iproute2,python3";
 
 #[test]
-fn the_unit_is_clean_and_tight() {
+fn the_units_are_clean_and_tight() {
     let folder = tempfile::TempDir::new().expect("a temporary directory");
-    // `verify` wants the programs that are named to be there.
-    let unit = fs::read_to_string(repository("deploy/blindmeter.service")).expect("the unit");
-    let copy = folder.path().join("blindmeter.service");
-    fs::write(&copy, unit.replace("/usr/bin/blindmeter", env!("CARGO_BIN_EXE_blindmeter"))).expect("ours");
-    let verified = Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&copy).output();
-    let verified = verified.expect("tests need systemd-analyze");
-    let said = String::from_utf8_lossy(&verified.stderr);
-    assert!(verified.status.success() && said.is_empty(), "{said}");
-    let judged = Command::new("systemd-analyze").args(["security", "--offline=yes"]).arg(&copy).output();
-    let judged = String::from_utf8_lossy(&judged.expect("tests need systemd-analyze").stdout).into_owned();
-    let line = judged.lines().find(|line| line.contains("Overall exposure level")).expect("a verdict");
-    let level = line.split(": ").nth(1).and_then(|rest| rest.split_whitespace().next()).expect("a figure");
-    let level: f64 = level.parse().expect("a number");
-    assert!(level <= 1.5, "{line}");
+    for (unit, name) in
+        [("blindmeter.service", "blindmeter.service"), ("blindmeter@.service", "blindmeter@par2.service")]
+    {
+        // `verify` wants the programs that are named to be there.
+        let unit = fs::read_to_string(repository("deploy").join(unit)).expect("the unit");
+        let copy = folder.path().join(name);
+        fs::write(&copy, unit.replace("/usr/bin/blindmeter", env!("CARGO_BIN_EXE_blindmeter")))
+            .expect("ours");
+        let verified = Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&copy).output();
+        let verified = verified.expect("tests need systemd-analyze");
+        let said = String::from_utf8_lossy(&verified.stderr);
+        assert!(verified.status.success() && said.is_empty(), "{name}: {said}");
+        let judged = Command::new("systemd-analyze").args(["security", "--offline=yes"]).arg(&copy).output();
+        let judged =
+            String::from_utf8_lossy(&judged.expect("tests need systemd-analyze").stdout).into_owned();
+        let line = judged.lines().find(|line| line.contains("Overall exposure level")).expect("a verdict");
+        let level = line.split(": ").nth(1).and_then(|rest| rest.split_whitespace().next());
+        let level: f64 = level.expect("a figure").parse().expect("a number");
+        assert!(level <= 1.5, "{line}");
+    }
+}
+
+/// What of a unit is in force, without comments.
+fn settings(unit: &str) -> Vec<String> {
+    let text = fs::read_to_string(repository("deploy").join(unit)).expect("the unit");
+    text.lines().filter(|line| !line.starts_with('#')).map(ToOwned::to_owned).collect()
+}
+
+#[test]
+fn a_node_of_several_differs_in_its_places_alone() {
+    let own = [
+        ("Description=blindmeter: bandwidth totals of VPN accounts, without logs", ", node %i"),
+        ("StateDirectory=blindmeter", "-%i"),
+        ("RuntimeDirectory=blindmeter", "-%i"),
+    ];
+    let expected: Vec<String> = settings("blindmeter.service")
+        .into_iter()
+        .map(|line| match own.iter().find(|(setting, _)| line == *setting) {
+            Some((setting, more)) => format!("{setting}{more}"),
+            None => line.replace("/etc/blindmeter/", "/etc/blindmeter/%i/"),
+        })
+        .collect();
+    assert_eq!(settings("blindmeter@.service"), expected);
 }
 
 #[test]

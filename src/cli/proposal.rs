@@ -8,8 +8,41 @@ use crate::config::DEFAULT_SOCKET;
 use std::fmt::Write;
 use std::path::Path;
 
-/// The root key's place, as README has it.
-const KEY: &str = "/etc/blindmeter/ledger.key";
+/// What a node has of its own, as the delivered units have it.
+struct Places {
+    /// Keys of `[tap]` and `[node]` that a single node leaves to their defaults.
+    pin: String,
+    node: String,
+    socket: String,
+    /// The root key's place.
+    key: String,
+    store: String,
+    /// What to do about the address of the page.
+    remark: &'static str,
+}
+
+impl Places {
+    fn of(instance: Option<&str>) -> Self {
+        let Some(name) = instance else {
+            return Self {
+                pin: String::new(),
+                node: String::new(),
+                socket: DEFAULT_SOCKET.to_owned(),
+                key: "/etc/blindmeter/ledger.key".to_owned(),
+                store: String::new(),
+                remark: "",
+            };
+        };
+        Self {
+            pin: format!("pin = \"/sys/fs/bpf/blindmeter-{name}\"\n"),
+            node: format!("\n[node]\nname = {}\n", quoted(name)),
+            socket: format!("/run/blindmeter-{name}/control.sock"),
+            key: format!("/etc/blindmeter/{name}/ledger.key"),
+            store: format!("path = \"/var/lib/blindmeter-{name}/ledger.sealed\"\n"),
+            remark: "     # a port of its own for each node of this host",
+        }
+    }
+}
 
 /// Accounts that there is room for in a start without a configuration: a WireGuard server may have many, and
 /// one costs a hundred bytes.
@@ -32,10 +65,14 @@ pub(super) fn bare(found: &[Found], probe: Option<&str>) -> String {
 }
 
 /// What `gen config` writes.
-pub(super) fn commented(found: &[Found]) -> String {
+/// `instance` is the name of a node that is one of several on this host.
+pub(super) fn commented(found: &[Found], instance: Option<&str>) -> String {
+    let Places { pin, node, socket, key, store, remark } = Places::of(instance);
     let mut text =
         "# For what was found on this host. After every change, run: blindmeter check\n\n[tap]\n".to_owned();
     put(&mut text, &format!("interfaces = [{}]      # names or globs", list(names(found))));
+    text += &pin;
+    text += &node;
     put(&mut text, "\n[roster]");
     put(
         &mut text,
@@ -54,18 +91,20 @@ pub(super) fn commented(found: &[Found]) -> String {
     }
     put(
         &mut text,
-        &format!(
-            "\n[control]\nsocket = \"{DEFAULT_SOCKET}\"\n[control.roles]          # Unix users or @groups"
-        ),
+        &format!("\n[control]\nsocket = \"{socket}\"\n[control.roles]          # Unix users or @groups"),
     );
     put(&mut text, "roster = [\"root\"]\nsupport = [\"root\"]\nprivacy = [\"root\"]\n");
     put(
         &mut text,
         "[release]\ncrowd = 20               # accounts that an epoch needs to be released, at least 10",
     );
-    put(&mut text, "link_capacity = \"1Gbit/s\"\n\n[web]\nlisten = [\"127.0.0.1:9776\"]\n\n[store]");
-    if Path::new(KEY).exists() {
-        put(&mut text, &format!("mode = \"sealed\"\nkey_file = \"{KEY}\""));
+    put(
+        &mut text,
+        &format!("link_capacity = \"1Gbit/s\"\n\n[web]\nlisten = [\"127.0.0.1:9776\"]{remark}\n\n[store]"),
+    );
+    text += &store;
+    if Path::new(&key).exists() {
+        put(&mut text, &format!("mode = \"sealed\"\nkey_file = \"{key}\""));
     } else {
         put(
             &mut text,
@@ -73,7 +112,7 @@ pub(super) fn commented(found: &[Found]) -> String {
         );
         put(
             &mut text,
-            &format!("# mode = \"sealed\"\n# key_file = \"{KEY}\"     # head -c 32 /dev/urandom, mode 0600"),
+            &format!("# mode = \"sealed\"\n# key_file = \"{key}\"     # head -c 32 /dev/urandom, mode 0600"),
         );
     }
     put(&mut text, "capacity = 4096          # accounts");
@@ -196,7 +235,12 @@ mod tests {
 
     #[test]
     fn what_is_proposed_is_a_configuration() {
-        for text in [bare(&every(), Some("a\"b")), commented(&every()), bare(&every()[6..], None)] {
+        for text in [
+            bare(&every(), Some("a\"b")),
+            commented(&every(), None),
+            commented(&every(), Some("par2")),
+            bare(&every()[6..], None),
+        ] {
             let config = parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
             let devices: Vec<&str> =
                 config.wireguard.iter().map(|device| device.interface.as_str()).collect();
@@ -207,7 +251,25 @@ mod tests {
         assert!(config.capacity == CAPACITY && config.pools.len() == 1 && config.interfaces.len() == 7);
         assert!(config.wireguard[0].accounts.as_deref() == Some(Path::new("/etc/wireguard/wg0.conf")));
         for line in ["hook openvpn", "hook ocserv", "hook ipsec", "hook ppp", "roster assign -"] {
-            assert!(commented(&every()).contains(line), "{line}");
+            assert!(commented(&every(), None).contains(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_node_of_several_shares_no_place_with_another() {
+        let places = |text: &str| {
+            let config = parse(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+            [config.pin, config.control_socket]
+        };
+        let all = [None, Some("par2"), Some("par3")].map(|name| places(&commented(&every(), name)));
+        for at in 0..2 {
+            let each: std::collections::BTreeSet<_> = all.iter().map(|places| &places[at]).collect();
+            assert_eq!(each.len(), 3, "{each:?}");
+        }
+        let text = commented(&every(), Some("par2"));
+        for place in ["/run/blindmeter-par2/", "/var/lib/blindmeter-par2/", "/etc/blindmeter/par2/ledger.key"]
+        {
+            assert!(text.contains(place), "{place}: {text}");
         }
     }
 }

@@ -61,7 +61,7 @@ struct Report {
 /// # Errors
 /// The first mistake (78).
 pub(super) fn check(path: &Path, as_user: Option<&str>, json: bool) -> Result<(), ExitError> {
-    let unit = Unit::installed();
+    let unit = Unit::of_configuration(path);
     let reader = Reader::of(as_user, &unit)?;
     let read = || {
         let loaded = load(path)?;

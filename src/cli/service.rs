@@ -14,8 +14,12 @@ use std::path::{Path, PathBuf};
 const UNITS: [&str; 4] =
     ["/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
 
-/// The unit's name.
+/// The unit's name, and that of the one that runs several nodes on a host.
 const UNIT: &str = "blindmeter.service";
+const TEMPLATE: &str = "blindmeter@.service";
+
+/// Where the configurations of nodes are: this folder's own, and one folder for each node of several.
+const FOLDER: &str = "/etc/blindmeter";
 
 /// What the installed unit says, with its drop-ins; empty where none is installed.
 #[derive(Default)]
@@ -26,15 +30,31 @@ pub(super) struct Unit {
 impl Unit {
     /// The installed unit.
     pub(super) fn installed() -> Self {
+        Self::named(UNIT, &[UNIT])
+    }
+
+    /// The installed unit that runs this configuration: the template's, where it is one node of several.
+    pub(super) fn of_configuration(path: &Path) -> Self {
+        let Some(name) = instance_of(path) else { return Self::installed() };
+        let own = format!("blindmeter@{name}.service");
+        let mut unit = Self::named(TEMPLATE, &[TEMPLATE, &own]);
+        for (_, value) in &mut unit.settings {
+            *value = value.replace("%i", &name);
+        }
+        unit
+    }
+
+    /// The unit of a file's name, with the drop-ins for these names.
+    fn named(name: &str, dropped: &[&str]) -> Self {
         let mut unit = Self::default();
-        let Some(file) = UNITS.iter().map(|place| Path::new(place).join(UNIT)).find(|file| file.exists())
+        let Some(file) = UNITS.iter().map(|place| Path::new(place).join(name)).find(|file| file.exists())
         else {
             return unit;
         };
         unit.read(&file);
-        let mut more: Vec<PathBuf> = UNITS
-            .iter()
-            .filter_map(|place| std::fs::read_dir(Path::new(place).join(format!("{UNIT}.d"))).ok())
+        let places = UNITS.iter().flat_map(|place| dropped.iter().map(move |name| (place, name)));
+        let mut more: Vec<PathBuf> = places
+            .filter_map(|(place, name)| std::fs::read_dir(Path::new(place).join(format!("{name}.d"))).ok())
             .flat_map(|folder| folder.flatten().map(|entry| entry.path()))
             .filter(|file| file.extension().is_some_and(|end| end == "conf"))
             .collect();
@@ -96,6 +116,13 @@ impl Unit {
         self.words("IPAddressDeny").any(|word| word == "any")
             && self.words("IPAddressAllow").all(is_this_host)
     }
+}
+
+/// The name of the node whose folder this configuration is in.
+fn instance_of(path: &Path) -> Option<String> {
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let folder = path.strip_prefix(FOLDER).ok()?.parent()?.to_str()?;
+    (!folder.is_empty() && !folder.contains('/')).then(|| folder.to_owned())
 }
 
 /// The user that `check` takes on.
@@ -194,6 +221,24 @@ mod tests {
         // A root key that is not there is nothing that a restart mends.
         assert!(unit.words("RestartPreventExitStatus").any(|status| status == "243"));
         assert!(!unit.makes(Path::new("/var/lib/other")) && unit.keeps_others_out());
+    }
+
+    #[test]
+    fn the_delivered_template_is_understood() {
+        let mut unit = Unit::default();
+        unit.read(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/blindmeter@.service")));
+        assert_eq!(unit.user(), Some("blindmeter"));
+        assert_eq!(unit.credential("ledger.key"), Some(PathBuf::from("/etc/blindmeter/%i/ledger.key")));
+        assert!(
+            unit.makes(Path::new("/run/blindmeter-%i")) && unit.makes(Path::new("/var/lib/blindmeter-%i"))
+        );
+        let of = |path: &str| instance_of(Path::new(path));
+        assert_eq!(of("/etc/blindmeter/par2/blindmeter.toml"), Some("par2".to_owned()));
+        for other in
+            ["/etc/blindmeter/blindmeter.toml", "/etc/blindmeter/a/b/blindmeter.toml", "/srv/a.toml", "a"]
+        {
+            assert_eq!(of(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 Runs inside the booted system as /drive.py. Sends packets through a TUN all the time, starts, reloads,
 kills, restarts and upgrades the service meanwhile, and writes what was sent and what was counted to
-/result.json. Knows nothing of the program but its commands.
+/result.json. Knows nothing of the program but its commands. tests/packages/drive.py uses its parts.
 """
 
 import fcntl
@@ -18,7 +18,6 @@ import threading
 import time
 
 LENGTH = 120
-HOOK = sys.argv[1]
 
 
 def run(*words, ok=(0,)):
@@ -84,10 +83,11 @@ def filters():
 
 
 def main():
-    result = {"hook": HOOK, "steps": []}
+    hook = sys.argv[1]
+    result = {"hook": hook, "steps": []}
     with open("/etc/blindmeter/blindmeter.toml") as file:
         configuration = file.read()
-    write_configuration(configuration.replace('hook = "auto"', f'hook = "{HOOK}"'))
+    write_configuration(configuration.replace('hook = "auto"', f'hook = "{hook}"'))
     run("systemctl", "start", "blindmeter")
     result["steps"].append("started")
     device = tun("tun0")
@@ -125,7 +125,7 @@ def main():
     # A package puts another program in the place of the old one, and restarts the service.
     shutil.copy("/usr/bin/blindmeter", "/usr/bin/blindmeter.new")
     os.rename("/usr/bin/blindmeter.new", "/usr/bin/blindmeter")
-    write_configuration(configuration.replace('hook = "auto"', f'hook = "{HOOK}"').replace("capacity = 64", "capacity = 640"))
+    write_configuration(configuration.replace('hook = "auto"', f'hook = "{hook}"').replace("capacity = 64", "capacity = 640"))
     run("systemctl", "try-restart", "blindmeter")
     wait("the restart of the upgrade", attached)
     result["steps"].append("upgraded")
@@ -170,14 +170,22 @@ def write_configuration(text):
     os.rename("/etc/blindmeter/blindmeter.toml.new", "/etc/blindmeter/blindmeter.toml")
 
 
-try:
-    answer = main()
-except Exception as error:  # The test shows whatever went wrong.
-    answer = {"error": str(error), "service": show("Result,ExecMainCode,ExecMainStatus,NRestarts,StatusText")}
-subprocess.run(["journalctl", "--sync"])
-answer["journal"] = subprocess.run(["journalctl", "--no-pager", "-o", "cat", "-u", "blindmeter"], capture_output=True, text=True).stdout
-with open("/result.json.new", "w") as file:
-    json.dump(answer, file)
-os.rename("/result.json.new", "/result.json")
-os.sync()
-subprocess.run(["systemctl", "poweroff", "--force", "--force"])
+def report(work, folder="/"):
+    """Does the work, writes its result or what went wrong to a folder, and ends the system."""
+    try:
+        answer = work()
+    except Exception as error:  # The test shows whatever went wrong.
+        answer = {"error": str(error), "service": show("Result,ExecMainCode,ExecMainStatus,NRestarts,StatusText")}
+    subprocess.run(["journalctl", "--sync"])
+    journal = ["journalctl", "--no-pager", "-o", "cat", "-u", "blindmeter*"]
+    answer["journal"] = subprocess.run(journal, capture_output=True, text=True).stdout
+    place = os.path.join(folder, "result.json")
+    with open(place + ".new", "w") as file:
+        json.dump(answer, file)
+    os.rename(place + ".new", place)
+    os.sync()
+    subprocess.run(["systemctl", "poweroff", "--force", "--force"])
+
+
+if __name__ == "__main__":
+    report(main)

@@ -12,7 +12,7 @@ use std::process::Command;
 const WRAPPERS: [&str; 4] = ["sudo", "setpriv", "nice", "env"];
 
 /// What is asked of cargo, and the options that are used with it.
-const OF_CARGO: [&str; 6] = ["build", "run", "test", "bench", "fmt", "clippy"];
+const OF_CARGO: [&str; 7] = ["build", "run", "test", "bench", "fmt", "clippy", "install"];
 const OPTIONS_OF_CARGO: [&str; 8] =
     ["--release", "--locked", "--test", "--bench", "--features", "--no-run", "--lib", "--all-targets"];
 
@@ -59,7 +59,9 @@ impl<H: Fn(&[&str]) -> String> Known<H> {
             let at = words.iter().rposition(is_command).unwrap_or(words.len());
             words.drain(..at);
         }
-        let (first, rest) = words.split_first()?;
+        // Where the output goes, or the input comes from, is the shell's.
+        let end = words.iter().position(|word| [">", "<"].contains(word)).unwrap_or(words.len());
+        let (first, rest) = words[..end].split_first()?;
         match *first {
             "blindmeter" => self.wrong_of_the_program(rest, whole),
             "cargo" => self.wrong_of_cargo(rest),
@@ -143,7 +145,12 @@ impl<H: Fn(&[&str]) -> String> Known<H> {
         if !OF_SYSTEMCTL.contains(verb) {
             return Some(format!("systemctl {verb} is not used here"));
         }
-        let wrong = |unit: &&str| match self.units.get(unit.trim_end_matches(".service")) {
+        // Of a node of several the template is delivered.
+        let delivered = |unit: &str| match unit.split_once('@') {
+            Some((template, _)) => format!("{template}@"),
+            None => unit.trim_end_matches(".service").to_owned(),
+        };
+        let wrong = |unit: &&str| match self.units.get(&delivered(unit)) {
             None => Some(format!("no unit {unit} is delivered")),
             Some(text)
                 if *verb == "reload"
@@ -238,7 +245,9 @@ fn a_command_that_cannot_be_typed_is_found() {
         help: |command: &[&str]| help(command).to_owned(),
         tests: vec!["tidy".to_owned()],
         benches: vec!["taps".to_owned()],
-        units: BTreeMap::from([("blindmeter".to_owned(), "[Service]\n".to_owned())]),
+        units: BTreeMap::from(
+            ["blindmeter", "blindmeter@"].map(|unit| (unit.to_owned(), "[Service]\n".to_owned())),
+        ),
         sources: "var(\"SEEDS\")".to_owned(),
         is_program: |path| path == "tests/run",
     };
@@ -263,6 +272,7 @@ fn a_command_that_cannot_be_typed_is_found() {
         "SEED=1 cargo test --test tidy",
         "systemctl reload blindmeter",
         "systemctl start other",
+        "systemctl start other@par2",
         "systemctl vanish blindmeter",
         "tests/walk now",
     ] {
@@ -276,6 +286,9 @@ fn a_command_that_cannot_be_typed_is_found() {
         "cargo run --release -- run --config a",
         "cargo bench --bench taps && sudo tests/run packages",
         "systemctl enable --now blindmeter",
+        "systemctl enable --now blindmeter@par2",
+        "blindmeter roster assign 10.8.0.2 alice > a",
+        "cargo install --locked any",
         "install blindmeter /usr/bin/\nvi a",
     ] {
         assert_eq!((wrong(text, true), wrong(text, false)), (0, 0), "{text}");
