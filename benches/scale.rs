@@ -2,7 +2,8 @@
 //! a thousand accounts to a million; one table, with the goals beside the last column.
 //!
 //! `cargo bench --bench scale` as root: it runs the real daemon with the kernel tap and a sealed
-//! store. `-- --quick` ends at ten thousand. Nothing is asserted but that everything works.
+//! store. `-- --quick` ends at ten thousand, `-- --desk` measures the desk alone. Nothing is asserted but that
+//! everything works.
 #![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a bench measures time and prints it")]
 
 #[path = "../tests/daemon/mod.rs"]
@@ -52,13 +53,17 @@ pub(crate) const fn figure(name: &'static str, value: f64, goal: Goal) -> Figure
 }
 
 fn main() {
-    let is_quick = std::env::args().any(|argument| argument == "--quick");
+    let [is_quick, is_desk] =
+        ["--quick", "--desk"].map(|flag| std::env::args().any(|argument| argument == flag));
     let sizes = if is_quick { &ACCOUNTS[..2] } else { &ACCOUNTS[..] };
     let columns: Vec<Vec<Figure>> = sizes
         .iter()
         .map(|accounts| {
-            let mut figures = outside::measure(*accounts);
-            figures.extend(inside::measure(*accounts));
+            let mut figures = Vec::new();
+            if !is_desk {
+                figures.extend(outside::measure(*accounts));
+                figures.extend(inside::measure(*accounts));
+            }
             figures.extend(desk::measure(*accounts));
             figures
         })

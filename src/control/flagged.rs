@@ -79,6 +79,13 @@ pub(super) fn report<E: Environment>(
     language: Language,
 ) -> FlaggedReport {
     let roster = state.roster();
+    if !lists.contact && !lists.information {
+        // Every page of an account asks what the node was: no account need be looked at for that.
+        return state
+            .node()
+            .verdict()
+            .map_or_else(FlaggedReport::off, |verdict| FlaggedReport::of(verdict, Vec::new(), 0));
+    }
     let Some((verdict, slots)) = state.node().flagged() else { return FlaggedReport::off() };
     let mut wanted: HashMap<Tag, (Kinds, Option<AccountName>)> = HashMap::new();
     for (slot, kinds) in slots {

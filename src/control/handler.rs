@@ -331,7 +331,7 @@ impl<E: Environment> Handler<E> {
             last_save_ok: health.store_ok,
             reload_ok: health.reload_refusal.is_none(),
             reload_refusal: health.reload_refusal,
-            remarks: remarks(state.small_crowd(), state.small_room(), clock),
+            remarks: remarks(state.small_crowd(counts.accounts), state.small_room(counts.accounts), clock),
             counters: state.counting().0.to_owned(),
             counters_reason: state.counting().1.to_owned(),
             conflicts: counts.conflicts,

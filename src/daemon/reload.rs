@@ -203,7 +203,8 @@ impl<E: Environment> Daemon<E> {
 
     /// Warns where the roster names fewer accounts than an epoch needs to be released.
     pub fn warn_of_crowd(&self) {
-        if let Some(crowd) = self.engine.state.small_crowd() {
+        let accounts = self.engine.state.roster().counts().accounts;
+        if let Some(crowd) = self.engine.state.small_crowd(accounts) {
             emit(&Event::SmallCrowd(crowd));
         }
     }

@@ -224,10 +224,10 @@ impl<E: Environment> State<E> {
             .then_some((release, [totals, of_node.map_or(0, |(_, stddev)| stddev)]))
     }
 
-    /// What is wrong with the room that the roster has left, if anything: from seven eighths on it is said.
-    pub fn small_room(&self) -> Option<SmallRoom> {
-        let (accounts, capacity) = (self.roster.counts().accounts, self.roster.capacity());
-        SmallRoom::of(accounts, capacity)
+    /// What is wrong with the room that the roster has left with so many accounts, if anything: from seven eighths
+    /// on it is said.
+    pub fn small_room(&self, accounts: u64) -> Option<SmallRoom> {
+        SmallRoom::of(accounts, self.roster.capacity())
     }
 
     /// Whether this is the account that is exempt from the export limits.
@@ -281,17 +281,17 @@ impl<E: Environment> State<E> {
         self.listeners.store(Arc::new(pages));
     }
 
-    /// Whether the roster names fewer accounts than an epoch needs to be released. Accounts that come over the
+    /// Whether a roster of so many accounts names fewer than an epoch needs to be released. Accounts that come over the
     /// control socket or by RADIUS are known from the first close on, a server's that is asked from its first answer;
     /// without a file or such a server nothing is said before that.
-    pub fn small_crowd(&self) -> Option<SmallCrowd> {
+    pub fn small_crowd(&self, accounts: u64) -> Option<SmallCrowd> {
         let health = self.health();
         let is_known = health.close_ok.is_some()
             || Source::ALL
                 .into_iter()
                 .filter(|source| !source.tells_by_itself())
                 .any(|source| health.sources.iter().any(|(word, _)| *word == source.word()));
-        is_known.then(|| self.board.policy.small_crowd(self.roster.counts().accounts)).flatten()
+        is_known.then(|| self.board.policy.small_crowd(accounts)).flatten()
     }
 
     /// The name of the profile of the floors.

@@ -3,6 +3,7 @@
 //! Knows slots, and kinds of flags.
 
 use super::Node;
+use super::flags::Flags;
 use crate::clock::Clock;
 use crate::meter::flags::baseline::Baseline;
 use crate::meter::flags::kind::Kinds;
@@ -31,6 +32,11 @@ impl<C: Clock, R: Randomness> Node<C, R> {
     /// event no slot is named.
     pub fn flagged(&self) -> Option<(Verdict, Vec<(Slot, Kinds)>)> {
         Some(self.flags.as_ref()?.flagged())
+    }
+
+    /// What the node itself was, as of the last publication; none where flags are off.
+    pub fn verdict(&self) -> Option<Verdict> {
+        self.flags.as_ref().map(Flags::verdict)
     }
 
     /// True when the next tick of the clock judges every account, which takes long on a large node.

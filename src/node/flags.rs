@@ -100,9 +100,14 @@ impl Flags {
         self.watch.new_baseline()
     }
 
+    /// What the node itself was, as of the last publication.
+    pub(super) fn verdict(&self) -> Verdict {
+        self.watch.state().told
+    }
+
     /// Slots whose account carries a flag, and what the node itself was, as of the last publication.
     pub(super) fn flagged(&self) -> (Verdict, Vec<(Slot, Kinds)>) {
-        let told = self.watch.state().told;
+        let told = self.verdict();
         let slots = self.watch.flagged().filter(|_| !told.mass_event);
         (told, slots.map(|(index, kinds)| (account_at(index), kinds)).collect())
     }
