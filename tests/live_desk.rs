@@ -2,6 +2,11 @@
 //! are exercised on accounts whose packets pass meanwhile.
 //!
 //! `BLINDMETER_CONNECTIONS=10000` makes that many slow connections; otherwise they are 400.
+#![expect(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "how long scrapes take is told, and not judged"
+)]
 
 mod netns;
 mod support;
@@ -48,7 +53,7 @@ fn resident(id: u32) -> u64 {
 /// One of the ways in which a stranger's connection says little, to either listener in turns.
 fn slow(number: usize) -> TcpStream {
     let mut stream =
-        TcpStream::connect(("127.0.0.1", if number % 2 == 0 { PORT } else { DESK })).expect("room");
+        TcpStream::connect(("127.0.0.1", if number.is_multiple_of(2) { PORT } else { DESK })).expect("room");
     // It may be closed at once, to make room.
     let _ = match number / 2 % 3 {
         0 => Ok(()),

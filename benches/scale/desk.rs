@@ -34,7 +34,7 @@ const TO_ONE: u32 = 200;
 const DAYS: u64 = 7;
 
 /// Pages that are asked for: as many as one member of staff may in a minute, and some left.
-const PAGES: usize = 25;
+const PAGES: u32 = 25;
 
 /// Measures the desk of a node of this size.
 pub(crate) fn measure(accounts: u32) -> Vec<Figure> {
@@ -67,8 +67,7 @@ pub(crate) fn measure(accounts: u32) -> Vec<Figure> {
         times.sort_by(f64::total_cmp);
         times[times.len() / 2]
     };
-    let pages =
-        (0..PAGES).map(|at| ask("POST", "/account", &format!("account={}", account(at as u32 * 7).0)).0);
+    let pages = (0..PAGES).map(|at| ask("POST", "/account", &format!("account={}", account(at * 7).0)).0);
     let page = median(pages.collect());
     let (first, list) = ask("GET", "/flagged", "");
     let named = list.matches("name=\"account\"").count();
@@ -118,9 +117,9 @@ fn prepare(site: &Site, accounts: u32) {
     }
     let mut store = inside::store(&site.path(""), accounts);
     let tagger = Tagger::new(store.tag_key().bytes());
-    let first = Slot::FIRST_ACCOUNT.word() as usize;
-    let tag = |slot: usize| match u32::try_from(slot).ok().filter(|_| slot >= first) {
-        Some(slot) => tagger.tag_of(&AccountName::parse(&account(slot - first as u32).0).expect("a name")),
+    let first = Slot::FIRST_ACCOUNT.word();
+    let tag = |slot: usize| match u32::try_from(slot).ok().filter(|slot| *slot >= first) {
+        Some(slot) => tagger.tag_of(&AccountName::parse(&account(slot - first).0).expect("a name")),
         None => Tag::NOBODY,
     };
     let record = |at| {
