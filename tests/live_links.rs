@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use netns::Namespace;
 use netns::daemon::{Daemon, Setup};
-use netns::kernel_lock::KernelLock;
 use netns::tally::{Expected, Way, name};
 use netns::tun::Tun;
 use netns::wire::{Kind, Wire, nobody};
@@ -181,21 +180,6 @@ fn clsact_is_exact_when_a_device_joins_and_leaves_a_bridge() {
 }
 
 #[test]
-fn ring_counts_and_answers_while_others_hold_the_kernels_lock_on_interfaces() {
-    locked("ring");
-}
-
-#[test]
-fn pnet_counts_and_answers_while_others_hold_the_kernels_lock_on_interfaces() {
-    locked("pnet");
-}
-
-#[test]
-fn tcx_counts_and_answers_while_others_hold_the_kernels_lock_on_interfaces() {
-    locked("tcx");
-}
-
-#[test]
 fn device_that_is_named_twice_is_counted_once() {
     let namespace = Namespace::new();
     let wire = Wire::make(&namespace, Kind::Tun, "tun0");
@@ -217,23 +201,6 @@ fn late_device(tap: &'static str) {
     let mut expected = Expected::of(ACCOUNTS);
     batch(&wire, &mut expected);
     expected.assert_held_by(&daemon);
-    daemon.stop();
-}
-
-/// Any user of the host can hold it for as long as he likes.
-fn locked(tap: &'static str) {
-    let namespace = Namespace::new();
-    let wire = Wire::make(&namespace, Kind::Tun, "tun0");
-    let daemon = Daemon::start(&namespace, &setup(tap, &["tun0"]));
-    let mut expected = Expected::of(ACCOUNTS);
-    await_attached(&daemon, &wire);
-    let lock = KernelLock::take();
-    for _ in 0..4 {
-        batch(&wire, &mut expected);
-        let_pass(Duration::from_millis(700), "it would read the device's counters");
-        expected.assert_held_beside_probes(&daemon);
-    }
-    drop(lock);
     daemon.stop();
 }
 

@@ -52,7 +52,7 @@ pub(super) fn after_erasure(today: Day, keeps: bool, language: Language) -> Vec<
                     "the blob",
                     "that same sum, as the mark from which counting goes on; nothing else: it was written anew before \
                      this receipt",
-                    "as long as the open kernel counters",
+                    "the open kernel counters are gone",
                 ),
                 remainder(
                     "its predecessor",
@@ -67,7 +67,7 @@ pub(super) fn after_erasure(today: Day, keeps: bool, language: Language) -> Vec<
                     "le fichier scellé",
                     "cette même somme, comme repère à partir duquel le comptage continue ; rien d'autre : il a été \
                      réécrit avant ce reçu",
-                    "aussi longtemps que les compteurs ouverts du noyau",
+                    "avec les compteurs ouverts du noyau",
                 ),
                 remainder(
                     "son prédécesseur",
@@ -94,7 +94,7 @@ pub(super) fn after_erasure(today: Day, keeps: bool, language: Language) -> Vec<
             remainder(
                 "la liste des comptes",
                 "l'étiquette du compte et ses adresses",
-                "plus aucune source ne le nomme",
+                "quand plus aucune source ne le nomme",
             ),
             remainder("les limites du personnel", "la marque d'un export fait cette semaine", &week),
             remainder(

@@ -18,7 +18,7 @@ use crate::node::Node;
 use crate::node::saved::{Head, InterfaceSum, Record};
 use crate::roster::tagger::Tagger;
 use crate::store::{Opened, Settings, Store, StoreError};
-use crate::tap::{CounterHistory, CounterMemory, InterfaceReading, packets_counted};
+use crate::tap::{CounterHistory, CounterMemory, InterfaceReading, InterfaceSums, packets_counted};
 use std::time::Duration;
 
 /// Slots copied under one lock.
@@ -96,7 +96,7 @@ pub struct Checkpointer<E: Environment> {
     last: u64,
     failing: bool,
     /// The interfaces that are metered; none where there is no tap.
-    patterns: Option<Vec<Pattern>>,
+    interfaces: Option<InterfaceSums>,
     /// Until what passed since was told.
     earlier: Option<Earlier>,
 }
@@ -171,7 +171,9 @@ impl<E: Environment> Checkpointer<E> {
         };
         let clock = environment.clock();
         let last = clock.now().boot_nanoseconds;
-        Ok((Self { store, memory, clock, last, failing: false, patterns, earlier }, node, start))
+        // Without them a later process does not know what passed unseen, and says nothing of it.
+        let interfaces = patterns.and_then(|patterns| InterfaceSums::of(patterns).ok());
+        Ok((Self { store, memory, clock, last, failing: false, interfaces, earlier }, node, start))
     }
 
     /// Makes the tags of accounts.
@@ -203,13 +205,10 @@ impl<E: Environment> Checkpointer<E> {
         if !matches!(kind, SaveKind::Limits | SaveKind::Erasure) {
             self.last = self.clock.now().boot_nanoseconds;
         }
-        let patterns = self.patterns.as_ref();
-        let reading = patterns.and_then(|patterns| InterfaceReading::take(patterns, self.memory.counters));
-        let head = Head {
-            interfaces: reading.map(|reading| reading.sum),
-            is_last: kind == SaveKind::Last,
-            ..state.node().head(self.memory.generation)
-        };
+        let counters = self.memory.counters;
+        let interfaces = self.interfaces.as_mut().and_then(|interfaces| interfaces.now(counters));
+        let head =
+            Head { interfaces, is_last: kind == SaveKind::Last, ..state.node().head(self.memory.generation) };
         let mut block: Vec<Record> = Vec::with_capacity(BLOCK);
         let slots = self.memory.counters.slots();
         let tags = self.memory.tags;

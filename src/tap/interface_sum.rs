@@ -7,9 +7,13 @@
 use super::conservation;
 use super::device_rule::Rule;
 use super::interfaces::{self, Hardware, InterfaceEntry};
+use super::links::Links;
 use crate::config::Pattern;
 use crate::meter::counters::Counters;
 use crate::node::saved::InterfaceSum;
+use std::io;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
 
 /// The sum as it is now.
 pub struct InterfaceReading {
@@ -25,6 +29,46 @@ pub fn packets_counted(counters: Counters) -> u64 {
     conservation::seen(counters).packets()
 }
 
+/// How long a save waits for the kernel's list.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// What saves keep of the interfaces. The kernel lists them under a lock that others may hold for long: then a save
+/// keeps once more what was kept before, which is as true of its own time.
+pub struct InterfaceSums {
+    patterns: Vec<Pattern>,
+    links: Links,
+    /// What had been counted when the kernel was asked, and where its answer comes.
+    asked: Option<(u64, Receiver<io::Result<Vec<InterfaceEntry>>>)>,
+    last: Option<InterfaceSum>,
+}
+
+impl InterfaceSums {
+    /// Of the interfaces that these patterns match, in the network namespace of the calling thread.
+    ///
+    /// # Errors
+    /// When the thread that asks cannot be started.
+    pub fn of(patterns: Vec<Pattern>) -> io::Result<Self> {
+        Ok(Self { patterns, links: Links::start()?, asked: None, last: None })
+    }
+
+    /// The sum as it is now, or was when the kernel answered last; none where it does not list interfaces.
+    pub fn now(&mut self, counters: Counters) -> Option<InterfaceSum> {
+        // First: a packet that passes meanwhile is taken for one that was counted later.
+        let asked = self.asked.take();
+        let (counted, answer) = asked.unwrap_or_else(|| (packets_counted(counters), self.links.list()));
+        match answer.recv_timeout(PATIENCE) {
+            Ok(there) => {
+                let there = there.ok();
+                let reading = there.and_then(|there| InterfaceReading::of(&there, &self.patterns, counted));
+                self.last = reading.map(|reading| reading.sum);
+            }
+            Err(RecvTimeoutError::Timeout) => self.asked = Some((counted, answer)),
+            Err(RecvTimeoutError::Disconnected) => self.last = None,
+        }
+        self.last
+    }
+}
+
 impl InterfaceReading {
     /// Reads the counters of the interfaces that these patterns match; none where the kernel does not
     /// list them.
@@ -32,7 +76,11 @@ impl InterfaceReading {
     pub fn take(patterns: &[Pattern], counters: Counters) -> Option<Self> {
         // First: a packet that passes meanwhile is taken for one that was counted later.
         let counted = packets_counted(counters);
-        let there = interfaces::list().ok()?;
+        Self::of(&interfaces::list().ok()?, patterns, counted)
+    }
+
+    /// Of these interfaces, listed after so many packets had been counted.
+    fn of(there: &[InterfaceEntry], patterns: &[Pattern], counted: u64) -> Option<Self> {
         let is_metered = |entry: &&InterfaceEntry| {
             entry.rule == Rule::Packets
                 && Hardware::of_number(entry.hardware).is_some()

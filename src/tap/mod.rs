@@ -40,7 +40,7 @@ pub use attribution::Attribution;
 pub use counter_memory::{CounterHistory, CounterMemory, TagKey};
 pub use events::{PatternState, TapEvent};
 pub use interface_records::InterfaceRecords;
-pub use interface_sum::{InterfaceReading, packets_counted};
+pub use interface_sum::{InterfaceReading, InterfaceSums, packets_counted};
 pub use obstacle::{Obstacle, on_one_line};
 pub use overlaps::Overlap;
 pub use packet_source::Opener;

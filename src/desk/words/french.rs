@@ -160,7 +160,7 @@ pub(super) const WORDS: Words = Words {
         erased: "Reçu d'effacement",
         was_erased: "Effacé",
         remains: "Ce qui reste un temps, et où",
-        until: "jusqu'au",
+        until: "fin :",
     },
     export: Export {
         heading: "Ce qui est conservé sur votre compte",

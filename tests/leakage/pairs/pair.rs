@@ -6,7 +6,7 @@ use crate::refusals::{MISSPELT, is_refusal};
 use crate::shape::shape;
 use crate::sim::log::Log;
 use crate::support::rng::Rng;
-use crate::surfaces::{Part, Tells};
+use crate::surfaces::{Part, Tells, WRITES, is_export};
 use crate::traffic::{Shape, Traffic};
 use crate::world::{World, tells_who_exists};
 use std::collections::BTreeMap;
@@ -106,7 +106,7 @@ pub(crate) async fn run(seed: u64, long: bool, log: &mut Log) -> Result<Figures,
     let placed = [&traffic, &traffic, &other].map(|traffic| traffic.place(&plan, &shape, &mut rng));
     let mut worlds = placed.map(|placed| World::new(&plan, placed));
     let figures = Figures { pairs: 2, closes: shape.closes.len() as u64, ..Figures::default() };
-    let mut course = Course { figures, pages: BTreeMap::new(), page: Vec::new() };
+    let mut course = Course { figures, struck: false, pages: BTreeMap::new(), page: Vec::new() };
     let differs = differs_from(&shape, cell);
     for look in 0..plan.looks {
         for world in &mut worlds {
@@ -135,6 +135,8 @@ fn differs_from(shape: &Shape, cell: usize) -> Option<Differs> {
 /// What was seen of a pair so far.
 struct Course {
     figures: Figures,
+    /// A write failed at a look with exports.
+    struck: bool,
     /// The released part of the page, by ordinal.
     pages: BTreeMap<u64, Vec<u8>>,
     /// The page at the last look.
@@ -182,7 +184,8 @@ impl Course {
         let (shown, figures) = (&world.shown, &mut self.figures);
         figures.starts += u64::from(world.began.started);
         figures.log_lines += shown.part("log").iter().filter(|byte| **byte == b'\n').count() as u64;
-        if let Some(what) = tells_who_exists(shown) {
+        self.struck |= is_export(look) && contains(shown.part(WRITES), " fails");
+        if let Some(what) = tells_who_exists(shown, self.struck) {
             return Err(what);
         }
         let shows_band =

@@ -54,6 +54,11 @@ const GREEDY: u32 = 3000;
 /// Refusals at a look: all of them in eleven.
 const REFUSALS: usize = 2;
 
+/// Whether officers export at this look.
+pub(crate) const fn is_export(look: usize) -> bool {
+    look % 30 == 3
+}
+
 /// A page: the method, the path, and headers that are sent along.
 type Page = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
@@ -209,7 +214,7 @@ impl Snapshot {
 
     /// What officers export, now and then: what was counted of it is saved before they are answered.
     pub(crate) async fn exports(&mut self, machine: &Machine, asked: &Asked<'_>) {
-        if asked.look % 30 != 3 {
+        if !is_export(asked.look) {
             return;
         }
         let export = |account: &str| Request::Export { account: account.to_owned(), open_epoch: false };
