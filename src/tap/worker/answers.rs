@@ -5,6 +5,7 @@
 
 use super::attachments::Worker;
 use super::commands::{Command, WAIT};
+use crate::system::allocator::{PACKET_BYTES, wipe_stack};
 use crate::tap::interfaces::{InterfaceEntry, Passed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 
@@ -28,10 +29,10 @@ impl Worker {
                 Err(RecvTimeoutError::Disconnected) => return None,
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            let retiring = self.retiring.iter_mut().map(|(attachment, _)| attachment);
-            for attachment in self.attachments.iter_mut().chain(retiring) {
-                attachment.drain(&self.attribution);
-            }
+            let was_silent = self.drain_all();
+            self.schedule_counter_read(was_silent);
+            // The last packet's addresses, and what the clock said.
+            wipe_stack::<PACKET_BYTES>();
             self.hear();
             self.finish_quiescences();
             if self.later.iter().any(|command| matches!(command, Command::Leave | Command::Stop)) {

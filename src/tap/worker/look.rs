@@ -33,19 +33,26 @@ impl Worker {
     /// true when nothing did.
     #[inline(never)]
     pub(super) fn drain(&mut self, serials: &[u64]) -> bool {
+        if !self.quiescences.is_empty() {
+            return self.drain_all();
+        }
         let mut was_silent = true;
-        if self.quiescences.is_empty() {
-            for serial in serials {
-                // One that has ended since is retiring.
-                if let Ok(at) = self.attachments.binary_search_by_key(serial, |attachment| attachment.serial)
-                {
-                    was_silent &= self.attachments[at].drain(&self.attribution);
-                }
+        for serial in serials {
+            // One that has ended since is retiring.
+            if let Ok(at) = self.attachments.binary_search_by_key(serial, |attachment| attachment.serial) {
+                was_silent &= self.attachments[at].drain(&self.attribution);
             }
-        } else {
-            for attachment in &mut self.attachments {
-                was_silent &= attachment.drain(&self.attribution);
-            }
+        }
+        was_silent
+    }
+
+    /// The same on all interfaces, those that are retiring included.
+    #[inline(never)]
+    pub(super) fn drain_all(&mut self) -> bool {
+        let retiring = self.retiring.iter_mut().map(|(attachment, _)| attachment);
+        let mut was_silent = true;
+        for attachment in self.attachments.iter_mut().chain(retiring) {
+            was_silent &= attachment.drain(&self.attribution);
         }
         was_silent
     }
@@ -67,7 +74,12 @@ impl Worker {
         if self.is_idle || self.counters_read.elapsed() < interval {
             return false;
         }
-        let Some(there) = self.list() else { return false };
+        // What passes while the list is waited for makes it busy again.
+        self.is_idle = true;
+        let Some(there) = self.list() else {
+            self.is_idle = false;
+            return false;
+        };
         let mut was_silent = true;
         for attachment in &mut self.attachments {
             // What passed before the list was made is seen first, but for what waits to be seen.
@@ -77,8 +89,8 @@ impl Worker {
                 record.set_passed(entry.passed.packets().saturating_sub(attachment.source.waiting()));
             }
         }
-        self.is_idle = was_silent;
-        self.counters_read = if was_silent { self.began } else { Stopwatch::start() };
+        self.is_idle &= was_silent;
+        self.counters_read = if self.is_idle { self.began } else { Stopwatch::start() };
         true
     }
 
