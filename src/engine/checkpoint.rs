@@ -5,7 +5,6 @@
 
 use super::state::{NodeOf, State};
 use crate::clock::Clock;
-use crate::config::Pattern;
 use crate::environment::Environment;
 use crate::meter::band::Band;
 use crate::meter::flags::baseline::Baseline;
@@ -112,7 +111,7 @@ impl<E: Environment> Checkpointer<E> {
         history: &CounterHistory,
         policy: Policy,
         accept_loss: bool,
-        patterns: Option<Vec<Pattern>>,
+        interfaces: Option<InterfaceSums>,
     ) -> Result<(Self, NodeOf<E>, StartKind), CheckpointError> {
         let memory = history.current;
         let mut saved = SavedSlots::with_room(memory.counters.slots(), &policy);
@@ -171,8 +170,6 @@ impl<E: Environment> Checkpointer<E> {
         };
         let clock = environment.clock();
         let last = clock.now().boot_nanoseconds;
-        // Without them a later process does not know what passed unseen, and says nothing of it.
-        let interfaces = patterns.and_then(|patterns| InterfaceSums::of(patterns).ok());
         Ok((Self { store, memory, clock, last, failing: false, interfaces, earlier }, node, start))
     }
 

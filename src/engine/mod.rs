@@ -32,7 +32,7 @@ use crate::roster::{Roster, RosterError, Source};
 use crate::store::Settings;
 use crate::system::sandbox::SandboxStatus;
 use crate::system::service_manager::{self, Notification};
-use crate::tap::{Attribution, InterfaceReading, TagKey, Tap};
+use crate::tap::{Attribution, InterfaceReading, InterfaceSums, Links, TagKey, Tap};
 use arc_swap::ArcSwap;
 use checkpoint::{Checkpointer, SaveKind, StartKind};
 use ends::{checkpoint_error, tap_error};
@@ -108,6 +108,8 @@ pub fn assemble<E: Environment>(
     let EngineParts { history, owners, seed, opener, why, goes_on, counting, mut persistence } = parts;
     let kind = opener.as_ref().map(crate::tap::Opener::kind);
     let (memory, counters) = (history.current, history.current.counters);
+    let links = opener.is_some().then(Links::start).transpose();
+    let links = links.map_err(|error| ExitError::new(ExitStatus::Io, error.to_string()))?;
     let (mut node, checkpointer, tagger, started) = match &config.store {
         None => {
             let node = Node::forgetful(policy, counters, environment.clock(), environment.randomness());
@@ -116,10 +118,10 @@ pub fn assemble<E: Environment>(
             (node, None, Tagger::without_root(&memory.tag_key.get_or_draw(draw)), None)
         }
         Some(store) => {
-            let patterns = opener.is_some().then(|| config.interfaces.clone());
+            let interfaces = links.clone().map(|links| InterfaceSums::of(config.interfaces.clone(), links));
             let settings = settings(config, store);
             let (checkpointer, node, started) =
-                Checkpointer::open(environment, settings, &history, policy, accept_loss, patterns)
+                Checkpointer::open(environment, settings, &history, policy, accept_loss, interfaces)
                     .map_err(checkpoint_error)?;
             let tagger = checkpointer.tagger();
             (node, Some(Arc::new(Mutex::new(checkpointer))), tagger, Some(started))
@@ -152,9 +154,10 @@ pub fn assemble<E: Environment>(
         let reports = Arc::clone(&tap_reports);
         move |event| reports.report(event)
     };
-    let start =
-        |opener| Tap::start(opener, &config.interfaces, attribution.clone(), memory.interfaces, on_event);
-    let tap = opener.map(start).transpose().map_err(tap_error)?;
+    let start = |(opener, links)| {
+        Tap::start(opener, &config.interfaces, attribution.clone(), memory.interfaces, links, on_event)
+    };
+    let tap = opener.zip(links).map(start).transpose().map_err(tap_error)?;
     tap_reports.started();
     if let (Some(tap), Some(checkpointer)) = (&tap, &checkpointer) {
         let reading = InterfaceReading::take(&config.interfaces, counters);

@@ -43,12 +43,10 @@ pub struct InterfaceSums {
 }
 
 impl InterfaceSums {
-    /// Of the interfaces that these patterns match, in the network namespace of the calling thread.
-    ///
-    /// # Errors
-    /// When the thread that asks cannot be started.
-    pub fn of(patterns: Vec<Pattern>) -> io::Result<Self> {
-        Ok(Self { patterns, links: Links::start()?, asked: None, last: None })
+    /// Of the interfaces that these patterns match.
+    #[must_use]
+    pub fn of(patterns: Vec<Pattern>, links: Links) -> Self {
+        Self { patterns, links, asked: None, last: None }
     }
 
     /// The sum as it is now, or was when the kernel answered last; none where it does not list interfaces.

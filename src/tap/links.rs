@@ -11,8 +11,9 @@ use netlink_sys::Socket;
 use std::io;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
-/// The thread that asks; it ends with this value, once it has its last answer.
-pub(super) struct Links {
+/// The thread that asks; it ends with the last copy of this value, once it has its last answer.
+#[derive(Clone)]
+pub struct Links {
     questions: Sender<Question>,
 }
 
@@ -23,7 +24,10 @@ enum Question {
 
 impl Links {
     /// Starts the thread in the network namespace of the calling one.
-    pub(super) fn start() -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// When there is no thread or no socket to be had.
+    pub fn start() -> io::Result<Self> {
         // Held open: later there may be no descriptor left.
         let mut socket = Some(interfaces::asking()?);
         let (questions, asked) = channel();

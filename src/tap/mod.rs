@@ -41,6 +41,7 @@ pub use counter_memory::{CounterHistory, CounterMemory, TagKey};
 pub use events::{PatternState, TapEvent};
 pub use interface_records::InterfaceRecords;
 pub use interface_sum::{InterfaceReading, InterfaceSums, packets_counted};
+pub use links::Links;
 pub use obstacle::{Obstacle, on_one_line};
 pub use overlaps::Overlap;
 pub use packet_source::Opener;

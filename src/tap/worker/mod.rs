@@ -78,6 +78,7 @@ impl Tap {
         patterns: &[Pattern],
         attribution: Attribution,
         records: InterfaceRecords,
+        links: Links,
         notify: impl Fn(TapEvent) + Send + 'static,
     ) -> Result<Self, TapError> {
         let kind = opener.kind();
@@ -92,7 +93,6 @@ impl Tap {
         let wake = EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK);
         let wake = Arc::new(wake.map_err(|errno| failed(errno.into()))?);
         let waiting = Waiting::on(wake.as_fd(), events.fd()).map_err(failed)?;
-        let links = Links::start().map_err(failed)?;
         let (commands, received) = channel();
         let began = Stopwatch::start();
         let conservation = Conservation::new(attribution.counters, kind == TapKind::Kernel);
