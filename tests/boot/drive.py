@@ -1,8 +1,9 @@
 """What an operator and the package manager do to the unit on a booted system, under steady traffic.
 
-Runs inside the booted system as /drive.py. Sends packets through a TUN all the time, starts, reloads,
+Runs inside the booted system. Sends packets through a TUN all the time, starts, reloads,
 kills, restarts and upgrades the service meanwhile, and writes what was sent and what was counted to
-/result.json. Knows nothing of the program but its commands. tests/packages/drive.py uses its parts.
+/result.json. Knows nothing of the program but its commands. tests/boot/remote.py and tests/packages/drive.py
+use its parts.
 """
 
 import fcntl
@@ -29,10 +30,11 @@ def run(*words, ok=(0,)):
 
 def wait(what, probe, seconds=30):
     end = time.monotonic() + seconds
-    while not probe():
+    while not (found := probe()):
         if time.monotonic() > end:
             raise RuntimeError(f"waited for {what}")
         time.sleep(0.05)
+    return found
 
 
 def packet():

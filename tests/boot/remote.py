@@ -1,8 +1,8 @@
 """What an operator does to let a Prometheus on another host scrape the booted service: docs/monitoring.md.
 
-Runs inside the booted system as /drive.py. The other host is a network namespace with two addresses: Prometheus's own,
-which the drop-in names, and a stranger's. Writes what each of them met, before and after, to /result.json. Knows
-nothing of the program but its commands and its page.
+Runs inside the booted system beside the parts of tests/boot/drive.py. The other host is a network namespace with two
+addresses: Prometheus's own, which the drop-in names, and a stranger's. Writes what each of them met, before and
+after, to /result.json. Knows nothing of the program but its commands and its page.
 """
 
 import json
@@ -10,7 +10,8 @@ import os
 import shutil
 import subprocess
 import sys
-import time
+
+from drive import report, run, wait
 
 HERE, PROMETHEUS, STRANGER = "192.0.2.1", "192.0.2.10", "192.0.2.11"
 PASSWORD = sys.argv[1]
@@ -31,22 +32,6 @@ try:
 except OSError as error:
     print(type(error).__name__)
 """
-
-
-def run(*words, ok=(0,)):
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
-    if done.returncode not in ok:
-        raise RuntimeError(f"{words}: {done.returncode}: {done.stdout}{done.stderr}")
-    return done.stdout
-
-
-def wait(what, probe, seconds=30):
-    end = time.monotonic() + seconds
-    while not (found := probe()):
-        if time.monotonic() > end:
-            raise RuntimeError(f"waited for {what}")
-        time.sleep(0.1)
-    return found
 
 
 def scrape(source, password="", to=HERE, seconds=25):
@@ -112,14 +97,4 @@ def main():
     return result
 
 
-try:
-    answer = main()
-except Exception as error:  # The test shows whatever went wrong.
-    answer = {"error": str(error)}
-subprocess.run(["journalctl", "--sync"])
-answer["journal"] = subprocess.run(["journalctl", "--no-pager", "-o", "cat", "-u", "blindmeter"], capture_output=True, text=True).stdout
-with open("/result.json.new", "w") as file:
-    json.dump(answer, file)
-os.rename("/result.json.new", "/result.json")
-os.sync()
-subprocess.run(["systemctl", "poweroff", "--force", "--force"])
+report(main)
