@@ -109,7 +109,9 @@ pub fn assemble<E: Environment>(
     let kind = opener.as_ref().map(crate::tap::Opener::kind);
     let (memory, counters) = (history.current, history.current.counters);
     let links = opener.is_some().then(Links::start).transpose();
-    let links = links.map_err(|error| ExitError::new(ExitStatus::Io, error.to_string()))?;
+    let links = links.map_err(|error| {
+        ExitError::new(ExitStatus::Io, format!("cannot ask the kernel about interfaces: {error}"))
+    })?;
     let (mut node, checkpointer, tagger, started) = match &config.store {
         None => {
             let node = Node::forgetful(policy, counters, environment.clock(), environment.randomness());

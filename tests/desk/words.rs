@@ -1,6 +1,6 @@
 //! Both languages: the address's choice, the browser's, the provider's; and what a screen reader needs.
 
-use crate::fixture::{Desk, shown};
+use crate::fixture::{Desk, PASSWORD, basic, shown};
 
 #[test]
 fn a_page_speaks_the_language_that_is_chosen_preferred_or_the_providers() {
@@ -29,6 +29,25 @@ fn a_page_speaks_the_language_that_is_chosen_preferred_or_the_providers() {
     // The form keeps the language.
     let page = desk.post("anna", "/account", "lang=en&account=canary-one");
     assert!(page.body.contains("name=\"lang\" value=\"en\""));
+}
+
+/// The provider speaks English; a receipt is handed to whoever the page is shown to.
+#[test]
+fn a_receipt_speaks_the_language_of_its_page_and_of_the_request() {
+    let desk = Desk::new();
+    let _daemon = desk.start();
+    for (language, said) in [("fr", "les totaux des époques closes"), ("en", "the totals of this period")] {
+        let form = format!("lang={language}&account=canary-one");
+        let receipt = shown(&desk.post("clara", "/rights/erase", &form).body);
+        assert!(receipt.contains(said), "{language}: {receipt}");
+        let head = format!("Accept-Language: {language}\r\n");
+        let head = format!(
+            "POST /api/v1/rights/erase HTTP/1.1\r\n{}{head}Content-Type: application/json\r\n",
+            basic("clara", PASSWORD)
+        );
+        let receipt = desk.ask(&head, "{\"account\":\"canary-one\"}").body;
+        assert!(receipt.contains(said), "{language}: {receipt}");
+    }
 }
 
 #[test]
