@@ -35,6 +35,7 @@ pub mod doctor;
 pub mod engine;
 pub mod environment;
 pub mod exit;
+pub mod fleet;
 pub mod inventory;
 pub mod log;
 pub mod meter;

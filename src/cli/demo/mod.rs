@@ -329,6 +329,7 @@ fn config(accounts: u32) -> Config {
         desk: None,
         capacity: accounts as usize,
         store: None,
+        fleet: None,
         // Nothing outlives the demo.
         pin: std::path::PathBuf::new(),
         memory_budget_bytes: MEMORY_BUDGET_BYTES,

@@ -1,0 +1,132 @@
+//! Why a cluster did not do what it was asked for, in one line that says what to do. Holds nothing of an account.
+
+use redis::{ErrorKind, RedisError, ServerErrorKind};
+
+/// Why a cluster did not do what it was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Trouble {
+    /// No member answers, or too few.
+    #[error(
+        "cannot be reached, or has lost members; see that its servers run, then `blindmeter fleet check`"
+    )]
+    Unreachable,
+    /// The certificate or the log-in is not taken.
+    #[error("refuses the log-in; compare [fleet] credentials_file with the servers' users.acl")]
+    LogIn,
+    /// The user may not do this.
+    #[error("does not let this user do that; install users.acl of this version of blindmeter on its servers")]
+    Permission,
+    /// There are no functions.
+    #[error("has lost its functions, as a server does that starts; run `blindmeter fleet install`")]
+    NotInstalled,
+    /// Functions of another version.
+    #[error(
+        "has functions of another version of blindmeter; run `blindmeter fleet install` of the newest one"
+    )]
+    Version,
+    /// Installed with another key.
+    #[error("was installed with another fleet key; compare [fleet] key_file on all nodes")]
+    Fleet,
+    /// The members of another cluster.
+    #[error(
+        "is another cluster of this fleet; see the order of [[fleet.cluster]], and which members were joined"
+    )]
+    Cluster,
+    /// The clocks differ.
+    #[error("tells another day than this node; set the clock right (timedatectl), on both sides")]
+    Clock,
+    /// A later week was sent under this name.
+    #[error("has a later week of this node: the clock was ahead, or two nodes have the same [node] name")]
+    Week,
+    /// Erased or corrected since.
+    #[error("has seen the account erased or corrected meanwhile; ask again")]
+    Mark,
+    /// No memory is left.
+    #[error("is full, and kept nothing of this; give its servers more memory (maxmemory), or more masters")]
+    Full,
+    /// Two members do not agree, or an answer is none of ours.
+    #[error("answers what blindmeter's functions never answer; run `blindmeter fleet check`")]
+    Answer,
+}
+
+impl Trouble {
+    const ALL: [Self; 12] = [
+        Self::Unreachable,
+        Self::LogIn,
+        Self::Permission,
+        Self::NotInstalled,
+        Self::Version,
+        Self::Fleet,
+        Self::Cluster,
+        Self::Clock,
+        Self::Week,
+        Self::Mark,
+        Self::Full,
+        Self::Answer,
+    ];
+
+    /// Its number, from one process to the other.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        let place = Self::ALL.iter().position(|one| *one == self);
+        place.and_then(|place| u8::try_from(place).ok()).unwrap_or(0)
+    }
+
+    /// The trouble of this number.
+    #[must_use]
+    pub fn of_number(number: u8) -> Self {
+        Self::ALL.get(usize::from(number)).copied().unwrap_or(Self::Answer)
+    }
+
+    /// True where asking again later may help without anybody's doing.
+    #[must_use]
+    pub const fn may_pass(self) -> bool {
+        matches!(self, Self::Unreachable | Self::NotInstalled | Self::Full)
+    }
+}
+
+impl From<&RedisError> for Trouble {
+    fn from(error: &RedisError) -> Self {
+        match error.code() {
+            Some("BMVERSION") => return Self::Version,
+            Some("BMFLEET") => return Self::Fleet,
+            Some("BMCLUSTER") => return Self::Cluster,
+            Some("BMCLOCK") => return Self::Clock,
+            Some("BMWEEK") => return Self::Week,
+            Some("BMMARK") => return Self::Mark,
+            Some("OOM") => return Self::Full,
+            Some("WRONGPASS" | "NOAUTH") => return Self::LogIn,
+            Some("NOPERM") => return Self::Permission,
+            Some("ERR") if is_unknown_function(error) => return Self::NotInstalled,
+            _ => {}
+        }
+        match error.kind() {
+            ErrorKind::AuthenticationFailed => Self::LogIn,
+            ErrorKind::Server(ServerErrorKind::ResponseError) if is_unknown_function(error) => {
+                Self::NotInstalled
+            }
+            ErrorKind::Server(ServerErrorKind::NoPerm) => Self::Permission,
+            ErrorKind::Parse | ErrorKind::UnexpectedReturnType => Self::Answer,
+            _ => Self::Unreachable,
+        }
+    }
+}
+
+fn is_unknown_function(error: &RedisError) -> bool {
+    error.detail().is_some_and(|detail| detail.contains("Function not found"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_trouble_comes_out_as_it_went_in_and_is_one_line() {
+        for trouble in Trouble::ALL {
+            assert_eq!(Trouble::of_number(trouble.number()), trouble);
+            let line = trouble.to_string();
+            assert!(line.len() > 40 && !line.contains('\n'), "{line}");
+        }
+        assert_eq!(Trouble::of_number(200), Trouble::Answer);
+    }
+}
