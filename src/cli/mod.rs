@@ -8,6 +8,7 @@ mod doctor;
 mod expected_error;
 mod expected_flags;
 mod flags;
+mod fleet;
 mod generate;
 mod hook;
 mod host;
@@ -113,6 +114,13 @@ enum Command {
     Accounts {
         #[command(subcommand)]
         command: accounts::Command,
+        #[command(flatten)]
+        daemon: Daemon,
+    },
+    /// One account over many nodes: look-ups, the clusters' servers, a second sending
+    Fleet {
+        #[command(subcommand)]
+        command: fleet::Command,
         #[command(flatten)]
         daemon: Daemon,
     },
@@ -248,6 +256,7 @@ fn execute(command: Command) -> Result<(), ExitError> {
             Ok(())
         }
         Command::Accounts { command, daemon } => accounts::run(&command, &daemon.socket()?),
+        Command::Fleet { command, daemon } => fleet::run(&command, &daemon),
         Command::Status { json, daemon } => status::run(json, &daemon.socket()?),
         Command::Reload { daemon } => reload::run(&daemon),
         Command::Detach { config, json } => detach::run(&locations(&config, "pass --config FILE")?, json),

@@ -4,7 +4,6 @@
 
 use super::quantity::Seconds;
 use super::raw;
-use crate::fleet::words::MOST_NODES;
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -41,6 +40,9 @@ pub struct Cluster {
 
 /// The letters by which clusters are called, in the order of the file.
 pub const LETTERS: [char; 2] = ['A', 'B'];
+
+/// Most nodes of a fleet total, and of one account: the flags' word counts no further.
+pub const MOST_NODES: u64 = 63;
 
 /// Fewest nodes of a fleet total: below, one node's traffic is most of it.
 const FEWEST_NODES: u64 = 3;

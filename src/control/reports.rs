@@ -185,18 +185,21 @@ impl AccountView {
     /// The view of an account in this band, which is of these dates.
     #[must_use]
     pub fn new(account: &str, band: Band, dates: BandDates, flags: Vec<FlagReport>) -> Self {
+        let band = BandReport::new(band, dates);
+        Self { schema_version: SCHEMA_VERSION, account: account.to_owned(), band, flags }
+    }
+}
+
+impl BandReport {
+    /// A band that is of these dates.
+    pub(super) fn new(band: Band, dates: BandDates) -> Self {
         let period =
             PeriodReport { first_day: dates.first_day.to_string(), last_day: dates.last_day.to_string() };
         Self {
-            schema_version: SCHEMA_VERSION,
-            account: account.to_owned(),
-            band: BandReport {
-                at_least_bytes: band.at_least_bytes(),
-                below_bytes: band.below_bytes(),
-                as_of: dates.as_of.to_string(),
-                period,
-            },
-            flags,
+            at_least_bytes: band.at_least_bytes(),
+            below_bytes: band.below_bytes(),
+            as_of: dates.as_of.to_string(),
+            period,
         }
     }
 }

@@ -6,6 +6,7 @@
 use super::hook_counts::HookCounts;
 use super::kept_limits::KeptLimits;
 use super::passed_over::PassedOver;
+use super::refreshes::Refreshes;
 use super::roster_writer::{Change, Outcome, RosterWriter};
 use super::source_troubles::SourceTroubles;
 use crate::config::Pattern;
@@ -134,6 +135,7 @@ pub struct State<E: Environment> {
     pub(super) passed_over: PassedOver,
     pub(super) troubles: SourceTroubles,
     pub(super) limits: Arc<KeptLimits>,
+    pub(super) refreshes: Refreshes,
 }
 
 impl<E: Environment> State<E> {

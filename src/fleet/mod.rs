@@ -5,10 +5,17 @@
 //! docs/fleet.md has what each party sees.
 
 pub mod cluster;
+mod courier;
 pub mod keys;
+pub mod link;
+pub mod look_up;
+pub mod sending;
 pub mod settings;
 pub mod trouble;
+pub mod wire;
 pub mod words;
+
+pub use courier::Courier;
 
 /// What the servers run; `blindmeter fleet install` puts in which fleet and cluster it is.
 pub const FUNCTIONS: &str = include_str!("functions.lua");

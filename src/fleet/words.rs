@@ -7,7 +7,8 @@
 //! # Source
 //! Additive secret sharing modulo 2^52 (Shamir's remark on two of two; Ben-Or, Goldwasser, Wigderson: STOC 1988).
 
-use crate::meter::flags::kind::Kind;
+use crate::config::fleet::MOST_NODES;
+use crate::meter::flags::kind::{Kind, Kinds};
 
 /// Words are below this: the sum of two is a number that a Lua double holds exactly.
 pub const MODULUS: u64 = 1 << 52;
@@ -21,9 +22,6 @@ const WORD_BYTES: usize = 7;
 /// Bytes of an account's words.
 pub const BYTES: usize = COUNT * WORD_BYTES;
 
-/// Most nodes of which all may raise the same flag.
-pub const MOST_NODES: u64 = 63;
-
 /// Bits of the flags' word for a kind.
 const KIND_BITS: usize = 6;
 
@@ -34,8 +32,8 @@ pub struct Words(pub [u64; COUNT]);
 impl Words {
     /// Of an account that sent and received so many bytes, and carries these flags.
     #[must_use]
-    pub fn new(up_bytes: u64, down_bytes: u64, kinds: &[Kind]) -> Self {
-        let flags = kinds.iter().fold(0, |word, kind| word | 1 << (KIND_BITS * place(*kind)));
+    pub fn new(up_bytes: u64, down_bytes: u64, kinds: Kinds) -> Self {
+        let flags = kinds.by_severity().fold(0, |word, kind| word | 1 << (KIND_BITS * kind.index()));
         Self([up_bytes.min(MODULUS - 1), down_bytes.min(MODULUS - 1), flags])
     }
 
@@ -48,7 +46,7 @@ impl Words {
     /// On how many nodes the account carries a flag of this kind.
     #[must_use]
     pub fn nodes_with(self, kind: Kind) -> u64 {
-        self.0[2] >> (KIND_BITS * place(kind)) & MOST_NODES
+        self.0[2] >> (KIND_BITS * kind.index()) & MOST_NODES
     }
 
     /// What the second cluster is told where the first one is told `first`.
@@ -96,10 +94,6 @@ impl Words {
     }
 }
 
-fn place(kind: Kind) -> usize {
-    Kind::ALL.iter().position(|one| *one == kind).unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,8 +121,10 @@ mod tests {
 
     #[test]
     fn sums_over_the_most_nodes_tell_how_many_raise_each_kind() {
-        let all = Words::new(1, 2, &Kind::ALL);
-        let one = Words::new(1, 2, &[Kind::Stall]);
+        let all = Words::new(1, 2, Kinds::of_bits(u8::MAX));
+        let mut stall = Kinds::default();
+        stall.add(Kind::Stall);
+        let one = Words::new(1, 2, stall);
         let sum = (0..MOST_NODES - 1).fold(one, |sum, _| sum.and(all));
         assert_eq!(sum.bytes(), (MOST_NODES, 2 * MOST_NODES));
         for kind in Kind::ALL {

@@ -59,6 +59,8 @@ use tagger::Tagger;
 /// Who owns what. One per process.
 pub struct Roster {
     tagger: Arc<Tagger>,
+    /// What tags were made with before the node joined a fleet.
+    former: Option<Tagger>,
     directory: Arc<Directory>,
     table: Arc<Table>,
     /// Asked by the tap in place of the table.
@@ -140,7 +142,20 @@ impl Roster {
             connected: SlotSet::default(),
             heard: [false; Source::ALL.len()],
         };
-        Self { tagger, directory, table: Arc::new(table), elsewhere, writing: Mutex::new(writing) }
+        Self {
+            tagger,
+            former: None,
+            directory,
+            table: Arc::new(table),
+            elsewhere,
+            writing: Mutex::new(writing),
+        }
+    }
+
+    /// The same, whose accounts may have been known by the tags of this key.
+    #[must_use]
+    pub fn known_before(self, former: Option<Tagger>) -> Self {
+        Self { former, ..self }
     }
 
     /// Takes over the owners that an earlier process had written down: they hold until a source
@@ -188,6 +203,22 @@ impl Roster {
     #[must_use]
     pub fn tag_of(&self, account: &AccountName) -> Tag {
         self.tagger.tag_of(account)
+    }
+
+    /// The same of an account that the operator's own files name: what is held of it under the tag of another key, since
+    /// before the node joined a fleet, is its own from here on.
+    #[must_use]
+    pub fn tag_of_named(&self, account: &AccountName) -> Tag {
+        let tag = self.tag_of(account);
+        if let Some(former) = &self.former {
+            let _writing = self.lock();
+            let found = self.directory.slot_of(former.tag_of(account));
+            if let Some(slot) = found.filter(|_| self.directory.slot_of(tag).is_none()) {
+                self.directory.remove(slot);
+                self.directory.insert(tag, slot);
+            }
+        }
+        tag
     }
 
     /// The place of an interface's name, from here on also for the taps.

@@ -4,7 +4,7 @@
 //! ones of the delivered configuration.
 
 /// A command's words, a line for it, and what it does. A family's page shows the lines of all its commands.
-const EXAMPLES: [(&str, &str, &str); 53] = [
+const EXAMPLES: [(&str, &str, &str); 56] = [
     ("", "blindmeter demo", "See the whole product for half a minute, on made-up accounts."),
     (
         "",
@@ -35,6 +35,21 @@ const EXAMPLES: [(&str, &str, &str); 53] = [
         "Check the configuration of blindmeter@par2.service.",
     ),
     ("check", "blindmeter check --as-user blindmeter --json", "The same as another user, for a script."),
+    (
+        "fleet show",
+        "blindmeter fleet show - < name",
+        "Show an account's band and flags over all nodes; names come by standard input.",
+    ),
+    (
+        "fleet show",
+        "blindmeter fleet show - --confirmed < name",
+        "See how many nodes have followed the account's last erasure.",
+    ),
+    (
+        "fleet resend",
+        "blindmeter fleet resend",
+        "Send the last refresh again, after a cluster has lost its memory.",
+    ),
     ("meter", "blindmeter meter capture.pcap --roster roster.csv", "Count a capture file."),
     (
         "meter",
