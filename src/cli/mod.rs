@@ -8,6 +8,7 @@ mod doctor;
 mod expected_error;
 mod expected_flags;
 mod flags;
+mod fleet;
 mod generate;
 mod hook;
 mod host;
@@ -158,6 +159,11 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Set up and check the clusters of a fleet
+    Fleet {
+        #[command(subcommand)]
+        command: fleet::Command,
+    },
     /// Show which build and which policy this is, and with a release's signed receipt what differs from it
     Verify(verify::Options),
     /// Generate manual pages and shell completions
@@ -253,6 +259,7 @@ fn execute(command: Command) -> Result<(), ExitError> {
         Command::Detach { config, json } => detach::run(&locations(&config, "pass --config FILE")?, json),
         Command::Doctor { json, daemon } => doctor::run(json, &daemon),
         Command::Inventory { config, all, json } => inventory::run(&config, all, json),
+        Command::Fleet { command } => fleet::run(&command),
         Command::Verify(options) => verify::run(&options),
         Command::Gen { command } => generate::run(&command, Cli::command()),
     }

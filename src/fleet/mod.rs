@@ -6,6 +6,7 @@
 
 pub mod cluster;
 pub mod keys;
+pub mod servers;
 pub mod settings;
 pub mod trouble;
 pub mod words;

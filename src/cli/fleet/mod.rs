@@ -1,0 +1,73 @@
+//! `blindmeter fleet`: what is done with the clusters of a fleet.
+//!
+//! One file a command. Holds the fleet's key and passwords while a command runs.
+
+mod check;
+mod install;
+
+use super::connection::CONFIG;
+use crate::config::{self, Fleet};
+use crate::environment::SystemFiles;
+use crate::exit::{ExitError, ExitStatus};
+use crate::fleet::settings::{Role, Settings};
+use clap::Subcommand;
+use std::path::{Path, PathBuf};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Load this version's functions on every master of the clusters
+    Install {
+        /// Configuration file
+        #[arg(long, value_name = "FILE", default_value = CONFIG)]
+        config: PathBuf,
+        /// Take a cluster over from another fleet, or from the other cluster of this one
+        #[arg(long)]
+        replace_other_fleet: bool,
+        /// Load nothing: print the functions of this cluster (A or B), for its servers to load by themselves
+        #[arg(long, value_name = "LETTER", conflicts_with = "replace_other_fleet")]
+        print: Option<char>,
+    },
+    /// Check the clusters' servers for anything that keeps a history or opens a door (exit status: 0 none, 3 void)
+    Check {
+        /// Configuration file
+        #[arg(long, value_name = "FILE", default_value = CONFIG)]
+        config: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Runs one.
+///
+/// # Errors
+/// Its own.
+pub(super) fn run(command: &Command) -> Result<(), ExitError> {
+    match command {
+        Command::Install { config, print: Some(letter), .. } => install::print(config, *letter),
+        Command::Install { config, replace_other_fleet, print: None } => {
+            install::run(config, *replace_other_fleet)
+        }
+        Command::Check { config, json } => check::run(config, *json),
+    }
+}
+
+/// The fleet of a configuration, with what its files hold.
+fn settings(config: &Path) -> Result<(Fleet, Settings), ExitError> {
+    let bad = |why: String| ExitError::new(ExitStatus::Config, why);
+    let loaded = config::load(&SystemFiles, config).map_err(bad)?;
+    let fleet = loaded.fleet.ok_or_else(|| {
+        bad(format!("{}: no [fleet]; docs/fleet.md shows how to set one up", config.display()))
+    })?;
+    let settings = Settings::read(&SystemFiles, &fleet).map_err(bad)?;
+    Ok((fleet, settings))
+}
+
+/// No cluster lets this host act in a role.
+fn no_role(fleet: &Fleet, role: Role) -> ExitError {
+    let (file, word) = (fleet.credentials_file.display(), role.word());
+    ExitError::new(
+        ExitStatus::Permission,
+        format!("{file}: no line {word}:PASSWORD; ask who set up the servers"),
+    )
+}
