@@ -121,8 +121,6 @@ enum Command {
     Fleet {
         #[command(subcommand)]
         command: fleet::Command,
-        #[command(flatten)]
-        daemon: Daemon,
     },
     /// Show the running daemon's state (exit status: 0 healthy, 2 degraded, 69 no daemon)
     Status {
@@ -256,12 +254,12 @@ fn execute(command: Command) -> Result<(), ExitError> {
             Ok(())
         }
         Command::Accounts { command, daemon } => accounts::run(&command, &daemon.socket()?),
-        Command::Fleet { command, daemon } => fleet::run(&command, &daemon),
         Command::Status { json, daemon } => status::run(json, &daemon.socket()?),
         Command::Reload { daemon } => reload::run(&daemon),
         Command::Detach { config, json } => detach::run(&locations(&config, "pass --config FILE")?, json),
         Command::Doctor { json, daemon } => doctor::run(json, &daemon),
         Command::Inventory { config, all, json } => inventory::run(&config, all, json),
+        Command::Fleet { command } => fleet::run(&command),
         Command::Verify(options) => verify::run(&options),
         Command::Gen { command } => generate::run(&command, Cli::command()),
     }

@@ -47,11 +47,17 @@ pub struct Certificates {
     pub own: Option<(Vec<u8>, Zeroizing<Vec<u8>>)>,
 }
 
+/// What each call to this cluster says of which fleet and cluster it means.
+#[must_use]
+pub fn identity(fleet: &str, letter: char) -> String {
+    format!("{VERSION} {fleet} {letter}")
+}
+
 impl Access {
     /// What each call says of which fleet and cluster it means.
     #[must_use]
     pub fn identity(&self) -> String {
-        format!("{VERSION} {} {}", self.fleet, self.letter)
+        identity(&self.fleet, self.letter)
     }
 
     fn info(&self, member: &str) -> Option<ConnectionInfo> {

@@ -1,19 +1,28 @@
 #!lua name=blindmeter
 -- What a cluster's servers do with the words of nodes: keep them, add them up, erase them. The one program that
--- runs there; Valkey and Redis 7 both take it. `blindmeter fleet install` puts in which fleet and cluster it is.
+-- runs there; Valkey and Redis 7 both take it. `blindmeter fleet install` puts in which fleet and cluster it is, and what
+-- its servers call the commands that reach into hashes. A function runs with the rights of whoever calls it, so that
+-- whoever may `put` may read hashes; the servers give those commands names that only this program and its loader know.
 --
 -- A hash for each account and period, under a keyed tag:
 --   8 bytes    one node's words: mark, week, words; week before, words (2 + 2 + 21, 2 + 21 bytes)
 --   'm'        the mark: how often the account was erased or corrected (2 bytes)
 --   'c'        the words that a correction stands for
 -- A hash for each epoch:
---   8 bytes    one node's share of the sums: 7 bytes a word
+--   8 bytes    one node's share of the sums: 7 bytes a word, and never as long as a node's words of an account
 --   'o'        the nodes whose shares were opened, 8 bytes each: final
 -- Words are below 2^52, so that a Lua number holds the sum of two; numbers are big-endian.
 
 local IDENTITY = '@IDENTITY@'
+local NAMES = '@NAMES@'
+local HGETALL, HMGET, HGET = 'HGETALL' .. NAMES, 'HMGET' .. NAMES, 'HGET' .. NAMES
+local HSET, HDEL, EXPIREAT = 'HSET' .. NAMES, 'HDEL' .. NAMES, 'EXPIREAT' .. NAMES
 local MODULUS = 2 ^ 52
 local WORDS = 21
+local FIELD = 8
+local OF_ACCOUNT = 2 + 2 + WORDS + 2 + WORDS
+-- Sums of fewer nodes are not opened, whoever asks.
+local FEWEST = 3
 
 -- Why a call is not answered; nothing where it is. Each call says which fleet and cluster it means.
 local function refusal(identity)
@@ -35,7 +44,16 @@ local function number(bytes)
 end
 
 local function mark_of(key)
-    return redis.call('HGET', key, 'm') or '\0\0'
+    return redis.call(HGET, key, 'm') or '\0\0'
+end
+
+-- Other fields are not nodes', and words of an account are not to be taken for a share.
+local function is_share(value)
+    return #value > 0 and #value % 7 == 0 and #value ~= OF_ACCOUNT
+end
+
+local function other_shape()
+    return redis.error_reply('BMVERSION words of another shape')
 end
 
 -- A node's clock must be within a day of the server's.
@@ -54,7 +72,10 @@ local function put(keys, args)
     local answers = {}
     for at, key in ipairs(keys) do
         local field, new = args[2 * at + 2], args[2 * at + 3]
-        local old, mark = redis.call('HGET', key, field), mark_of(key)
+        if #field ~= FIELD or #new ~= 4 + WORDS then return other_shape() end
+        local there = redis.call(HMGET, key, field, 'm')
+        local old, mark = there[1], there[2] or '\0\0'
+        if old and #old ~= OF_ACCOUNT then return other_shape() end
         if number(mark) > number(new:sub(1, 2)) then
             answers[at] = mark .. (old and old:sub(1, 2) or '\0\0')
         else
@@ -66,8 +87,9 @@ local function put(keys, args)
                 end
                 before = week == its_week and old:sub(5 + WORDS) or old:sub(3, 4 + WORDS)
             end
-            redis.call('HSET', key, field, new .. before)
-            redis.call('EXPIREAT', key, args[3])
+            redis.call(HSET, key, field, new .. before)
+            -- The whole hash expires alike for all: whoever comes later finds it set.
+            if not old then redis.call(EXPIREAT, key, args[3]) end
             answers[at] = ''
         end
     end
@@ -80,23 +102,27 @@ local function kept(keys, args)
     if refused then return refused end
     local all = {}
     for at, key in ipairs(keys) do
-        local value = redis.call('HGET', key, args[at + 1])
+        local value = redis.call(HGET, key, args[at + 1])
         all[at] = value and value:sub(1, 4 + WORDS) or ''
     end
     return redis.sha1hex(table.concat(all))
 end
 
--- The fields of a hash that are nodes', in order.
-local function nodes_of(key)
-    local all, names, values = redis.call('HGETALL', key), {}, {}
+-- The fields of a hash that are nodes' and of this kind, in order.
+local function nodes_of(key, is_kind)
+    local all, names, values = redis.call(HGETALL, key), {}, {}
     for at = 1, #all, 2 do
-        if #all[at] == 8 then
+        if #all[at] == FIELD and is_kind(all[at + 1]) then
             table.insert(names, all[at])
             values[all[at]] = all[at + 1]
         end
     end
     table.sort(names)
     return names, values
+end
+
+local function is_of_account(value)
+    return #value == OF_ACCOUNT
 end
 
 local function add(sums, words)
@@ -120,7 +146,7 @@ local function total(keys, args)
     local key, wanted = keys[1], tonumber(args[2])
     local mark, names = mark_of(key), nil
     local sums, stale, obeyed, of, values = { 0, 0, 0 }, 0, 0, { mark }, nil
-    names, values = nodes_of(key)
+    names, values = nodes_of(key, is_of_account)
     for _, name in ipairs(names) do
         local value = values[name]
         local week, words = number(value:sub(3, 4)), value:sub(5, 4 + WORDS)
@@ -133,7 +159,7 @@ local function total(keys, args)
         add(sums, words)
         table.insert(of, name .. value:sub(1, 2) .. struct.pack('>I2', week))
     end
-    local correction = redis.call('HGET', key, 'c')
+    local correction = redis.call(HGET, key, 'c')
     if correction then add(sums, correction) end
     local answer = { redis.sha1hex(table.concat(of)), #names, stale, number(mark), obeyed }
     for _, text in ipairs(as_text(sums)) do table.insert(answer, text) end
@@ -149,7 +175,7 @@ local function erase(keys, args)
     if number(mark_of(key)) > tonumber(args[2]) then
         return redis.error_reply('BMMARK the account was erased or corrected since; ask again')
     end
-    local names, values = nodes_of(key)
+    local names, values = nodes_of(key, is_of_account)
     local obeyed = 0
     for _, name in ipairs(names) do
         local value = values[name]
@@ -158,16 +184,16 @@ local function erase(keys, args)
         else
             local zeros = string.rep('\0', WORDS)
             local zeroed = value:sub(1, 4) .. zeros .. value:sub(5 + WORDS, 6 + WORDS) .. zeros
-            redis.call('HSET', key, name, zeroed)
+            redis.call(HSET, key, name, zeroed)
         end
     end
-    redis.call('HSET', key, 'm', mark)
+    redis.call(HSET, key, 'm', mark)
     if args[4] then
-        redis.call('HSET', key, 'c', args[4])
+        redis.call(HSET, key, 'c', args[4])
     else
-        redis.call('HDEL', key, 'c')
+        redis.call(HDEL, key, 'c')
     end
-    redis.call('EXPIREAT', key, args[3])
+    redis.call(EXPIREAT, key, args[3])
     return { #names, obeyed }
 end
 
@@ -183,10 +209,11 @@ end
 local function share(keys, args)
     local refused = refusal(args[1])
     if refused then return refused end
-    local set = redis.call('HGET', keys[1], 'o')
+    if #args[2] ~= FIELD or not is_share(args[4]) then return other_shape() end
+    local set = redis.call(HGET, keys[1], 'o')
     if set then return { 1, is_in(set, args[2]) and 1 or 0 } end
-    redis.call('HSET', keys[1], args[2], args[4])
-    redis.call('EXPIREAT', keys[1], args[3])
+    redis.call(HSET, keys[1], args[2], args[4])
+    redis.call(EXPIREAT, keys[1], args[3])
     return { 0, 1 }
 end
 
@@ -195,9 +222,10 @@ end
 local function withdraw(keys, args)
     local refused = refusal(args[1])
     if refused then return refused end
-    local set = redis.call('HGET', keys[1], 'o')
+    if #args[2] ~= FIELD then return other_shape() end
+    local set = redis.call(HGET, keys[1], 'o')
     if set then return { 1, is_in(set, args[2]) and 1 or 0 } end
-    redis.call('HDEL', keys[1], args[2])
+    redis.call(HDEL, keys[1], args[2])
     return { 0, 0 }
 end
 
@@ -205,24 +233,28 @@ end
 local function shares(keys, args)
     local refused = refusal(args[1])
     if refused then return refused end
-    local set = redis.call('HGET', keys[1], 'o')
+    local set = redis.call(HGET, keys[1], 'o')
     if set then return { 1, set } end
-    return { 0, table.concat((nodes_of(keys[1]))) }
+    return { 0, table.concat((nodes_of(keys[1], is_share))) }
 end
 
 -- Key: an epoch. Arguments: identity, the fields to be opened, 8 bytes each. Adds their shares up and fixes the set for
--- good; one that was opened answers with its own. Answers: the set, and its sums; nothing where a share is missing.
+-- good; one that was opened answers with its own. Answers: the set, and its sums; nothing where a share is missing, or
+-- where they are too few.
 local function open(keys, args)
     local refused = refusal(args[1])
     if refused then return refused end
-    local fixed = redis.call('HGET', keys[1], 'o')
-    local set, sums = fixed or args[2], {}
-    for at = 1, #set, 8 do
-        local words = redis.call('HGET', keys[1], set:sub(at, at + 7))
-        if not words then return {} end
+    local fixed = redis.call(HGET, keys[1], 'o')
+    local set, sums, seen, count = fixed or args[2], {}, {}, 0
+    for at = 1, #set, FIELD do
+        local field = set:sub(at, at + FIELD - 1)
+        local words = redis.call(HGET, keys[1], field)
+        if not words or seen[field] or not is_share(words) then return {} end
+        seen[field], count = true, count + 1
         add(sums, words)
     end
-    if not fixed then redis.call('HSET', keys[1], 'o', set) end
+    if count < FEWEST then return {} end
+    if not fixed then redis.call(HSET, keys[1], 'o', set) end
     local answer = as_text(sums)
     table.insert(answer, 1, set)
     return answer

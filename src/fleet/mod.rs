@@ -10,6 +10,7 @@ pub mod keys;
 pub mod link;
 pub mod look_up;
 pub mod sending;
+pub mod servers;
 pub mod settings;
 pub mod trouble;
 pub mod wire;

@@ -3,7 +3,7 @@
 //!
 //! Holds secrets, which are overwritten when they are dropped and cannot be printed.
 
-use super::cluster::{Access, Certificates};
+use super::cluster::{Access, Certificates, identity};
 use super::keys::{FleetKey, KEY_BYTES};
 use crate::config::Fleet;
 use crate::config::fleet::LETTERS;
@@ -60,17 +60,27 @@ impl Role {
     }
 }
 
-/// The passwords of the roles that this node has, for each cluster.
+/// Of which cluster a line of the credentials file speaks (all, unless it says so), and its secret.
+type Secret<T> = (T, Option<char>, Zeroizing<String>);
+
+/// The passwords of the roles that this node has, for each cluster, and what its servers call their commands.
 #[derive(Clone, Default)]
-pub struct Credentials(Vec<(Role, Option<char>, Zeroizing<String>)>);
+pub struct Credentials {
+    passwords: Vec<Secret<Role>>,
+    names: Vec<Secret<()>>,
+}
+
+/// Letters and digits of the names of commands.
+const NAMES_LENGTH: std::ops::RangeInclusive<usize> = 16..=64;
 
 impl Credentials {
-    /// Those of a file: a line `ROLE:PASSWORD`, or `ROLE@A:PASSWORD` where the clusters differ.
+    /// Those of a file: a line `ROLE:PASSWORD`, or `ROLE@A:PASSWORD` where the clusters differ; for whoever loads the
+    /// functions also `names:NAMES`.
     ///
     /// # Errors
     /// What is wrong, with the line; nothing of the file is repeated.
     pub fn of_file(text: &str) -> Result<Self, String> {
-        let mut all = Vec::new();
+        let mut all = Self::default();
         for (at, line) in text.lines().enumerate() {
             let line = line.trim_end();
             if line.is_empty() || line.starts_with('#') {
@@ -85,25 +95,42 @@ impl Credentials {
                     (word, Some(letter.ok_or_else(|| bad("a cluster is called A or B"))?))
                 }
             };
+            if word == "names" {
+                let is_name = password.bytes().all(|byte| byte.is_ascii_alphanumeric());
+                if !is_name || !NAMES_LENGTH.contains(&password.len()) {
+                    return Err(bad(
+                        "names are 16 to 64 letters and digits, as in the servers' secrets.conf",
+                    ));
+                }
+                if all.names.iter().any(|(_, of, _)| *of == letter) {
+                    return Err(bad("names were given before"));
+                }
+                all.names.push(((), letter, Zeroizing::new(password.to_owned())));
+                continue;
+            }
             let role = Role::ALL.into_iter().find(|role| role.word() == word);
             let role = role.ok_or_else(|| bad("a role is node, desk, privacy, totals, check or install"))?;
             if password.is_empty() {
                 return Err(bad("the password is empty"));
             }
-            if all.iter().any(|(other, of, _)| (*other, *of) == (role, letter)) {
+            if all.passwords.iter().any(|(other, of, _)| (*other, *of) == (role, letter)) {
                 return Err(bad("this role was named before"));
             }
-            all.push((role, letter, Zeroizing::new(password.to_owned())));
+            all.passwords.push((role, letter, Zeroizing::new(password.to_owned())));
         }
-        Ok(Self(all))
+        Ok(all)
     }
 
     fn password(&self, role: Role, letter: char) -> Option<&Zeroizing<String>> {
-        let of = |wanted: Option<char>| {
-            self.0.iter().find(|(one, of, _)| *one == role && *of == wanted).map(|(.., password)| password)
-        };
-        of(Some(letter)).or_else(|| of(None))
+        of_cluster(&self.passwords, role, letter)
     }
+}
+
+fn of_cluster<T: PartialEq>(all: &[Secret<T>], what: T, letter: char) -> Option<&Zeroizing<String>> {
+    let of = |wanted: Option<char>| {
+        all.iter().find(|(one, of, _)| *one == what && *of == wanted).map(|(.., secret)| secret)
+    };
+    of(Some(letter)).or_else(|| of(None))
 }
 
 /// A fleet's key, and how each cluster is reached.
@@ -161,6 +188,24 @@ impl Settings {
         self.clusters.len()
     }
 
+    /// What calls say of which fleet and cluster they mean.
+    #[must_use]
+    pub fn identity(&self, letter: char) -> String {
+        identity(&self.key.identity(), letter)
+    }
+
+    /// Which cluster is at this place, and what stands behind the names of its servers' commands; nothing where those
+    /// have their own names.
+    #[must_use]
+    pub fn names(&self, place: usize) -> Option<(char, Zeroizing<String>)> {
+        let (letter, ..) = self.clusters.get(place)?;
+        let names = of_cluster(&self.credentials.names, (), *letter);
+        Some((
+            *letter,
+            names.map_or_else(Zeroizing::default, |names| Zeroizing::new(format!("-{}", names.as_str()))),
+        ))
+    }
+
     /// How the cluster at this place is reached in a role; none where this node does not have it.
     #[must_use]
     pub fn access(&self, place: usize, role: Role) -> Option<Access> {
@@ -199,6 +244,10 @@ mod tests {
         assert_eq!(password(Role::Node, 'A'), Some("one:two"));
         assert_eq!((password(Role::Desk, 'A'), password(Role::Desk, 'B')), (Some("four"), Some("three")));
         assert_eq!(password(Role::Privacy, 'A'), None);
+        let text = "names@B:fedcba9876543210\nnames:0123456789abcdef\n";
+        let read = Credentials::of_file(text).map_err(|_| ()).expect("good");
+        let names = ['A', 'B'].map(|letter| of_cluster(&read.names, (), letter).map(|names| names.as_str()));
+        assert_eq!(names, [Some("0123456789abcdef"), Some("fedcba9876543210")]);
     }
 
     #[test]
@@ -209,6 +258,9 @@ mod tests {
             ("root:secret", "line 1: a role is"),
             ("node:", "line 1: the password is empty"),
             ("node:a\nnode:b", "line 2: this role was named before"),
+            ("names:secret", "line 1: names are 16 to 64 letters and digits"),
+            ("names@A:secret-secret-secret", "line 1: names are 16 to 64 letters and digits"),
+            ("names:0123456789abcdef\nnames:0123456789abcdef", "line 2: names were given before"),
         ] {
             let why = Credentials::of_file(text).err().expect("bad");
             assert!(why.starts_with(what) && !why.contains("secret"), "{why}");

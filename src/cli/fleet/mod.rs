@@ -1,15 +1,43 @@
-//! `blindmeter fleet`: one account over many nodes. The clusters' servers, look-ups, and a second sending.
+//! `blindmeter fleet`: one account over many nodes, and what is done with the clusters that its words lie in.
+//!
+//! One file a command. Holds the fleet's key and passwords while a command runs.
 
 mod account;
+mod check;
+mod install;
 
-use super::connection::Daemon;
+use super::connection::{CONFIG, Daemon};
 use super::input;
-use crate::exit::ExitError;
+use crate::config::{self, Fleet};
+use crate::environment::SystemFiles;
+use crate::exit::{ExitError, ExitStatus};
+use crate::fleet::settings::{Role, Settings};
 use clap::Subcommand;
+use std::path::{Path, PathBuf};
 
-/// What to do.
 #[derive(Subcommand)]
 pub(super) enum Command {
+    /// Load this version's functions on every master of the clusters
+    Install {
+        /// Configuration file
+        #[arg(long, value_name = "FILE", default_value = CONFIG)]
+        config: PathBuf,
+        /// Take a cluster over from another fleet, or from the other cluster of this one
+        #[arg(long)]
+        replace_other_fleet: bool,
+        /// Load nothing: print the functions of this cluster (A or B), for its servers to load by themselves
+        #[arg(long, value_name = "LETTER", conflicts_with = "replace_other_fleet")]
+        print: Option<char>,
+    },
+    /// Check the clusters' servers for anything that keeps a history or opens a door (exit status: 0 none, 3 void)
+    Check {
+        /// Configuration file
+        #[arg(long, value_name = "FILE", default_value = CONFIG)]
+        config: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Show an account's usage band and flags over all nodes of the fleet (support role)
     Show {
         /// Account name; - reads it from standard input, and keeps it out of the shell's history
@@ -20,23 +48,53 @@ pub(super) enum Command {
         /// Print JSON
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        daemon: Daemon,
     },
     /// Send this node's last refresh to the clusters again, after they have lost it
-    Resend,
+    Resend {
+        #[command(flatten)]
+        daemon: Daemon,
+    },
 }
 
-/// Runs one of these commands.
+/// Runs one.
 ///
 /// # Errors
-/// Those of the daemon, and of the clusters.
-pub(super) fn run(command: &Command, daemon: &Daemon) -> Result<(), ExitError> {
+/// Its own.
+pub(super) fn run(command: &Command) -> Result<(), ExitError> {
     match command {
-        Command::Show { account, confirmed: true, json } => {
+        Command::Install { config, print: Some(letter), .. } => install::print(config, *letter),
+        Command::Install { config, replace_other_fleet, print: None } => {
+            install::run(config, *replace_other_fleet)
+        }
+        Command::Check { config, json } => check::run(config, *json),
+        Command::Show { account, confirmed: true, json, daemon } => {
             account::confirmed(&input::account(account)?, *json, &daemon.socket()?)
         }
-        Command::Show { account, json, .. } => {
+        Command::Show { account, json, daemon, .. } => {
             account::show(&input::account(account)?, *json, &daemon.socket()?)
         }
-        Command::Resend => account::resend(&daemon.socket()?),
+        Command::Resend { daemon } => account::resend(&daemon.socket()?),
     }
+}
+
+/// The fleet of a configuration, with what its files hold.
+fn settings(config: &Path) -> Result<(Fleet, Settings), ExitError> {
+    let bad = |why: String| ExitError::new(ExitStatus::Config, why);
+    let loaded = config::load(&SystemFiles, config).map_err(bad)?;
+    let fleet = loaded.fleet.ok_or_else(|| {
+        bad(format!("{}: no [fleet]; docs/fleet.md shows how to set one up", config.display()))
+    })?;
+    let settings = Settings::read(&SystemFiles, &fleet).map_err(bad)?;
+    Ok((fleet, settings))
+}
+
+/// No cluster lets this host act in a role.
+fn no_role(fleet: &Fleet, role: Role) -> ExitError {
+    let (file, word) = (fleet.credentials_file.display(), role.word());
+    ExitError::new(
+        ExitStatus::Permission,
+        format!("{file}: no line {word}:PASSWORD; ask who set up the servers"),
+    )
 }
