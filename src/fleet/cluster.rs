@@ -199,7 +199,13 @@ impl Cluster {
     /// # Errors
     /// The first that is refused, or why the cluster does not answer.
     pub fn call(&mut self, calls: &[Call]) -> Result<Vec<Reply>, Trouble> {
-        let result = self.try_call(calls);
+        let was_open = self.connection.is_some();
+        let mut result = self.try_call(calls);
+        // A connection that was kept may be to a server that has gone since; every call may be made twice.
+        if was_open && result.as_ref().is_err_and(|error| Trouble::from(error) == Trouble::Unreachable) {
+            self.connection = None;
+            result = self.try_call(calls);
+        }
         // Whatever went wrong, the next call starts with the cluster as it is then.
         if result.is_err() {
             self.connection = None;

@@ -87,33 +87,41 @@ impl Trouble {
 
 impl From<&RedisError> for Trouble {
     fn from(error: &RedisError) -> Self {
-        match error.code() {
-            Some("BMVERSION") => return Self::Version,
-            Some("BMFLEET") => return Self::Fleet,
-            Some("BMCLUSTER") => return Self::Cluster,
-            Some("BMCLOCK") => return Self::Clock,
-            Some("BMWEEK") => return Self::Week,
-            Some("BMMARK") => return Self::Mark,
-            Some("OOM") => return Self::Full,
-            Some("WRONGPASS" | "NOAUTH") => return Self::LogIn,
-            Some("NOPERM") => return Self::Permission,
-            Some("ERR") if is_unknown_function(error) => return Self::NotInstalled,
-            _ => {}
+        // Of calls that were made in one round, the first that was refused tells.
+        let refused = error.clone().into_server_errors();
+        if let Some((_, refused)) = refused.as_ref().and_then(|refused| refused.first()) {
+            return Self::of_server(refused.code(), refused.details().unwrap_or_default());
         }
         match error.kind() {
             ErrorKind::AuthenticationFailed => Self::LogIn,
-            ErrorKind::Server(ServerErrorKind::ResponseError) if is_unknown_function(error) => {
-                Self::NotInstalled
-            }
             ErrorKind::Server(ServerErrorKind::NoPerm) => Self::Permission,
             ErrorKind::Parse | ErrorKind::UnexpectedReturnType => Self::Answer,
-            _ => Self::Unreachable,
+            _ => Self::of_server(error.code().unwrap_or_default(), error.detail().unwrap_or_default()),
         }
     }
 }
 
-fn is_unknown_function(error: &RedisError) -> bool {
-    error.detail().is_some_and(|detail| detail.contains("Function not found"))
+impl Trouble {
+    fn of_server(code: &str, detail: &str) -> Self {
+        match code {
+            "BMVERSION" => Self::Version,
+            "BMFLEET" => Self::Fleet,
+            "BMCLUSTER" => Self::Cluster,
+            "BMCLOCK" => Self::Clock,
+            "BMWEEK" => Self::Week,
+            "BMMARK" => Self::Mark,
+            "OOM" => Self::Full,
+            "WRONGPASS" | "NOAUTH" => Self::LogIn,
+            "NOPERM" => Self::Permission,
+            "ERR" if detail.contains("can't run this command") => Self::Permission,
+            // The second: functions that were loaded for servers with other names for their commands.
+            "ERR" if detail.contains("Function not found") || detail.contains("called from script") => {
+                Self::NotInstalled
+            }
+            "ERR" => Self::Answer,
+            _ => Self::Unreachable,
+        }
+    }
 }
 
 #[cfg(test)]

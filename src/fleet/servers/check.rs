@@ -89,6 +89,12 @@ pub fn check(access: &Access, now: u64) -> Result<Report, Trouble> {
         match Asked::of(access, &member.address) {
             Ok(asked) => all.push(asked),
             Err(Trouble::Permission) => return Err(Trouble::Permission),
+            Err(Trouble::LogIn) => findings.push(Finding::void(
+                &member.address,
+                "server",
+                "belongs to the cluster and refuses the log-in: it is another one's, or has other users",
+                "take it out of the cluster (CLUSTER FORGET on the others), or install its users.acl",
+            )),
             // What is lost and answers for nothing is what a failover leaves.
             Err(_) if member.is_lost && !member.has_slots => {}
             Err(trouble) => findings.push(Finding::new(

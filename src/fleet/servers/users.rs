@@ -22,6 +22,8 @@ struct User<'a> {
 
 impl<'a> User<'a> {
     fn of(line: &'a str) -> Option<Self> {
+        // Selectors have spaces within.
+        let (line, selectors) = line.split_at(line.find(" (").unwrap_or(line.len()));
         let mut words = line.split_whitespace();
         let name = (words.next() == Some("user")).then(|| words.next())??;
         let mut user = Self {
@@ -45,6 +47,8 @@ impl<'a> User<'a> {
                 }
             }
         }
+        user.reaches
+            .extend(selectors.split_inclusive(')').map(str::trim).filter(|selector| !selector.is_empty()));
         Some(user)
     }
 }
