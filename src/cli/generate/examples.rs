@@ -4,7 +4,7 @@
 //! ones of the delivered configuration.
 
 /// A command's words, a line for it, and what it does. A family's page shows the lines of all its commands.
-const EXAMPLES: [(&str, &str, &str); 56] = [
+const EXAMPLES: [(&str, &str, &str); 58] = [
     ("", "blindmeter demo", "See the whole product for half a minute, on made-up accounts."),
     (
         "",
@@ -35,6 +35,16 @@ const EXAMPLES: [(&str, &str, &str); 56] = [
         "Check the configuration of blindmeter@par2.service.",
     ),
     ("check", "blindmeter check --as-user blindmeter --json", "The same as another user, for a script."),
+    (
+        "fleet install",
+        "blindmeter fleet install",
+        "Load the functions on every master, at the beginning and after an update.",
+    ),
+    (
+        "fleet check",
+        "blindmeter fleet check",
+        "Name every setting of the servers that keeps a history or opens a door.",
+    ),
     (
         "fleet show",
         "blindmeter fleet show - < name",
