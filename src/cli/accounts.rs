@@ -5,6 +5,7 @@ use super::input;
 use super::output;
 use super::rights;
 use crate::control::client;
+use crate::control::fleet_reports::FleetExport;
 use crate::control::protocol::{Answer, Request};
 use crate::control::reports::{BandReport, ExportPlan, FlagReport, NodeExport, PeriodReport, TotalsReport};
 use crate::exit::{ExitError, ExitStatus};
@@ -240,11 +241,25 @@ fn export(account: &str, open_epoch: bool, json: bool, socket: &Path) -> Result<
         rows.push(row("open epoch", open));
     }
     output::table(&rows)?;
+    if let Some(fleet) = &export.fleet {
+        output::line(&in_fleet(fleet))?;
+    }
     let Some(plan) = plan else { return Ok(()) };
     if plan.repeats {
         output::line("these are the figures of your first export of this account today")?;
     }
     if plan.named_by_roster { Ok(()) } else { output::line(UNNAMED) }
+}
+
+/// What all nodes together have sent.
+fn in_fleet(fleet: &FleetExport) -> String {
+    match fleet {
+        FleetExport::Untold { why } => format!("the fleet: {why}"),
+        FleetExport::Sums { as_of, up_bytes, down_bytes, nodes, stale_nodes } => format!(
+            "the fleet, as of {as_of}: {up_bytes} bytes up, {down_bytes} bytes down, of {nodes} nodes; {stale_nodes} have \
+             not sent this week"
+        ),
+    }
 }
 
 fn planned(account: &str, open_epoch: bool, socket: &Path) -> Result<ExportPlan, ExitError> {

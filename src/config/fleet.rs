@@ -1,4 +1,4 @@
-//! The fleet's part of a configuration: the clusters, the fleet's key, how it is paced, who counts. Holds no secret:
+//! The fleet's part of a configuration: the clusters, the fleet's key, how it is paced. Holds no secret:
 //! keys and passwords are in files that are named here.
 #![expect(clippy::disallowed_types, reason = "the clusters' own servers are configured here")]
 
@@ -21,10 +21,6 @@ pub struct Fleet {
     pub clusters: Vec<Cluster>,
     /// How long a weekly sending is spread over.
     pub spread: Duration,
-    /// So many nodes must have sent before an epoch's totals are opened.
-    pub nodes: u64,
-    /// So many nodes an account may use in a day.
-    pub nodes_a_day: u64,
 }
 
 /// One of its clusters.
@@ -41,17 +37,8 @@ pub struct Cluster {
 /// The letters by which clusters are called, in the order of the file.
 pub const LETTERS: [char; 2] = ['A', 'B'];
 
-/// Most nodes of a fleet total, and of one account: the flags' word counts no further.
+/// Most nodes of a fleet: the flags' word counts no further.
 pub const MOST_NODES: u64 = 63;
-
-/// Fewest nodes of a fleet total: below, one node's traffic is most of it.
-const FEWEST_NODES: u64 = 3;
-
-/// Nodes of a fleet total, unless configured.
-const NODES: u64 = 5;
-
-/// Most nodes that an account may use in a day: each is paid for with that part of the clamp.
-const MOST_NODES_A_DAY: u64 = 16;
 
 /// Longest spread: a sending is over before the next close.
 const LONGEST_SPREAD: u64 = 6 * 3600;
@@ -76,46 +63,21 @@ impl Fleet {
             Some(spread) if (1..=LONGEST_SPREAD).contains(&spread.as_ref().0) => spread.as_ref().0,
             Some(spread) => return Err((spread.span(), "fleet.spread: expected 1s to 6h".to_owned())),
         };
-        let nodes = match &fleet.nodes {
-            None => NODES,
-            Some(nodes) if (FEWEST_NODES..=MOST_NODES).contains(nodes.as_ref()) => *nodes.as_ref(),
-            Some(nodes) => {
-                let what = format!(
-                    "fleet.nodes: expected {FEWEST_NODES} to {MOST_NODES}, how many must have sent before totals of the \
-                     fleet are published"
-                );
-                return Err((nodes.span(), what));
-            }
-        };
-        let nodes_a_day = match &fleet.nodes_a_day {
-            None => 2,
-            Some(nodes) if (1..=MOST_NODES_A_DAY).contains(nodes.as_ref()) => *nodes.as_ref(),
-            Some(nodes) => {
-                let what = format!(
-                    "fleet.nodes_a_day: expected 1 to {MOST_NODES_A_DAY}, how many nodes an account may use in a day"
-                );
-                return Err((nodes.span(), what));
-            }
-        };
         Ok(Some(Self {
             key_file: fleet.key_file.clone(),
             credentials_file: fleet.credentials_file.clone(),
             clusters,
             spread: Duration::from_secs(spread),
-            nodes,
-            nodes_a_day,
         }))
     }
 
     /// As TOML.
     pub(super) fn effective(&self) -> String {
         let mut text = format!(
-            "\n[fleet]\nkey_file = \"{}\"\ncredentials_file = \"{}\"\nspread = \"{}\"\nnodes = {}\nnodes_a_day = {}\n",
+            "\n[fleet]\nkey_file = \"{}\"\ncredentials_file = \"{}\"\nspread = \"{}\"\n",
             self.key_file.display(),
             self.credentials_file.display(),
             Seconds(self.spread.as_secs()),
-            self.nodes,
-            self.nodes_a_day
         );
         for cluster in &self.clusters {
             let members: Vec<String> = cluster.members.iter().map(|member| format!("\"{member}\"")).collect();
@@ -204,7 +166,7 @@ mod tests {
              ca_file = \"/ca\"\ncertificate_file = \"/crt\"\nprivate_key_file = \"/key\"\n",
         )
         .expect("good");
-        assert_eq!((fleet.spread, fleet.nodes, fleet.nodes_a_day), (Duration::from_secs(3600), 5, 2));
+        assert_eq!(fleet.spread, Duration::from_secs(3600));
         assert_eq!(fleet.files().count(), 5);
         let again = parse(&format!(
             "[tap]\ninterfaces = [\"wg0\"]\n[store]\nmode = \"memory\"\n{}",
@@ -221,9 +183,6 @@ mod tests {
             (String::new(), 5, "missing field `cluster`"),
             (format!("{one}{one}{one}"), 8, "expected one [[fleet.cluster]]"),
             (format!("spread = \"7h\"\n{one}"), 8, "spread: expected"),
-            (format!("nodes = 2\n{one}"), 8, "nodes: expected"),
-            (format!("nodes = 64\n{one}"), 8, "nodes: expected"),
-            (format!("nodes_a_day = 0\n{one}"), 8, "nodes_a_day: expected"),
             ("[[fleet.cluster]]\nmembers = []\n".to_owned(), 9, "name at least one server"),
             ("[[fleet.cluster]]\nmembers = [\"redis:1\"]\n".to_owned(), 9, "expected ADDRESS:PORT"),
             ("[[fleet.cluster]]\nmembers = [\"[::1]:1\", \"[::1]:1\"]\n".to_owned(), 9, "listed twice"),

@@ -187,8 +187,6 @@ pub(super) struct Fleet {
     pub(super) key_file: PathBuf,
     pub(super) credentials_file: PathBuf,
     pub(super) spread: Option<Spanned<Seconds>>,
-    pub(super) nodes: Option<Spanned<u64>>,
-    pub(super) nodes_a_day: Option<Spanned<u64>>,
     pub(super) cluster: Spanned<Vec<FleetCluster>>,
 }
 

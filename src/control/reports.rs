@@ -3,6 +3,7 @@
 //! Their figures leave only through the control socket, to the roles that may ask for them. They hold
 //! no address, and of times the dates of the schedule alone.
 
+use super::fleet_reports::FleetExport;
 use crate::meter::band::Band;
 use crate::meter::calendar::BandDates;
 use crate::meter::flags::baseline::Baseline;
@@ -100,6 +101,9 @@ pub struct AccountExport {
     pub open_epoch: Option<TotalsReport>,
     baseline: BaselineReport,
     flags: Vec<FlagReport>,
+    /// What the fleet's nodes have sent of it; none outside of a fleet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fleet: Option<FleetExport>,
 }
 
 /// What an export would give and use up; uses up nothing itself.
@@ -221,6 +225,7 @@ impl AccountExport {
             open_epoch: open_epoch.then(|| figures.open.into()),
             baseline: BaselineReport { learned: baseline.map(Into::into) },
             flags,
+            fleet: None,
         }
     }
 }

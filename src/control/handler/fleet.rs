@@ -5,7 +5,7 @@
 
 use super::{Handler, error, refused};
 use crate::control::flagged::flag;
-use crate::control::fleet_reports::{FleetConfirmation, FleetFlag, FleetView};
+use crate::control::fleet_reports::{FleetConfirmation, FleetExport, FleetFlag, FleetView};
 use crate::control::peer::Peer;
 use crate::control::protocol::{Answer, FleetClusterReport};
 use crate::control::reports::BandReport;
@@ -16,6 +16,7 @@ use crate::fleet::look_up::{Sums, Untold};
 use crate::fleet::settings::Role;
 use crate::meter::band::Band;
 use crate::meter::flags::kind::Kind;
+use crate::meter::tags::Tag;
 use crate::node::audit::Deed;
 use crate::roster::account::AccountName;
 use std::sync::Arc;
@@ -66,6 +67,19 @@ impl<E: Environment> Handler<E> {
             }
             Err(untold) => unanswered(untold),
         }
+    }
+
+    /// What the fleet holds of an account, for an export that was allowed; none outside of a fleet.
+    pub(super) async fn fleet_export(&self, tag: Tag) -> Option<FleetExport> {
+        let sums = match self.link()?.total(tag, Role::Privacy).await {
+            Ok(sums) => sums,
+            Err(untold) => return Some(FleetExport::Untold { why: untold.to_string() }),
+        };
+        let (up_bytes, down_bytes) = sums.words.bytes();
+        let dates = self.state.node().refresh_dates(u64::from(sums.is_of_week_before));
+        let as_of = dates.as_of.to_string();
+        let (nodes, stale_nodes) = (sums.nodes, sums.stale);
+        Some(FleetExport::Sums { as_of, up_bytes, down_bytes, nodes, stale_nodes })
     }
 
     pub(super) async fn fleet_resend(&self) -> Answer {

@@ -147,7 +147,7 @@ mod tests {
         let by_default = ["commandlog-request-larger-than", "commandlog-reply-larger-than", "unixsocket"];
         for rule in RULES {
             match set(rule.name) {
-                Some(value) => assert_eq!(super::right(rule.wanted, &value, false), None, "{}", rule.name),
+                Some(value) => assert_eq!(right(rule.wanted, &value, false), None, "{}", rule.name),
                 None => assert!(by_default.contains(&rule.name), "{} is not set", rule.name),
             }
         }
