@@ -5,7 +5,7 @@
 
 use super::keys::PeriodTag;
 use super::trouble::Trouble;
-use redis::cluster::{ClusterClient, ClusterConnection, cluster_pipe};
+use redis::cluster::{ClusterClient, ClusterConnection};
 use redis::{ClientTlsConfig, Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo};
 use redis::{RedisError, TlsCertificates, Value, cmd};
 use std::net::ToSocketAddrs;
@@ -19,7 +19,7 @@ pub const VERSION: u16 = 1;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A member that does not answer is asked again so often, at another master where there is one.
-const RETRIES: u32 = 3;
+const RETRIES: u32 = 2;
 
 /// How to reach a cluster, and as whom.
 #[derive(Clone)]
@@ -194,18 +194,12 @@ impl Cluster {
         Ok(Self { client, connection: None, identity: access.identity() })
     }
 
-    /// Makes these calls, in one round; answers in their order.
+    /// Makes these calls, one after the other, until one is refused; answers in their order.
     ///
     /// # Errors
     /// The first that is refused, or why the cluster does not answer.
     pub fn call(&mut self, calls: &[Call]) -> Result<Vec<Reply>, Trouble> {
-        let was_open = self.connection.is_some();
-        let mut result = self.try_call(calls);
-        // A connection that was kept may be to a server that has gone since; every call may be made twice.
-        if was_open && result.as_ref().is_err_and(|error| Trouble::from(error) == Trouble::Unreachable) {
-            self.connection = None;
-            result = self.try_call(calls);
-        }
+        let result = self.try_call(calls);
         // Whatever went wrong, the next call starts with the cluster as it is then.
         if result.is_err() {
             self.connection = None;
@@ -220,11 +214,8 @@ impl Cluster {
             Some(connection) => connection,
             none => none.insert(self.client.get_connection()?),
         };
-        let mut pipe = cluster_pipe();
-        for call in calls {
-            pipe.add_command(command(call, &self.identity));
-        }
-        pipe.query(connection)
+        // One after the other: calls that are made at once wait for a server that hangs once for each of them.
+        calls.iter().map(|call| command(call, &self.identity).query(connection)).collect()
     }
 }
 

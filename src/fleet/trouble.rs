@@ -87,7 +87,7 @@ impl Trouble {
 
 impl From<&RedisError> for Trouble {
     fn from(error: &RedisError) -> Self {
-        // Of calls that were made in one round, the first that was refused tells.
+        // Of several refusals the first tells.
         let refused = error.clone().into_server_errors();
         if let Some((_, refused)) = refused.as_ref().and_then(|refused| refused.first()) {
             return Self::of_server(refused.code(), refused.details().unwrap_or_default());

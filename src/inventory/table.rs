@@ -332,6 +332,30 @@ pub const DATA: &[Datum] = &[
         seen_by: "whoever their modes allow",
     },
     Datum {
+        place: Place::Cluster,
+        what: "what each node says of each account of the roster, used or not: bytes sent and received in the period and its flags, as of this week and the one before, under a tag that only the fleet's nodes can make; with two clusters, random words of which both together are needed",
+        kept: "a week longer than the period, or until the servers stop",
+        seen_by: "whoever runs the servers, as random words; whoever runs both clusters, each node's week under a tag; the desk, as one sum over nodes under its limits",
+    },
+    Datum {
+        place: Place::Cluster,
+        what: "how often an account was erased or corrected in the period, and what a correction stands for, under the same tag; with two clusters, a random share of it",
+        kept: "a week longer than the period, or until the servers stop",
+        seen_by: "whoever runs the servers, of an unknown account; of an account, whoever has the fleet's key and a role on the servers",
+    },
+    Datum {
+        place: Place::Cluster,
+        what: "shares of each node's sums of an epoch, with a share of the noise in them, and which nodes' were opened",
+        kept: "until they expire, or the servers stop",
+        seen_by: "whoever runs the servers, as random words; whoever runs both clusters, each node's sums with a share of the noise; the role `totals`, sums over at least three nodes",
+    },
+    Datum {
+        place: Place::Cluster,
+        what: "which fleet and cluster the servers serve: a digest of the fleet's key, and a letter; their users, with SHA-256 of random passwords; the last sendings in order, for replicas (1 MiB)",
+        kept: "while the servers run; sendings until later ones take their room",
+        seen_by: "whoever runs the servers; the roles `check` and `install`, but for the sendings",
+    },
+    Datum {
         place: Place::Published,
         what: "node totals of the last epoch, counts of the node and of newly flagged accounts by kind, noisy or coarse depending on the mode; how large the noise is; whether the tap was away",
         kept: "until the next release; as long as whoever scrapes it keeps it",

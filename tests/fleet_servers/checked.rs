@@ -185,7 +185,10 @@ const SET: [(&[&str], &str); 24] = [
     (&["acl", "setuser", "guest", "on", ">secret", "+get"], "user guest"),
     (&["acl", "setuser", "guest", "on", "nopass"], "user guest"),
     (&["acl", "setuser", "blindmeter-node", "+hscan"], "user blindmeter-node +hscan"),
-    (&["acl", "setuser", "blindmeter-desk", "(~* +hscan)"], "user blindmeter-desk (~* -@all +hscan)"),
+    (
+        &["acl", "setuser", "blindmeter-desk", "(~* +hscan)"],
+        "user blindmeter-desk (~* resetchannels -@all +hscan)",
+    ),
     (&["acl", "setuser", "blindmeter-check", "~*"], "user blindmeter-check ~*"),
     (
         &["function", "load", "#!lua name=other\nredis.register_function('f', function() return 1 end)"],

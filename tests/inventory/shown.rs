@@ -1,7 +1,24 @@
-//! What each datum that is published, answered or logged stands for: series, answers, events.
+//! What each datum that is published, answered, logged or kept by a fleet's servers stands for: series, answers,
+//! events, functions.
 
 /// By the words of the datum in the table (`src/inventory/table.rs`), after those of `covers`.
 pub(crate) const SHOWN: &[(&str, &[&str])] = &[
+    (
+        "what each node says of each account of the roster, used or not: bytes sent and received in the period and its flags, as of this week and the one before, under a tag that only the fleet's nodes can make; with two clusters, random words of which both together are needed",
+        &["function: bm_put bm_kept bm_total"],
+    ),
+    (
+        "how often an account was erased or corrected in the period, and what a correction stands for, under the same tag; with two clusters, a random share of it",
+        &["function: bm_erase"],
+    ),
+    (
+        "shares of each node's sums of an epoch, with a share of the noise in them, and which nodes' were opened",
+        &["function: bm_share bm_withdraw bm_shares bm_open"],
+    ),
+    (
+        "which fleet and cluster the servers serve: a digest of the fleet's key, and a letter; their users, with SHA-256 of random passwords; the last sendings in order, for replicas (1 MiB)",
+        &["function: bm_identity"],
+    ),
     (
         "node totals of the last epoch, counts of the node and of newly flagged accounts by kind, noisy or coarse depending on the mode; how large the noise is; whether the tap was away",
         &[

@@ -3,7 +3,7 @@
 use super::super::FUNCTIONS;
 use super::super::cluster::{Access, VERSION};
 use super::super::trouble::Trouble;
-use super::{Member, has_command, libraries, members};
+use super::{has_command, libraries, members};
 use redis::{Connection, Value, cmd};
 
 /// The name of our library.
@@ -57,9 +57,8 @@ pub fn rendered(identity: &str, names: &str) -> String {
 pub fn install(access: &Access, names: &str, replaces_others: bool) -> Result<Installed, Refusal> {
     let code = rendered(&access.identity(), names);
     let members = members(access)?;
-    let masters: Vec<&Member> = members.iter().filter(|member| member.follows.is_none()).collect();
-    // One that was given up and has no part of the cluster any more is no master of it.
-    let masters = masters.into_iter().filter(|master| master.has_slots || !master.is_lost);
+    // One without a part of the cluster may be a replica of which the others have not heard.
+    let masters = members.iter().filter(|member| member.follows.is_none() && member.has_slots);
     let mut waiting = Vec::new();
     let mut installed = Installed { masters: 0, unchanged: 0 };
     for master in masters {
