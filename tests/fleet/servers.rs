@@ -103,6 +103,9 @@ impl Servers {
             assert!(changed != text, "the shipped number is 5000");
             text = changed;
         }
+        if engine().contains("valkey") {
+            text += "commandlog-request-larger-than -1\ncommandlog-reply-larger-than -1\n";
+        }
         text.extend(self.form.more.iter().map(|line| format!("{line}\n")));
         fs::write(self.configuration(), text).expect("a configuration");
     }

@@ -5,7 +5,8 @@ use crate::fleet::servers::{Form, Servers};
 use crate::fleet::words::{Nodes, now};
 use crate::support::process::PROGRAM;
 use blindmeter::fleet::cluster::Access;
-use blindmeter::fleet::servers::check::{Report, State, check};
+use blindmeter::fleet::servers::check::{Report, check};
+use blindmeter::fleet::servers::finding::{Finding, State};
 use blindmeter::fleet::servers::install::{install, rendered};
 use blindmeter::fleet::settings::Role;
 use std::fs;
@@ -228,9 +229,7 @@ fn each_bad_setting_is_named_with_its_server() {
     install(&access(Role::Install), &servers.names(), false).expect("it is empty");
     // Replicas have them a moment later; then the tester alone is found, on all.
     let found = |report: &Report| -> Vec<(String, usize)> {
-        let of = |finding: &blindmeter::fleet::servers::check::Finding| {
-            (finding.what.clone(), finding.servers.len())
-        };
+        let of = |finding: &Finding| (finding.what.clone(), finding.servers.len());
         report.findings.iter().map(of).collect()
     };
     let looked = || check(&access(Role::Check), now()).expect("it answers");

@@ -3,10 +3,11 @@
 //! Prints what was found, the servers it was found on, and what to do. Changes nothing, and holds no account.
 
 use super::super::output;
-use super::{no_role, settings};
+use super::files::{no_role, settings};
 use crate::clock::{Clock as _, SystemClock};
 use crate::exit::{ExitError, ExitStatus};
-use crate::fleet::servers::check::{Finding, Report, State, check};
+use crate::fleet::servers::check::{Report, check};
+use crate::fleet::servers::finding::{Finding, State};
 use crate::fleet::settings::Role;
 use crate::fleet::trouble::Trouble;
 use serde::Serialize;

@@ -3,7 +3,7 @@
 //! A line for each cluster says what was done. Holds no account.
 
 use super::super::output;
-use super::{no_role, settings};
+use super::files::{no_role, settings};
 use crate::config::fleet::LETTERS;
 use crate::exit::{ExitError, ExitStatus};
 use crate::fleet::cluster::VERSION;

@@ -5,16 +5,14 @@
 mod account;
 mod check;
 mod demo;
+mod files;
 mod install;
 
 use super::connection::{CONFIG, Daemon};
 use super::input;
-use crate::config::{self, Fleet};
-use crate::environment::SystemFiles;
-use crate::exit::{ExitError, ExitStatus};
-use crate::fleet::settings::{Role, Settings};
+use crate::exit::ExitError;
 use clap::Subcommand;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -81,24 +79,4 @@ pub(super) fn run(command: &Command) -> Result<(), ExitError> {
         Command::Demo => demo::run(),
         Command::Resend { daemon } => account::resend(&daemon.socket()?),
     }
-}
-
-/// The fleet of a configuration, with what its files hold.
-fn settings(config: &Path) -> Result<(Fleet, Settings), ExitError> {
-    let bad = |why: String| ExitError::new(ExitStatus::Config, why);
-    let loaded = config::load(&SystemFiles, config).map_err(bad)?;
-    let fleet = loaded.fleet.ok_or_else(|| {
-        bad(format!("{}: no [fleet]; docs/fleet.md shows how to set one up", config.display()))
-    })?;
-    let settings = Settings::read(&SystemFiles, &fleet).map_err(bad)?;
-    Ok((fleet, settings))
-}
-
-/// No cluster lets this host act in a role.
-fn no_role(fleet: &Fleet, role: Role) -> ExitError {
-    let (file, word) = (fleet.credentials_file.display(), role.word());
-    ExitError::new(
-        ExitStatus::Permission,
-        format!("{file}: no line {word}:PASSWORD; ask who set up the servers"),
-    )
 }

@@ -4,7 +4,7 @@
 //! ones of the delivered configuration.
 
 /// A command's words, a line for it, and what it does. A family's page shows the lines of all its commands.
-const EXAMPLES: [(&str, &str, &str); 59] = [
+const EXAMPLES: [(&str, &str, &str); 61] = [
     ("", "blindmeter demo", "See the whole product for half a minute, on made-up accounts."),
     (
         "",
@@ -43,13 +43,19 @@ const EXAMPLES: [(&str, &str, &str); 59] = [
     (
         "fleet install",
         "blindmeter fleet install",
-        "Load the functions on every master, at the beginning and after an update.",
+        "Load the functions where they are missing, or replace an older version.",
+    ),
+    (
+        "fleet install",
+        "blindmeter fleet install --print A > functions.lua",
+        "Print those of a cluster, for whoever runs its servers.",
     ),
     (
         "fleet check",
         "blindmeter fleet check",
-        "Name every setting of the servers that keeps a history or opens a door.",
+        "Look for anything on the servers that keeps a history or opens a door.",
     ),
+    ("fleet check", "blindmeter fleet check --json", "The same for a script; the exit status tells as well."),
     (
         "fleet show",
         "blindmeter fleet show - < name",

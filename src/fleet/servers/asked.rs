@@ -52,8 +52,8 @@ pub(super) struct Asked {
     pub(super) clock: Option<u64>,
     /// Those of the removed commands that it has.
     pub(super) commands: Vec<&'static str>,
-    /// How many modules it has loaded.
-    pub(super) modules: usize,
+    /// Modules that it has loaded, but for Valkey's own, which runs functions.
+    pub(super) modules: Vec<String>,
     /// The members that it knows.
     pub(super) members: Vec<Member>,
     /// Whether it has caught up with its master; nothing of a master.
@@ -92,10 +92,7 @@ impl Asked {
             identity: identity.and_then(|answer| texts(answer).into_iter().next().ok_or(Trouble::Answer)),
             clock: texts(clock).first().and_then(|seconds| seconds.parse().ok()),
             commands: commands(asked)?,
-            modules: match query(cmd("MODULE").arg("LIST"), asked)? {
-                Value::Array(modules) => modules.len(),
-                _ => return Err(Trouble::Answer),
-            },
+            modules: modules(query(cmd("MODULE").arg("LIST"), asked)?),
             members: members_of(asked, address)?,
             is_linked: of("master_link_status").map(|status| status == "up"),
             memory: used.zip(limit).and_then(|(used, limit)| Some((used.parse().ok()?, limit.parse().ok()?))),
@@ -105,6 +102,16 @@ impl Asked {
 
 fn query(command: &redis::Cmd, connection: &mut Connection) -> Result<Value, Trouble> {
     command.query(connection).map_err(|error| Trouble::from(&error))
+}
+
+fn modules(listed: Value) -> Vec<String> {
+    let Value::Array(listed) = listed else { return Vec::new() };
+    let named = listed.into_iter().filter_map(|module| {
+        let pairs = pairs(module);
+        let name = pairs.iter().find(|(key, _)| text(key).as_deref() == Some("name"));
+        name.and_then(|(_, name)| text(name))
+    });
+    named.filter(|name| name != "lua").collect()
 }
 
 fn texts(value: Value) -> Vec<String> {

@@ -4,10 +4,8 @@
 use super::super::cluster::Access;
 use super::super::trouble::Trouble;
 use super::asked::Asked;
+use super::finding::{Finding, State};
 use super::{members, settings, shape, users};
-
-/// How addresses begin that no other host can reach.
-pub(super) const LOOPBACK: [&str; 2] = ["127.", "[::1]:"];
 
 /// What was found on a cluster.
 pub struct Report {
@@ -15,59 +13,6 @@ pub struct Report {
     pub servers: usize,
     /// What is wrong, the worst first.
     pub findings: Vec<Finding>,
-}
-
-/// One thing that is wrong.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Finding {
-    /// How bad it is.
-    pub state: State,
-    /// The servers, as `ADDRESS:PORT`.
-    pub servers: Vec<String>,
-    /// The setting, user or program.
-    pub what: String,
-    /// What it does.
-    pub does: String,
-    /// What to do.
-    pub remedy: String,
-}
-
-/// How bad it is.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum State {
-    /// It keeps a history, opens a door, or makes answers wrong.
-    Void,
-    /// A server could not be looked at.
-    Unknown,
-    /// It costs availability alone.
-    Note,
-}
-
-impl State {
-    /// The name in reports.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Void => "void",
-            Self::Unknown => "unknown",
-            Self::Note => "note",
-        }
-    }
-}
-
-impl Finding {
-    fn new(state: State, server: &str, what: &str, does: &str, remedy: &str) -> Self {
-        let [what, does, remedy] = [what, does, remedy].map(str::to_owned);
-        Self { state, servers: vec![server.to_owned()], what, does, remedy }
-    }
-
-    pub(super) fn void(server: &str, what: &str, does: &str, remedy: &str) -> Self {
-        Self::new(State::Void, server, what, does, remedy)
-    }
-
-    pub(super) fn note(server: &str, what: &str, does: &str, remedy: &str) -> Self {
-        Self::new(State::Note, server, what, does, remedy)
-    }
 }
 
 impl Report {
@@ -107,7 +52,7 @@ pub fn check(access: &Access, now: u64) -> Result<Report, Trouble> {
         }
     }
     for asked in &all {
-        findings.extend(settings::findings(asked, shape::is_here(&asked.address)));
+        findings.extend(settings::findings(&asked.address, &asked.settings, shape::is_here(&asked.address)));
         findings.extend(users::findings(asked));
         findings.extend(shape::functions(asked, access));
         findings.extend(shape::place(asked, now));

@@ -3,6 +3,7 @@
 
 mod asked;
 pub mod check;
+pub mod finding;
 pub mod install;
 mod settings;
 mod shape;

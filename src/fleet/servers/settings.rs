@@ -1,8 +1,8 @@
 //! How a server is to be set: each setting that would keep a history or open a door, with what it would do. One table,
 //! which deploy/fleet/server.conf keeps to.
 
-use super::asked::Asked;
-use super::check::Finding;
+use super::finding::Finding;
+use std::collections::HashMap;
 
 /// A setting.
 pub(super) struct Rule {
@@ -92,13 +92,13 @@ pub(super) const RULES: [Rule; 26] = [
 ];
 
 /// What is wrong with the settings of a server; others can reach it unless it `is_here`.
-pub(super) fn findings(asked: &Asked, is_here: bool) -> Vec<Finding> {
+pub(super) fn findings(address: &str, settings: &HashMap<String, String>, is_here: bool) -> Vec<Finding> {
     let wrong = |rule: &Rule| {
         // What a server does not know, it does not do.
-        let set = asked.settings.get(rule.name)?;
+        let set = settings.get(rule.name)?;
         let right = right(rule.wanted, set, is_here)?;
         Some(Finding::void(
-            &asked.address,
+            address,
             &format!("{} = \"{set}\"", rule.name),
             rule.does,
             &format!("set `{} {right}`, as in deploy/fleet/server.conf", rule.name),

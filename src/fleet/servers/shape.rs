@@ -3,10 +3,13 @@
 
 use super::super::cluster::Access;
 use super::asked::Asked;
-use super::check::{Finding, LOOPBACK};
+use super::finding::Finding;
 use super::install::rendered;
 use nix::sys::statfs::{TMPFS_MAGIC, statfs};
 use std::collections::BTreeSet;
+
+/// How addresses begin that no other host can reach.
+const LOOPBACK: [&str; 2] = ["127.", "[::1]:"];
 
 /// Clocks that differ by more seconds are told.
 const CLOCKS_SECONDS: u64 = 120;
@@ -45,9 +48,12 @@ pub(super) fn functions(asked: &Asked, access: &Access) -> Vec<Finding> {
             remedy,
         ));
     }
-    if asked.modules > 0 {
-        let does = "are loaded: programs that may read all it keeps";
-        findings.push(void("modules", does, "remove `loadmodule` from its settings, and restart it"));
+    for name in &asked.modules {
+        findings.push(void(
+            &format!("module {name}"),
+            "is loaded: a program that may read all it keeps",
+            "remove `loadmodule` from its settings, and restart it",
+        ));
     }
     if !asked.commands.is_empty() {
         findings.push(void(

@@ -1,7 +1,7 @@
 //! Who may do what on a server: its access list is held to the shipped one, user by user. Passwords are not looked at.
 
 use super::asked::Asked;
-use super::check::Finding;
+use super::finding::Finding;
 use std::collections::BTreeSet;
 
 /// The access list that is shipped.
