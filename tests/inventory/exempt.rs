@@ -23,9 +23,6 @@ pub(crate) const EXEMPT: &[(&str, &[&str])] = &[
     (
         "how a fleet's servers are set and reached, as whoever runs them is told: nothing of an account",
         &[
-            "cli/fleet/check Checked",
-            "cli/fleet/check ClusterChecked",
-            "cli/fleet/check FindingShown",
             "fleet/servers Member",
             "fleet/servers/asked Asked",
             "fleet/servers/check Report",
@@ -284,13 +281,6 @@ pub(crate) const EXEMPT: &[(&str, &[&str])] = &[
     (
         "the state of another daemon's command: doctor and demo end when they have printed",
         &[
-            "fleet/servers Member",
-            "fleet/servers/asked Asked",
-            "fleet/servers/check Report",
-            "fleet/servers/check Finding",
-            "fleet/servers/install Installed",
-            "fleet/servers/settings Rule",
-            "fleet/servers/users User",
             "doctor/subject Daemon",
             "doctor/subject Facts",
             "doctor/subject Subject",

@@ -69,6 +69,8 @@ const READERS: &[(&str, usize, &str)] = &[
         2,
         "whether a hook has stopped waiting by the time its change is made; nothing of it is kept",
     ),
+    ("cli/fleet/demo", 4, "the demo's own weeks"),
+    ("cli/fleet/demo/servers", 1, "how long the demo waits for servers"),
     ("cli/fleet/check", 2, "how far the servers' clocks are from this one"),
     ("daemon", 2, "whether the wall clock can be right, at the start"),
     ("daemon/asking", 1, "when each part of a source is due, by the configured interval"),
