@@ -52,6 +52,10 @@ pub enum Event<'a> {
     LastSaveFailed(&'a StoreError),
     /// The state can be saved again.
     SaveRecovered,
+    /// A cluster of the fleet does not take what is sent.
+    FleetTrouble(char, &'a str),
+    /// It takes it again.
+    FleetRecovered(char),
     /// A named interface does not exist yet.
     InterfaceAwaited(&'a str),
     /// A named interface was attached.
@@ -166,6 +170,10 @@ impl fmt::Display for Event<'_> {
                  descriptor store outlives a stop: use `systemctl restart` while the store fails"
             ),
             Self::SaveRecovered => out.write_str("store: saving works again"),
+            Self::FleetTrouble(cluster, why) => {
+                write!(out, "fleet: cluster {cluster} {why}; metering goes on, and what waits is sent again")
+            }
+            Self::FleetRecovered(cluster) => write!(out, "fleet: cluster {cluster} takes what is sent again"),
             Self::MemoryStart => out.write_str(
                 "store: memory mode; totals end with this process, and the current epoch will not be \
                  released, since an earlier process may have released it",

@@ -98,7 +98,7 @@ fn every_field_of_every_struct_is_in_the_table_or_exempt_for_a_reason() {
         found.extend(stale.map(|field| format!("{name}.{field}: in the table, but gone")));
     }
     let known = |name: &str| structs.iter().any(|(found, _)| found == name);
-    let kinds = ["series", "event", "answer", "map", "file"];
+    let kinds = ["series", "event", "answer", "map", "file", "function"];
     for (name, _) in lists().filter(|(name, _)| !kinds.contains(name)) {
         if !known(name) {
             found.push(format!("{name}: in the table, but gone"));
@@ -113,6 +113,14 @@ fn every_field_of_every_struct_is_in_the_table_or_exempt_for_a_reason() {
         }
     }
     assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+#[test]
+fn every_function_of_a_fleets_servers_is_in_the_table() {
+    let code = blindmeter::fleet::FUNCTIONS;
+    let registered = code.lines().filter(|line| line.starts_with("redis.register_function"));
+    let names = registered.filter_map(|line| line.split('\'').nth(1)).map(str::to_owned);
+    assert_same("function", &names.collect());
 }
 
 #[test]

@@ -73,6 +73,8 @@ fn a_package_lists_files_that_are_there() {
 #[test]
 fn scripts_are_without_a_warning() {
     let scripts = [
+        "deploy/fleet/load",
+        "deploy/fleet/secrets",
         "deploy/package/build",
         "deploy/package/maintain",
         "deploy/package/debian/postinst",

@@ -26,14 +26,18 @@ const PACKAGES: &str = "systemd,systemd-sysv,dbus,iproute2,python3";
 #[test]
 fn the_units_are_clean_and_tight() {
     let folder = tempfile::TempDir::new().expect("a temporary directory");
-    for (unit, name) in
-        [("blindmeter.service", "blindmeter.service"), ("blindmeter@.service", "blindmeter@par2.service")]
-    {
+    for (unit, name) in [
+        ("blindmeter.service", "blindmeter.service"),
+        ("blindmeter@.service", "blindmeter@par2.service"),
+        ("fleet/blindmeter-fleet@.service", "blindmeter-fleet@7001.service"),
+        ("fleet/blindmeter-fleet-load@.service", "blindmeter-fleet-load@7001.service"),
+    ] {
         // `verify` wants the programs that are named to be there.
         let unit = fs::read_to_string(repository("deploy").join(unit)).expect("the unit");
         let copy = folder.path().join(name);
-        fs::write(&copy, unit.replace("/usr/bin/blindmeter", env!("CARGO_BIN_EXE_blindmeter")))
-            .expect("ours");
+        let unit = unit.replace("/usr/bin/blindmeter", env!("CARGO_BIN_EXE_blindmeter"));
+        let load = repository("deploy/fleet/load").display().to_string();
+        fs::write(&copy, unit.replace("/etc/blindmeter-fleet/load", &load)).expect("ours");
         let verified = Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&copy).output();
         let verified = verified.expect("tests need systemd-analyze");
         let said = String::from_utf8_lossy(&verified.stderr);

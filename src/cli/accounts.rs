@@ -6,7 +6,9 @@ use super::output;
 use super::rights;
 use crate::control::client;
 use crate::control::protocol::{Answer, Request};
-use crate::control::reports::{AccountView, ExportPlan, FlagReport, NodeExport, PeriodReport, TotalsReport};
+use crate::control::reports::{
+    BandReport, ExportPlan, FlagReport, FleetExport, NodeExport, PeriodReport, TotalsReport,
+};
 use crate::exit::{ExitError, ExitStatus};
 use crate::node::audit::Reason;
 use clap::{Subcommand, ValueEnum};
@@ -148,15 +150,15 @@ fn show(account: &str, json: bool, socket: &Path) -> Result<(), ExitError> {
     if json {
         return output::json(&view);
     }
-    output::line(&band(&view))?;
-    output::line(&as_of(&view))?;
+    output::line(&band(&view.band))?;
+    output::line(&as_of(&view.band))?;
     if view.flags.is_empty() {
         return output::line("flags: none");
     }
     view.flags.iter().try_for_each(|flag| output::line(&flag_line(flag)))
 }
 
-fn flag_line(flag: &FlagReport) -> String {
+pub(super) fn flag_line(flag: &FlagReport) -> String {
     let FlagReport { kind, list, severity, advice } = flag;
     let urgency = if severity == list { String::new() } else { format!(", urgency {severity}") };
     format!("{kind} ({list}{urgency}): {advice}")
@@ -202,20 +204,20 @@ fn flagged(reads_names: bool, list: Lists, json: bool, socket: &Path) -> Result<
 }
 
 /// The band, with the period that it is of.
-fn band(view: &AccountView) -> String {
-    let low = view.band.at_least_bytes;
-    let used = match view.band.below_bytes {
+pub(super) fn band(band: &BandReport) -> String {
+    let low = band.at_least_bytes;
+    let used = match band.below_bytes {
         Some(high) if low == 0 => format!("less than {}, possibly none", output::bytes(high)),
         Some(high) => format!("{} to {}", output::bytes(low), output::bytes(high)),
         None => format!("{} or more", output::bytes(low)),
     };
-    let PeriodReport { first_day, last_day } = &view.band.period;
+    let PeriodReport { first_day, last_day } = &band.period;
     format!("used from {first_day} to {last_day}: {used}")
 }
 
 /// What a reader of the band must know: it is up to a week old, and may be of the period before.
-fn as_of(view: &AccountView) -> String {
-    let (as_of, period) = (&view.band.as_of, &view.band.period);
+pub(super) fn as_of(band: &BandReport) -> String {
+    let (as_of, period) = (&band.as_of, &band.period);
     // Dates in this form are ordered as their text is.
     let over = if *as_of > period.last_day { "; that period is over" } else { "" };
     format!(
@@ -240,11 +242,25 @@ fn export(account: &str, open_epoch: bool, json: bool, socket: &Path) -> Result<
         rows.push(row("open epoch", open));
     }
     output::table(&rows)?;
+    if let Some(fleet) = &export.fleet {
+        output::line(&in_fleet(fleet))?;
+    }
     let Some(plan) = plan else { return Ok(()) };
     if plan.repeats {
         output::line("these are the figures of your first export of this account today")?;
     }
     if plan.named_by_roster { Ok(()) } else { output::line(UNNAMED) }
+}
+
+/// What all nodes together have sent.
+fn in_fleet(fleet: &FleetExport) -> String {
+    match fleet {
+        FleetExport::Untold { why } => format!("the fleet: {why}"),
+        FleetExport::Sums { as_of, up_bytes, down_bytes, nodes, stale_nodes } => format!(
+            "the fleet, as of {as_of}: {up_bytes} bytes up, {down_bytes} bytes down, of {nodes} nodes; {stale_nodes} have \
+             not sent this week"
+        ),
+    }
 }
 
 fn planned(account: &str, open_epoch: bool, socket: &Path) -> Result<ExportPlan, ExitError> {

@@ -8,6 +8,7 @@ mod doctor;
 mod expected_error;
 mod expected_flags;
 mod flags;
+mod fleet;
 mod generate;
 mod hook;
 mod host;
@@ -115,6 +116,11 @@ enum Command {
         command: accounts::Command,
         #[command(flatten)]
         daemon: Daemon,
+    },
+    /// One account over many nodes: look-ups, the clusters' servers, a second sending
+    Fleet {
+        #[command(subcommand)]
+        command: fleet::Command,
     },
     /// Show the running daemon's state (exit status: 0 healthy, 2 degraded, 69 no daemon)
     Status {
@@ -253,6 +259,7 @@ fn execute(command: Command) -> Result<(), ExitError> {
         Command::Detach { config, json } => detach::run(&locations(&config, "pass --config FILE")?, json),
         Command::Doctor { json, daemon } => doctor::run(json, &daemon),
         Command::Inventory { config, all, json } => inventory::run(&config, all, json),
+        Command::Fleet { command } => fleet::run(&command),
         Command::Verify(options) => verify::run(&options),
         Command::Gen { command } => generate::run(&command, Cli::command()),
     }

@@ -53,6 +53,10 @@ pub(super) fn run(json: bool, socket: &Path) -> Result<(), ExitError> {
         };
         rows.push(["last close".to_owned(), close.to_owned()]);
         rows.push(["last save".to_owned(), word(status.last_save_ok, "ok", "FAILED").to_owned()]);
+        for cluster in status.fleet.iter().flatten() {
+            let trouble = cluster.trouble.as_ref().map_or_else(String::new, |why| format!("; {why}"));
+            rows.push([format!("fleet cluster {}", cluster.cluster), format!("{}{trouble}", cluster.state)]);
+        }
         let reload = status.reload_refusal.as_ref().map_or("ok".to_owned(), |why| format!("REFUSED: {why}"));
         rows.push(["last reload".to_owned(), reload]);
         rows.push(["sandbox".to_owned(), status.sandbox_line()]);

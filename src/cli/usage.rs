@@ -8,7 +8,7 @@ use std::error::Error;
 use std::ffi::OsString;
 
 /// Families of commands whose arguments may be an account's name or address.
-pub(super) const NAMING: [&str; 3] = ["roster", "accounts", "hook"];
+pub(super) const NAMING: [&str; 4] = ["roster", "accounts", "hook", "fleet"];
 
 /// What is wrong with these words, and where to read what is right.
 pub(super) fn message(error: &clap::Error, words: &[OsString], program: &clap::Command) -> String {

@@ -113,6 +113,7 @@ impl Config {
             ),
         });
         put(format!("capacity = {}\nperiod = \"{}\"", self.capacity, Seconds(policy.period_seconds),));
+        self.fleet.iter().for_each(|fleet| put(fleet.effective()));
         text
     }
 
@@ -139,6 +140,7 @@ impl Config {
             (self.capacity == new.capacity && self.store == new.store, "[store]"),
             (sources && self.pools == new.pools, "[roster] sources or pools"),
             (self.control_socket == new.control_socket, "[control] socket"),
+            (self.fleet == new.fleet, "[fleet]"),
         ]
         .into_iter()
         .find(|(same, _)| !same)

@@ -7,6 +7,7 @@
 
 mod desk;
 mod effective;
+pub mod fleet;
 mod ipsec;
 mod policy;
 mod quantity;
@@ -15,6 +16,7 @@ mod servers;
 mod tap;
 
 pub use desk::Desk;
+pub use fleet::Fleet;
 pub use ipsec::StrongSwan;
 pub use servers::{OpenVpn, Radius, WireGuard};
 pub use tap::{Hook, MEMORY_BUDGET_BYTES, Pattern, TapKind};
@@ -80,6 +82,8 @@ pub struct Config {
     pub capacity: usize,
     /// The sealed store; none in memory mode.
     pub store: Option<Sealed>,
+    /// The fleet that this node belongs to, if any.
+    pub fleet: Option<Fleet>,
 }
 
 /// Where the state is kept at rest.
@@ -205,6 +209,7 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
         desk_roles: source.desk_roles(file.support.roles)?,
         capacity,
         store: source.store(&file.store)?,
+        fleet: Fleet::of(file.fleet.as_ref()).map_err(|(span, what)| source.error(span, what))?,
     })
 }
 

@@ -29,6 +29,7 @@ pub(super) struct File {
     pub(super) store: Store,
     #[serde(default)]
     pub(super) irregularity: Irregularity,
+    pub(super) fleet: Option<Fleet>,
 }
 
 #[derive(Deserialize)]
@@ -178,4 +179,22 @@ pub(super) struct Store {
     pub(super) capacity: Option<Spanned<usize>>,
     pub(super) save_every: Option<Spanned<Seconds>>,
     pub(super) period: Option<Spanned<Seconds>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Fleet {
+    pub(super) key_file: PathBuf,
+    pub(super) credentials_file: PathBuf,
+    pub(super) spread: Option<Spanned<Seconds>>,
+    pub(super) cluster: Spanned<Vec<FleetCluster>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FleetCluster {
+    pub(super) members: Spanned<Vec<Spanned<String>>>,
+    pub(super) ca_file: Option<PathBuf>,
+    pub(super) certificate_file: Option<Spanned<PathBuf>>,
+    pub(super) private_key_file: Option<Spanned<PathBuf>>,
 }

@@ -79,18 +79,21 @@ impl AccessPolicy {
             | Request::FailedLogIn {}
             | Request::Sync { .. }
             | Request::Counts {} => (&self.roster, &nobody, "roster"),
-            Request::Show { .. } | Request::Flagged { .. } => (&self.support, &self.desk_support, "support"),
+            Request::Show { .. } | Request::Flagged { .. } | Request::FleetShow { .. } => {
+                (&self.support, &self.desk_support, "support")
+            }
             Request::Export { .. }
             | Request::PlanExport { .. }
             | Request::ExportNode {}
             | Request::Asked {}
             | Request::Correct { .. }
             | Request::Erase { .. }
+            | Request::FleetConfirmed { .. }
             | Request::Pending {}
             | Request::Approve { .. }
             | Request::Audit {} => (&self.privacy, &self.desk_privacy, "privacy"),
             Request::Status {} => return self.missing_for_status(peer),
-            Request::Reload {} => return (!is_operator(peer)).then_some(OPERATOR),
+            Request::Reload {} | Request::FleetResend {} => return (!is_operator(peer)).then_some(OPERATOR),
         };
         let members = if is_log_in(peer.uid) { of_desk } else { members };
         (!members.include(peer)).then_some(role)

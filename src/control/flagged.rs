@@ -59,7 +59,8 @@ pub(super) fn flags(kinds: Kinds, language: Language) -> Vec<FlagReport> {
     kinds.by_severity().map(|kind| flag(kind, language)).collect()
 }
 
-fn flag(kind: Kind, language: Language) -> FlagReport {
+/// A flag of this kind, as it is told.
+pub(super) fn flag(kind: Kind, language: Language) -> FlagReport {
     FlagReport {
         kind: kind.name().to_owned(),
         list: advice::list(kind).to_owned(),

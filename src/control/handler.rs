@@ -15,6 +15,7 @@ use crate::engine::roster_writer::{Change, Outcome};
 use crate::engine::state::State;
 use crate::environment::Environment;
 use crate::exit::ExitStatus;
+use crate::fleet::link::Link;
 use crate::meter::calendar::Day;
 use crate::meter::policy::SmallCrowd;
 use crate::meter::tags::Tag;
@@ -26,10 +27,11 @@ use crate::roster::place::Place;
 use crate::roster::{Session, SmallRoom, Source, csv};
 use crate::system::allocator::{REQUEST_BYTES, wipe_stack};
 use arc_swap::{ArcSwap, ArcSwapOption};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use zeroize::Zeroizing;
 
+mod fleet;
 mod officer;
 
 /// Answers requests about a running meter.
@@ -43,6 +45,8 @@ pub struct Handler<E: Environment> {
     desk: ArcSwap<Desk>,
     reader: ArcSwapOption<Reader>,
     reloads: mpsc::Sender<ReloadAsked>,
+    /// None outside of a fleet.
+    fleet: OnceLock<Arc<Link>>,
 }
 
 /// Where the outcome of a reload that was asked for goes: nothing, or why it was refused.
@@ -59,7 +63,8 @@ impl<E: Environment> Handler<E> {
         let (reloads, asked) = mpsc::channel(RELOADS);
         let (access, barred) = (ArcSwap::default(), Mutex::default());
         let (desk, reader) = (ArcSwap::default(), ArcSwapOption::default());
-        (Self { state, access, barred, syncs: Semaphore::new(1), desk, reader, reloads }, asked)
+        let (syncs, fleet) = (Semaphore::new(1), OnceLock::new());
+        (Self { state, access, barred, syncs, desk, reader, reloads, fleet }, asked)
     }
 
     /// Puts an access policy in force.
@@ -76,6 +81,12 @@ impl<E: Environment> Handler<E> {
     /// From now on, files of names are read by this. Without it the only names are those of requests.
     pub fn read_by(&self, reader: Reader) {
         self.reader.store(Some(Arc::new(reader)));
+    }
+
+    /// From now on, the fleet is asked through this.
+    pub fn join_fleet(&self, link: Arc<Link>) {
+        // Called once, at the start.
+        let _ = self.fleet.set(link);
     }
 
     /// The first and the last day of the period that exports are of.
@@ -170,6 +181,15 @@ impl<E: Environment> Handler<E> {
                 Ok(account) => self.erase(&account, peer).await,
                 Err(why) => invalid(&why),
             },
+            Request::FleetShow { account } => match AccountName::parse(&account) {
+                Ok(account) => self.fleet_show(&account, peer).await,
+                Err(why) => invalid(&why),
+            },
+            Request::FleetConfirmed { account } => match AccountName::parse(&account) {
+                Ok(account) => self.fleet_confirmed(&account, peer).await,
+                Err(why) => invalid(&why),
+            },
+            Request::FleetResend {} => self.fleet_resend().await,
             Request::Pending {} => self.pending(peer),
             Request::Approve { id } => self.approve(id, peer).await,
             Request::Audit {} => self.audit(),
@@ -342,6 +362,7 @@ impl<E: Environment> Handler<E> {
             system_calls: sandbox.calls(),
             sandbox_missing: sandbox.missing().iter().map(|(part, _)| part.as_str().to_owned()).collect(),
             profile: state.profile().to_owned(),
+            fleet: self.clusters(),
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod advice;
 pub mod client;
 mod counts;
 pub mod flagged;
+pub mod fleet_reports;
 pub mod guarded;
 pub mod handler;
 pub mod hook;

@@ -1,5 +1,6 @@
 //! The messages of the control socket. No behaviour.
 
+use super::fleet_reports::{FleetConfirmation, FleetView};
 use super::reports::{AccountExport, AccountView, ExportPlan, FlaggedReport, NodeExport};
 use super::rights::{AuditReport, Correction, Erasure, PendingReport, Waiting};
 use serde::{Deserialize, Serialize};
@@ -99,6 +100,18 @@ pub enum Request {
         /// The account.
         account: String,
     },
+    /// One account's band and flags over the whole fleet.
+    FleetShow {
+        /// The account.
+        account: String,
+    },
+    /// How many nodes of the fleet have followed an erasure or a correction.
+    FleetConfirmed {
+        /// The account.
+        account: String,
+    },
+    /// Send the last refresh to the fleet again.
+    FleetResend {},
     /// What waits for a second officer's word.
     Pending {},
     /// A second officer's word.
@@ -155,6 +168,10 @@ pub enum Answer {
     /// The reply to `export`, `correct` and `erase` where a second officer's word is waited for: asked again after it,
     /// the same request is answered.
     Waits(Waiting),
+    /// The reply to `fleet_show`.
+    FleetAccount(FleetView),
+    /// The reply to `fleet_confirmed`.
+    FleetConfirmed(FleetConfirmation),
     /// The reply to `pending`.
     Pending(PendingReport),
     /// The reply to `audit`.
@@ -288,6 +305,20 @@ pub struct StatusReport {
     pub system_calls: usize,
     /// The profile of the floors.
     pub profile: String,
+    /// The clusters of the fleet; none outside of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fleet: Option<Vec<FleetClusterReport>>,
+}
+
+/// The state of a cluster of the fleet, as far as this node is concerned.
+#[derive(Serialize, Deserialize)]
+pub struct FleetClusterReport {
+    /// A or B.
+    pub cluster: String,
+    /// "waiting" for the next refresh, "sending", or "sent" and read back.
+    pub state: String,
+    /// Why it does not go on, and what to do.
+    pub trouble: Option<String>,
 }
 
 /// The state of an interface pattern.
@@ -331,5 +362,6 @@ impl StatusReport {
             && self.last_close_ok != Some(false)
             && self.last_save_ok
             && self.reload_ok
+            && self.fleet.iter().flatten().all(|cluster| cluster.trouble.is_none())
     }
 }

@@ -4,6 +4,7 @@
 
 use super::rights::Remainder;
 use crate::config::Language;
+use crate::fleet::look_up::{Confirmed, Untold};
 use crate::meter::calendar::Day;
 
 /// What an erasure erases.
@@ -105,6 +106,37 @@ pub(super) fn after_erasure(today: Day, keeps: bool, language: Language) -> Vec<
         ]
     });
     remains
+}
+
+/// What stays of an erased account in the fleet, whose nodes all follow at the refresh of this day or before.
+pub(super) fn in_fleet(
+    confirmed: Result<Confirmed, Untold>,
+    refreshed: Day,
+    language: Language,
+) -> Remainder {
+    let all_by = Day::of_number(refreshed.number() + 1).to_string();
+    match (confirmed, language) {
+        (Ok(Confirmed { nodes, followed }), Language::English) => {
+            let what = format!(
+                "nothing in the clusters; on nodes what they still hold: {followed} of {nodes} have followed so far"
+            );
+            remainder("the other nodes of the fleet", &what, &all_by)
+        }
+        (Ok(Confirmed { nodes, followed }), Language::French) => {
+            let what = format!(
+                "rien dans les grappes ; sur les nœuds ce qu'ils tiennent encore : {followed} sur {nodes} ont suivi"
+            );
+            remainder("les autres nœuds de la flotte", &what, &all_by)
+        }
+        (Err(untold), Language::English) => {
+            let what = format!("everything, since {untold}");
+            remainder("the other nodes of the fleet", &what, "this is asked for again, and confirmed")
+        }
+        (Err(untold), Language::French) => {
+            let what = format!("tout, car : {untold}");
+            remainder("les autres nœuds de la flotte", &what, "une nouvelle demande, confirmée")
+        }
+    }
 }
 
 /// What stays after a correction. `refreshed`: the day of the next refresh of the bands, by the schedule.

@@ -100,6 +100,33 @@ pub struct AccountExport {
     pub open_epoch: Option<TotalsReport>,
     baseline: BaselineReport,
     flags: Vec<FlagReport>,
+    /// What the fleet's nodes have sent of it; none outside of a fleet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fleet: Option<FleetExport>,
+}
+
+/// What all nodes have sent of an account, exact.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FleetExport {
+    /// Sums over nodes.
+    Sums {
+        /// The day of the refresh that they are of.
+        as_of: String,
+        /// Bytes sent in the period.
+        up_bytes: u64,
+        /// Bytes received.
+        down_bytes: u64,
+        /// Nodes that have sent something of the period.
+        nodes: u64,
+        /// Of these, those whose last week is missing.
+        stale_nodes: u64,
+    },
+    /// The clusters cannot tell, and why; ask again.
+    Untold {
+        /// One line.
+        why: String,
+    },
 }
 
 /// What an export would give and use up; uses up nothing itself.
@@ -185,18 +212,21 @@ impl AccountView {
     /// The view of an account in this band, which is of these dates.
     #[must_use]
     pub fn new(account: &str, band: Band, dates: BandDates, flags: Vec<FlagReport>) -> Self {
+        let band = BandReport::new(band, dates);
+        Self { schema_version: SCHEMA_VERSION, account: account.to_owned(), band, flags }
+    }
+}
+
+impl BandReport {
+    /// A band that is of these dates.
+    pub(super) fn new(band: Band, dates: BandDates) -> Self {
         let period =
             PeriodReport { first_day: dates.first_day.to_string(), last_day: dates.last_day.to_string() };
         Self {
-            schema_version: SCHEMA_VERSION,
-            account: account.to_owned(),
-            band: BandReport {
-                at_least_bytes: band.at_least_bytes(),
-                below_bytes: band.below_bytes(),
-                as_of: dates.as_of.to_string(),
-                period,
-            },
-            flags,
+            at_least_bytes: band.at_least_bytes(),
+            below_bytes: band.below_bytes(),
+            as_of: dates.as_of.to_string(),
+            period,
         }
     }
 }
@@ -218,6 +248,7 @@ impl AccountExport {
             open_epoch: open_epoch.then(|| figures.open.into()),
             baseline: BaselineReport { learned: baseline.map(Into::into) },
             flags,
+            fleet: None,
         }
     }
 }

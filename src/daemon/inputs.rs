@@ -189,7 +189,7 @@ pub fn load_roster(
     roster: &Roster,
 ) -> Result<Vec<(Prefix, Tag)>, ExitError> {
     let table = roster.table();
-    let file = read_roster(files, config, table.places(), |account| roster.tag_of(account));
+    let file = read_roster(files, config, table.places(), |account| roster.tag_of_named(account));
     let file = file.map_err(|why| ExitError::new(ExitStatus::Config, why))?;
     warn_of_names(&file);
     Ok(file.assignments)

@@ -5,6 +5,7 @@
 
 mod asking;
 mod confine;
+mod fleet;
 pub mod inputs;
 mod radius;
 pub mod reload;
@@ -31,6 +32,7 @@ use crate::system::allocator;
 use crate::system::descriptors;
 use crate::system::service_manager::{self, Notification};
 use confine::enter_sandbox;
+use fleet::Prepared;
 use inputs::{load_roster, read_desk_config, read_web_config};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
@@ -61,6 +63,7 @@ pub fn run(path: &Path, accept_loss: bool) -> Result<(), ExitError> {
     }
     let prepared = choose(&config)?;
     let reader = sources::start_reader(&config)?;
+    let fleet = fleet::prepare(&SystemFiles, &config)?;
     if has_probe {
         config.probe_account = config::load(&SystemFiles, path).map_err(bad)?.probe_account;
     }
@@ -94,7 +97,8 @@ pub fn run(path: &Path, accept_loss: bool) -> Result<(), ExitError> {
         // A file that may not grow further is a disk that fails, and no end of the process.
         let _too_large = signal(SignalKind::from_raw(libc::SIGXFSZ));
         let filed = |roster: &Roster| load_roster(&SystemFiles, &config, roster);
-        let engine = start(&config, Some(prepared), filed, accept_loss)?;
+        let account_key = fleet.as_ref().map(|fleet| fleet.key.of_accounts());
+        let engine = start(&config, Some(prepared), account_key, filed, accept_loss)?;
         engine.save_first()?;
         for (part, why) in status.missing() {
             emit(&Event::SandboxMissing(*part, why));
@@ -111,7 +115,11 @@ pub fn run(path: &Path, accept_loss: bool) -> Result<(), ExitError> {
         let io = |error: std::io::Error| ExitError::new(ExitStatus::Io, error.to_string());
         daemon.adopt(pages, web_config).map_err(io)?;
         daemon.adopt_desk(desk, desk_config).map_err(io)?;
-        let reader_process = reader.as_ref().map(Reader::process);
+        let children = [reader.as_ref().map(Reader::process), fleet.as_ref().map(Prepared::process)];
+        let children: Vec<Pid> = children.into_iter().flatten().collect();
+        if let Some(fleet) = fleet {
+            daemon.handler.join_fleet(fleet::join(fleet, &daemon.engine.state).map_err(io)?);
+        }
         if let Some(reader) = reader {
             daemon.ask_wireguard(&SystemFiles, reader).map_err(bad)?;
         }
@@ -121,7 +129,7 @@ pub fn run(path: &Path, accept_loss: bool) -> Result<(), ExitError> {
         if let Some(taken) = taken {
             daemon.go_on_without(taken);
         }
-        serve(daemon, control, reader_process).await
+        serve(daemon, control, &children).await
     });
     // The socket is ours: `bind` made sure that no other daemon answers on it.
     socket::remove(&path_of_socket);
@@ -135,11 +143,7 @@ pub fn run(path: &Path, accept_loss: bool) -> Result<(), ExitError> {
 }
 
 /// Serves until a signal ends it.
-async fn serve(
-    mut daemon: Daemon<System>,
-    control: socket::Bound,
-    reader: Option<Pid>,
-) -> Result<(), ExitError> {
+async fn serve(mut daemon: Daemon<System>, control: socket::Bound, missed: &[Pid]) -> Result<(), ExitError> {
     let io = |error: std::io::Error| ExitError::new(ExitStatus::Io, error.to_string());
     let mut hangup = signal(SignalKind::hangup()).map_err(io)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(io)?;
@@ -172,7 +176,7 @@ async fn serve(
             _ = terminate.recv() => break (End::Stop, Ok(())),
             _ = interrupt.recv() => break (End::Stop, Ok(())),
             _ = hand_over.recv() => break (End::HandOver, Ok(())),
-            () = helper_ended(&mut children, reader) => break (End::HandOver, Err(without_helper())),
+            () = helper_ended(&mut children, missed) => break (End::HandOver, Err(without_helper())),
         }
     };
     service_manager::notify(Notification::Stopping);
@@ -194,13 +198,14 @@ async fn reload(daemon: &mut Daemon<System>, hooks: &mut HookPipe) -> Result<(),
     outcome.and(admitted)
 }
 
-/// Waits until the kernel tap's helper has ended; for ever where there is none. The roster reader, the only
-/// other child, is missed by whoever asks it.
-async fn helper_ended(children: &mut Signal, reader: Option<Pid>) {
+/// Waits until the kernel tap's helper has ended; for ever where there is none. The roster reader and the fleet's
+/// courier, the only other children, are missed by whoever asks them.
+async fn helper_ended(children: &mut Signal, missed: &[Pid]) {
     loop {
         // A signal may have come before anybody waited for it.
         match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-            Ok(WaitStatus::Exited(ended, _) | WaitStatus::Signaled(ended, ..)) if Some(ended) == reader => {}
+            Ok(WaitStatus::Exited(ended, _) | WaitStatus::Signaled(ended, ..)) if missed.contains(&ended) => {
+            }
             Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) => return,
             _ => _ = children.recv().await,
         }

@@ -93,7 +93,7 @@ impl<E: Environment> Daemon<E> {
     /// A file of peers that cannot be read.
     pub fn ask_wireguard(&mut self, files: &impl Files, reader: Reader) -> Result<(), String> {
         let roster = self.engine.state.roster();
-        let names = read_names(files, &self.config, |account| roster.tag_of(account))?;
+        let names = read_names(files, &self.config, |account| roster.tag_of_named(account))?;
         let asking = WireGuard::start(&self.engine.state, &self.config, reader, names);
         self.wireguard = Some(asking.map_err(|error| error.to_string())?);
         Ok(())

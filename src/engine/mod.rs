@@ -10,6 +10,7 @@ pub mod kept_assignments;
 mod kept_limits;
 pub mod passed_over;
 pub mod persistence;
+pub mod refreshes;
 pub mod roster_writer;
 mod source_troubles;
 mod sources;
@@ -39,7 +40,8 @@ use ends::{checkpoint_error, tap_error};
 use hook_counts::HookCounts;
 use kept_limits::KeptLimits;
 use passed_over::PassedOver;
-use persistence::{EngineParts, Persistence, PreparedTap};
+use persistence::{AccountKey, EngineParts, Persistence, PreparedTap};
+use refreshes::Refreshes;
 use roster_writer::{Change, Outcome};
 use source_troubles::SourceTroubles;
 use state::{Board, Health, State};
@@ -87,10 +89,12 @@ pub enum End {
 pub fn start(
     config: &Config,
     prepared: Option<PreparedTap>,
+    account_key: Option<AccountKey>,
     filed: impl FnOnce(&Roster) -> Result<Vec<(Prefix, Tag)>, ExitError>,
     accept_loss: bool,
 ) -> Result<Engine<System>, ExitError> {
-    assemble(&System, config, EngineParts::of(config, prepared)?, filed, accept_loss)
+    let parts = EngineParts { account_key, ..EngineParts::of(config, prepared)? };
+    assemble(&System, config, parts, filed, accept_loss)
 }
 
 /// Assembles a meter in an environment.
@@ -105,7 +109,8 @@ pub fn assemble<E: Environment>(
     accept_loss: bool,
 ) -> Result<Engine<E>, ExitError> {
     let policy = config.policy.0;
-    let EngineParts { history, owners, seed, opener, why, goes_on, counting, mut persistence } = parts;
+    let EngineParts { history, owners, seed, opener, why, goes_on, counting, mut persistence, account_key } =
+        parts;
     let kind = opener.as_ref().map(crate::tap::Opener::kind);
     let (memory, counters) = (history.current, history.current.counters);
     let links = opener.is_some().then(Links::start).transpose();
@@ -129,10 +134,18 @@ pub fn assemble<E: Environment>(
             (node, Some(Arc::new(Mutex::new(checkpointer))), tagger, Some(started))
         }
     };
-    let roster = Arc::new(match owners {
+    let (tagger, former) = match &account_key {
+        None => (tagger, None),
+        Some(key) => (Tagger::new(key), Some(tagger)),
+    };
+    if config.fleet.is_some() {
+        node.collect_refreshes();
+    }
+    let roster = match owners {
         None => Roster::new(&config.pools, memory.tags, tagger, seed),
         Some(owners) => Roster::over(owners, &config.pools, memory.tags, tagger),
-    });
+    };
+    let roster = Arc::new(roster.known_before(former));
     let filed = filed(&roster)?;
     // Counters outlive the process once a store knows about them.
     persistence.keep()?;
@@ -185,6 +198,7 @@ pub fn assemble<E: Environment>(
         passed_over: PassedOver::default(),
         troubles: SourceTroubles::default(),
         limits: Arc::new(KeptLimits::default()),
+        refreshes: Refreshes::default(),
     });
     if let Some(checkpointer) = &checkpointer {
         let (checkpointer, weak) = (Arc::clone(checkpointer), Arc::downgrade(&state));
@@ -294,6 +308,7 @@ impl<E: Environment> Engine<E> {
                 self.state.hooks.latch();
                 self.state.passed_over.latch();
                 self.state.tell_troubles();
+                self.state.tell_refreshed();
                 let used = self.state.node().used();
                 let is_unused = |slot: Slot| !used.get(slot.index()).copied().unwrap_or(true);
                 let free = self.state.roster().at_close(period_ended, saved, is_unused);

@@ -19,6 +19,7 @@ use crate::tap::memory_file::{self, MemoryFile, MemoryFileError};
 use crate::tap::{CounterHistory, CounterMemory, Opener, Selection, TagKey, TapError};
 use std::path::PathBuf;
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// The chosen tap, with what an earlier process left of another one.
 pub struct PreparedTap {
@@ -105,7 +106,12 @@ pub struct EngineParts {
     /// How the tap counts, and why.
     pub(super) counting: (&'static str, String),
     pub(super) persistence: Persistence,
+    /// What tags of accounts are made with in a fleet; of the store's root key outside of one.
+    pub(super) account_key: Option<AccountKey>,
 }
+
+/// A fleet's key of tags.
+pub type AccountKey = Zeroizing<[u8; 32]>;
 
 /// What keeps the counters beyond the process: pinned kernel maps, or a file in memory.
 pub(super) struct Persistence {
@@ -141,6 +147,7 @@ impl EngineParts {
             goes_on: true,
             counting: counting(None),
             persistence: Persistence::NONE,
+            account_key: None,
         }
     }
 
@@ -193,7 +200,7 @@ impl EngineParts {
             }
         };
         (persistence.assignments, persistence.left) = (assignments, left);
-        Ok(Self { history, owners, seed, opener, why, goes_on, counting, persistence })
+        Ok(Self { history, owners, seed, opener, why, goes_on, counting, persistence, account_key: None })
     }
 }
 

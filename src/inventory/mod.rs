@@ -18,6 +18,8 @@ pub enum Place {
     MemoryFile,
     /// On the disk.
     Disk,
+    /// In the memory of a fleet's servers, where there is a `[fleet]`.
+    Cluster,
     /// On `/metrics`.
     Published,
     /// In answers on the control socket.
@@ -28,8 +30,16 @@ pub enum Place {
 
 impl Place {
     /// Every place, in the order of the report.
-    pub const ALL: [Self; 7] =
-        [Self::Memory, Self::Kernel, Self::MemoryFile, Self::Disk, Self::Published, Self::Answer, Self::Log];
+    pub const ALL: [Self; 8] = [
+        Self::Memory,
+        Self::Kernel,
+        Self::MemoryFile,
+        Self::Disk,
+        Self::Cluster,
+        Self::Published,
+        Self::Answer,
+        Self::Log,
+    ];
 
     /// The place as a heading.
     #[must_use]
@@ -39,6 +49,7 @@ impl Place {
             Self::Kernel => "In the kernel",
             Self::MemoryFile => "In files in memory (under /run)",
             Self::Disk => "On disk",
+            Self::Cluster => "In the memory of the fleet's servers, with [fleet]",
             Self::Published => "Published on /metrics",
             Self::Answer => "In answers on the control socket",
             Self::Log => "In the log",
@@ -53,6 +64,7 @@ impl Place {
             Self::Kernel => "kernel",
             Self::MemoryFile => "file in memory",
             Self::Disk => "disk",
+            Self::Cluster => "cluster",
             Self::Published => "published",
             Self::Answer => "control socket",
             Self::Log => "log",

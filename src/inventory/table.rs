@@ -213,6 +213,24 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Memory,
+        what: "with [fleet]: what every account, used or not, had moved in the period at the last refresh, with its flags, and a random key by which it is split between the clusters",
+        kept: "until the next refresh, or the end of the process",
+        seen_by: "whoever can read the daemon's memory",
+    },
+    Datum {
+        place: Place::Memory,
+        what: "with [fleet]: the key that the fleet's nodes share",
+        kept: "as long as the process runs",
+        seen_by: "whoever can read the daemon's memory, or the key's file on any node",
+    },
+    Datum {
+        place: Place::Memory,
+        what: "the fleet's courier, a process of its own: log-ins and certificates for the clusters, and one round of calls, which are random-looking words; no key of the fleet",
+        kept: "as long as the process runs; a round until it is answered",
+        seen_by: "whoever can read the courier's memory",
+    },
+    Datum {
+        place: Place::Memory,
         what: "whose a WireGuard peer is: the tag of its account under the tag of its key",
         kept: "until the next reload",
         seen_by: "root, by reading the process's memory",
@@ -332,6 +350,30 @@ pub const DATA: &[Datum] = &[
         seen_by: "whoever their modes allow",
     },
     Datum {
+        place: Place::Cluster,
+        what: "what each node says of each account of the roster, used or not: bytes sent and received in the period and its flags, as of this week and the one before, under a tag that only the fleet's nodes can make; with two clusters, random words of which both together are needed",
+        kept: "a week longer than the period, or until the servers stop",
+        seen_by: "whoever runs the servers, as random words; whoever runs both clusters, each node's week under a tag; the desk, as one sum over nodes under its limits",
+    },
+    Datum {
+        place: Place::Cluster,
+        what: "how often an account was erased or corrected in the period, and what a correction stands for, under the same tag; with two clusters, a random share of it",
+        kept: "a week longer than the period, or until the servers stop",
+        seen_by: "whoever runs the servers, of an unknown account; of an account, whoever has the fleet's key and a role on the servers",
+    },
+    Datum {
+        place: Place::Cluster,
+        what: "shares of each node's sums of an epoch, with a share of the noise in them, and which nodes' were opened",
+        kept: "until they expire, or the servers stop",
+        seen_by: "whoever runs the servers, as random words; whoever runs both clusters, each node's sums with a share of the noise; the role `totals`, sums over at least three nodes",
+    },
+    Datum {
+        place: Place::Cluster,
+        what: "which fleet and cluster the servers serve: a digest of the fleet's key, and a letter; their users, with SHA-256 of random passwords; the last sendings in order, for replicas (1 MiB)",
+        kept: "while the servers run; sendings until later ones take their room",
+        seen_by: "whoever runs the servers; the roles `check` and `install`, but for the sendings",
+    },
+    Datum {
         place: Place::Published,
         what: "node totals of the last epoch, counts of the node and of newly flagged accounts by kind, noisy or coarse depending on the mode; how large the noise is; whether the tap was away",
         kept: "until the next release; as long as whoever scrapes it keeps it",
@@ -348,6 +390,12 @@ pub const DATA: &[Datum] = &[
         what: "one account's usage band and flags, with what to do",
         kept: "for the answer only",
         seen_by: "the support role: 30 a minute, 100 a day",
+    },
+    Datum {
+        place: Place::Answer,
+        what: "with [fleet]: one account over all nodes: its band, its flags with on how many nodes, how many nodes there are, have not sent this week or have followed an erasure, never which; exact sums in an export",
+        kept: "while it is answered",
+        seen_by: "role `support`, under the limits of look-ups; exact sums and what was followed: role `privacy`",
     },
     Datum {
         place: Place::Answer,

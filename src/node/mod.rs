@@ -5,10 +5,12 @@
 
 mod asked;
 pub mod audit;
+mod collected;
 mod flagged;
 mod flags;
 pub mod pending;
 pub mod rate_limits;
+pub mod refreshed;
 mod rights;
 pub mod saved;
 pub mod schedule;
@@ -30,6 +32,7 @@ use crate::meter::tags::Tag;
 use crate::meter::units::Totals;
 use flags::Flags;
 use rate_limits::RateLimits;
+use refreshed::Refreshed;
 use saved::{Head, Record, Rights, bases};
 use schedule::Schedule;
 
@@ -78,6 +81,8 @@ pub struct Node<C, R> {
     failed_log_ins: u64,
     /// None where flags are off.
     flags: Option<Flags>,
+    /// What bands were refreshed from, for a fleet; none outside of one.
+    refreshed: Option<Refreshed>,
 }
 
 /// What was saved of each slot: entries, readings, bands, and the baselines of the accounts.
@@ -108,6 +113,7 @@ impl<C: Clock, R: Randomness> Node<C, R> {
             bases: Vec::new(),
             failed_log_ins: 0,
             flags,
+            refreshed: None,
             clock,
             randomness,
             ledger,
@@ -160,6 +166,7 @@ impl<C: Clock, R: Randomness> Node<C, R> {
             bases,
             failed_log_ins: 0,
             flags,
+            refreshed: None,
             clock,
             randomness,
             ledger,
@@ -307,6 +314,7 @@ impl<C: Clock, R: Randomness> Node<C, R> {
     }
 
     fn refresh(&mut self) {
+        self.collect();
         for (index, band) in self.bands.iter_mut().enumerate() {
             let slot = slot_at(index);
             *band = Band::of(self.ledger.period(slot).bytes());

@@ -12,6 +12,13 @@ impl<C: Clock, R: Randomness> Node<C, R> {
         self.dates
     }
 
+    /// What the bands of a fleet are of: the last refresh by the schedule, or so many before it.
+    pub fn refresh_dates(&self, before: u64) -> BandDates {
+        let policy = self.epochs.policy();
+        let (week, period) = self.last_refresh();
+        BandDates::under(policy, week.saturating_sub(before), period)
+    }
+
     /// The first and the last day of the period that counts now.
     pub fn period_days(&self) -> (Day, Day) {
         let dates = BandDates::under(self.epochs.policy(), 0, self.period_index);

@@ -15,6 +15,7 @@ mod assignments;
 pub mod csv;
 mod directory;
 mod error;
+mod former;
 pub mod kept;
 pub mod name_index;
 mod outside;
@@ -59,6 +60,8 @@ use tagger::Tagger;
 /// Who owns what. One per process.
 pub struct Roster {
     tagger: Arc<Tagger>,
+    /// What tags were made with before the node joined a fleet.
+    former: Option<Tagger>,
     directory: Arc<Directory>,
     table: Arc<Table>,
     /// Asked by the tap in place of the table.
@@ -140,7 +143,8 @@ impl Roster {
             connected: SlotSet::default(),
             heard: [false; Source::ALL.len()],
         };
-        Self { tagger, directory, table: Arc::new(table), elsewhere, writing: Mutex::new(writing) }
+        let (table, former, writing) = (Arc::new(table), None, Mutex::new(writing));
+        Self { tagger, former, directory, table, elsewhere, writing }
     }
 
     /// Takes over the owners that an earlier process had written down: they hold until a source

@@ -1,7 +1,24 @@
-//! What each datum that is published, answered or logged stands for: series, answers, events.
+//! What each datum that is published, answered, logged or kept by a fleet's servers stands for: series, answers,
+//! events, functions.
 
 /// By the words of the datum in the table (`src/inventory/table.rs`), after those of `covers`.
 pub(crate) const SHOWN: &[(&str, &[&str])] = &[
+    (
+        "what each node says of each account of the roster, used or not: bytes sent and received in the period and its flags, as of this week and the one before, under a tag that only the fleet's nodes can make; with two clusters, random words of which both together are needed",
+        &["function: bm_put bm_kept bm_total"],
+    ),
+    (
+        "how often an account was erased or corrected in the period, and what a correction stands for, under the same tag; with two clusters, a random share of it",
+        &["function: bm_erase"],
+    ),
+    (
+        "shares of each node's sums of an epoch, with a share of the noise in them, and which nodes' were opened",
+        &["function: bm_share bm_withdraw bm_shares bm_open"],
+    ),
+    (
+        "which fleet and cluster the servers serve: a digest of the fleet's key, and a letter; their users, with SHA-256 of random passwords; the last sendings in order, for replicas (1 MiB)",
+        &["function: bm_identity"],
+    ),
     (
         "node totals of the last epoch, counts of the node and of newly flagged accounts by kind, noisy or coarse depending on the mode; how large the noise is; whether the tap was away",
         &[
@@ -22,6 +39,16 @@ pub(crate) const SHOWN: &[(&str, &[&str])] = &[
             "control/reports BandReport: at_least_bytes below_bytes as_of period",
             "control/reports PeriodReport: first_day last_day",
             "control/reports FlagReport: kind list severity advice",
+        ],
+    ),
+    (
+        "with [fleet]: one account over all nodes: its band, its flags with on how many nodes, how many nodes there are, have not sent this week or have followed an erasure, never which; exact sums in an export",
+        &[
+            "answer: FleetAccount FleetConfirmed",
+            "control/fleet_reports FleetView: schema_version account band flags nodes stale_nodes",
+            "control/fleet_reports FleetFlag: flag nodes",
+            "control/fleet_reports FleetConfirmation: nodes followed all_by",
+            "control/reports AccountExport: fleet",
         ],
     ),
     (
@@ -87,7 +114,8 @@ pub(crate) const SHOWN: &[(&str, &[&str])] = &[
             "answer: Status",
             "control/protocol StatusReport: schema_version version backend counters counters_reason listeners \
               accounts next_release_seconds interfaces sources last_close_ok last_save_ok reload_ok \
-              reload_refusal remarks conflicts hooks_unanswered hooks_refused counted_twice sandbox sandbox_missing system_calls profile",
+              reload_refusal remarks conflicts hooks_unanswered hooks_refused counted_twice sandbox sandbox_missing system_calls profile fleet",
+            "control/protocol FleetClusterReport: cluster state trouble",
             "control/protocol InterfaceReport: interface attached before",
             "control/protocol SourceState: source up",
         ],
@@ -98,7 +126,7 @@ pub(crate) const SHOWN: &[(&str, &[&str])] = &[
         "starts, stops, reloads, failed saves, named interfaces, roster sources, what is missing; nothing that traffic causes",
         &[
             "event: AssignmentsForgotten AssignmentsLost LabBuild TapChosen NothingKept PinsHidden SandboxMissing MemoryStart FirstStart Resumed \
-             ResumedWithoutCounters LossAccepted SaveFailed LastSaveFailed SaveRecovered InterfaceAwaited \
+             ResumedWithoutCounters LossAccepted SaveFailed LastSaveFailed SaveRecovered FleetTrouble FleetRecovered InterfaceAwaited \
              InterfaceAttached InterfaceGone LinkTypeUnsupported InterfaceRefused AttachedAgain InFrontAgain Behind NobodyBefore DescriptorsShort CountedTwice \
              UnknownRoleMember SocketOpenToAll SocketForOwner DescriptorPassed SourceLost SourceBack \
              ListeningWide ListeningInClear ListeningToAll CertificateOver CertificateEarly NameLooksLikeAddress ReplacedOutside PortTaken PortsBound SmallCrowd ImplausibleClock Ready Reloaded ReloadRefused LinesDropped Failed Stopping \

@@ -202,9 +202,8 @@ fn targets(manifest: &str, kind: &str, folder: &str) -> Vec<String> {
 
 #[test]
 fn every_command_of_the_documents_can_be_typed() {
-    let unit = |path: &String| {
-        Some((path.strip_prefix("deploy/")?.strip_suffix(".service")?.to_owned(), read(path)))
-    };
+    let unit =
+        |path: &String| Some((path.rsplit('/').next()?.strip_suffix(".service")?.to_owned(), read(path)));
     let known = Known {
         help: help_of_the_program,
         tests: targets(&read("Cargo.toml"), "test", "tests"),

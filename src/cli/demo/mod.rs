@@ -6,7 +6,7 @@
 
 mod desk;
 mod injector;
-mod namespace;
+pub(super) mod namespace;
 mod screen;
 mod traffic;
 
@@ -131,7 +131,7 @@ async fn perform(
     let crowd = Crowd::new(options.accounts);
     let config = config(options.accounts);
     let prepared = namespace.as_ref().map(|_| choose(&config)).transpose()?;
-    let engine = start(&config, prepared, |roster| Ok(crowd.assignments(roster)), false)?;
+    let engine = start(&config, prepared, None, |roster| Ok(crowd.assignments(roster)), false)?;
     let names = crowd.names(engine.state.roster());
     let listener = tokio::net::TcpListener::from_std(listener).map_err(io)?;
     let serving = tokio::spawn(http::serve(listener, http::router(engine.state.pages())));
@@ -329,6 +329,7 @@ fn config(accounts: u32) -> Config {
         desk: None,
         capacity: accounts as usize,
         store: None,
+        fleet: None,
         // Nothing outlives the demo.
         pin: std::path::PathBuf::new(),
         memory_budget_bytes: MEMORY_BUDGET_BYTES,

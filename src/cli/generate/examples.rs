@@ -4,7 +4,7 @@
 //! ones of the delivered configuration.
 
 /// A command's words, a line for it, and what it does. A family's page shows the lines of all its commands.
-const EXAMPLES: [(&str, &str, &str); 53] = [
+const EXAMPLES: [(&str, &str, &str); 61] = [
     ("", "blindmeter demo", "See the whole product for half a minute, on made-up accounts."),
     (
         "",
@@ -35,6 +35,42 @@ const EXAMPLES: [(&str, &str, &str); 53] = [
         "Check the configuration of blindmeter@par2.service.",
     ),
     ("check", "blindmeter check --as-user blindmeter --json", "The same as another user, for a script."),
+    (
+        "fleet demo",
+        "blindmeter fleet demo",
+        "See one account move between three nodes, and what each party is told of it.",
+    ),
+    (
+        "fleet install",
+        "blindmeter fleet install",
+        "Load the functions where they are missing, or replace an older version.",
+    ),
+    (
+        "fleet install",
+        "blindmeter fleet install --print A > functions.lua",
+        "Print those of a cluster, for whoever runs its servers.",
+    ),
+    (
+        "fleet check",
+        "blindmeter fleet check",
+        "Look for anything on the servers that keeps a history or opens a door.",
+    ),
+    ("fleet check", "blindmeter fleet check --json", "The same for a script; the exit status tells as well."),
+    (
+        "fleet show",
+        "blindmeter fleet show - < name",
+        "Show an account's band and flags over all nodes; names come by standard input.",
+    ),
+    (
+        "fleet show",
+        "blindmeter fleet show - --confirmed < name",
+        "See how many nodes have followed the account's last erasure.",
+    ),
+    (
+        "fleet resend",
+        "blindmeter fleet resend",
+        "Send the last refresh again, after a cluster has lost its memory.",
+    ),
     ("meter", "blindmeter meter capture.pcap --roster roster.csv", "Count a capture file."),
     (
         "meter",

@@ -29,6 +29,17 @@ impl<E: Environment> Handler<E> {
     }
 
     pub(super) async fn export(&self, account: &AccountName, open_epoch: bool, peer: &Peer) -> Answer {
+        match self.export_here(account, open_epoch, peer).await {
+            Answer::Export(mut export) => {
+                export.fleet = self.fleet_export(self.state.roster().tag_of(account)).await;
+                Answer::Export(export)
+            }
+            answer => answer,
+        }
+    }
+
+    /// What this node holds.
+    async fn export_here(&self, account: &AccountName, open_epoch: bool, peer: &Peer) -> Answer {
         let (state, roster, who) = (&self.state, self.state.roster(), self.person(peer));
         let tag = roster.tag_of(account);
         let language = self.language(peer);
@@ -206,12 +217,18 @@ impl<E: Environment> Handler<E> {
         };
         self.state.outdated();
         let language = self.language(peer);
+        let mut remains = receipts::after_erasure(today, self.state.is_kept(), language);
+        // Whatever the fleet says, what this node held is gone.
+        if let Some(link) = self.link() {
+            let confirmed = link.erase(tag, None).await;
+            remains.push(receipts::in_fleet(confirmed, self.state.node().next_refresh(), language));
+        }
         self.kept(Answer::Erased(Erasure {
             schema_version: SCHEMA_VERSION,
             account: account.reveal().to_owned(),
             day: today.to_string(),
             erased: receipts::erased(language),
-            remains: receipts::after_erasure(today, self.state.is_kept(), language),
+            remains,
         }))
         .await
     }

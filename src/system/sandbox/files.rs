@@ -68,21 +68,34 @@ impl Reach {
 /// knows, and a newer one is asked for no more than this.
 const KNOWN: ABI = ABI::V7;
 
+/// Whether the process may connect over TCP.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Connecting {
+    /// Nowhere.
+    Nowhere,
+    /// To any server: the courier's own are found by asking them.
+    Anywhere,
+}
+
 /// Restricts the process, and its future threads and children, to these folders.
-pub(super) fn restrict(folders: &[Folder]) -> io::Result<()> {
-    let status = rules(folders).map_err(io::Error::other)?;
+pub(super) fn restrict(folders: &[Folder], connecting: Connecting) -> io::Result<()> {
+    let status = rules(folders, connecting).map_err(io::Error::other)?;
     if status == RulesetStatus::NotEnforced {
         return Err(io::ErrorKind::Unsupported.into());
     }
     Ok(())
 }
 
-fn rules(folders: &[Folder]) -> Result<RulesetStatus, landlock::RulesetError> {
+fn rules(folders: &[Folder], connecting: Connecting) -> Result<RulesetStatus, landlock::RulesetError> {
+    let net = match connecting {
+        Connecting::Nowhere => AccessNet::ConnectTcp,
+        // A server it never is.
+        Connecting::Anywhere => AccessNet::BindTcp,
+    };
     let mut rules = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(KNOWN))?
-        // The daemon never connects anywhere.
-        .handle_access(AccessNet::ConnectTcp)?
+        .handle_access(net)?
         .scope(Scope::from_all(KNOWN))?
         .create()?;
     for folder in folders {

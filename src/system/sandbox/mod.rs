@@ -9,7 +9,9 @@ mod memory;
 mod syscalls;
 
 pub use files::{Folder, Reach};
-pub use syscalls::{CALLS, HELPER_CALLS, READER_CALLS};
+pub use syscalls::{CALLS, COURIER_CALLS, HELPER_CALLS, READER_CALLS};
+
+use files::Connecting;
 
 use super::capabilities;
 use caps::Capability;
@@ -128,7 +130,7 @@ pub fn enter(sandbox: &Sandbox) -> SandboxStatus {
     status.record(Restriction::Capabilities, capabilities::keep_only(sandbox.capabilities));
     status.record(Restriction::Privileges, no_new_privileges());
     status.record(Restriction::Dumps, memory::forbid_dumps());
-    status.record(Restriction::Files, files::restrict(&sandbox.folders));
+    status.record(Restriction::Files, files::restrict(&sandbox.folders, Connecting::Nowhere));
     status.record(Restriction::Calls, syscalls::allow_daemon(sandbox.packet_sockets));
     status
 }
@@ -139,7 +141,7 @@ pub fn enter(sandbox: &Sandbox) -> SandboxStatus {
 /// # Errors
 /// The first restriction that could not be put in force.
 pub fn enter_helper() -> io::Result<()> {
-    enter_child(HELPER_CALLS, syscalls::allow_helper)
+    enter_child(HELPER_CALLS, Connecting::Nowhere, syscalls::allow_helper)
 }
 
 /// Enters the roster reader's sandbox: these capabilities, no files, and only what it needs to ask a kernel
@@ -151,14 +153,30 @@ pub fn enter_reader(kept: &[Capability]) -> io::Result<()> {
     // A limit that forbids it forbids it to the daemon as well, and that reports it.
     let _ = memory::lock();
     capabilities::keep_only(kept)?;
-    enter_child(READER_CALLS, syscalls::allow_reader)
+    enter_child(READER_CALLS, Connecting::Nowhere, syscalls::allow_reader)
 }
 
-fn enter_child(calls: usize, allow: impl FnOnce() -> Result<(), seccompiler::Error>) -> io::Result<()> {
+/// Enters the sandbox of the fleet's courier: no capability, no file, and only what it needs to talk to servers over
+/// TCP. Its memory is locked where the limit allows, since log-ins lie there.
+///
+/// # Errors
+/// The first restriction that could not be put in force.
+pub fn enter_courier() -> io::Result<()> {
+    // A limit that forbids it forbids it to the daemon as well, and that reports it.
+    let _ = memory::lock();
+    capabilities::keep_only(&[])?;
+    enter_child(COURIER_CALLS, Connecting::Anywhere, syscalls::allow_courier)
+}
+
+fn enter_child(
+    calls: usize,
+    connecting: Connecting,
+    allow: impl FnOnce() -> Result<(), seccompiler::Error>,
+) -> io::Result<()> {
     let mut status = SandboxStatus { missing: Vec::new(), calls };
     status.record(Restriction::Privileges, no_new_privileges());
     status.record(Restriction::Dumps, memory::forbid_dumps());
-    status.record(Restriction::Files, files::restrict(&[]));
+    status.record(Restriction::Files, files::restrict(&[], connecting));
     status.record(Restriction::Calls, allow());
     // What the kernel lacks, the daemon lacks as well, and it reports that.
     let failed =

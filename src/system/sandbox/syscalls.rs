@@ -164,6 +164,47 @@ const READER_BOUND: usize = 3;
 /// How many system calls the roster reader may make.
 pub const READER_CALLS: usize = READER_FREE.len() + READER_OLD.len() + READER_BOUND;
 
+/// Calls of the fleet's courier, whatever their arguments.
+const COURIER_FREE: [c_long; 31] = [
+    libc::SYS_brk,
+    libc::SYS_munmap,
+    libc::SYS_mremap,
+    libc::SYS_madvise,
+    libc::SYS_futex,
+    libc::SYS_rt_sigaction,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_rt_sigreturn,
+    libc::SYS_restart_syscall,
+    libc::SYS_exit,
+    libc::SYS_exit_group,
+    libc::SYS_close,
+    libc::SYS_read,
+    libc::SYS_write,
+    libc::SYS_writev,
+    libc::SYS_ppoll,
+    libc::SYS_clock_gettime,
+    libc::SYS_clock_nanosleep,
+    libc::SYS_nanosleep,
+    libc::SYS_getrandom,
+    libc::SYS_sched_yield,
+    libc::SYS_connect,
+    libc::SYS_getsockname,
+    libc::SYS_getpeername,
+    libc::SYS_getsockopt,
+    libc::SYS_setsockopt,
+    libc::SYS_sendto,
+    libc::SYS_recvfrom,
+    libc::SYS_recvmsg,
+    libc::SYS_shutdown,
+    libc::SYS_fcntl,
+];
+
+/// Those whose arguments are checked: socket, mmap, mprotect, ioctl.
+const COURIER_BOUND: usize = 4;
+
+/// How many system calls the courier may make.
+pub const COURIER_CALLS: usize = COURIER_FREE.len() + READER_OLD.len() + COURIER_BOUND;
+
 /// bpf(2) commands: read and change owners, pin a link, detach a link.
 const BPF_DAEMON: [u64; 6] = [1, 2, 3, 4, 6, 34];
 /// BPF_PROG_QUERY, BPF_LINK_CREATE.
@@ -222,6 +263,18 @@ pub(super) fn allow_reader() -> Result<(), seccompiler::Error> {
     ];
     assert!(bound.len() == READER_BOUND, "every call whose arguments are looked at is counted");
     apply(&READER_FREE.into_iter().chain(READER_OLD).collect::<Vec<_>>(), bound.into())
+}
+
+pub(super) fn allow_courier() -> Result<(), seccompiler::Error> {
+    let bound = [
+        // It cannot listen.
+        (libc::SYS_socket, any(0, &numbers(&[libc::AF_INET, libc::AF_INET6]))?),
+        (libc::SYS_mmap, not_executable(2)?),
+        (libc::SYS_mprotect, not_executable(2)?),
+        (libc::SYS_ioctl, any(1, &[libc::FIONBIO])?),
+    ];
+    assert!(bound.len() == COURIER_BOUND, "every call whose arguments are looked at is counted");
+    apply(&COURIER_FREE.into_iter().chain(READER_OLD).collect::<Vec<_>>(), bound.into())
 }
 
 /// Installs the filter: `clone3` seems not to exist, so that libraries fall back on `clone`, whose flags

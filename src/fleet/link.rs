@@ -1,0 +1,400 @@
+//! The fleet as the rest of the daemon sees it: a thread that sends once a week, and answers look-ups between two
+//! rounds of that.
+//!
+//! Metering never waits for it: refreshes are left in a queue, and whoever asks waits for an answer of his own. Holds
+//! the fleet's key and the last refresh, in memory alone: what a process was sending ends with it.
+
+use super::courier::Courier;
+use super::keys::{FleetKey, PeriodTag};
+use super::look_up::{self, Confirmed, Sums, Untold, letter};
+use super::sending::{Obeyed, Sending};
+use super::settings::Role;
+use super::trouble::Trouble;
+use super::words::{MODULUS, Words};
+use crate::clock::{Clock, Reading, SystemClock};
+use crate::engine::refreshes::Refresh;
+use crate::engine::state::State;
+use crate::environment::System;
+use crate::log::{Event, emit};
+use crate::meter::tags::Tag;
+use crate::meter::units::DAY_SECONDS;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// What a cluster holds is read back so often, and sent again where it is gone.
+const REVIEW: Duration = Duration::from_hours(6);
+
+/// After a failure the next round waits for so long, twice as long after each further one, ...
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+
+/// ... and no longer than this.
+const LONGEST_WAIT: Duration = Duration::from_mins(10);
+
+/// So long after its end a period stays in the clusters.
+const KEPT_SECONDS: u64 = 7 * DAY_SECONDS;
+
+/// What is asked of the fleet's thread.
+enum Job {
+    Refresh(Refresh),
+    Resend(oneshot::Sender<bool>),
+    Total(Tag, Role, oneshot::Sender<Result<Sums, Untold>>),
+    Erase(Tag, Option<(u64, u64)>, oneshot::Sender<Result<Confirmed, Untold>>),
+    Confirmed(Tag, oneshot::Sender<Result<Confirmed, Untold>>),
+}
+
+/// How far one cluster is with what this node sends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Nothing is to be sent before the next refresh: this process has seen none.
+    Waiting,
+    /// The weekly sending is under way.
+    Sending,
+    /// The cluster holds everything, as far as it was read back.
+    Sent,
+}
+
+impl Progress {
+    /// Its word in reports.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Sending => "sending",
+            Self::Sent => "sent",
+        }
+    }
+}
+
+/// What is told of a cluster.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ClusterState {
+    /// A or B.
+    pub letter: char,
+    /// How far it is.
+    pub progress: Progress,
+    /// Why it does not go on.
+    pub trouble: Option<Trouble>,
+}
+
+/// How fleets are paced, and where periods begin.
+#[derive(Clone)]
+pub struct Schedule {
+    /// How long a sending is spread over.
+    pub spread: Duration,
+    /// Length of a period.
+    pub period_seconds: u64,
+    /// Time between two refreshes.
+    pub refresh_seconds: u64,
+}
+
+impl Schedule {
+    /// The period that the refresh after this week's is of.
+    fn next_period(&self, week: u64) -> u64 {
+        (week + 1).saturating_mul(self.refresh_seconds).saturating_sub(1) / self.period_seconds
+    }
+
+    /// When a period's words are gone from the clusters.
+    fn expiry(&self, period: u64) -> u64 {
+        (period + 1).saturating_mul(self.period_seconds).saturating_add(KEPT_SECONDS)
+    }
+}
+
+/// The fleet's thread, for whoever asks it.
+pub struct Link {
+    jobs: Sender<Job>,
+    board: Arc<Mutex<Vec<ClusterState>>>,
+}
+
+/// What the thread works with.
+struct Fleet {
+    courier: Courier,
+    key: FleetKey,
+    node: String,
+    state: Arc<State<System>>,
+    schedule: Schedule,
+    sending: Option<Sending>,
+    /// For each cluster, when its next round is due by the boot clock, and what the last failure made it wait.
+    paces: Vec<(u64, Duration)>,
+    reviewed_at: u64,
+    board: Arc<Mutex<Vec<ClusterState>>>,
+}
+
+impl Link {
+    /// Starts the thread of a node of this name.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(
+        courier: Courier,
+        key: FleetKey,
+        node: String,
+        state: &Arc<State<System>>,
+        schedule: Schedule,
+    ) -> std::io::Result<Arc<Self>> {
+        let (jobs, asked) = channel();
+        let clusters = courier.clusters();
+        let new = |place| ClusterState { letter: letter(place), progress: Progress::Waiting, trouble: None };
+        let board = Arc::new(Mutex::new((0..clusters).map(new).collect()));
+        let fleet = Fleet {
+            courier,
+            key,
+            node,
+            state: Arc::clone(state),
+            schedule,
+            sending: None,
+            paces: vec![(0, Duration::ZERO); clusters],
+            reviewed_at: 0,
+            board: Arc::clone(&board),
+        };
+        thread::Builder::new().name("fleet".to_owned()).spawn(move || run(fleet, &asked))?;
+        let refreshes = Mutex::new(jobs.clone());
+        state.send_refreshes(move |refresh| {
+            let jobs = refreshes.lock().unwrap_or_else(PoisonError::into_inner);
+            // A thread that ended has ended the process.
+            let _ = jobs.send(Job::Refresh(refresh));
+        });
+        Ok(Arc::new(Self { jobs, board }))
+    }
+
+    /// Sends the last refresh again; false where this process has seen none.
+    pub async fn resend(&self) -> bool {
+        self.ask(Job::Resend).await.unwrap_or(false)
+    }
+
+    /// The sums of an account over all nodes, as of the last refresh.
+    ///
+    /// # Errors
+    /// Why they cannot be told.
+    pub async fn total(&self, account: Tag, role: Role) -> Result<Sums, Untold> {
+        self.ask(|told| Job::Total(account, role, told)).await.unwrap_or(Err(gone()))
+    }
+
+    /// Has every node forget an account, or set its totals of this period to these bytes sent and received.
+    ///
+    /// # Errors
+    /// Why a cluster did not take it.
+    pub async fn erase(&self, account: Tag, corrected: Option<(u64, u64)>) -> Result<Confirmed, Untold> {
+        self.ask(|told| Job::Erase(account, corrected, told)).await.unwrap_or(Err(gone()))
+    }
+
+    /// How many nodes have followed the last erasure or correction.
+    ///
+    /// # Errors
+    /// Why it cannot be told.
+    pub async fn confirmed(&self, account: Tag) -> Result<Confirmed, Untold> {
+        self.ask(|told| Job::Confirmed(account, told)).await.unwrap_or(Err(gone()))
+    }
+
+    /// How far each cluster is.
+    #[must_use]
+    pub fn clusters(&self) -> Vec<ClusterState> {
+        lock(&self.board).clone()
+    }
+
+    async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Option<T> {
+        let (told, answer) = oneshot::channel();
+        self.jobs.send(job(told)).ok()?;
+        answer.await.ok()
+    }
+}
+
+fn gone() -> Untold {
+    Untold::Cluster(letter(0), Trouble::Unreachable)
+}
+
+fn run(mut fleet: Fleet, jobs: &Receiver<Job>) {
+    loop {
+        let wait = fleet.step(SystemClock.now());
+        match jobs.recv_timeout(wait) {
+            Ok(job) => fleet.answer(job),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+impl Fleet {
+    /// Makes the rounds that are due; returns how long nothing is.
+    fn step(&mut self, now: Reading) -> Duration {
+        if self.sending.is_none() {
+            return REVIEW;
+        }
+        let is_reviewed = now.boot_nanoseconds >= self.reviewed_at;
+        if let Some(sending) = self.sending.as_mut().filter(|_| is_reviewed) {
+            sending.review();
+            self.reviewed_at = now.boot_nanoseconds + nanoseconds(REVIEW);
+        }
+        for place in 0..self.paces.len() {
+            let is_done = self.sending.as_ref().is_none_or(|sending| sending.is_done(place));
+            if !is_done && now.boot_nanoseconds >= self.paces[place].0 {
+                self.round(place);
+            }
+            self.tell(place);
+        }
+        let now = SystemClock.now().boot_nanoseconds;
+        let due = |place: usize| match &self.sending {
+            Some(sending) if !sending.is_done(place) => self.paces[place].0,
+            _ => self.reviewed_at,
+        };
+        let next = (0..self.paces.len()).map(due).min().unwrap_or(u64::MAX);
+        Duration::from_nanos(next.saturating_sub(now)).min(REVIEW)
+    }
+
+    fn round(&mut self, place: usize) {
+        let now = SystemClock.now();
+        let Some(sending) = &mut self.sending else { return };
+        let asked = sending.round(place, now.wall_seconds / DAY_SECONDS);
+        let calls: Vec<_> = asked.iter().map(|(_, call)| call.clone()).collect();
+        let answered = self.courier.ask(place, Role::Node, &calls);
+        let heard = answered.and_then(|replies| sending.heard(place, &asked, &replies));
+        let rounds = u32::try_from(sending.rounds()).unwrap_or(u32::MAX).max(1);
+        // Reading back costs a cluster little, and what is missing is to be there soon.
+        let pace = self.schedule.spread / rounds / if sending.is_sending(place) { 1 } else { 4 };
+        let after = SystemClock.now().boot_nanoseconds;
+        let (wait, trouble) = match heard {
+            Ok((obeyed, missing)) => {
+                self.obey(&obeyed);
+                let wait = if missing == 0 { Duration::ZERO } else { self.longer(place) };
+                (wait, None)
+            }
+            Err(trouble) => (self.longer(place), Some(trouble)),
+        };
+        self.paces[place] = (after + nanoseconds(wait.max(pace)), wait);
+        self.note(place, trouble);
+    }
+
+    fn longer(&self, place: usize) -> Duration {
+        (self.paces[place].1 * 2).clamp(FIRST_WAIT, LONGEST_WAIT)
+    }
+
+    /// Forgets accounts that were erased or corrected elsewhere, as an officer's word here would.
+    fn obey(&self, obeyed: &[Obeyed]) {
+        for Obeyed { slot, tag } in obeyed {
+            let roster = self.state.roster();
+            let (_, period) = self.state.node().last_refresh();
+            // The slot may have gone to another account since the refresh.
+            let account = roster.account_of(*slot).filter(|account| {
+                [period, period + 1].iter().any(|period| self.key.period_tag(*account, *period) == *tag)
+            });
+            if let Some(account) = account {
+                self.state.node().erase(Some(*slot), account);
+                self.state.outdated();
+            }
+        }
+    }
+
+    fn answer(&mut self, job: Job) {
+        match job {
+            Job::Refresh(refresh) => self.begin(refresh),
+            Job::Resend(told) => {
+                let is_known = self.sending.is_some();
+                if let Some(sending) = &mut self.sending {
+                    sending.restart();
+                    self.paces.fill((0, Duration::ZERO));
+                }
+                let _ = told.send(is_known);
+            }
+            Job::Total(account, role, told) => {
+                let (week, period) = self.state.node().last_refresh();
+                let tag = self.key.period_tag(account, period);
+                let _ = told.send(look_up::total(&mut self.courier, role, tag, week));
+            }
+            Job::Erase(account, corrected, told) => {
+                let _ = told.send(self.erase(account, corrected));
+            }
+            Job::Confirmed(account, told) => {
+                let tag = self.next_tag(account);
+                let _ = told.send(look_up::confirmed(&mut self.courier, tag));
+            }
+        }
+    }
+
+    fn begin(&mut self, refresh: Refresh) {
+        let mut key = [0; 32];
+        if getrandom::fill(&mut key).is_err() {
+            // Without randomness no share is safe: nothing is sent before the next refresh.
+            return;
+        }
+        let expires = self.schedule.expiry(refresh.period);
+        let fixed = (self.courier.clusters(), expires, key);
+        self.sending = Some(Sending::new(refresh, self.key.clone(), self.node.clone(), fixed));
+        self.paces.fill((0, Duration::ZERO));
+        self.reviewed_at = SystemClock.now().boot_nanoseconds + nanoseconds(REVIEW);
+    }
+
+    /// Marks the account where the next sending of each node goes, which is how nodes hear of it, and takes away what
+    /// lies in the clusters.
+    fn erase(&mut self, account: Tag, corrected: Option<(u64, u64)>) -> Result<Confirmed, Untold> {
+        let (week, last) = self.state.node().last_refresh();
+        let next = self.schedule.next_period(week);
+        let now = SystemClock.now().wall_seconds;
+        let clusters = self.courier.clusters();
+        let shares = corrected.map(|(up, down)| split(up, down, clusters)).transpose();
+        let shares = shares.map_err(|()| gone())?;
+        let mut confirmed = Confirmed { nodes: 0, followed: 0 };
+        // What nodes hear of comes last: until then, asking again begins anew.
+        let earlier = [last.saturating_sub(1), last].into_iter().filter(|period| *period != next);
+        for period in earlier.chain([next]) {
+            let expires = self.schedule.expiry(period);
+            if expires <= now {
+                continue;
+            }
+            let tag = self.key.period_tag(account, period);
+            let mark = look_up::mark(&mut self.courier, tag)?.saturating_add(1);
+            let shares = shares.filter(|_| period == next);
+            confirmed = look_up::erase(&mut self.courier, tag, mark, expires, shares)?;
+        }
+        Ok(confirmed)
+    }
+
+    /// Where the words lie that nodes send at the next refresh.
+    fn next_tag(&self, account: Tag) -> PeriodTag {
+        let (week, _) = self.state.node().last_refresh();
+        self.key.period_tag(account, self.schedule.next_period(week))
+    }
+
+    /// One line when a cluster's trouble changes, and one when it is over.
+    fn note(&self, place: usize, trouble: Option<Trouble>) {
+        let mut board = lock(&self.board);
+        let Some(state) = board.get_mut(place) else { return };
+        if state.trouble != trouble {
+            state.trouble = trouble;
+            match trouble {
+                Some(trouble) => emit(&Event::FleetTrouble(state.letter, &trouble.to_string())),
+                None => emit(&Event::FleetRecovered(state.letter)),
+            }
+        }
+    }
+
+    fn tell(&self, place: usize) {
+        let progress = match &self.sending {
+            None => Progress::Waiting,
+            Some(sending) if sending.is_done(place) => Progress::Sent,
+            Some(_) => Progress::Sending,
+        };
+        if let Some(state) = lock(&self.board).get_mut(place) {
+            state.progress = progress;
+        }
+    }
+}
+
+/// A correction, as it is told to each cluster.
+fn split(up: u64, down: u64, clusters: usize) -> Result<[Words; 2], ()> {
+    let mut key = [0; 32];
+    getrandom::fill(&mut key).map_err(|_| ())?;
+    let words = Words([up.min(MODULUS - 1), down.min(MODULUS - 1), 0]);
+    let first = Words::drawn(&key, &[]);
+    Ok(if clusters == 1 { [words; 2] } else { [first, words.without(first)] })
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// The lock cannot be poisoned, since a panic ends the process.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,142 @@
+//! What a node says of one account: three words below 2^52 (bytes sent, bytes received, flags), and how they are split
+//! between two clusters of which neither learns anything.
+//!
+//! The flags' word has six bits for each kind, so that the sum over at most 63 nodes tells how many raise it. Holds no
+//! account and no time but the number of a week.
+//!
+//! # Source
+//! Additive secret sharing modulo 2^52 (Shamir's remark on two of two; Ben-Or, Goldwasser, Wigderson: STOC 1988).
+
+use crate::config::fleet::MOST_NODES;
+use crate::meter::flags::kind::{Kind, Kinds};
+
+/// Words are below this: the sum of two is a number that a Lua double holds exactly.
+pub const MODULUS: u64 = 1 << 52;
+
+/// Words of an account.
+pub const COUNT: usize = 3;
+
+/// Bytes of a word.
+const WORD_BYTES: usize = 7;
+
+/// Bytes of an account's words.
+pub const BYTES: usize = COUNT * WORD_BYTES;
+
+/// Bits of the flags' word for a kind.
+const KIND_BITS: usize = 6;
+
+/// What a node says of an account, or what a cluster is told of that.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Words(pub [u64; COUNT]);
+
+impl Words {
+    /// Of an account that sent and received so many bytes, and carries these flags.
+    #[must_use]
+    pub fn new(up_bytes: u64, down_bytes: u64, kinds: Kinds) -> Self {
+        let flags = kinds.by_severity().fold(0, |word, kind| word | 1 << (KIND_BITS * kind.index()));
+        Self([up_bytes.min(MODULUS - 1), down_bytes.min(MODULUS - 1), flags])
+    }
+
+    /// Bytes sent, and bytes received.
+    #[must_use]
+    pub const fn bytes(self) -> (u64, u64) {
+        (self.0[0], self.0[1])
+    }
+
+    /// On how many nodes the account carries a flag of this kind.
+    #[must_use]
+    pub fn nodes_with(self, kind: Kind) -> u64 {
+        self.0[2] >> (KIND_BITS * kind.index()) & MOST_NODES
+    }
+
+    /// What the second cluster is told where the first one is told `first`.
+    #[must_use]
+    pub fn without(self, first: Self) -> Self {
+        self.each(first, |word, first| word.wrapping_sub(first) % MODULUS)
+    }
+
+    /// What two clusters were told together.
+    #[must_use]
+    pub fn and(self, second: Self) -> Self {
+        self.each(second, |first, second| first.wrapping_add(second) % MODULUS)
+    }
+
+    /// What a cluster is told where there are two, as random as the key: of this account's tag, week and mark.
+    #[must_use]
+    pub fn drawn(key: &[u8; 32], of: &[&[u8]]) -> Self {
+        let mut hasher = blake3::Hasher::new_keyed(key);
+        of.iter().for_each(|part| {
+            hasher.update(part);
+        });
+        let mut bytes = [0; 8 * COUNT];
+        hasher.finalize_xof().fill(&mut bytes);
+        let mut words = [0; COUNT];
+        for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
+            *word = u64::from_le_bytes(*bytes) % MODULUS;
+        }
+        Self(words)
+    }
+
+    /// The words as a cluster keeps them.
+    #[must_use]
+    pub fn encode(self) -> [u8; BYTES] {
+        let mut bytes = [0; BYTES];
+        for (to, word) in bytes.chunks_exact_mut(WORD_BYTES).zip(self.0) {
+            to.copy_from_slice(&word.to_be_bytes()[1..]);
+        }
+        bytes
+    }
+
+    fn each(self, other: Self, what: impl Fn(u64, u64) -> u64) -> Self {
+        let mut words = self.0;
+        words.iter_mut().zip(other.0).for_each(|(word, other)| *word = what(*word, other));
+        Self(words)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn some() -> impl Strategy<Value = [u64; COUNT]> {
+        [0..MODULUS, 0..MODULUS, 0..MODULUS]
+    }
+
+    proptest! {
+        #[test]
+        fn two_shares_are_the_words_again(words in some(), key in any::<[u8; 32]>(), week in any::<u16>()) {
+            let first = Words::drawn(&key, &[&week.to_be_bytes()]);
+            prop_assert!(Words(words).without(first).and(first) == Words(words));
+            prop_assert!(first.0.iter().all(|word| *word < MODULUS));
+        }
+
+        #[test]
+        fn words_are_kept_as_numbers_of_seven_bytes(words in some()) {
+            let bytes = Words(words).encode();
+            let read = |at: usize| bytes[7 * at..7 * at + 7].iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+            prop_assert_eq!([0, 1, 2].map(read), words);
+        }
+    }
+
+    #[test]
+    fn sums_over_the_most_nodes_tell_how_many_raise_each_kind() {
+        let all = Words::new(1, 2, Kinds::of_bits(u8::MAX));
+        let mut stall = Kinds::default();
+        stall.add(Kind::Stall);
+        let one = Words::new(1, 2, stall);
+        let sum = (0..MOST_NODES - 1).fold(one, |sum, _| sum.and(all));
+        assert_eq!(sum.bytes(), (MOST_NODES, 2 * MOST_NODES));
+        for kind in Kind::ALL {
+            let expected = if kind == Kind::Stall { MOST_NODES } else { MOST_NODES - 1 };
+            assert_eq!(sum.nodes_with(kind), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_drawn_differs_by_account_week_and_mark() {
+        let drawn = |parts: &[&[u8]]| Words::drawn(&[1; 32], parts);
+        let (a, b, c) = (drawn(&[b"a", &[0]]), drawn(&[b"b", &[0]]), drawn(&[b"a", &[1]]));
+        assert!(a != b && a != c && b != c);
+    }
+}

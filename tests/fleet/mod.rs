@@ -1,0 +1,5 @@
+//! What tests of a fleet share: real clusters, and nodes that speak to them. Holds no promise.
+#![allow(dead_code, reason = "each target uses its own part")]
+
+pub(crate) mod servers;
+pub(crate) mod words;

@@ -1,0 +1,135 @@
+//! What a fleet costs its servers: memory for each node's words of an account, and calls a second of 61 accounts each, as
+//! a sending of a million accounts has them. Small in the tests, and as large as is asked for by name.
+
+use crate::fleet::servers::{Form, Servers};
+use crate::fleet::words::{Nodes, Sent, now, value};
+use crate::support::rng::Rng;
+use blindmeter::fleet::cluster::{Call, Cluster, Function};
+use blindmeter::fleet::keys::{FleetKey, PeriodTag};
+use blindmeter::fleet::servers::install::install;
+use blindmeter::fleet::settings::Role;
+use blindmeter::fleet::words::{MODULUS, Words};
+use blindmeter::meter::tags::Tag;
+use std::collections::HashMap;
+use std::time::Instant;
+
+/// Accounts of a call, where a million lie in 16,384 slots.
+const OF_A_CALL: usize = 61;
+
+fn start(fleet: &str) -> Servers {
+    let more = vec!["maxmemory 8gb".to_owned()];
+    let servers = Servers::start(Form { servers: 3, more, ..Form::default() });
+    install(&servers.access('A', fleet, Role::Install), &servers.names(), false).expect("it is empty");
+    servers
+}
+
+fn used(servers: &Servers) -> u64 {
+    (0..3).map(|at| servers.figure(at, "memory", "used_memory")).sum()
+}
+
+/// Bytes for each node's words of an account, as the servers count their memory.
+#[test]
+fn a_nodes_words_of_an_account_take_the_stated_memory() {
+    let accounts: u64 = std::env::var("BLINDMETER_FLEET_ACCOUNTS")
+        .map_or(8000, |text| text.parse().expect("a number of accounts"));
+    for nodes in [1, 20] {
+        let mut all = Nodes::new(nodes, accounts / u64::try_from(nodes).expect("few"), 9);
+        all.draw(&mut Rng::seeded(9), 1);
+        let servers = start(&all.fleet());
+        let mut client = Cluster::new(&servers.access('A', &all.fleet(), Role::Node)).expect("members");
+        // By account, so that each step has whole hashes. The first step has the buffers of the connection as well.
+        let mut pairs = all.all();
+        pairs.sort_by_key(|(_, account)| *account);
+        let (first, later) = pairs.split_at(pairs.len() / 4);
+        all.send(&mut client, None, first).expect("it takes all");
+        let mut before = used(&servers);
+        let began = before;
+        for pairs in later.chunks(later.len().div_ceil(3)) {
+            all.send(&mut client, None, pairs).expect("it takes all");
+            let now = used(&servers);
+            let bytes = now.saturating_sub(before) / u64::try_from(pairs.len()).expect("few");
+            println!("{} more of {nodes} nodes: {bytes} bytes for a node's words of an account", pairs.len());
+            before = now;
+        }
+        let bytes = (before - began) / u64::try_from(later.len()).expect("few");
+        let most = if nodes == 1 { 300 } else { 120 };
+        println!("{nodes} nodes: {bytes} bytes in all");
+        assert!((40..most).contains(&bytes), "{bytes} bytes: docs/fleet.md is wrong");
+    }
+}
+
+/// Some of a million accounts: those of so many slots.
+fn of_slots(key: &FleetKey, slots: u16) -> Vec<Vec<PeriodTag>> {
+    let mut found: HashMap<u16, Vec<PeriodTag>> = HashMap::new();
+    for account in 0..1_000_000_u64 {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&account.to_le_bytes());
+        let tag = key.period_tag(Tag(bytes), 1);
+        if tag.slot() % (16_384 / slots) == 0 {
+            found.entry(tag.slot()).or_default().push(tag);
+        }
+    }
+    let mut found: Vec<_> = found.into_iter().collect();
+    found.sort_by_key(|(slot, _)| *slot);
+    found
+        .into_iter()
+        .map(|(_, mut tags)| {
+            tags.truncate(OF_A_CALL);
+            tags
+        })
+        .collect()
+}
+
+/// Calls a second, by one client that waits for each answer, and by one that does not.
+#[test]
+fn calls_of_sixty_one_accounts_are_as_fast_as_stated() {
+    let slots: u16 =
+        std::env::var("BLINDMETER_FLEET_SLOTS").map_or(16, |text| text.parse().expect("a number of slots"));
+    let key = FleetKey::new(&[10; 32]);
+    let servers = start(&key.identity());
+    let access = |role| servers.access('A', &key.identity(), role);
+    let mut node = Cluster::new(&access(Role::Node)).expect("members");
+    let mut desk = Cluster::new(&access(Role::Desk)).expect("members");
+    let tags = of_slots(&key, slots);
+    let mut rng = Rng::seeded(10);
+    let expires = (now() + 40 * 86_400).to_string();
+    let mut put = |name: &str, week: u16, tags: &Vec<PeriodTag>| {
+        let mut arguments = vec![(now() / 86_400).to_string().into_bytes(), expires.clone().into_bytes()];
+        for tag in tags {
+            let words = Words([0; 3].map(|_: u64| rng.word() % MODULUS));
+            arguments.extend([key.field(name, *tag).0.to_vec(), value(Sent { mark: 0, week, words })]);
+        }
+        Call { function: Function::Put, keys: tags.clone(), arguments }
+    };
+    let rate = |what: &str, cluster: &mut Cluster, calls: &[Call], of: usize| {
+        for at_once in [1, 16] {
+            let began = Instant::now();
+            calls.chunks(at_once).for_each(|calls| {
+                cluster.call(calls).expect("it answers");
+            });
+            let calls = u128::try_from(calls.len()).expect("few");
+            let each = began.elapsed().as_micros() / calls;
+            println!("{what} of {of} accounts, {at_once} at once: {each} microseconds a call");
+            assert!(each < 100_000, "{what}: {each} microseconds a call");
+        }
+    };
+    let names: Vec<String> = (0..20).map(|node| format!("node-{node}")).collect();
+    for name in &names {
+        let calls: Vec<Call> = tags.iter().map(|tags| put(name, 1, tags)).collect();
+        node.call(&calls).expect("it takes all");
+    }
+    let calls: Vec<Call> = tags.iter().map(|tags| put(&names[0], 2, tags)).collect();
+    rate("bm_put", &mut node, &calls, OF_A_CALL);
+    let kept = |tags: &Vec<PeriodTag>| {
+        let arguments = tags.iter().map(|tag| key.field(&names[0], *tag).0.to_vec()).collect();
+        Call { function: Function::Kept, keys: tags.clone(), arguments }
+    };
+    rate("bm_kept", &mut node, &tags.iter().map(kept).collect::<Vec<_>>(), OF_A_CALL);
+    let total = |tag: &PeriodTag| Call {
+        function: Function::Total,
+        keys: vec![*tag],
+        arguments: vec![b"2".to_vec()],
+    };
+    let of_each_slot: Vec<Call> = tags.iter().filter_map(|tags| tags.first()).map(total).collect();
+    rate("bm_total of 20 nodes,", &mut desk, &of_each_slot, 1);
+}

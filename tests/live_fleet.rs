@@ -1,0 +1,285 @@
+//! Three nodes of a fleet and two clusters of real servers, in a namespace: what an account moves on each of them is
+//! one sum, an erasure reaches all of them, and a cluster that is lost is made whole again.
+
+mod fleet;
+mod netns;
+mod support;
+
+use blindmeter::fleet::cluster::{Call, Cluster, Function};
+use blindmeter::fleet::keys::{FleetKey, PeriodTag};
+use blindmeter::fleet::settings::Role;
+use blindmeter::fleet::words::Words;
+use blindmeter::roster::account::AccountName;
+use blindmeter::roster::tagger::Tagger;
+use fleet::servers::{Form, Servers};
+use netns::Namespace;
+use netns::daemon::{Daemon, PORT, Setup};
+use netns::folder::Folder;
+use netns::tally::{Way, name};
+use netns::wire::{Kind, Wire, nobody};
+use std::fs;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use support::frames::{Address, datagram};
+use support::wait::{let_pass, wait_for_within};
+
+const NODES: usize = 3;
+const LENGTH: usize = 1000;
+const KEY: [u8; 32] = [5; 32];
+/// Of the lab: an epoch of one second, a refresh of five, a period that outlasts the test.
+const REFRESH_SECONDS: u64 = 5;
+const PERIOD_SECONDS: u64 = 100_000;
+/// A refresh, a close, a spread and a reading back, on a busy machine.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// The nodes, and the servers, in one namespace.
+struct Fixture {
+    namespace: Namespace,
+    wires: Vec<Wire>,
+    folders: Vec<Arc<Folder>>,
+    clusters: Vec<Arc<Mutex<Servers>>>,
+}
+
+impl Fixture {
+    fn new(tap: &'static str) -> Self {
+        let namespace = Namespace::new();
+        let form = Form { gives_up_after: Some(2000), ..Form::default() };
+        let start = |_| {
+            let form = form.clone();
+            Arc::new(Mutex::new(namespace.run(move || Servers::start(form))))
+        };
+        let clusters: Vec<_> = (0..2).map(start).collect();
+        let devices = ["tun0", "tun1", "tun2"];
+        let wires = devices.map(|device| Wire::make(&namespace, Kind::Tun, device)).into_iter().collect();
+        let folder = |node: usize| {
+            let roster = format!("10.8.{node}.6,{}\n10.8.{node}.7,{}\n", name(0), name(1));
+            let pools = vec![["10.8.0.0/24", "10.8.1.0/24", "10.8.2.0/24"][node]];
+            let setup = Setup { backend: tap, interfaces: vec![devices[node]], pools, roster };
+            Folder::keeping(&setup, "1s")
+        };
+        let folders = (0..NODES).map(folder).collect();
+        let fixture = Self { namespace, wires, folders, clusters };
+        fixture.write_fleet();
+        fixture
+    }
+
+    fn write_fleet(&self) {
+        for (node, folder) in self.folders.iter().enumerate() {
+            fs::write(folder.path("fleet.key"), KEY).expect("a key");
+            let mut credentials = String::new();
+            let mut clusters = String::new();
+            for (letter, cluster) in ["A", "B"].into_iter().zip(&self.clusters) {
+                let cluster = cluster.lock().expect("whole");
+                for role in ["node", "desk", "privacy", "totals", "check", "install"] {
+                    credentials += &format!("{role}@{letter}:{}\n", cluster.secret(role));
+                }
+                credentials += &format!("names@{letter}:{}\n", cluster.secret("names"));
+                let members: Vec<String> = (0..3).map(|at| format!("{:?}", cluster.address(at))).collect();
+                clusters += &format!("[[fleet.cluster]]\nmembers = [{}]\n", members.join(", "));
+            }
+            fs::write(folder.path("fleet.credentials"), credentials).expect("credentials");
+            folder.configure("name = \"live-test\"", &format!("name = \"node-{node}\""));
+            folder.configure(&format!("127.0.0.1:{PORT}"), &format!("127.0.0.1:{}", PORT as usize + node));
+            folder.configure(
+                "[web]",
+                &format!(
+                    "period = \"{PERIOD_SECONDS}s\"\n[support]\nrefresh = \"{REFRESH_SECONDS}s\"\n[fleet]\nkey_file = {:?}\n\
+                     credentials_file = {:?}\nspread = \"1s\"\n{clusters}[web]",
+                    folder.path("fleet.key"),
+                    folder.path("fleet.credentials")
+                ),
+            );
+        }
+        let installed = self.folders[0].command_in(&self.namespace, &["fleet", "install"]);
+        assert_eq!(installed.code, Some(0), "{}{}", installed.stdout, installed.stderr);
+    }
+
+    fn start(&self) -> Vec<Daemon> {
+        self.folders.iter().map(|folder| Daemon::start_in(&self.namespace, folder)).collect()
+    }
+
+    /// So many packets of an account on a node.
+    fn send(&self, node: usize, account: usize, packets: u64) {
+        let low = u32::try_from(node * 256 + 6 + account).expect("small");
+        let address = Address::v4(0x0a08_0000 + low);
+        let packet = datagram(address, nobody(address, 1), LENGTH);
+        (0..packets).for_each(|_| self.wires[node].send(Way::Up, &packet));
+    }
+
+    /// What both clusters together say of an account: bytes sent, nodes, and whether they agree.
+    fn total(&self, account: usize) -> Option<(u64, u64)> {
+        let key = FleetKey::new(&KEY);
+        let tag =
+            Tagger::new(&key.of_accounts()).tag_of(&AccountName::parse(&name(account)).expect("a name"));
+        let now = now();
+        let week = now / REFRESH_SECONDS;
+        let period = (week * REFRESH_SECONDS - 1) / PERIOD_SECONDS;
+        let tag = key.period_tag(tag, period);
+        for week in [week, week - 1] {
+            let of = |place: usize| self.ask(place, tag, week);
+            let (first, second) = (of(0), of(1));
+            if first[0] == second[0] {
+                let number = |reply: &[Vec<u8>], at: usize| -> u64 {
+                    String::from_utf8_lossy(&reply[at]).parse().expect("a number")
+                };
+                let words = |reply: &[Vec<u8>]| Words([5, 6, 7].map(|at| number(reply, at)));
+                let sums = words(&first).and(words(&second));
+                return Some((sums.bytes().0, number(&first, 1)));
+            }
+        }
+        None
+    }
+
+    fn ask(&self, place: usize, tag: PeriodTag, week: u64) -> Vec<Vec<u8>> {
+        let letter = ['A', 'B'][place];
+        let access = self.clusters[place].lock().expect("whole").access(
+            letter,
+            &FleetKey::new(&KEY).identity(),
+            Role::Desk,
+        );
+        self.namespace.run(move || {
+            let mut cluster = Cluster::new(&access).expect("a cluster");
+            let arguments = vec![(week % 65_536).to_string().into_bytes()];
+            let call = Call { function: Function::Total, keys: vec![tag], arguments };
+            cluster.call(&[call]).expect("an answer").remove(0)
+        })
+    }
+
+    fn await_total(&self, account: usize, bytes: u64, nodes: u64) {
+        let mut last = None;
+        wait_for_within("the fleet's sum", LIMIT, || {
+            last = self.total(account);
+            (last == Some((bytes, nodes))).then_some(())
+        });
+    }
+
+    fn show(&self, node: usize, account: usize) -> serde_json::Value {
+        let shown = wait_for_within("an answer of the fleet", LIMIT, || {
+            let words = ["fleet", "show", &name(account), "--json"];
+            let shown = self.folders[node].command_in(&self.namespace, &words);
+            (shown.code == Some(0)).then_some(shown)
+        });
+        serde_json::from_str(&shown.stdout).expect("JSON")
+    }
+
+    /// What `status` says of the clusters.
+    fn clusters_of(&self, node: usize) -> Vec<(String, Option<String>)> {
+        let status = self.folders[node].command_in(&self.namespace, &["status", "--json"]);
+        let status: serde_json::Value = serde_json::from_str(&status.stdout).expect("JSON");
+        let of = |cluster: &serde_json::Value| {
+            let trouble = cluster["trouble"].as_str().map(str::to_owned);
+            (cluster["state"].as_str().expect("a state").to_owned(), trouble)
+        };
+        status["fleet"].as_array().expect("a fleet").iter().map(of).collect()
+    }
+}
+
+fn now() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.expect("after 1970").as_secs()
+}
+
+/// The one process that connects to servers can do nothing else.
+fn is_enclosed(daemon: &Daemon) {
+    let children = daemon.children();
+    let couriers: Vec<_> = children.iter().filter(|(_, name)| name == "bm-courier").collect();
+    let [(courier, _)] = couriers[..] else { panic!("one courier: {children:?}") };
+    let status = fs::read_to_string(format!("/proc/{courier}/status")).expect("it lives");
+    for line in ["CapPrm:\t0000000000000000", "CapEff:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2"] {
+        assert!(status.contains(line), "{line}: {status}");
+    }
+    let open = fs::read_dir(format!("/proc/{courier}/fd")).expect("root sees them");
+    for descriptor in open.map(|entry| entry.expect("an entry").path()) {
+        let target = fs::read_link(&descriptor).map(|path| path.display().to_string()).unwrap_or_default();
+        let is_file = target.starts_with('/') && !target.ends_with("stderr");
+        assert!(!is_file, "the courier holds no file: {target}");
+    }
+}
+
+#[test]
+fn an_account_of_three_nodes_is_one_sum_and_an_erasure_reaches_all_of_them() {
+    let fixture = Fixture::new("ring");
+    let daemons = fixture.start();
+    daemons.iter().for_each(is_enclosed);
+    for node in 0..NODES {
+        fixture.send(node, 0, 1000 * (node as u64 + 1));
+    }
+    fixture.send(1, 1, 7);
+    fixture.await_total(0, 6_000_000, 3);
+    fixture.await_total(1, 7000, 3);
+    let shown = fixture.show(2, 0);
+    assert_eq!((shown["nodes"].as_u64(), shown["account"].as_str()), (Some(3), Some(name(0).as_str())));
+    let nobody = fixture.show(0, 77);
+    assert_eq!(nobody["nodes"].as_u64(), Some(0), "an account that nobody knows looks unused");
+
+    let erased = fixture.folders[0].command_in(&fixture.namespace, &["accounts", "erase", &name(0)]);
+    assert_eq!(erased.code, Some(0), "{}", erased.stderr);
+    fixture.await_total(0, 0, 3);
+    for (node, daemon) in daemons.iter().enumerate() {
+        wait_for_within("the node follows", LIMIT, || (daemon.export(&name(0)).up_bytes == 0).then_some(()));
+        assert_eq!(
+            daemon.export(&name(1)).up_bytes,
+            if node == 1 { 7000 } else { 0 },
+            "another account stays"
+        );
+    }
+    fixture.send(2, 0, 5);
+    fixture.await_total(0, 5000, 3);
+    let words = ["fleet", "show", &name(0), "--confirmed"];
+    let confirmed = fixture.folders[1].command_in(&fixture.namespace, &words);
+    assert!(
+        confirmed.stdout.starts_with("3 of 3 nodes have followed"),
+        "{}{}",
+        confirmed.stdout,
+        confirmed.stderr
+    );
+}
+
+#[test]
+fn a_cluster_that_is_lost_stops_no_metering_and_is_made_whole_again() {
+    let fixture = Fixture::new("tcx");
+    let daemons = fixture.start();
+    (0..NODES).for_each(|node| fixture.send(node, 0, 10));
+    fixture.await_total(0, 30_000, 3);
+    wait_for_within("all is sent", LIMIT, || {
+        fixture.clusters_of(0).iter().all(|(state, _)| state == "sent").then_some(())
+    });
+    let servers = Arc::clone(&fixture.clusters[1]);
+    fixture.namespace.run(move || {
+        let mut servers = servers.lock().expect("whole");
+        (0..servers.count()).for_each(|at| servers.kill(at));
+    });
+    fixture.send(0, 0, 10);
+    wait_for_within("the loss is told", LIMIT, || {
+        let of = fixture.clusters_of(0);
+        (of[1].1.is_some() && of[0].1.is_none()).then_some(())
+    });
+    assert_eq!(daemons[0].status(), 2, "a cluster that is gone is worth a look");
+    assert_eq!(daemons[0].export(&name(0)).up_bytes, 20_000, "metering goes on");
+    let shown = fixture.folders[0].command_in(&fixture.namespace, &["fleet", "show", &name(0)]);
+    assert_eq!(shown.code, Some(69), "{}", shown.stdout);
+    assert!(shown.stderr.contains("cluster B cannot be reached"), "{}", shown.stderr);
+    let servers = Arc::clone(&fixture.clusters[1]);
+    fixture.namespace.run(move || {
+        let mut servers = servers.lock().expect("whole");
+        (0..servers.count()).for_each(|at| servers.return_server(at, &[]));
+        servers.await_whole();
+    });
+    let installed = fixture.folders[0].command_in(&fixture.namespace, &["fleet", "install"]);
+    assert_eq!(installed.code, Some(0), "{}{}", installed.stdout, installed.stderr);
+    for folder in &fixture.folders {
+        let resent = folder.command_in(&fixture.namespace, &["fleet", "resend"]);
+        assert_eq!(resent.code, Some(0), "{}", resent.stderr);
+    }
+    fixture.await_total(0, 40_000, 3);
+    wait_for_within("all is well again", LIMIT, || {
+        fixture.clusters_of(0).iter().all(|(_, trouble)| trouble.is_none()).then_some(())
+    });
+    let_pass(Duration::from_millis(10), "the log has a thread of its own");
+    let log = fs::read_to_string(fixture.folders[0].path("stderr")).expect("a log");
+    assert!(
+        log.contains("fleet: cluster B ") && log.contains("fleet: cluster B takes what is sent again"),
+        "{log}"
+    );
+    assert!(!log.contains(&name(0)));
+}
