@@ -53,8 +53,17 @@ fn a_package_lists_files_that_are_there() {
         "usr/share/fish/vendor_completions.d/",
         "usr/share/doc/blindmeter/copyright",
         "usr/share/doc/blindmeter/examples/",
+        "usr/share/blindmeter/monitoring/",
     ] {
         assert!(to.iter().any(|to| to == wanted), "nothing goes to {wanted}");
+    }
+    // What stands beside the rules is for Prometheus and Grafana, and what lies below them for tests.
+    let packed: BTreeSet<String> = assets("deb").into_iter().map(|(source, ..)| source).collect();
+    let delivered = fs::read_dir(Path::new(REPOSITORY).join("deploy/monitoring")).expect("a folder");
+    let delivered = delivered.flatten().map(|entry| entry.path()).filter(|path| path.is_file());
+    for path in delivered.chain([Path::new(REPOSITORY).join("deploy/remote-prometheus.conf")]) {
+        let source = path.strip_prefix(REPOSITORY).expect("in it").display().to_string();
+        assert!(packed.contains(&source), "{source} is in no package");
     }
     // Both packages hold the same.
     let of = |kind: &str| assets(kind).into_iter().map(|(source, ..)| source).collect::<BTreeSet<String>>();
@@ -73,6 +82,7 @@ fn a_package_lists_files_that_are_there() {
 #[test]
 fn scripts_are_without_a_warning() {
     let scripts = [
+        "deploy/container/build",
         "deploy/package/build",
         "deploy/package/maintain",
         "deploy/package/debian/postinst",
@@ -81,8 +91,14 @@ fn scripts_are_without_a_warning() {
         "deploy/package/rpm/post",
         "deploy/package/rpm/preun",
         "deploy/package/rpm/postun",
+        "deploy/release/make",
+        "deploy/release/program",
+        "deploy/release/receipt",
+        "deploy/release/sbom",
+        "tests/packages/container",
         "tests/packages/inside.sh",
         "tests/packages/machine",
+        "tests/packages/rebuild",
         "tests/packages/rpm",
         "tests/packages/run",
     ];
