@@ -7,6 +7,7 @@ what is left. Prints what it saw.
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -54,12 +55,13 @@ def configure():
     with open(os.open("/etc/blindmeter/ledger.key", os.O_WRONLY | os.O_CREAT, 0o600), "wb") as key:
         key.write(os.urandom(32))
     os.chown("/etc/blindmeter/ledger.key", USER, USER)
-    text = run("podman", "run", "--rm", "--network", "host", "--cap-drop", "all", "--cap-add", "bpf,net_admin", "localhost/blindmeter", "gen",
-               "config", "--interface", "tun0")
+    shutil.copy("deploy/container/seccomp.json", "/etc/blindmeter/")
+    text = run("podman", "run", "--rm", "--network", "host", "--cap-drop", "all", "--cap-add",
+               "bpf,net_admin", "--volume", "/etc/blindmeter:/etc/blindmeter:ro", "localhost/blindmeter", "gen", "config", "--interface", "tun0")
     with open("/etc/blindmeter/roster.csv", "w") as file:
         file.write("prefix,account\n10.8.0.2/32,one\n")
     with open("/etc/blindmeter/blindmeter.toml", "w") as file:
-        file.write(text)
+        file.write(text.replace("[tap]\n", "[tap]\nbackend = \"kernel\"\npin = \"/bpf/tap\"\n").replace("[roster]\n", "[roster]\nfile = \"/etc/blindmeter/roster.csv\"\n"))
 
 
 def process():
@@ -72,7 +74,7 @@ def main():
     device = tun("tun0")
     configure()
     compose("up", "--detach")
-    wait("the device to be attached", is_attached, 60)
+    wait("the device to be attached", is_attached, 20)
     print(inside("status").stdout)
     seen = process()
     judge(seen["Uid"].split() == [str(USER)] * 4, f"it runs as its own user: {seen['Uid']}")
@@ -90,12 +92,13 @@ def main():
     judge(container() == "", "the first container is gone")
     time.sleep(1)
     compose("up", "--detach")
-    wait("the device to be attached again", is_attached, 60)
+    wait("the device to be attached again", is_attached, 20)
     judge(container() != before, "another container counts on")
     time.sleep(1)
     traffic.done = True
     traffic.join()
-    wait("every packet", lambda: counted()[0] >= traffic.sent, 15)
+    # An export of the node is one of twenty a day: it is asked once, when all has been read.
+    time.sleep(2)
     figures = counted()
     judge(figures == (traffic.sent, traffic.sent * LENGTH), f"sent {traffic.sent} packets, counted {figures}")
     page = run("curl", "--silent", "--show-error", "http://127.0.0.1:9776/metrics")
@@ -104,11 +107,17 @@ def main():
 
     compose("down")
     run("podman", "run", "--rm", "--network", "host", "--cap-drop", "all", "--cap-add", "bpf,net_admin", "--read-only",
+        "--security-opt", "seccomp=/etc/blindmeter/seccomp.json",
         "--volume", "/etc/blindmeter:/etc/blindmeter:ro", "--volume", "/var/lib/blindmeter:/var/lib/blindmeter",
-        "--volume", "/run/blindmeter:/run/blindmeter", "--volume", "/sys/fs/bpf/blindmeter:/sys/fs/bpf/blindmeter",
+        "--volume", "/run/blindmeter:/run/blindmeter", "--volume", "/sys/fs/bpf/blindmeter:/bpf",
         "localhost/blindmeter", "detach")
     left = run("tc", "filter", "show", "dev", "tun0", "ingress") + "".join(os.listdir("/sys/fs/bpf/blindmeter"))
     judge("blindmeter" not in left and os.listdir("/sys/fs/bpf/blindmeter") == [], f"nothing is left in the kernel: {left}")
 
 
-main()
+try:
+    main()
+except Exception:
+    for words in (["ps", "--all"], ["logs", "--latest"]):
+        subprocess.run(["podman", *words], timeout=60)
+    raise
