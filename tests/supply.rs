@@ -38,19 +38,24 @@ fn others_are_refused() {
     };
     refused("ring", "\"ISC\", ", "");
     refused("bytes", "bytes:<1.11.1", "bytes:<9");
-    refused("duplicate", "{ crate = \"hashbrown@0.14\", reason = \"dashmap's, whose raw table is of this version\" },", "");
+    refused(
+        "duplicate",
+        "{ crate = \"hashbrown@0.14\", reason = \"dashmap's, whose raw table is of this version\" },",
+        "",
+    );
     refused("source-not-allowed", "[sources]\n", "[sources]\nallow-registry = []\n");
 }
 
 #[test]
 fn nothing_is_taken_from_outside_of_the_registry() {
-    let lock = fs::read_to_string(Path::new(REPOSITORY).join("Cargo.lock")).expect("a file of the repository");
+    let lock =
+        fs::read_to_string(Path::new(REPOSITORY).join("Cargo.lock")).expect("a file of the repository");
     let lock: toml::Table = lock.parse().expect("cargo has read it");
     let packages = lock["package"].as_array().expect("a list");
     assert!(packages.len() > 100, "{}", packages.len());
     for package in packages.iter().filter(|package| package["name"].as_str() != Some("blindmeter")) {
         let source = package.get("source").and_then(toml::Value::as_str);
-        assert_eq!(source, Some("registry+https://github.com/rust-lang/crates.io-index"), "{package}");
-        assert!(package.get("checksum").is_some(), "{package}");
+        assert_eq!(source, Some("registry+https://github.com/rust-lang/crates.io-index"), "{package:?}");
+        assert!(package.get("checksum").is_some(), "{package:?}");
     }
 }

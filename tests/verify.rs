@@ -21,7 +21,8 @@ impl Release {
         let folder = TempDir::with_prefix("blindmeter-release-").expect("a temporary folder");
         let release = Self { folder, key: String::new() };
         release.succeed(Command::new("strip").arg("-o").arg(release.path("program")).arg(PROGRAM));
-        let lock = fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.lock")).expect("a file of the repository");
+        let lock =
+            fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.lock")).expect("a file of the repository");
         fs::write(release.path("sbom"), lock).expect("ours");
         let (public, secret) = (release.path("public"), release.path("secret"));
         release
