@@ -53,8 +53,17 @@ fn a_package_lists_files_that_are_there() {
         "usr/share/fish/vendor_completions.d/",
         "usr/share/doc/blindmeter/copyright",
         "usr/share/doc/blindmeter/examples/",
+        "usr/share/blindmeter/monitoring/",
     ] {
         assert!(to.iter().any(|to| to == wanted), "nothing goes to {wanted}");
+    }
+    // What stands beside the rules is for Prometheus and Grafana, and what lies below them for tests.
+    let packed: BTreeSet<String> = assets("deb").into_iter().map(|(source, ..)| source).collect();
+    let delivered = fs::read_dir(Path::new(REPOSITORY).join("deploy/monitoring")).expect("a folder");
+    let delivered = delivered.flatten().map(|entry| entry.path()).filter(|path| path.is_file());
+    for path in delivered.chain([Path::new(REPOSITORY).join("deploy/remote-prometheus.conf")]) {
+        let source = path.strip_prefix(REPOSITORY).expect("in it").display().to_string();
+        assert!(packed.contains(&source), "{source} is in no package");
     }
     // Both packages hold the same.
     let of = |kind: &str| assets(kind).into_iter().map(|(source, ..)| source).collect::<BTreeSet<String>>();
@@ -75,6 +84,7 @@ fn scripts_are_without_a_warning() {
     let scripts = [
         "deploy/fleet/load",
         "deploy/fleet/secrets",
+        "deploy/container/build",
         "deploy/package/build",
         "deploy/package/maintain",
         "deploy/package/debian/postinst",
@@ -83,8 +93,14 @@ fn scripts_are_without_a_warning() {
         "deploy/package/rpm/post",
         "deploy/package/rpm/preun",
         "deploy/package/rpm/postun",
+        "deploy/release/make",
+        "deploy/release/program",
+        "deploy/release/receipt",
+        "deploy/release/sbom",
+        "tests/packages/container",
         "tests/packages/inside.sh",
         "tests/packages/machine",
+        "tests/packages/rebuild",
         "tests/packages/rpm",
         "tests/packages/run",
     ];
@@ -121,6 +137,37 @@ fn completions_know_every_command() {
             assert!(text.contains(word), "{shell}: {word}");
         }
     }
+}
+
+/// The system calls of a word of `SystemCallFilter=`, as systemd has them.
+fn calls_of(word: &str) -> BTreeSet<String> {
+    if !word.starts_with('@') {
+        return BTreeSet::from([word.to_owned()]);
+    }
+    let listed = Command::new("systemd-analyze").args(["syscall-filter", word]).output().expect("systemd");
+    let listed = String::from_utf8(listed.stdout).expect("text");
+    let words =
+        listed.lines().skip(1).map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    words.flat_map(calls_of).collect()
+}
+
+#[test]
+fn a_container_is_allowed_the_calls_of_the_unit() {
+    let unit = read("deploy/blindmeter.service");
+    let mut calls: BTreeSet<String> = BTreeSet::new();
+    for words in unit.lines().filter_map(|line| line.strip_prefix("SystemCallFilter=")) {
+        let named: BTreeSet<String> = words.trim_start_matches('~').split(' ').flat_map(calls_of).collect();
+        calls = if words.starts_with('~') { &calls - &named } else { &calls | &named };
+    }
+    assert!(calls.len() > 200 && calls.contains("bpf"), "{calls:?}");
+    // By which an engine becomes the container's user, once the filter is in force.
+    calls.extend(["setuid", "setgid", "setgroups", "setresuid", "setresgid"].map(str::to_owned));
+    let profile: serde_json::Value =
+        serde_json::from_str(&read("deploy/container/seccomp.json")).expect("JSON");
+    assert!(profile["defaultAction"] == "SCMP_ACT_ERRNO" && profile["syscalls"][1].is_null(), "{profile}");
+    let allowed = profile["syscalls"][0]["names"].as_array().expect("a list");
+    let allowed = allowed.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect();
+    assert_eq!(calls, allowed);
 }
 
 /// What was said, and what systemd was asked for, when these lines were run on a host that has nothing.

@@ -12,7 +12,7 @@ use std::process::Command;
 const WRAPPERS: [&str; 4] = ["sudo", "setpriv", "nice", "env"];
 
 /// What is asked of cargo, and the options that are used with it.
-const OF_CARGO: [&str; 7] = ["build", "run", "test", "bench", "fmt", "clippy", "install"];
+const OF_CARGO: [&str; 9] = ["build", "run", "test", "bench", "fmt", "clippy", "install", "deny", "audit"];
 const OPTIONS_OF_CARGO: [&str; 8] =
     ["--release", "--locked", "--test", "--bench", "--features", "--no-run", "--lib", "--all-targets"];
 
