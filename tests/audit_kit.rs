@@ -141,7 +141,12 @@ impl Report {
 
     fn has(&self, part: usize, state: &str, text: &str) {
         let found = self.of_part(part, state);
-        assert!(found.iter().any(|line| line.contains(text)), "{part} {state} {text:?}: {}", self.value);
+        let all = || self.lines().into_iter().filter(|line| line.0 == part).map(|line| line.2.to_string());
+        assert!(
+            found.iter().any(|line| line.contains(text)),
+            "{state} {text:?}: {:#?}",
+            all().collect::<Vec<_>>()
+        );
     }
 
     /// What is wrong or unknown, but for the host, which is the test machine's own, and what no test has: a receipt
@@ -170,7 +175,7 @@ fn a_good_node_is_shown_to_be_one_under_a_real_load() {
         report.has(LOAD, "ok", "not one line came");
         report.has(STORED, "ok", "sealed, format version 5");
         report.has(STORED, "ok", "all of them known");
-        report.has(LOGGED, "ok", "no line of the log holds a name");
+        report.has(LOGGED, "ok", "no line of the log has a name");
         report.has(PUBLISHED, "ok", "no sample has an address");
         report.has(POLICY, "ok", "the policy in force is the configured one");
         report.has(BUILD, "ok", "the daemon runs the program that made this report");
@@ -236,20 +241,20 @@ fn each_planted_fault_is_seen() {
     fs::create_dir(&others).expect("ours");
     fs::write(format!("{others}/access.log"), format!("connect {FAR_TEXT} ok\n")).expect("ours");
     let report = node.report(&["--also", &others]);
-    report.has(LOGGED, "void", "2 lines of the log hold an address");
-    report.has(LOGGED, "void", "1 lines of the log hold a name");
-    report.has(LOGGED, "note", "2 lines in the same log are not the daemon's");
-    report.has(LOAD, "void", "log: 1 lines hold a needle");
-    report.has(STORED, "unknown", "1 files that the program does not make");
-    report.has(STORED, "void", "1 of the files that are kept are open to others");
-    report.has(LOAD, "void", "1 of 1 files hold a needle");
-    report.has(HOST, "void", "nlbwmon");
+    report.has(LOGGED, "void", "lines of the log with an address other than the node's own listeners: 2");
+    report.has(LOGGED, "void", "lines of the log with a name or an address of the roster file: 1");
+    report.has(LOGGED, "note", "its service manager's or others': 2");
+    report.has(LOAD, "void", "log: lines with a needle: 1");
+    report.has(STORED, "unknown", "files that the program does not make: 1");
+    report.has(STORED, "void", "files that are kept and open to others: 1");
+    report.has(LOAD, "void", "which other software of this host wrote: 1 of 1");
+    report.has(HOST, "void", "check 1, collectors: ");
     assert_eq!(report.code, Some(3));
     // Where the state is none, and holds what the load was.
     fs::write(folder.path("ledger.sealed"), format!("usage of {}", address(0).text())).expect("ours");
     let report = node.report(&[]);
     report.has(STORED, "void", "it is no sealed state of this version and capacity");
-    report.has(LOAD, "void", "files: 1 files hold a needle");
+    report.has(LOAD, "void", "files: files of the daemon's with a needle: 1");
     daemon.stop();
 }
 
@@ -266,7 +271,7 @@ fn a_needle_in_memory_and_a_strange_open_file_are_seen() {
     daemon.await_start(0);
     let report = node.report(&[]);
     report.has(LOAD, "void", "needles stand in it as text");
-    report.has(STORED, "void", "files open that it should not");
+    report.has(STORED, "void", "files that the daemon holds open and should not: 1");
     assert_eq!(report.code, Some(3));
     daemon.stop();
 }
@@ -341,10 +346,10 @@ fn the_journal_is_read_where_the_log_goes_there() {
         Report::of(node.loaded_by(command))
     };
     let good = with("blindmeter: ready\\nblindmeter: released\\n", 0);
-    good.has(LOGGED, "ok", "2 lines of the daemon's are in the log");
+    good.has(LOGGED, "ok", "lines of the daemon's in the log: 2");
     let bad = with(&format!("blindmeter: ready\\nStarted for {}.\\n", address(1).text()), 0);
-    bad.has(LOGGED, "void", "1 lines of the log hold an address");
-    bad.has(LOGGED, "void", "1 lines of the log hold a name or an address of the roster");
+    bad.has(LOGGED, "void", "lines of the log with an address other than the node's own listeners: 1");
+    bad.has(LOGGED, "void", "lines of the log with a name or an address of the roster file: 1");
     with("", 0).has(LOGGED, "unknown", "it shows this user no line");
     with("", 1).has(LOGGED, "unknown", "journalctl may not read it");
     drop(journal);

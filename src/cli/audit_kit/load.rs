@@ -96,15 +96,16 @@ fn load(options: &Options) -> Result<(), String> {
 
 impl Look {
     fn at(subject: &Subject, needles: &Needles) -> Self {
-        let counted = counted_so_far(subject);
         let family = process::family(subject.process);
+        // Before the daemon is asked by name: a request is in its memory until it is answered and wiped.
+        let memory = process::search(&family, needles).map_err(|error| error.to_string());
         let log = logged::read(subject);
         Self {
-            memory: process::search(&family, needles).map_err(|error| error.to_string()),
+            memory,
             files: sizes(subject),
             log_lines: log.map(|log| log.text.lines().count()).map_err(|(why, _)| why),
             page: published::page(subject),
-            counted,
+            counted: counted_so_far(subject),
         }
     }
 }
@@ -185,7 +186,10 @@ fn memory(before: &Look, after: Option<&Look>) -> Line {
             format!("memory: a remote address stands in it {more} times more after the load than before"),
             "run the kit again, since four bytes may stand there by chance; then report it (SECURITY.md)",
         ),
-        _ => (format!("memory: needles stand in it as text {texts} times"), "report it (SECURITY.md)"),
+        _ => (
+            format!("memory: needles stand in it as text, in both looks together {texts} times"),
+            "report it (SECURITY.md)",
+        ),
     };
     Line::void(what, command, remedy)
 }
@@ -225,7 +229,11 @@ fn files(subject: &Subject, before: &Look, after: Option<&Look>, needles: &Needl
             command,
             "run the kit again: a save may have come in between",
         ),
-        _ => Line::void(format!("files: {holding} files hold a needle"), command, "report it (SECURITY.md)"),
+        _ => Line::void(
+            format!("files: files of the daemon's with a needle: {holding}"),
+            command,
+            "report it (SECURITY.md)",
+        ),
     }
 }
 
@@ -240,13 +248,13 @@ fn log(subject: &Subject, before: &Look, after: &Look, needles: &Needles) -> Vec
     let command = format!("{} | grep -c -F NEEDLE", log.command);
     let mut lines = vec![match holding {
         0 => Line::ok("log: no line holds a needle", command),
-        _ => Line::void(format!("log: {holding} lines hold a needle"), command, "report it (SECURITY.md)"),
+        _ => Line::void(format!("log: lines with a needle: {holding}"), command, "report it (SECURITY.md)"),
     }];
     if let (Ok(before), Ok(after)) = (&before.log_lines, &after.log_lines) {
         lines.push(match after.saturating_sub(*before) {
             0 => Line::ok("log: not one line came while the load ran", log.command),
             more => Line::note(
-                format!("log: {more} lines came while the load ran"),
+                format!("log: lines that came while the load ran: {more}"),
                 log.command,
                 "read them: none may be of the traffic",
             ),
@@ -318,7 +326,7 @@ fn elsewhere(folder: &Path, needles: &Needles) -> Line {
         ),
         _ => Line::void(
             format!(
-                "{shown}: {holding} of {looked} files hold a needle: other software of this host writes it down"
+                "{shown}: files with a needle, which other software of this host wrote: {holding} of {looked}"
             ),
             command,
             "find which, and have it write less (docs/doctor.md)",

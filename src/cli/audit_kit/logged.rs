@@ -101,15 +101,13 @@ pub(super) fn lines(subject: &Subject) -> Vec<Line> {
     let others = log.text.lines().filter(|line| !line.starts_with(OWN)).count();
     let mut lines = vec![Line::ok(
         format!(
-            "{} lines of the daemon's are in the log, from a closed list of events without a time of their own",
+            "lines of the daemon's in the log: {}; they are of a closed list of events, without a time of their own",
             all - others
         ),
         log.command.clone(),
     )];
     if others > 0 {
-        let what = format!(
-            "{others} lines in the same log are not the daemon's, but its service manager's or others'"
-        );
+        let what = format!("lines in the same log that are its service manager's or others': {others}");
         lines.push(Line::note(what, log.command.clone(), "read them: this kit only searched them"));
     }
     let known = Known::of(subject);
@@ -123,9 +121,9 @@ pub(super) fn lines(subject: &Subject) -> Vec<Line> {
     for (count, what) in [(with_address, addresses), (with_name, names)] {
         let command = log.command.clone();
         lines.push(match count {
-            0 => Line::ok(format!("no line of the log holds {what}"), command),
+            0 => Line::ok(format!("no line of the log has {what}"), command),
             _ => Line::void(
-                format!("{count} lines of the log hold {what}"),
+                format!("lines of the log with {what}: {count}"),
                 command,
                 "find what wrote them, and delete them",
             ),

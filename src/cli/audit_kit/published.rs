@@ -96,7 +96,7 @@ pub(super) fn lines(subject: &Subject) -> Vec<Line> {
             Line::ok("no series of a process, a runtime or another collector is on the page", command.clone())
         }
         _ => Line::void(
-            format!("{strange} series on the page are not the program's"),
+            format!("series on the page that are not the program's: {strange}"),
             command.clone(),
             "see who serves this page: a daemon of this version has no others",
         ),
@@ -106,7 +106,7 @@ pub(super) fn lines(subject: &Subject) -> Vec<Line> {
     lines.push(match named {
         0 => Line::ok("no sample has an address, or a name of the roster file", command.clone()),
         _ => Line::void(
-            format!("{named} samples hold an address or a name of the roster file"),
+            format!("samples with an address or a name of the roster file: {named}"),
             command.clone(),
             "see who serves this page: a daemon of this version shows none",
         ),
@@ -119,7 +119,7 @@ pub(super) fn lines(subject: &Subject) -> Vec<Line> {
     let stamped = samples.iter().filter(|line| fields(line) > 2).count();
     lines.push(match stamped {
         0 => Line::ok("no sample has a time of its own", command),
-        _ => Line::void(format!("{stamped} samples have a time"), command, "see who serves this page"),
+        _ => Line::void(format!("samples with a time: {stamped}"), command, "see who serves this page"),
     });
     let clear = subject.config.listen.iter().filter(|address| !address.ip().is_loopback()).count();
     let guarded = subject.config.web_config_file.is_some();

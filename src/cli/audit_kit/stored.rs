@@ -7,6 +7,7 @@ use super::Subject;
 use super::process;
 use super::report::{Datum, Line};
 use crate::config::TapKind;
+use crate::control::hook_pipe;
 use crate::engine::kept_assignments;
 use crate::inventory::{DATA, Place};
 use crate::store::format::{HEADER_BYTES, Header, VERSION, blob_bytes};
@@ -41,6 +42,7 @@ pub(super) fn known(subject: &Subject) -> BTreeSet<PathBuf> {
     let mut known = BTreeSet::from([subject.path.clone(), socket.clone()]);
     known.extend([kept_assignments::beside(socket), memory_file::beside(socket)]);
     known.extend(["counters.new", "kept+"].map(|end| socket.with_extension(end)));
+    known.extend(["requests", "answers"].map(|file| hook_pipe::beside(socket).join(file)));
     known.insert(socket.with_file_name("interface.toml"));
     known.extend(config.roster_file.clone());
     known.extend(config.web_config_file.clone());
@@ -48,7 +50,8 @@ pub(super) fn known(subject: &Subject) -> BTreeSet<PathBuf> {
     known.extend(config.radius.iter().map(|radius| radius.secret_file.clone()));
     for process in process::family(subject.process) {
         known.extend(fs::read_link(format!("/proc/{process}/exe")));
-        known.extend(fs::read_link(format!("/proc/{process}/fd/2")));
+        // Whoever starts it leads these somewhere; it writes to the last alone.
+        known.extend((0..3).flat_map(|number| fs::read_link(format!("/proc/{process}/fd/{number}"))));
     }
     if let Some(store) = &config.store {
         known.insert(store.key_file.clone());
@@ -77,8 +80,11 @@ pub(super) fn lines(subject: &Subject) -> Vec<Line> {
             lines.push(strangers(folder, &known));
         }
     }
+    let of_store = subject.config.store.as_ref().and_then(|store| store.path.parent());
     if let Some(folder) = subject.config.control_socket.parent() {
-        lines.push(strangers(folder, &known));
+        if of_store != Some(folder) {
+            lines.push(strangers(folder, &known));
+        }
         let command = format!("findmnt -T {} -o FSTYPE", folder.display());
         lines.push(match filesystem::kind(folder) {
             Ok(kind) if filesystem::IN_MEMORY.contains(&kind) => {
@@ -172,11 +178,7 @@ fn closed(paths: &[&Path]) -> Line {
     }
     match open {
         0 => Line::ok("nobody but the daemon's user and root may read what is kept", command),
-        _ => Line::void(
-            format!("{open} of the files that are kept are open to others"),
-            command,
-            "chmod 600 them",
-        ),
+        _ => Line::void(format!("files that are kept and open to others: {open}"), command, "chmod 600 them"),
     }
 }
 
@@ -198,7 +200,7 @@ fn strangers(folder: &Path, known: &BTreeSet<PathBuf>) -> Line {
         0 => Line::ok(format!("{}: no file but the program's own", folder.display()), command),
         count => Line::unknown(
             format!(
-                "{}: {count} files that the program does not make; this kit cannot say what they hold",
+                "{}: files that the program does not make: {count}; this kit cannot say what they hold",
                 folder.display()
             ),
             command,
@@ -252,7 +254,7 @@ fn open_files(subject: &Subject, known: &BTreeSet<PathBuf>) -> Line {
             command,
         ),
         _ => Line::void(
-            format!("the daemon holds {strange} files open that it should not"),
+            format!("files that the daemon holds open and should not: {strange}"),
             command,
             "see that this is the released program (blindmeter verify)",
         ),
