@@ -130,11 +130,12 @@ fn with_end(path: &Path, end: &str) -> PathBuf {
 /// Whether the blob is one, of the size that the capacity alone says.
 fn blob(path: &Path, capacity: usize) -> Line {
     let command = format!("stat -c '%s %a %n' {0}; head -c 8 {0}", path.display());
-    let read = || -> io::Result<([u8; HEADER_BYTES], u64)> {
-        let mut bytes = [0; HEADER_BYTES];
-        let mut file = fs::File::open(path)?;
-        file.read_exact(&mut bytes)?;
-        Ok((bytes, file.metadata()?.len()))
+    let read = || -> io::Result<(Vec<u8>, u64)> {
+        let mut bytes = Vec::new();
+        let file = fs::File::open(path)?;
+        let length = file.metadata()?.len();
+        file.take(HEADER_BYTES as u64).read_to_end(&mut bytes)?;
+        Ok((bytes, length))
     };
     let (bytes, length) = match read() {
         Ok(read) => read,
@@ -147,7 +148,7 @@ fn blob(path: &Path, capacity: usize) -> Line {
         }
     };
     let expected = blob_bytes(u32::try_from(capacity).unwrap_or(u32::MAX));
-    match Header::decode(&bytes) {
+    match bytes.first_chunk().and_then(Header::decode) {
         Some(header) if header.version == VERSION && length == expected => {
             let what = format!(
                 "{}: sealed, format version {VERSION}, {length} bytes: the size that store.capacity alone says",
