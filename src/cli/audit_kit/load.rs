@@ -52,6 +52,13 @@ pub(super) fn lines(subject: &Subject, needles: &Needles, options: &Options) -> 
         let remedy = "list the far ends of the load, one a line: --needles FILE";
         lines.push(Line::unknown("no remote address was looked for", command.clone(), remedy));
     }
+    if needles.short > 0 {
+        let what = format!(
+            "lines of --needles that are shorter than six signs, and were not looked for: {}",
+            needles.short
+        );
+        lines.push(Line::unknown(what, command.clone(), "list longer ones"));
+    }
     let before = Look::at(subject, needles);
     match load(options) {
         Ok(()) => clock::pause(SETTLED),

@@ -26,6 +26,8 @@ pub(super) struct Needles {
     finder: Option<AhoCorasick>,
     /// Why the probe account gives none, or not all.
     pub(super) missing: Option<&'static str>,
+    /// How many lines of the list were too short to be looked for.
+    pub(super) short: usize,
 }
 
 /// How often needles were found.
@@ -75,11 +77,15 @@ impl Needles {
                 texts.push(Zeroizing::new(line.to_owned()));
             }
         }
+        let listed = texts.len();
         texts.retain(|text| text.len() >= SHORTEST);
+        let is_probe_short =
+            config.probe_account.as_ref().is_some_and(|probe| probe.reveal().len() < SHORTEST);
+        let short = listed - texts.len() - usize::from(is_probe_short);
         let patterns = texts.iter().map(|text| text.as_bytes()).chain(bytes.iter().map(Vec::as_slice));
         // None of no pattern, and of more than an automaton holds.
         let finder = AhoCorasick::new(patterns).ok().filter(|_| !texts.is_empty());
-        Ok(Self { texts, bytes, finder, missing })
+        Ok(Self { texts, bytes, finder, missing, short })
     }
 
     /// How many texts and addresses there are.
