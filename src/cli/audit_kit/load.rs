@@ -2,10 +2,12 @@
 //!
 //! A load that was not counted shows nothing, and is unknown.
 
+use super::super::output;
 use super::needles::Needles;
 use super::process::{self, Searched};
 use super::report::Line;
-use super::{Options, Subject, logged, published, stored};
+use super::subject::{Options, Subject};
+use super::{logged, published, stored};
 use crate::clock;
 use crate::control::client;
 use crate::control::protocol::{Answer, Request};
@@ -85,7 +87,7 @@ fn load(options: &Options) -> Result<(), String> {
         if !io::stdin().is_terminal() {
             return Err("none was given, and nobody can be asked".to_owned());
         }
-        super::output::note("Now send traffic as the probe account, and press Enter when it is over.");
+        output::note("Now send traffic as the probe account, and press Enter when it is over.");
         let mut line = String::new();
         return io::stdin().read_line(&mut line).map(drop).map_err(|error| error.to_string());
     };

@@ -2,8 +2,8 @@
 //!
 //! Counts lines, and repeats none.
 
-use super::Subject;
 use super::report::Line;
+use super::subject::Subject;
 use crate::roster::address::Prefix;
 use std::collections::HashSet;
 use std::fs;

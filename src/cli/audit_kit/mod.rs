@@ -12,55 +12,24 @@ mod published;
 mod report;
 mod seen;
 mod stored;
+mod subject;
 
-use super::connection::{CONFIG, unexpected_answer};
+use super::connection::unexpected_answer;
 use super::{doctor, output};
-use crate::config::{self, Config};
+use crate::config;
 use crate::control::client;
-use crate::control::protocol::{Answer, Request, StatusReport};
+use crate::control::protocol::{Answer, Request};
 use crate::environment::SystemFiles;
 use crate::exit::{ExitError, ExitStatus};
 use crate::meter::policy::Profile;
-use clap::Args;
 use needles::Needles;
 use report::{Line, Report, Section};
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
-
-/// Options of the command.
-#[derive(Args)]
-pub(super) struct Options {
-    /// Configuration file of the daemon
-    #[arg(long, value_name = "FILE", default_value = CONFIG)]
-    config: PathBuf,
-    /// Run this by the shell as the load on the probe account; without it, somebody at a terminal is asked for one
-    #[arg(long, value_name = "COMMAND")]
-    load: Option<String>,
-    /// Also look for these, one a line: the far ends of the load and their names; - reads standard input
-    #[arg(long, value_name = "FILE")]
-    needles: Option<PathBuf>,
-    /// After the load, also search the files in this folder, such as /var/log; repeatable
-    #[arg(long, value_name = "FOLDER")]
-    also: Vec<PathBuf>,
-    /// Write audit.md and audit.json into this folder, instead of printing
-    #[arg(long, value_name = "FOLDER")]
-    out: Option<PathBuf>,
-    /// Print JSON
-    #[arg(long, conflicts_with = "out")]
-    json: bool,
-}
-
-/// The node that is looked at.
-struct Subject {
-    /// The configuration's file.
-    path: PathBuf,
-    config: Config,
-    status: StatusReport,
-    /// The daemon's process.
-    process: u32,
-}
+use std::path::Path;
+pub(super) use subject::Options;
+use subject::Subject;
 
 /// Looks at the node and reports.
 ///

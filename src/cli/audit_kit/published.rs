@@ -1,8 +1,8 @@
 //! What is published: the pages of `/metrics` as whoever reaches them reads them, and what stands before them.
 
-use super::Subject;
 use super::logged::Known;
 use super::report::Line;
+use super::subject::Subject;
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};

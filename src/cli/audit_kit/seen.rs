@@ -2,10 +2,10 @@
 //!
 //! Counts members of roles and names none.
 
-use super::Subject;
 use super::process;
 use super::published;
 use super::report::Line;
+use super::subject::Subject;
 use crate::meter::policy::{Mode, Policy, Profile};
 use std::fs;
 use std::os::unix::fs::MetadataExt;

@@ -3,9 +3,9 @@
 //!
 //! A file that the program does not make is counted and not named: its name may say whose it is.
 
-use super::Subject;
 use super::process;
 use super::report::{Datum, Line};
+use super::subject::Subject;
 use crate::config::TapKind;
 use crate::control::hook_pipe;
 use crate::engine::kept_assignments;

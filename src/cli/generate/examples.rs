@@ -142,8 +142,8 @@ const EXAMPLES: [(&str, &str, &str); 55] = [
     ),
     (
         "audit-kit",
-        "blindmeter audit-kit --load 'ping -I 10.8.0.5 -c 100 192.0.2.1' --needles needles --also /var/log",
-        "Answer what auditors ask, with a load from the probe account's address; as root.",
+        "blindmeter audit-kit --load ./load.sh --needles needles --also /var/log",
+        "Answer what auditors ask, with a load of the probe account's that a script makes; as root.",
     ),
     (
         "audit-kit",
