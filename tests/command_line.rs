@@ -13,7 +13,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Child, Command, Stdio};
 
-use daemon::command::{NOBODY, Outcome, apart, bounded, ended, identity, repeats_nothing};
+use daemon::command::{NOBODY, Outcome, bounded, ended, identity, repeats_nothing};
 use daemon::{PROGRAM, Site};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 
@@ -131,60 +131,6 @@ fn a_wrong_argument_is_named_with_the_nearest_right_one() {
     ] {
         typed(words).failed(64, texts);
     }
-}
-
-#[test]
-fn the_version_names_the_commit_and_the_profile() {
-    let version = typed(&["--version"]).succeeded();
-    let profile = if cfg!(feature = "lab") { "lab" } else { "standard" };
-    let start = format!("blindmeter {} (commit ", env!("CARGO_PKG_VERSION"));
-    assert!(
-        version.starts_with(&start) && version.ends_with(&format!(", profile {profile})\n")),
-        "{version}"
-    );
-}
-
-/// The build script in a folder of its own, as a packager, a clone and an archive meet it.
-#[test]
-fn the_commit_is_that_of_the_build() {
-    let site = Site::new();
-    let script = site.path("build-script");
-    let mut rustc = apart("rustc");
-    rustc
-        .args(["--edition", "2024", "-o"])
-        .arg(&script)
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/build.rs"));
-    assert!(rustc.status().is_ok_and(|status| status.success()), "build.rs needs nothing but std");
-    let folder = site.path("tree");
-    fs::create_dir(&folder).expect("ours");
-    let revision = |profile: &str, named: &str| {
-        let mut build = apart(&script.display().to_string());
-        build.current_dir(&folder).env("PROFILE", profile).env("BLINDMETER_REVISION", named);
-        let said = String::from_utf8(build.output().expect("it runs").stdout).expect("text");
-        let line = said.lines().find_map(|line| line.strip_prefix("cargo::rustc-env=BLINDMETER_REVISION="));
-        line.expect("a revision").to_owned()
-    };
-    assert_eq!(revision("release", ""), "unknown", "an archive without git");
-    let info = "{\n  \"git\": {\n    \"sha1\": \"0123456789abcdef\"\n  }\n}";
-    fs::write(folder.join(".cargo_vcs_info.json"), info).expect("ours");
-    assert_eq!(revision("release", ""), "0123456789ab");
-    let git = |words: &[&str]| {
-        let mut git = apart("git");
-        git.args(["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"])
-            .args(words)
-            .current_dir(&folder);
-        let output = git.output().expect("git is there");
-        assert!(output.status.success(), "{words:?}");
-        String::from_utf8(output.stdout).expect("text").trim().to_owned()
-    };
-    git(&["init", "-q"]);
-    git(&["add", "."]);
-    git(&["commit", "-q", "-m", "One"]);
-    let commit = git(&["rev-parse", "--short=12", "HEAD"]);
-    assert_eq!(revision("release", ""), commit);
-    fs::write(folder.join(".cargo_vcs_info.json"), "changed").expect("ours");
-    assert_eq!(revision("release", ""), format!("{commit}-dirty"));
-    assert_eq!((revision("release", "1.2-3"), revision("debug", "")), ("1.2-3".into(), "unknown".into()));
 }
 
 #[test]

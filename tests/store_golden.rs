@@ -304,6 +304,25 @@ fn an_earlier_version_knows_no_baseline_and_a_later_one_is_refused() {
     assert!(open().is_err());
 }
 
+/// What the released versions write: their format, and how its golden files begin by BLAKE3. A row never changes, and
+/// neither do its files: whoever changes the format adds one.
+const RELEASED: [(&str, u16, [&str; 2]); 1] = [("0.1.0", 5, ["d37f96db21eb3237", "4651a268f88a5387"])];
+
+#[test]
+fn what_released_versions_wrote_is_kept_as_it_was_and_read() {
+    let version = env!("CARGO_PKG_VERSION");
+    assert!(RELEASED.iter().any(|row| row.0 == version), "{version} has no row of RELEASED");
+    for (version, format, digests) in RELEASED {
+        let files = ["sealed", "chain"]
+            .map(|file| fs::read(golden(&format!("v{format}.{file}"))).expect("it is there"));
+        let found = files.map(|bytes| blake3::hash(&bytes).to_hex()[..16].to_owned());
+        assert_eq!(found, digests, "the golden files of {version}");
+        is_read_to_the_last_field(format);
+    }
+    let last = RELEASED.last().expect("there is one");
+    assert!(last.1 <= blindmeter::store::format::VERSION);
+}
+
 #[test]
 fn this_version_writes_version_5_byte_for_byte() {
     let folder = folder();

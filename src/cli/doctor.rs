@@ -34,10 +34,16 @@ struct Check<'a> {
     remedy: Option<&'a str>,
 }
 
+/// A state as reports name it.
+fn word<S: serde::Serializer>(state: &State, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(state.as_str())
+}
+
 /// A remark about the daemon itself.
 #[derive(Serialize)]
 struct Remark {
-    state: &'static str,
+    #[serde(serialize_with = "word")]
+    state: State,
     what: String,
     remedy: Option<&'static str>,
 }
@@ -54,7 +60,7 @@ fn beside(tap: Remark, interfaces: &[InterfaceReport]) -> Remark {
     }
     let remedy =
         "what stands before the tap may keep packets from it: remove it, or see that it lets all pass";
-    Remark { state: State::Note.as_str(), what: tap.what + &before, remedy: Some(remedy) }
+    Remark { state: State::Note, what: tap.what + &before, remedy: Some(remedy) }
 }
 
 /// Examines this host.
@@ -74,7 +80,7 @@ pub(super) fn run(json: bool, daemon: &Daemon) -> Result<(), ExitError> {
             let config = config::load(&SystemFiles, &daemon.config).map_err(bad)?;
             let status = status(&config.control_socket);
             let (backend, socket) = (config.backend, config.control_socket.clone());
-            (subject_of_config(config), status, backend, socket)
+            (subject_of_config(&config), status, backend, socket)
         }
     };
     let facts = doctor::ask()
@@ -85,7 +91,7 @@ pub(super) fn run(json: bool, daemon: &Daemon) -> Result<(), ExitError> {
         schema_version: 1,
         void,
         checks: verdicts.iter().map(check).collect(),
-        sandbox: sandbox(&status),
+        sandbox: sandbox(status.as_ref()),
         tap: beside(
             tap(status.as_ref().ok().map(|status| status.backend.as_str()), backend),
             status.as_ref().map_or(&[], |status| &status.interfaces),
@@ -98,6 +104,31 @@ pub(super) fn run(json: bool, daemon: &Daemon) -> Result<(), ExitError> {
         print(&report)?
     }
     if void { Err(ExitError::new(ExitStatus::Void, "")) } else { Ok(()) }
+}
+
+/// What the checks and the remarks come to for a daemon that has answered: state, what was found, what to do.
+///
+/// # Errors
+/// Interfaces that cannot be listed (74).
+pub(super) fn findings(
+    config: &Config,
+    status: &StatusReport,
+) -> Result<Vec<(State, String, Option<String>)>, ExitError> {
+    let facts = doctor::ask()
+        .map_err(|error| ExitError::new(ExitStatus::Io, format!("cannot list interfaces: {error}")))?;
+    let verdicts = doctor::examine(&Host::running(), &facts, &subject_of_config(config));
+    let remarks = [
+        sandbox(Ok(status)),
+        beside(tap(Some(&status.backend), config.backend), &status.interfaces),
+        users(&config.control_socket),
+    ];
+    let of_checks = verdicts.into_iter().map(|found| {
+        (found.state, format!("check {}, {}: {}", found.number, found.check, found.what), found.remedy)
+    });
+    let of_remarks = ["sandbox", "tap", "users"].into_iter().zip(remarks).map(|(what, found)| {
+        (found.state, format!("{what}: {}", found.what), found.remedy.map(ToOwned::to_owned))
+    });
+    Ok(of_checks.chain(of_remarks).collect())
 }
 
 fn status(socket: &Path) -> Result<StatusReport, ExitError> {
@@ -118,15 +149,18 @@ fn subject_of_status(status: &StatusReport, socket: &Path) -> Subject {
     }
 }
 
-fn subject_of_config(config: Config) -> Subject {
+fn subject_of_config(config: &Config) -> Subject {
     let pins = matches!(config.backend, None | Some(TapKind::Kernel)) && config.store.is_some();
-    let folder = |store: config::Sealed| store.path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
+    let folder = |store: &config::Sealed| store.path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
     Subject {
         daemon: serving(&config.control_socket),
-        interfaces: config.interfaces,
+        interfaces: config.interfaces.clone(),
         // Memory mode pins nothing, and neither do the other taps.
-        pin: if pins { StoreLocation::Folder(config.pin) } else { StoreLocation::None },
-        store: config.store.map_or(StoreLocation::None, |store| StoreLocation::Folder(folder(store))),
+        pin: if pins { StoreLocation::Folder(config.pin.clone()) } else { StoreLocation::None },
+        store: config
+            .store
+            .as_ref()
+            .map_or(StoreLocation::None, |store| StoreLocation::Folder(folder(store))),
     }
 }
 
@@ -145,18 +179,18 @@ fn check(verdict: &Verdict) -> Check<'_> {
 }
 
 /// The sandbox in force, as the daemon reports it.
-fn sandbox(status: &Result<StatusReport, ExitError>) -> Remark {
+fn sandbox(status: Result<&StatusReport, &ExitError>) -> Remark {
     let unknown = |what: &str, remedy| Remark {
-        state: State::Unknown.as_str(),
+        state: State::Unknown,
         what: format!("unknown: {what}"),
         remedy: Some(remedy),
     };
     match status {
         Ok(status) if status.sandbox == "full" => {
-            Remark { state: State::Ok.as_str(), what: status.sandbox_line(), remedy: None }
+            Remark { state: State::Ok, what: status.sandbox_line(), remedy: None }
         }
         Ok(status) => Remark {
-            state: State::Note.as_str(),
+            state: State::Note,
             what: status.sandbox_line(),
             remedy: Some("see the daemon's log for what is missing; use the packaged systemd unit"),
         },
@@ -175,21 +209,17 @@ fn tap(in_use: Option<&str>, configured: Option<TapKind>) -> Remark {
     let follows = "its CPU time follows the traffic, and every user of this host can read it";
     let kernel_tap = Some("use the kernel tap (tap.backend)");
     match in_use.or(configured.map(TapKind::as_str)) {
-        Some("kernel") => Remark {
-            state: State::Ok.as_str(),
-            what: "kernel: no packet enters the process".to_owned(),
-            remedy: None,
-        },
-        Some("ring") => {
-            Remark { state: State::Note.as_str(), what: format!("ring: {follows}"), remedy: kernel_tap }
+        Some("kernel") => {
+            Remark { state: State::Ok, what: "kernel: no packet enters the process".to_owned(), remedy: None }
         }
+        Some("ring") => Remark { state: State::Note, what: format!("ring: {follows}"), remedy: kernel_tap },
         Some(other) => Remark {
-            state: State::Note.as_str(),
+            state: State::Note,
             what: format!("{other}: it copies whole packets and clears them; {follows}"),
             remedy: kernel_tap,
         },
         None => Remark {
-            state: State::Unknown.as_str(),
+            state: State::Unknown,
             what: "unknown: the daemon picks the best tap that works when it starts".to_owned(),
             remedy: Some("run doctor again while the daemon runs"),
         },
@@ -198,7 +228,7 @@ fn tap(in_use: Option<&str>, configured: Option<TapKind>) -> Remark {
 
 /// What other users of the host see of hooks and commands.
 fn users(socket: &Path) -> Remark {
-    let note = |what: String, remedy| Remark { state: State::Note.as_str(), what, remedy: Some(remedy) };
+    let note = |what: String, remedy| Remark { state: State::Note, what, remedy: Some(remedy) };
     if let Some(shown) = doctor::seen_in_proc(&Host::running()) {
         return note(shown.to_owned(), "mount -o remount,hidepid=invisible /proc");
     }
@@ -211,7 +241,7 @@ fn users(socket: &Path) -> Remark {
     if let Some(shown) = doctor::seen_elsewhere(&Host::running()) {
         return note(shown.to_owned(), "give nobody a shell here who has no role");
     }
-    Remark { state: State::Ok.as_str(), what: "others see no hook and no command".to_owned(), remedy: None }
+    Remark { state: State::Ok, what: "others see no hook and no command".to_owned(), remedy: None }
 }
 
 fn print(report: &Report) -> Result<(), ExitError> {
@@ -223,9 +253,9 @@ fn print(report: &Report) -> Result<(), ExitError> {
     for check in &report.checks {
         print(&check.number.to_string(), check.state, check.what, check.remedy)?;
     }
-    print("sandbox", report.sandbox.state, &report.sandbox.what, report.sandbox.remedy)?;
-    print("tap", report.tap.state, &report.tap.what, report.tap.remedy)?;
-    print("users", report.users.state, &report.users.what, report.users.remedy)?;
+    print("sandbox", report.sandbox.state.as_str(), &report.sandbox.what, report.sandbox.remedy)?;
+    print("tap", report.tap.state.as_str(), &report.tap.what, report.tap.remedy)?;
+    print("users", report.users.state.as_str(), &report.users.what, report.users.remedy)?;
     let of = |state: State| {
         let found = report.checks.iter().filter(|check| check.state == state.as_str());
         found.map(|check| check.number.to_string()).collect::<Vec<_>>().join(", ")
@@ -255,7 +285,11 @@ mod tests {
             (None, None, "unknown"),
         ] {
             let remark = tap(in_use, configured);
-            assert_eq!((remark.state, remark.remedy.is_none()), (state, state == "ok"), "{in_use:?}");
+            assert_eq!(
+                (remark.state.as_str(), remark.remedy.is_none()),
+                (state, state == "ok"),
+                "{in_use:?}"
+            );
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The command line: its commands, options and exit codes. One file per family of commands.
 
 mod accounts;
+mod audit_kit;
 mod connection;
 mod demo;
 mod detach;
@@ -166,6 +167,8 @@ enum Command {
     },
     /// Show which build and which policy this is, and with a release's signed receipt what differs from it
     Verify(verify::Options),
+    /// Answer what auditors of a "no logs" claim ask of a live node, with evidence (exit status: 0 all seen and well, 2 unknown, 3 void)
+    AuditKit(audit_kit::Options),
     /// Generate manual pages and shell completions
     Gen {
         #[command(subcommand)]
@@ -261,6 +264,7 @@ fn execute(command: Command) -> Result<(), ExitError> {
         Command::Inventory { config, all, json } => inventory::run(&config, all, json),
         Command::Fleet { command } => fleet::run(&command),
         Command::Verify(options) => verify::run(&options),
+        Command::AuditKit(options) => audit_kit::run(&options),
         Command::Gen { command } => generate::run(&command, Cli::command()),
     }
 }

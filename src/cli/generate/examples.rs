@@ -4,7 +4,7 @@
 //! ones of the delivered configuration.
 
 /// A command's words, a line for it, and what it does. A family's page shows the lines of all its commands.
-const EXAMPLES: [(&str, &str, &str); 61] = [
+const EXAMPLES: [(&str, &str, &str); 63] = [
     ("", "blindmeter demo", "See the whole product for half a minute, on made-up accounts."),
     (
         "",
@@ -175,6 +175,16 @@ const EXAMPLES: [(&str, &str, &str); 61] = [
         "verify",
         "blindmeter verify RECEIPT --key RW...",
         "Compare it with a release's signed receipt, by the release's public key; ends with 2 where something differs.",
+    ),
+    (
+        "audit-kit",
+        "blindmeter audit-kit --load ./load.sh --needles needles --also /var/log",
+        "Answer what auditors ask, with a load of the probe account's that a script makes; as root.",
+    ),
+    (
+        "audit-kit",
+        "blindmeter audit-kit --out report",
+        "Ask for the load at the terminal, and write report/audit.md and report/audit.json.",
     ),
     ("gen man", "blindmeter gen man pages", "Write every page into the folder pages."),
     (

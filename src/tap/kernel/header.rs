@@ -161,4 +161,19 @@ mod tests {
         );
         assert!(info[..HEADER].iter().all(|word| word.load(Ordering::Relaxed) == 0));
     }
+
+    /// A later version reads it for ever, or goes over from it by another way; the file is never changed.
+    #[test]
+    fn the_header_of_0_1_0_is_read() {
+        let golden = include_bytes!("../../../tests/upgrade/0.1.0/header");
+        let words = golden.as_chunks::<4>().0.iter().map(|word| AtomicU32::new(u32::from_le_bytes(*word)));
+        let info: Vec<AtomicU32> = words.collect();
+        let read = Header::read(&info).expect("it is a header");
+        assert!((read.slots, read.processors, read.home) == (4100, 16, 77));
+        assert!(
+            [read.generation, read.predecessor, read.node, read.layout_digest]
+                == [1, 2, 3, 4].map(|n| [n; 16])
+        );
+        assert!(read.pools == [(3, [7; POOLS * POOL_BYTES]), (8, [9; POOLS * POOL_BYTES])]);
+    }
 }
