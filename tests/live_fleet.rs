@@ -18,6 +18,7 @@ use netns::folder::Folder;
 use netns::tally::{Way, name};
 use netns::wire::{Kind, Wire, nobody};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use support::frames::{Address, datagram};
@@ -65,7 +66,6 @@ impl Fixture {
 
     fn write_fleet(&self) {
         for (node, folder) in self.folders.iter().enumerate() {
-            fs::write(folder.path("fleet.key"), KEY).expect("a key");
             let mut credentials = String::new();
             let mut clusters = String::new();
             for (letter, cluster) in ["A", "B"].into_iter().zip(&self.clusters) {
@@ -77,7 +77,11 @@ impl Fixture {
                 let members: Vec<String> = (0..3).map(|at| format!("{:?}", cluster.address(at))).collect();
                 clusters += &format!("[[fleet.cluster]]\nmembers = [{}]\n", members.join(", "));
             }
-            fs::write(folder.path("fleet.credentials"), credentials).expect("credentials");
+            for (file, bytes) in [("fleet.key", &KEY[..]), ("fleet.credentials", credentials.as_bytes())] {
+                fs::write(folder.path(file), bytes).expect("a secret");
+                let owners = fs::Permissions::from_mode(0o600);
+                fs::set_permissions(folder.path(file), owners).expect("it is ours");
+            }
             folder.configure("name = \"live-test\"", &format!("name = \"node-{node}\""));
             folder.configure(&format!("127.0.0.1:{PORT}"), &format!("127.0.0.1:{}", PORT as usize + node));
             folder.configure(

@@ -10,6 +10,7 @@ mod expected_error;
 mod expected_flags;
 mod flags;
 mod fleet;
+mod fleet_warnings;
 mod generate;
 mod hook;
 mod host;

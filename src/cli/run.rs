@@ -4,7 +4,7 @@ use super::expected_error::{self, ExpectedError, NodeSeriesError};
 use super::expected_flags::ExpectedFlags;
 use super::output;
 use super::service::{Reader, Unit};
-use super::warnings;
+use super::{fleet_warnings, warnings};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, Pattern};
 use crate::daemon::inputs::{
@@ -14,6 +14,7 @@ use crate::daemon::inputs::{
 use crate::engine::{persistence, sources_of};
 use crate::environment::{SystemFiles, SystemRandomness, identity};
 use crate::exit::{ExitError, ExitStatus};
+use crate::fleet::settings::Settings;
 use crate::log::{Event, emit};
 use crate::meter::policy::Policy;
 use crate::meter::release::Release;
@@ -67,16 +68,21 @@ pub(super) fn check(path: &Path, as_user: Option<&str>, json: bool) -> Result<()
         let loaded = load(path)?;
         let secrets =
             read_secrets(&SystemFiles, &loaded.0).map_err(|why| ExitError::new(ExitStatus::Config, why))?;
-        let radius = warnings::of_radius(&loaded.0, &secrets, &unit);
+        let mut less_safe = warnings::of_radius(&loaded.0, &secrets, &unit);
+        if let Some(fleet) = &loaded.0.fleet {
+            let settings = Settings::read(&SystemFiles, fleet);
+            let settings = settings.map_err(|why| ExitError::new(ExitStatus::Config, why))?;
+            less_safe.extend(fleet_warnings::of(&loaded.0, fleet, &settings, &unit));
+        }
         warnings::folders(&loaded.0, &unit)?;
         warnings::listeners(&loaded.0, &unit)?;
         let key = loaded.0.store.as_ref().map(|store| store.key_file.clone());
         // What the service manager hands over is read by root.
         let own = key.as_deref().filter(|key| credential(key, &unit).is_none());
         let weak = own.map(warnings::of_key).transpose()?.flatten();
-        Ok::<_, ExitError>((loaded, weak, key, radius))
+        Ok::<_, ExitError>((loaded, weak, key, less_safe))
     };
-    let ((config, roster, names, web_config), mut weak, key, radius) = match &reader {
+    let ((config, roster, names, web_config), mut weak, key, less_safe) = match &reader {
         Some(reader) => reader.read(read)??,
         None => read()?,
     };
@@ -98,7 +104,7 @@ pub(super) fn check(path: &Path, as_user: Option<&str>, json: bool) -> Result<()
         warn_of_overlaps(&found);
         warnings.extend(warnings::of_missing(&found));
     }
-    warnings.extend(radius);
+    warnings.extend(less_safe);
     warnings.extend(warnings::of_paths(path, &config));
     warnings.extend(weak);
     let policy = &config.policy.0;

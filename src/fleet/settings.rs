@@ -7,7 +7,8 @@ use super::cluster::{Access, Certificates, identity};
 use super::keys::{FleetKey, KEY_BYTES};
 use crate::config::Fleet;
 use crate::config::fleet::LETTERS;
-use crate::environment::Files;
+use crate::environment::{Files, unreadable};
+use std::fmt::Display;
 use std::path::Path;
 use zeroize::Zeroizing;
 
@@ -148,19 +149,20 @@ impl Settings {
     /// # Errors
     /// Which file cannot be used, and what to do.
     pub fn read(files: &impl Files, fleet: &Fleet) -> Result<Self, String> {
-        let key = Zeroizing::new(read(files, "fleet.key_file", &fleet.key_file)?);
+        let key = read_secret(files, "key_file", &fleet.key_file)?;
         let key: &[u8; KEY_BYTES] = key.as_slice().try_into().map_err(|_| {
-            format!(
-                "{}: a fleet's key has 32 bytes, and this one has {}; make one for all nodes with: head -c 32 /dev/urandom",
-                fleet.key_file.display(),
+            let what = format!(
+                "a fleet's key has 32 bytes, and this one has {}; make one for all nodes with: head -c 32 /dev/urandom",
                 key.len()
-            )
+            );
+            named("key_file", &fleet.key_file, &what)
         })?;
-        let text = Zeroizing::new(read(files, "fleet.credentials_file", &fleet.credentials_file)?);
-        let text = std::str::from_utf8(&text)
-            .map_err(|_| format!("{}: not UTF-8; save it as UTF-8", fleet.credentials_file.display()))?;
+        let text = read_secret(files, "credentials_file", &fleet.credentials_file)?;
+        let text = std::str::from_utf8(&text).map_err(|_| {
+            named("credentials_file", &fleet.credentials_file, &"not UTF-8; save it as UTF-8")
+        })?;
         let credentials = Credentials::of_file(text)
-            .map_err(|why| format!("{} {why}", fleet.credentials_file.display()))?;
+            .map_err(|why| named("credentials_file", &fleet.credentials_file, &why))?;
         let mut clusters = Vec::new();
         for (letter, cluster) in LETTERS.into_iter().zip(&fleet.clusters) {
             let members = cluster.members.iter().map(ToString::to_string).collect();
@@ -170,16 +172,22 @@ impl Settings {
                     let own = match &cluster.certificate {
                         None => None,
                         Some((certificate, key)) => Some((
-                            read(files, "fleet.cluster.certificate_file", certificate)?,
-                            Zeroizing::new(read(files, "fleet.cluster.private_key_file", key)?),
+                            read(files, "certificate_file", certificate)?,
+                            read_secret(files, "private_key_file", key)?,
                         )),
                     };
-                    Some(Certificates { authority: read(files, "fleet.cluster.ca_file", file)?, own })
+                    Some(Certificates { authority: read(files, "ca_file", file)?, own })
                 }
             };
             clusters.push((letter, members, certificates));
         }
         Ok(Self { key: FleetKey::new(key), credentials, clusters })
+    }
+
+    /// Whether this node has a role in every cluster.
+    #[must_use]
+    pub fn has(&self, role: Role) -> bool {
+        (0..self.clusters()).all(|place| self.access(place, role).is_some())
     }
 
     /// How many clusters there are.
@@ -223,13 +231,20 @@ impl Settings {
 }
 
 fn read(files: &impl Files, key: &str, path: &Path) -> Result<Vec<u8>, String> {
-    files.read(path).map_err(|error| {
-        format!(
-            "{}: cannot be read: {error}; see [fleet] {key}",
-            path.display(),
-            key = key.trim_start_matches("fleet.")
-        )
-    })
+    files.read(path).map_err(|error| named(key, path, &unreadable(&error)))
+}
+
+fn read_secret(files: &impl Files, key: &str, path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
+    let file = files.read_secret(path).map_err(|error| named(key, path, &unreadable(&error)))?;
+    if file.others_may_read {
+        let what = "its group or others can read or write it; chmod 600 it, and give it to the daemon's user";
+        return Err(named(key, path, &what));
+    }
+    Ok(file.bytes)
+}
+
+fn named(key: &str, path: &Path, why: &dyn Display) -> String {
+    format!("fleet {key} {}: {why}", path.display())
 }
 
 #[cfg(test)]

@@ -110,6 +110,7 @@ const ARROWS: [(&str, &[&str]); 47] = [
             "config::fleet::LETTERS",
             "config::fleet::MOST_NODES",
             "environment::Files",
+            "environment::unreadable",
             "meter::flags::kind",
             "meter::tags::Tag",
         ],

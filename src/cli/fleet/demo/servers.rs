@@ -10,10 +10,10 @@ use crate::fleet::keys::SLOTS;
 use crate::fleet::settings::Role;
 use redis::{Value, cmd};
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
-use std::fs::{self, DirBuilder};
-use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::fmt::Write as _;
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -59,10 +59,10 @@ impl Servers {
             servers.start_cluster(program, letter, port).map_err(|error| format!("{program}: {error}"))?;
             join(letter, port, joiner)?;
         }
-        fs::write(servers.credentials(), &*credentials).map_err(|error| error.to_string())?;
+        write_secret(&servers.credentials(), credentials.as_bytes())?;
         let mut key = Zeroizing::new([0; 32]);
         getrandom::fill(&mut *key).map_err(|error| error.to_string())?;
-        fs::write(servers.key(), *key).map_err(|error| error.to_string())?;
+        write_secret(&servers.key(), &*key)?;
         Ok(servers)
     }
 
@@ -208,6 +208,11 @@ fn wait<T>(mut what: impl FnMut() -> Option<T>) -> Option<T> {
         pause(Duration::from_millis(50));
     }
     None
+}
+
+fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), String> {
+    let file = File::options().write(true).create_new(true).mode(0o600).open(path);
+    file.and_then(|mut file| file.write_all(bytes)).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn drawn() -> Result<Zeroizing<String>, String> {

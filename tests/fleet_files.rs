@@ -1,0 +1,94 @@
+//! What `check` says of the files of a fleet: each that a start would refuse is named with the remedy, and what works
+//! and disappoints is told.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use tempfile::TempDir;
+
+/// A node's files, which are good.
+struct Node(TempDir);
+
+impl Node {
+    fn new(head: &str, clusters: &str) -> Self {
+        let node = Self(TempDir::with_prefix("blindmeter-fleet-files-").expect("a folder"));
+        node.write("fleet.key", &[3; 32], 0o600);
+        node.write("fleet.credentials", b"node:one\ndesk:two\n", 0o600);
+        node.write("roster.csv", b"prefix,account\n", 0o644);
+        let path = |file: &str| node.path().join(file).display().to_string();
+        let text = format!(
+            "[tap]\ninterfaces = [\"tun7\"]\n[store]\nmode = \"memory\"\n[control]\nsocket = {:?}\n{head}[fleet]\nkey_file = {:?}\n\
+             credentials_file = {:?}\n{clusters}",
+            path("control.sock"),
+            path("fleet.key"),
+            path("fleet.credentials")
+        );
+        node.write("blindmeter.toml", text.as_bytes(), 0o644);
+        node
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn write(&self, file: &str, bytes: &[u8], mode: u32) {
+        fs::write(self.path().join(file), bytes).expect("ours");
+        fs::set_permissions(self.path().join(file), Permissions::from_mode(mode)).expect("ours");
+    }
+
+    /// Exit code, what was printed, and what was complained about.
+    fn check(&self) -> (Option<i32>, String, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_blindmeter"));
+        command.args(["check", "--config"]).arg(self.path().join("blindmeter.toml")).stdin(Stdio::null());
+        let output = command.output().expect("the program runs");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    }
+}
+
+const TWO: &str =
+    "[[fleet.cluster]]\nmembers = [\"127.0.0.1:7001\"]\n[[fleet.cluster]]\nmembers = [\"127.0.0.1:7101\"]\n";
+
+#[test]
+fn a_good_fleet_is_shown_without_its_secrets_and_without_a_warning_of_its_own() {
+    let node = Node::new("[node]\nname = \"north\"\n", TWO);
+    let (code, printed, complained) = node.check();
+    assert_eq!(code, Some(0), "{complained}");
+    assert!(printed.contains("[fleet]") && printed.contains("members = [\"127.0.0.1:7101\"]"), "{printed}");
+    assert!(!printed.contains("warning: fleet") && !printed.contains("one\n"), "{printed}");
+}
+
+#[test]
+fn what_works_and_disappoints_is_told() {
+    let one = "[[fleet.cluster]]\nmembers = [\"127.0.0.1:7001\"]\n";
+    let node = Node::new("", one);
+    node.write("fleet.credentials", b"desk:two\n", 0o600);
+    let (code, printed, _) = node.check();
+    assert_eq!(code, Some(0));
+    for what in ["there is one cluster", "no line node:PASSWORD", "node.name is not set"] {
+        assert!(printed.contains(what), "{what}: {printed}");
+    }
+}
+
+#[test]
+fn each_file_that_a_start_would_refuse_is_named() {
+    for (file, bytes, mode, what) in [
+        ("fleet.key", &[3; 31][..], 0o600, "has 32 bytes, and this one has 31"),
+        ("fleet.key", &[3; 32], 0o640, "chmod 600"),
+        ("fleet.credentials", b"node:one\n", 0o644, "chmod 600"),
+        ("fleet.credentials", b"node\n", 0o600, "line 1: expected ROLE:PASSWORD"),
+        ("fleet.credentials", b"\xff\n", 0o600, "save it as UTF-8"),
+    ] {
+        let node = Node::new("[node]\nname = \"north\"\n", TWO);
+        node.write(file, bytes, mode);
+        let (code, _, complained) = node.check();
+        assert_eq!(code, Some(78), "{what}: {complained}");
+        assert!(complained.contains(file) && complained.contains(what), "{complained}");
+        assert_eq!(complained.lines().count(), 1, "{complained}");
+    }
+    let node = Node::new("[node]\nname = \"north\"\n", TWO);
+    fs::remove_file(node.path().join("fleet.key")).expect("it was there");
+    let (code, _, complained) = node.check();
+    assert!(code == Some(78) && complained.contains("fleet key_file"), "{complained}");
+}
