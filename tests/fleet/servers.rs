@@ -105,7 +105,7 @@ impl Servers {
         };
         let mut text: String = shipped.lines().filter(is_kept).map(|line| format!("{line}\n")).collect();
         text = text.replace("/etc/blindmeter-fleet", &secrets.display().to_string());
-        text = text.replace("bind 127.0.0.1", &format!("bind {}", self.host));
+        text = text.replace(" 127.0.0.1\n", &format!(" {}\n", self.host));
         if let Some(milliseconds) = self.form.gives_up_after {
             let shipped = "cluster-node-timeout 5000";
             assert!(text.contains(shipped), "the shipped number is another one");
