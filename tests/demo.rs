@@ -179,3 +179,48 @@ fn a_port_that_is_taken_is_said_and_nothing_starts() {
     );
     assert!(output.stdout.is_empty());
 }
+
+/// What each week's line of the fleet's demo says: the two clusters' words and the band.
+fn weeks(printed: &str) -> Vec<Vec<String>> {
+    let lines = printed.lines().filter(|line| line.starts_with(|first: char| ('1'..='4').contains(&first)));
+    lines
+        .map(|line| {
+            line.split("  ").filter(|cell| !cell.is_empty()).map(|cell| cell.trim().to_owned()).collect()
+        })
+        .collect()
+}
+
+#[test]
+fn the_fleets_demo_adds_three_nodes_up_and_leaves_nothing() {
+    let run = |path: Option<&str>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_blindmeter"));
+        path.into_iter().for_each(|path| {
+            command.env("PATH", path);
+        });
+        command.args(["fleet", "demo"]).stdin(Stdio::null()).output().expect("the program runs")
+    };
+    let folders = || {
+        let all = std::fs::read_dir("/dev/shm").expect("a tmpfs");
+        let names = all.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
+        names.filter(|name| name.starts_with("blindmeter-fleet-demo-")).count()
+    };
+    let output = run(None);
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));
+    let weeks = weeks(&printed);
+    assert_eq!(weeks.len(), 4, "{printed}");
+    for week in &weeks {
+        assert!(week.len() == 7 && week[4] != week[5], "each cluster is told something else: {printed}");
+    }
+    assert!(
+        printed.contains("3 nodes hold words of hers") && printed.contains("3 at their next sending"),
+        "{printed}"
+    );
+    assert!(printed.contains("3 nodes now say 0 B together"), "{printed}");
+    assert_eq!(folders(), 0);
+    let refused = run(Some("/nowhere"));
+    assert_eq!(refused.status.code(), Some(69));
+    assert!(
+        String::from_utf8_lossy(&refused.stderr).contains("apt install --no-install-recommends redis-server")
+    );
+}

@@ -179,10 +179,28 @@ fn now() -> u64 {
     now.expect("after 1970").as_secs()
 }
 
+/// The one process that connects to servers can do nothing else.
+fn is_enclosed(daemon: &Daemon) {
+    let children = daemon.children();
+    let couriers: Vec<_> = children.iter().filter(|(_, name)| name == "bm-courier").collect();
+    let [(courier, _)] = couriers[..] else { panic!("one courier: {children:?}") };
+    let status = fs::read_to_string(format!("/proc/{courier}/status")).expect("it lives");
+    for line in ["CapPrm:\t0000000000000000", "CapEff:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2"] {
+        assert!(status.contains(line), "{line}: {status}");
+    }
+    let open = fs::read_dir(format!("/proc/{courier}/fd")).expect("root sees them");
+    for descriptor in open.map(|entry| entry.expect("an entry").path()) {
+        let target = fs::read_link(&descriptor).map(|path| path.display().to_string()).unwrap_or_default();
+        let is_file = target.starts_with('/') && !target.ends_with("stderr");
+        assert!(!is_file, "the courier holds no file: {target}");
+    }
+}
+
 #[test]
 fn an_account_of_three_nodes_is_one_sum_and_an_erasure_reaches_all_of_them() {
     let fixture = Fixture::new("ring");
     let daemons = fixture.start();
+    daemons.iter().for_each(is_enclosed);
     for node in 0..NODES {
         fixture.send(node, 0, 1000 * (node as u64 + 1));
     }

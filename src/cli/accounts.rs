@@ -5,9 +5,10 @@ use super::input;
 use super::output;
 use super::rights;
 use crate::control::client;
-use crate::control::fleet_reports::FleetExport;
 use crate::control::protocol::{Answer, Request};
-use crate::control::reports::{BandReport, ExportPlan, FlagReport, NodeExport, PeriodReport, TotalsReport};
+use crate::control::reports::{
+    BandReport, ExportPlan, FlagReport, FleetExport, NodeExport, PeriodReport, TotalsReport,
+};
 use crate::exit::{ExitError, ExitStatus};
 use crate::node::audit::Reason;
 use clap::{Subcommand, ValueEnum};

@@ -32,30 +32,6 @@ pub struct FleetFlag {
     pub nodes: u64,
 }
 
-/// What all nodes have sent of an account, exact.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FleetExport {
-    /// Sums over nodes.
-    Sums {
-        /// The day of the refresh that they are of.
-        as_of: String,
-        /// Bytes sent in the period.
-        up_bytes: u64,
-        /// Bytes received.
-        down_bytes: u64,
-        /// Nodes that have sent something of the period.
-        nodes: u64,
-        /// Of these, those whose last week is missing.
-        stale_nodes: u64,
-    },
-    /// The clusters cannot tell, and why; ask again.
-    Untold {
-        /// One line.
-        why: String,
-    },
-}
-
 /// How far an erasure or a correction has come over the fleet.
 #[derive(Serialize, Deserialize)]
 pub struct FleetConfirmation {

@@ -362,7 +362,7 @@ impl<E: Environment> Handler<E> {
             system_calls: sandbox.calls(),
             sandbox_missing: sandbox.missing().iter().map(|(part, _)| part.as_str().to_owned()).collect(),
             profile: state.profile().to_owned(),
-            fleet: self.fleet.get().map(|link| fleet::report(link)),
+            fleet: self.clusters(),
         }
     }
 }

@@ -3,7 +3,6 @@
 //! Their figures leave only through the control socket, to the roles that may ask for them. They hold
 //! no address, and of times the dates of the schedule alone.
 
-use super::fleet_reports::FleetExport;
 use crate::meter::band::Band;
 use crate::meter::calendar::BandDates;
 use crate::meter::flags::baseline::Baseline;
@@ -104,6 +103,30 @@ pub struct AccountExport {
     /// What the fleet's nodes have sent of it; none outside of a fleet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fleet: Option<FleetExport>,
+}
+
+/// What all nodes have sent of an account, exact.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FleetExport {
+    /// Sums over nodes.
+    Sums {
+        /// The day of the refresh that they are of.
+        as_of: String,
+        /// Bytes sent in the period.
+        up_bytes: u64,
+        /// Bytes received.
+        down_bytes: u64,
+        /// Nodes that have sent something of the period.
+        nodes: u64,
+        /// Of these, those whose last week is missing.
+        stale_nodes: u64,
+    },
+    /// The clusters cannot tell, and why; ask again.
+    Untold {
+        /// One line.
+        why: String,
+    },
 }
 
 /// What an export would give and use up; uses up nothing itself.

@@ -1,8 +1,8 @@
 //! How a node joins its fleet: files are read and the courier is started while the process has one thread, the fleet's
 //! own thread once the meter runs.
 
-use super::reload::Daemon;
 use crate::config::Config;
+use crate::engine::state::State;
 use crate::environment::{Files, System};
 use crate::exit::{ExitError, ExitStatus};
 use crate::fleet::Courier;
@@ -10,12 +10,15 @@ use crate::fleet::keys::FleetKey;
 use crate::fleet::link::{Link, Schedule};
 use crate::fleet::settings::Settings;
 use nix::unistd::Pid;
+use std::sync::Arc;
 
 /// What a fleet's node has before its meter runs.
 pub(super) struct Prepared {
     /// The fleet's key.
     pub(super) key: FleetKey,
     courier: Courier,
+    node: String,
+    schedule: Schedule,
 }
 
 impl Prepared {
@@ -35,22 +38,20 @@ pub(super) fn prepare(files: &impl Files, config: &Config) -> Result<Option<Prep
     let settings = Settings::read(files, fleet).map_err(|why| ExitError::new(ExitStatus::Config, why))?;
     let courier = Courier::start(&settings)
         .map_err(|error| ExitError::new(ExitStatus::Io, format!("the fleet's courier: {error}")))?;
-    Ok(Some(Prepared { key: settings.key, courier }))
+    let policy = &config.policy.0;
+    let schedule = Schedule {
+        spread: fleet.spread,
+        period_seconds: policy.period_seconds,
+        refresh_seconds: policy.refresh_seconds,
+    };
+    Ok(Some(Prepared { key: settings.key, courier, node: config.node_name.clone(), schedule }))
 }
 
-impl Daemon<System> {
-    /// Starts to send at each refresh, and to answer look-ups over the fleet.
-    pub(super) fn join_fleet(&mut self, prepared: Prepared) -> std::io::Result<()> {
-        let Prepared { key, courier } = prepared;
-        let (node, policy) = (self.config().node_name.clone(), self.config().policy.0);
-        let spread = self.config().fleet.as_ref().map_or_else(Default::default, |fleet| fleet.spread);
-        let schedule = Schedule {
-            spread,
-            period_seconds: policy.period_seconds,
-            refresh_seconds: policy.refresh_seconds,
-        };
-        let link = Link::start(courier, key, node, &self.engine.state, schedule)?;
-        self.handler.join_fleet(link);
-        Ok(())
-    }
+/// Starts to send at each refresh, and to answer look-ups over the fleet.
+///
+/// # Errors
+/// When the fleet's thread cannot be started.
+pub(super) fn join(prepared: Prepared, state: &Arc<State<System>>) -> std::io::Result<Arc<Link>> {
+    let Prepared { key, courier, node, schedule } = prepared;
+    Link::start(courier, key, node, state, schedule)
 }

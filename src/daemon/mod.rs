@@ -118,7 +118,7 @@ pub fn run(path: &Path, accept_loss: bool) -> Result<(), ExitError> {
         let children = [reader.as_ref().map(Reader::process), fleet.as_ref().map(Prepared::process)];
         let children: Vec<Pid> = children.into_iter().flatten().collect();
         if let Some(fleet) = fleet {
-            daemon.join_fleet(fleet).map_err(io)?;
+            daemon.handler.join_fleet(fleet::join(fleet, &daemon.engine.state).map_err(io)?);
         }
         if let Some(reader) = reader {
             daemon.ask_wireguard(&SystemFiles, reader).map_err(bad)?;

@@ -87,11 +87,6 @@ impl<E: Environment> Daemon<E> {
         }
     }
 
-    /// The configuration in force.
-    pub(super) const fn config(&self) -> &Config {
-        &self.config
-    }
-
     /// Asks the WireGuard devices of the configuration from now on, and waits for their first answers.
     ///
     /// # Errors

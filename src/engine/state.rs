@@ -6,17 +6,20 @@
 use super::hook_counts::HookCounts;
 use super::kept_limits::KeptLimits;
 use super::passed_over::PassedOver;
-use super::refreshes::Refreshes;
+use super::refreshes::{Refresh, RefreshedAccount, Refreshes};
 use super::roster_writer::{Change, Outcome, RosterWriter};
 use super::source_troubles::SourceTroubles;
 use crate::config::Pattern;
 use crate::environment::Environment;
+use crate::meter::flags::kind::Kinds;
 use crate::meter::node_series::NodeSeries;
 use crate::meter::noise::Scale;
 use crate::meter::policy::{Policy, SmallCrowd};
 use crate::meter::release::Release;
+use crate::meter::slot::Slot;
 use crate::meter::tags::Tag;
 use crate::node::Node;
+use crate::node::refreshed::Refreshed;
 use crate::publish::exposition;
 use crate::publish::http::Pages;
 use crate::roster::place::{Place, PlaceError};
@@ -177,6 +180,25 @@ impl<E: Environment> State<E> {
         for slot in self.roster.take_disputed() {
             self.node().unattribute(slot);
         }
+    }
+
+    /// From here on, refreshes go there. It must not wait: the clock's thread calls it.
+    pub fn send_refreshes(&self, to: impl Fn(Refresh) + Send + Sync + 'static) {
+        // Called once, at the start.
+        let _ = self.refreshes.0.set(Box::new(to));
+    }
+
+    /// Hands a refresh on, if there was one. Slots must not have changed hands since.
+    pub(super) fn tell_refreshed(&self) {
+        let Some(send) = self.refreshes.0.get() else { return };
+        let refreshed = self.node().take_refreshed();
+        let Some(Refreshed { week, period, slots }) = refreshed else { return };
+        let account = |(at, (up_bytes, down_bytes, kinds)): (usize, (u64, u64, Kinds))| {
+            let slot = Slot::new(u32::try_from(at).ok()?);
+            let tag = self.roster().account_of(slot).filter(|_| slot.is_account())?;
+            Some(RefreshedAccount { tag, slot, up_bytes, down_bytes, kinds })
+        };
+        send(Refresh { week, period, accounts: slots.into_iter().enumerate().filter_map(account).collect() });
     }
 
     /// Something was asked under a limit, and counted.

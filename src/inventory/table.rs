@@ -213,6 +213,24 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Memory,
+        what: "with [fleet]: what every account, used or not, had moved in the period at the last refresh, with its flags, and a random key by which it is split between the clusters",
+        kept: "until the next refresh, or the end of the process",
+        seen_by: "whoever can read the daemon's memory",
+    },
+    Datum {
+        place: Place::Memory,
+        what: "with [fleet]: the key that the fleet's nodes share",
+        kept: "as long as the process runs",
+        seen_by: "whoever can read the daemon's memory, or the key's file on any node",
+    },
+    Datum {
+        place: Place::Memory,
+        what: "the fleet's courier, a process of its own: log-ins and certificates for the clusters, and one round of calls, which are random-looking words; no key of the fleet",
+        kept: "as long as the process runs; a round until it is answered",
+        seen_by: "whoever can read the courier's memory",
+    },
+    Datum {
+        place: Place::Memory,
         what: "whose a WireGuard peer is: the tag of its account under the tag of its key",
         kept: "until the next reload",
         seen_by: "root, by reading the process's memory",
@@ -372,6 +390,12 @@ pub const DATA: &[Datum] = &[
         what: "one account's usage band and flags, with what to do",
         kept: "for the answer only",
         seen_by: "the support role: 30 a minute, 100 a day",
+    },
+    Datum {
+        place: Place::Answer,
+        what: "with [fleet]: one account over all nodes: its band, its flags with on how many nodes, how many nodes there are, have not sent this week or have followed an erasure, never which; exact sums in an export",
+        kept: "while it is answered",
+        seen_by: "role `support`, under the limits of look-ups; exact sums and what was followed: role `privacy`",
     },
     Datum {
         place: Place::Answer,

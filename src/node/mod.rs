@@ -5,6 +5,7 @@
 
 mod asked;
 pub mod audit;
+mod collected;
 mod flagged;
 mod flags;
 pub mod pending;

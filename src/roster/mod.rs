@@ -15,6 +15,7 @@ mod assignments;
 pub mod csv;
 mod directory;
 mod error;
+mod former;
 pub mod kept;
 pub mod name_index;
 mod outside;
@@ -142,20 +143,8 @@ impl Roster {
             connected: SlotSet::default(),
             heard: [false; Source::ALL.len()],
         };
-        Self {
-            tagger,
-            former: None,
-            directory,
-            table: Arc::new(table),
-            elsewhere,
-            writing: Mutex::new(writing),
-        }
-    }
-
-    /// The same, whose accounts may have been known by the tags of this key.
-    #[must_use]
-    pub fn known_before(self, former: Option<Tagger>) -> Self {
-        Self { former, ..self }
+        let (table, former, writing) = (Arc::new(table), None, Mutex::new(writing));
+        Self { tagger, former, directory, table, elsewhere, writing }
     }
 
     /// Takes over the owners that an earlier process had written down: they hold until a source
@@ -203,22 +192,6 @@ impl Roster {
     #[must_use]
     pub fn tag_of(&self, account: &AccountName) -> Tag {
         self.tagger.tag_of(account)
-    }
-
-    /// The same of an account that the operator's own files name: what is held of it under the tag of another key, since
-    /// before the node joined a fleet, is its own from here on.
-    #[must_use]
-    pub fn tag_of_named(&self, account: &AccountName) -> Tag {
-        let tag = self.tag_of(account);
-        if let Some(former) = &self.former {
-            let _writing = self.lock();
-            let found = self.directory.slot_of(former.tag_of(account));
-            if let Some(slot) = found.filter(|_| self.directory.slot_of(tag).is_none()) {
-                self.directory.remove(slot);
-                self.directory.insert(tag, slot);
-            }
-        }
-        tag
     }
 
     /// The place of an interface's name, from here on also for the taps.

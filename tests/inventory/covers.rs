@@ -277,6 +277,41 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "with [fleet]: what every account, used or not, had moved in the period at the last refresh, with its flags, and a random key by which it is split between the clusters",
+        &[
+            "node Node: refreshed",
+            "node/refreshed Refreshed: week period slots",
+            "engine/refreshes Refresh: week period accounts",
+            "engine/refreshes RefreshedAccount: tag slot up_bytes down_bytes kinds",
+            "fleet/link Fleet: sending",
+            "fleet/sending Sending: week expires key accounts groups left",
+            "fleet/sending Account: tag slot up_bytes down_bytes kinds mark",
+            "fleet/sending Left: to_put to_check is_sent",
+        ],
+    ),
+    (
+        "with [fleet]: the key that the fleet's nodes share",
+        &[
+            "daemon/fleet Prepared: key",
+            "fleet/link Fleet: key",
+            "fleet/sending Sending: fleet",
+            "fleet/settings Settings: key",
+            "roster Roster: former",
+        ],
+    ),
+    (
+        "the fleet's courier, a process of its own: log-ins and certificates for the clusters, and one round of calls, which are random-looking words; no key of the fleet",
+        &[
+            "fleet/cluster Access: letter fleet members certificates user password",
+            "fleet/cluster Certificates: authority own",
+            "fleet/cluster Cluster: client connection identity",
+            "fleet/settings Settings: credentials clusters",
+            "fleet/settings Credentials: passwords names",
+            "fleet/cluster Call: function keys arguments",
+            "fleet/wire Round: place role calls",
+        ],
+    ),
+    (
         "whose a WireGuard peer is: the tag of its account under the tag of its key",
         &["roster/sources/wireguard/names Names: accounts is_open"],
     ),

@@ -23,9 +23,6 @@ pub(crate) const EXEMPT: &[(&str, &[&str])] = &[
     (
         "how a fleet's servers are set and reached, as whoever runs them is told: nothing of an account",
         &[
-            "cli/fleet/check Checked",
-            "cli/fleet/check ClusterChecked",
-            "cli/fleet/check FindingShown",
             "fleet/servers Member",
             "fleet/servers/asked Asked",
             "fleet/servers/check Report",
@@ -71,6 +68,13 @@ pub(crate) const EXEMPT: &[(&str, &[&str])] = &[
             "control/flagged Lists",
             "roster/name_index OtherText",
             "desk/answer Node",
+            "fleet/keys PeriodTag",
+            "fleet/keys Field",
+            "fleet/keys FleetKey",
+            "fleet/words Words",
+            "fleet/look_up Sums",
+            "fleet/look_up Confirmed",
+            "fleet/sending Obeyed",
             "desk/api ErrorReport",
             "desk/api ErrorWords",
             "desk/layout Page",
@@ -152,6 +156,7 @@ pub(crate) const EXEMPT: &[(&str, &[&str])] = &[
     (
         "a number of the policy: the operator's configuration, or compiled in",
         &[
+            "fleet/link Schedule",
             "meter/budget Epsilon",
             "meter/flagging Flagging",
             "meter/floors Floors",
@@ -186,6 +191,14 @@ pub(crate) const EXEMPT: &[(&str, &[&str])] = &[
             "daemon/reload Daemon",
             "daemon/asking Asking",
             "daemon/sources WireGuard",
+            "daemon/fleet Prepared: courier node schedule",
+            "control/handler Handler: fleet",
+            "engine/refreshes Refreshes",
+            "engine/state State: refreshes",
+            "fleet/courier Courier",
+            "fleet/link Link",
+            "fleet/link Fleet: courier node state schedule paces reviewed_at board",
+            "fleet/sending Sending: node",
             "roster/sources/wireguard/client Reader",
             "daemon/radius RadiusInbox: state listeners rehearsal",
             "engine/passed_over PassedOver",
@@ -262,8 +275,8 @@ pub(crate) const EXEMPT: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "the state of an interface pattern, which status and the series tell",
-        &["tap/events PatternState", "tap/reports Reports"],
+        "the state of an interface pattern or of a cluster, which status and the series tell",
+        &["fleet/link ClusterState", "tap/events PatternState", "tap/reports Reports"],
     ),
     (
         "the state of another daemon's command: doctor and demo end when they have printed",

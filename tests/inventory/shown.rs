@@ -42,6 +42,16 @@ pub(crate) const SHOWN: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "with [fleet]: one account over all nodes: its band, its flags with on how many nodes, how many nodes there are, have not sent this week or have followed an erasure, never which; exact sums in an export",
+        &[
+            "answer: FleetAccount FleetConfirmed",
+            "control/fleet_reports FleetView: schema_version account band flags nodes stale_nodes",
+            "control/fleet_reports FleetFlag: flag nodes",
+            "control/fleet_reports FleetConfirmation: nodes followed all_by",
+            "control/reports AccountExport: fleet",
+        ],
+    ),
+    (
         "the accounts that carry a flag, with what to do, by names that are found in the roster file or among those that the request brought; whether the node looked interrupted, or a mass event",
         &[
             "answer: Flagged",
@@ -104,7 +114,8 @@ pub(crate) const SHOWN: &[(&str, &[&str])] = &[
             "answer: Status",
             "control/protocol StatusReport: schema_version version backend counters counters_reason listeners \
               accounts next_release_seconds interfaces sources last_close_ok last_save_ok reload_ok \
-              reload_refusal remarks conflicts hooks_unanswered hooks_refused counted_twice sandbox sandbox_missing system_calls profile",
+              reload_refusal remarks conflicts hooks_unanswered hooks_refused counted_twice sandbox sandbox_missing system_calls profile fleet",
+            "control/protocol FleetClusterReport: cluster state trouble",
             "control/protocol InterfaceReport: interface attached before",
             "control/protocol SourceState: source up",
         ],
@@ -115,7 +126,7 @@ pub(crate) const SHOWN: &[(&str, &[&str])] = &[
         "starts, stops, reloads, failed saves, named interfaces, roster sources, what is missing; nothing that traffic causes",
         &[
             "event: AssignmentsForgotten AssignmentsLost LabBuild TapChosen NothingKept PinsHidden SandboxMissing MemoryStart FirstStart Resumed \
-             ResumedWithoutCounters LossAccepted SaveFailed LastSaveFailed SaveRecovered InterfaceAwaited \
+             ResumedWithoutCounters LossAccepted SaveFailed LastSaveFailed SaveRecovered FleetTrouble FleetRecovered InterfaceAwaited \
              InterfaceAttached InterfaceGone LinkTypeUnsupported InterfaceRefused AttachedAgain InFrontAgain Behind NobodyBefore DescriptorsShort CountedTwice \
              UnknownRoleMember SocketOpenToAll SocketForOwner DescriptorPassed SourceLost SourceBack \
              ListeningWide ListeningInClear ListeningToAll CertificateOver CertificateEarly NameLooksLikeAddress ReplacedOutside PortTaken PortsBound SmallCrowd ImplausibleClock Ready Reloaded ReloadRefused LinesDropped Failed Stopping \

@@ -8,12 +8,13 @@ use crate::modules::Modules;
 use crate::source::{Finding, Source, tree};
 
 /// The rooms from the top floor down: each names only what stands below it.
-pub(crate) const ROOMS: [&str; 20] = [
+pub(crate) const ROOMS: [&str; 21] = [
     "main",
     "cli",
     "daemon",
     "desk",
     "control",
+    "fleet",
     "engine",
     "log",
     "publish",
@@ -35,7 +36,7 @@ pub(crate) const ROOMS: [&str; 20] = [
 const ALL: &[&str] = &["*"];
 
 /// The arrows. An arrow that no file uses any more is taken out.
-const ARROWS: [(&str, &[&str]); 42] = [
+const ARROWS: [(&str, &[&str]); 47] = [
     ("lib", &[]),
     ("main", &["cli", "system::allocator::WipingAllocator"]),
     ("cli", ALL),
@@ -70,6 +71,10 @@ const ARROWS: [(&str, &[&str]); 42] = [
             "engine::state::State",
             "environment::Environment",
             "exit",
+            "fleet::link",
+            "fleet::look_up",
+            "fleet::settings::Role",
+            "meter::band::Band",
             "meter::flags::kind",
             "meter::calendar::Day",
             "meter::policy::SmallCrowd",
@@ -97,6 +102,37 @@ const ARROWS: [(&str, &[&str]); 42] = [
             "node::rate_limits",
         ],
     ),
+    // What goes to other nodes: refreshes of accounts, by a process that connects to the clusters.
+    (
+        "fleet",
+        &[
+            "config::Fleet",
+            "config::fleet::LETTERS",
+            "config::fleet::MOST_NODES",
+            "environment::Files",
+            "meter::flags::kind",
+            "meter::tags::Tag",
+        ],
+    ),
+    ("fleet/courier", &["system::child", "system::sandbox"]),
+    (
+        "fleet/link",
+        &[
+            "clock",
+            "engine::refreshes::Refresh",
+            "engine::state::State",
+            "environment::System",
+            "log",
+            "meter::tags::Tag",
+            "meter::units::DAY_SECONDS",
+        ],
+    ),
+    (
+        "fleet/sending",
+        &["engine::refreshes", "meter::flags::kind::Kinds", "meter::slot::Slot", "meter::tags::Tag"],
+    ),
+    // What the servers are asked knows no account.
+    ("fleet/cluster", &[]),
     (
         "engine",
         &[

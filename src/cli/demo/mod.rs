@@ -6,7 +6,7 @@
 
 mod desk;
 mod injector;
-mod namespace;
+pub(super) mod namespace;
 mod screen;
 mod traffic;
 

@@ -74,6 +74,15 @@ pub(super) fn enter() -> Result<PrivateNamespace, String> {
     Ok(PrivateNamespace { device, index })
 }
 
+/// Enters a new namespace that has loopback alone.
+///
+/// # Errors
+/// One phrase that says what this system does not allow.
+pub(in crate::cli) fn enter_alone() -> Result<(), String> {
+    isolate().map_err(|error| format!("cannot create a network namespace ({error})"))?;
+    up("lo").map_err(|error| format!("cannot set up loopback ({error})")).map(drop)
+}
+
 fn isolate() -> io::Result<()> {
     if unshare(CloneFlags::CLONE_NEWNET).is_ok() {
         return Ok(());

@@ -4,6 +4,7 @@
 
 mod account;
 mod check;
+mod demo;
 mod files;
 mod install;
 
@@ -49,6 +50,8 @@ pub(super) enum Command {
         #[command(flatten)]
         daemon: Daemon,
     },
+    /// Run a demo: three nodes, two clusters of real servers, one account that moves between the nodes
+    Demo,
     /// Send this node's last refresh to the clusters again, after they have lost it
     Resend {
         #[command(flatten)]
@@ -73,6 +76,7 @@ pub(super) fn run(command: &Command) -> Result<(), ExitError> {
         Command::Show { account, json, daemon, .. } => {
             account::show(&input::account(account)?, *json, &daemon.socket()?)
         }
+        Command::Demo => demo::run(),
         Command::Resend { daemon } => account::resend(&daemon.socket()?),
     }
 }

@@ -16,7 +16,7 @@ const DELIVERED: &str = include_str!("../../../deploy/blindmeter.toml");
 type Table = (&'static str, &'static [(&'static str, &'static str)]);
 
 /// Every key.
-const TABLES: [Table; 16] = [
+const TABLES: [Table; 18] = [
     (
         "[tap]",
         &[
@@ -141,6 +141,26 @@ const TABLES: [Table; 16] = [
             ("period", "Time over which totals add up: 28d."),
         ],
     ),
+    (
+        "[fleet]",
+        &[
+            ("key_file", "The key that all nodes of the fleet share: exactly 32 raw bytes."),
+            ("credentials_file", "ROLE:PASSWORD, a line for each role that this node has on the servers."),
+            ("spread", "How long a weekly sending is spread over: 1h."),
+        ],
+    ),
+    (
+        "[[fleet.cluster]]",
+        &[
+            (
+                "members",
+                "Some of the cluster's servers, as ADDRESS:PORT; the others are found by asking them.",
+            ),
+            ("ca_file", "Whose certificates the servers have; needed unless they are on this host."),
+            ("certificate_file", "This node's own certificate, where the servers ask for one."),
+            ("private_key_file", "Its key."),
+        ],
+    ),
 ];
 
 /// What the service of several nodes needs to have of its own.
@@ -224,6 +244,8 @@ mod tests {
             "strongswan",
             "radius",
             "roles",
+            "fleet",
+            "cluster",
         ];
         let of_keys: Vec<&&str> = read.iter().filter(|field| !tables.contains(*field)).collect();
         assert!(of_keys.len() > 40, "{of_keys:?}");

@@ -4,7 +4,7 @@
 //! ones of the delivered configuration.
 
 /// A command's words, a line for it, and what it does. A family's page shows the lines of all its commands.
-const EXAMPLES: [(&str, &str, &str); 60] = [
+const EXAMPLES: [(&str, &str, &str); 61] = [
     ("", "blindmeter demo", "See the whole product for half a minute, on made-up accounts."),
     (
         "",
@@ -35,6 +35,11 @@ const EXAMPLES: [(&str, &str, &str); 60] = [
         "Check the configuration of blindmeter@par2.service.",
     ),
     ("check", "blindmeter check --as-user blindmeter --json", "The same as another user, for a script."),
+    (
+        "fleet demo",
+        "blindmeter fleet demo",
+        "See one account move between three nodes, and what each party is told of it.",
+    ),
     (
         "fleet install",
         "blindmeter fleet install",

@@ -5,10 +5,10 @@
 
 use super::{Handler, error, refused};
 use crate::control::flagged::flag;
-use crate::control::fleet_reports::{FleetConfirmation, FleetExport, FleetFlag, FleetView};
+use crate::control::fleet_reports::{FleetConfirmation, FleetFlag, FleetView};
 use crate::control::peer::Peer;
 use crate::control::protocol::{Answer, FleetClusterReport};
-use crate::control::reports::BandReport;
+use crate::control::reports::{BandReport, FleetExport};
 use crate::environment::Environment;
 use crate::exit::ExitStatus;
 use crate::fleet::link::{ClusterState, Link};
@@ -95,20 +95,20 @@ impl<E: Environment> Handler<E> {
         error(ExitStatus::Found, what)
     }
 
+    /// How far each cluster is with what this node sends; none outside of a fleet.
+    pub(super) fn clusters(&self) -> Option<Vec<FleetClusterReport>> {
+        let of = |state: ClusterState| FleetClusterReport {
+            cluster: state.letter.to_string(),
+            state: state.progress.word().to_owned(),
+            trouble: state.trouble.map(|trouble| trouble.to_string()),
+        };
+        Some(self.fleet.get()?.clusters().into_iter().map(of).collect())
+    }
+
     /// The fleet; none outside of one.
     pub(super) fn link(&self) -> Option<Arc<Link>> {
         self.fleet.get().map(Arc::clone)
     }
-}
-
-/// The state of each cluster.
-pub(super) fn report(link: &Link) -> Vec<FleetClusterReport> {
-    let of = |state: ClusterState| FleetClusterReport {
-        cluster: state.letter.to_string(),
-        state: state.progress.word().to_owned(),
-        trouble: state.trouble.map(|trouble| trouble.to_string()),
-    };
-    link.clusters().into_iter().map(of).collect()
 }
 
 fn no_fleet() -> Answer {

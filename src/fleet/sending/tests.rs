@@ -1,3 +1,6 @@
+//! What arrives of a sending at clusters that lose words, erase accounts and answer nonsense. Holds a model of the
+//! servers' functions for one node.
+
 use super::super::words::{BYTES, COUNT, MODULUS};
 use super::*;
 use crate::engine::refreshes::RefreshedAccount;
