@@ -2,8 +2,7 @@
 //! paths, secrets by the shipped script, joined by redis-cli. Folders of servers are on a tmpfs of the machine.
 #![expect(unsafe_code, reason = "what a child does between fork and exec has no safe form")]
 
-use crate::support::ports::free_port;
-use crate::support::wait::{wait_for_within, wait_until};
+use crate::support::wait::{wait_at_most, wait_for_within, wait_until};
 use blindmeter::fleet::cluster::{Access, Certificates};
 use blindmeter::fleet::settings::Role;
 use nix::sys::signal::Signal;
@@ -12,6 +11,7 @@ use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 use zeroize::Zeroizing;
@@ -55,7 +55,7 @@ impl Default for Form {
 pub(crate) struct Servers {
     form: Form,
     folder: TempDir,
-    ports: Vec<[u16; 2]>,
+    host: String,
     children: Vec<Option<Child>>,
 }
 
@@ -64,17 +64,25 @@ fn engine() -> String {
     std::env::var("BLINDMETER_FLEET_SERVER").unwrap_or_else(|_| "redis-server".to_owned())
 }
 
+/// An address of this machine alone that no other cluster of this or another process has, so that a server that returns
+/// finds its port free.
+fn own_address() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    // Relaxed: only each caller's own number matters.
+    let (process, next) = (std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    format!("127.{}.{}.{next}", 64 + process % 128, process / 128 % 256)
+}
+
 impl Servers {
     pub(crate) fn start(form: Form) -> Self {
         let folder = TempDir::with_prefix_in("blindmeter-fleet-", "/dev/shm").expect("a tmpfs");
         let secrets = folder.path().join("secrets");
         let drawn = Command::new(format!("{SHIPPED}/secrets")).arg(&secrets).status().expect("a shell");
         assert!(drawn.success(), "the script draws secrets");
-        let ports = (0..form.servers).map(|_| [free_port(), free_port()]).collect();
         let children = (0..form.servers).map(|_| None).collect();
-        let mut servers = Self { form, folder, ports, children };
+        let mut servers = Self { form, folder, host: own_address(), children };
         servers.write_configuration();
-        for at in 0..servers.ports.len() {
+        for at in 0..servers.count() {
             fs::create_dir(servers.server_folder(at)).expect("a folder");
             servers.return_server(at, &[]);
         }
@@ -89,7 +97,7 @@ impl Servers {
             let users = fs::read_to_string(&path).expect("users");
             fs::write(path, users + "user tester on >tester ~* &* +@all\n").expect("users");
         }
-        write_certificates(&secrets);
+        write_certificates(&secrets, &self.host);
         let shipped = fs::read_to_string(format!("{SHIPPED}/server.conf")).expect("shipped");
         let is_kept = |line: &&str| {
             let is_clear = self.form.tls || !(line.starts_with("tls-") || line.starts_with("port "));
@@ -97,11 +105,11 @@ impl Servers {
         };
         let mut text: String = shipped.lines().filter(is_kept).map(|line| format!("{line}\n")).collect();
         text = text.replace("/etc/blindmeter-fleet", &secrets.display().to_string());
+        text = text.replace(" 127.0.0.1\n", &format!(" {}\n", self.host));
         if let Some(milliseconds) = self.form.gives_up_after {
-            let changed =
-                text.replace("cluster-node-timeout 5000", &format!("cluster-node-timeout {milliseconds}"));
-            assert!(changed != text, "the shipped number is 5000");
-            text = changed;
+            let shipped = "cluster-node-timeout 5000";
+            assert!(text.contains(shipped), "the shipped number is another one");
+            text = text.replace(shipped, &format!("cluster-node-timeout {milliseconds}"));
         }
         if engine().contains("valkey") {
             text += "commandlog-request-larger-than -1\ncommandlog-reply-larger-than -1\n";
@@ -125,25 +133,24 @@ impl Servers {
     }
 
     pub(crate) fn address(&self, at: usize) -> String {
-        format!("127.0.0.1:{}", self.ports[at][0])
+        format!("{}:{}", self.host, self.port(at))
     }
 
-    /// The port by which members speak to each other.
-    pub(crate) fn bus(&self, at: usize) -> u16 {
-        self.ports[at][1]
+    /// The port for clients, as text.
+    fn port(&self, at: usize) -> String {
+        (7001 + at).to_string()
     }
 
     pub(crate) fn count(&self) -> usize {
-        self.ports.len()
+        self.children.len()
     }
 
     /// Starts a server, or starts it again in its folder.
     pub(crate) fn return_server(&mut self, at: usize, more: &[&str]) {
-        let [port, bus] = self.ports[at].map(|port| port.to_string());
         let log = self.folder.path().join(format!("log-{at}"));
         let log = File::options().create(true).append(true).open(log).expect("a log");
         let mut command = Command::new(engine());
-        command.arg(self.configuration()).args([self.port_option(), &port, "--cluster-port", &bus]);
+        command.arg(self.configuration()).args([self.port_option(), &self.port(at)]);
         command.arg("--dir").arg(self.server_folder(at)).args(more);
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a log")).stderr(log);
         // SAFETY: prctl is async-signal-safe.
@@ -154,7 +161,9 @@ impl Servers {
             });
         }
         self.children[at] = Some(command.spawn().expect("tests need redis-server"));
-        wait_until("a server answers", LIMIT, || self.ask(at, &["ping"]).trim() == "PONG");
+        if !wait_at_most(LIMIT, || self.ask(at, &["ping"]).trim() == "PONG") {
+            panic!("a server does not answer: {}", self.log(at));
+        }
     }
 
     fn port_option(&self) -> &'static str {
@@ -242,7 +251,7 @@ impl Servers {
     /// What a server answers to a user.
     pub(crate) fn ask_as(&self, at: usize, user: &str, password: &str, words: &[&str]) -> String {
         let mut command = self.client(user, password);
-        let output = command.args(["-p", &self.ports[at][0].to_string()]).args(words).output();
+        let output = command.args(["-h", &self.host, "-p", &self.port(at)]).args(words).output();
         String::from_utf8_lossy(&output.expect("tests need redis-cli").stdout).into_owned()
     }
 
@@ -268,11 +277,47 @@ impl Servers {
 
     /// The replica of a master.
     pub(crate) fn replica(&self, master: usize) -> usize {
-        let follows = format!("master_port:{}", self.ports[master][0]);
+        let follows = format!("master_port:{}", self.port(master));
         let mut running = (0..self.count()).filter(|at| self.is_running(*at));
         running
             .find(|at| self.ask(*at, &["info", "replication"]).contains(&follows))
             .expect("it has a replica")
+    }
+
+    /// Runs the delivered loader for a server, with these functions.
+    pub(crate) fn loads(&self, at: usize, functions: &str) {
+        let secrets = self.secrets();
+        fs::write(secrets.join("functions.lua"), functions).expect("a file");
+        fs::copy(self.configuration(), secrets.join("server.conf")).expect("a file");
+        let mut command = Command::new(format!("{SHIPPED}/load"));
+        let output = command.arg(secrets).arg(self.port(at)).output().expect("a shell");
+        assert!(
+            output.status.success() && output.stderr.is_empty(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+
+    /// Makes a server join whoever is at this address.
+    pub(crate) fn meet(&self, at: usize, address: &str) {
+        let (host, port) = address.split_once(':').expect("an address and a port");
+        assert_eq!(self.ask(at, &["cluster", "meet", host, port]).trim(), "OK");
+    }
+
+    /// A server's host was booted: its folder is gone. Joins it anew as docs/fleet.md says.
+    pub(crate) fn boot(&mut self, at: usize, master: usize) {
+        let (old, master_id) = (self.ask(at, &["cluster", "myid"]), self.ask(master, &["cluster", "myid"]));
+        self.kill(at);
+        fs::remove_dir_all(self.server_folder(at)).expect("a folder");
+        fs::create_dir(self.server_folder(at)).expect("a folder");
+        self.return_server(at, &[]);
+        self.meet(at, &self.address(master));
+        let knows = || self.ask(at, &["cluster", "replicate", master_id.trim()]).trim() == "OK";
+        wait_until("the server knows the master", LIMIT, knows);
+        for other in (0..self.count()).filter(|other| *other != at) {
+            assert_eq!(self.ask(other, &["cluster", "forget", old.trim()]).trim(), "OK");
+        }
+        self.await_whole();
     }
 
     /// Waits until this server has become a master of a cluster that answers.
@@ -313,7 +358,7 @@ impl Drop for Servers {
 }
 
 /// An authority of the servers alone, and one certificate for all of them.
-fn write_certificates(folder: &Path) {
+fn write_certificates(folder: &Path, host: &str) {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, "authority of a test's servers");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -321,7 +366,7 @@ fn write_certificates(folder: &Path) {
     let authority = params.self_signed(&key).expect("a certificate");
     let issuer = Issuer::new(params, key);
     let key = KeyPair::generate().expect("a key");
-    let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("a name");
+    let mut params = CertificateParams::new(vec![host.to_owned()]).expect("a name");
     params.distinguished_name.push(DnType::CommonName, "a test's server");
     let certificate = params.signed_by(&key, &issuer).expect("a certificate");
     for (file, text) in

@@ -181,6 +181,11 @@ fn a_master_that_returns_too_early_empties_its_replica() {
     assert!(send_until_exact(&nodes, &mut client) > 0);
     let mut desk = Cluster::new(&access(&servers, Role::Desk)).expect("members have addresses");
     exact(&nodes, &mut desk, 1);
+
+    // A host that was booted has no folder any more: its server joins anew, and has all.
+    servers.boot(replica, master);
+    assert_eq!(servers.keys(replica), servers.keys(master));
+    exact(&nodes, &mut desk, 1);
 }
 
 /// The unit waits longer than a failover can take: twice the time after which a master is given up, and the election's

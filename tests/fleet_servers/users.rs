@@ -118,7 +118,8 @@ fn strangers(access: &Access) {
     );
     assert_eq!(outcome(&|access| access.user = "default"), Some(Trouble::LogIn));
     assert_eq!(outcome(&|access| access.certificates = None), Some(Trouble::Unreachable));
-    let other = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).expect("a certificate");
+    let other = rcgen::generate_simple_self_signed(vec![access.members[0].replace(":7001", "")])
+        .expect("a certificate");
     let authority = other.cert.pem().into_bytes();
     let certificates = blindmeter::fleet::cluster::Certificates { authority, own: None };
     assert_eq!(
