@@ -115,8 +115,7 @@ impl Fixture {
         let key = FleetKey::new(&KEY);
         let tag =
             Tagger::new(&key.of_accounts()).tag_of(&AccountName::parse(&name(account)).expect("a name"));
-        let now = now();
-        let week = now / REFRESH_SECONDS;
+        let week = fleet::words::now() / REFRESH_SECONDS;
         let period = (week * REFRESH_SECONDS - 1) / PERIOD_SECONDS;
         let tag = key.period_tag(tag, period);
         for week in [week, week - 1] {
@@ -176,11 +175,6 @@ impl Fixture {
         };
         status["fleet"].as_array().expect("a fleet").iter().map(of).collect()
     }
-}
-
-fn now() -> u64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    now.expect("after 1970").as_secs()
 }
 
 /// The one process that connects to servers can do nothing else.

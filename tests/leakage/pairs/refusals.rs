@@ -31,7 +31,7 @@ const NOBODYS: &str = "10.77.0.240";
 const TOO_MANY: usize = 64;
 
 /// Every kind of request, in each way in which it is refused.
-pub(crate) const FORMS: [(Who, Form); 34] = [
+pub(crate) const FORMS: [(Who, Form); 39] = [
     (STAFF, |_| assign("10.77.0.999", "hook-00")),
     (STAFF, |asked| assign(asked.prefix, "999 hook")),
     (ROOT, |asked| release(asked.prefix)),
@@ -71,6 +71,12 @@ pub(crate) const FORMS: [(Who, Form); 34] = [
     (NOBODY, |_| bare(Request::Pending {})),
     (NOBODY, |_| bare(Request::Approve { id: 1 })),
     (NOBODY, |_| bare(Request::Audit {})),
+    (STAFF, |_| fleet_show("999 file")),
+    // This node is in no fleet.
+    (STAFF, |asked| fleet_show(asked.file)),
+    (NOBODY, |asked| fleet_show(asked.file)),
+    (NOBODY, |asked| bare(Request::FleetConfirmed { account: asked.file.to_owned() })),
+    (NOBODY, |_| bare(Request::FleetResend {})),
 ];
 
 /// The name of the part that shows a refusal. A new kind of request has its name here and its forms above.
@@ -94,6 +100,9 @@ pub(crate) fn name(request: &Request) -> &'static str {
         Request::Pending {} => "refused list of what waits",
         Request::Approve { .. } => "refused word of a second officer",
         Request::Audit {} => "refused audit",
+        Request::FleetShow { .. } => "refused look at the fleet",
+        Request::FleetConfirmed { .. } => "refused count of who has followed",
+        Request::FleetResend {} => "refused second sending",
     }
 }
 
@@ -104,6 +113,10 @@ pub(crate) fn is_refusal(part: &str) -> bool {
 
 fn bare(request: Request) -> (Request, String) {
     (request, String::new())
+}
+
+fn fleet_show(account: &str) -> (Request, String) {
+    bare(Request::FleetShow { account: account.to_owned() })
 }
 
 fn erase(account: &str) -> (Request, String) {
