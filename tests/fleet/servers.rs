@@ -60,7 +60,7 @@ pub(crate) struct Servers {
 }
 
 /// The program of the servers: Debian's, or another that is named.
-fn engine() -> String {
+pub(crate) fn engine() -> String {
     std::env::var("BLINDMETER_FLEET_SERVER").unwrap_or_else(|_| "redis-server".to_owned())
 }
 
