@@ -9,15 +9,20 @@ mod support;
 
 use aho_corasick::AhoCorasick;
 use aya::maps::{MapInfo, MapType};
-use netns::beside::Fixture;
+use netns::beside::{Fixture, LENGTH};
 use netns::daemon::{Daemon, PROGRAM};
+use netns::tally::Way;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 use support::command::apart;
 use support::rng::Rng;
+use support::wait::let_pass;
 use tempfile::TempDir;
 
 const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
@@ -91,6 +96,26 @@ fn start(fixture: &Fixture, program: &Path) -> Daemon {
     daemon
 }
 
+/// Starts this version's program while packets pass; gives how many there were each way.
+fn start_under_load(fixture: &Fixture) -> (Daemon, u64) {
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let load = scope.spawn(|| {
+            let mut sent = 0;
+            // Relaxed: the load only needs to see it eventually.
+            while !done.load(Ordering::Relaxed) {
+                fixture.send(1);
+                sent += 1;
+                let_pass(Duration::from_micros(200), "the pace of the load");
+            }
+            sent
+        });
+        let daemon = start(fixture, Path::new(PROGRAM));
+        done.store(true, Ordering::Relaxed);
+        (daemon, load.join().expect("the load sends to the end"))
+    })
+}
+
 /// The sets of maps that are pinned.
 fn sets(fixture: &Fixture) -> Vec<String> {
     let names = fixture.folder.pins().into_iter();
@@ -124,10 +149,14 @@ fn upgraded(version: &str, tap: &'static str, budget: &str, altered: bool, is_ki
     // Nobody lives, and the earlier program counts on.
     let between = packets();
     fixture.send(between);
-    for way in [netns::tally::Way::Up, netns::tally::Way::Down] {
-        fixture.expected.add(Some(0), way, between, between * netns::beside::LENGTH as u64);
+    for way in [Way::Up, Way::Down] {
+        fixture.expected.add(Some(0), way, between, between * LENGTH as u64);
     }
-    let daemon = start(&fixture, Path::new(PROGRAM));
+    // And packets pass while this one takes over.
+    let (daemon, meanwhile) = start_under_load(&fixture);
+    for way in [Way::Up, Way::Down] {
+        fixture.expected.add(Some(0), way, meanwhile, meanwhile * LENGTH as u64);
+    }
     fixture.expected.assert_held_by(&daemon);
     fixture.counts(&daemon, packets());
     fixture.folder.await_saves(2);
