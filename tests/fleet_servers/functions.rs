@@ -66,10 +66,10 @@ fn sums_of_twenty_nodes_are_exact_and_of_one_week() {
         assert!(nodes.missing(sender, cluster.place).expect("it answers").is_empty());
     }
     let first_week: Vec<Words> = (0..nodes.tags.len()).map(|account| nodes.sum(None, account)).collect();
-    for account in 0..nodes.tags.len() {
+    for (account, sum) in first_week.iter().enumerate() {
         let totals = desks.each_mut().map(|desk| nodes.total(desk, account, 7).expect("it adds up"));
         assert!(totals[0].digest == totals[1].digest && totals[0].words != totals[1].words);
-        assert!(totals[0].words.and(totals[1].words) == first_week[account]);
+        assert!(totals[0].words.and(totals[1].words) == *sum);
         assert_eq!((totals[0].nodes, totals[0].stale, totals[0].mark, totals[0].obeyed), (20, 0, 0, 20));
     }
 
@@ -80,7 +80,7 @@ fn sums_of_twenty_nodes_are_exact_and_of_one_week() {
         nodes.send(sender, cluster.place, &but_the_last).expect("it takes all");
     }
     nodes.sent.extend(before.into_iter().filter(|((node, _), _)| *node == 19));
-    for account in 0..nodes.tags.len() {
+    for (account, sum) in first_week.iter().enumerate() {
         let mut both =
             |week| desks.each_mut().map(|desk| nodes.total(desk, account, week).expect("it adds up"));
         let totals = both(8);
@@ -88,7 +88,7 @@ fn sums_of_twenty_nodes_are_exact_and_of_one_week() {
         assert_eq!((totals[0].nodes, totals[0].stale), (20, 1));
         // The week before is still there, of all.
         let totals = both(7);
-        assert!(totals[0].words.and(totals[1].words) == first_week[account] && totals[0].stale == 0);
+        assert!(totals[0].words.and(totals[1].words) == *sum && totals[0].stale == 0);
     }
 
     // A second sending of the same week changes nothing.

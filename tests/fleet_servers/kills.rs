@@ -5,6 +5,7 @@ use crate::fleet::servers::{Form, Servers};
 use crate::fleet::words::Nodes;
 use crate::support::rng::Rng;
 use crate::support::wait::{let_pass, wait_for_within, wait_until};
+use blindmeter::clock::Stopwatch;
 use blindmeter::fleet::cluster::Cluster;
 use blindmeter::fleet::servers::install::install;
 use blindmeter::fleet::settings::Role;
@@ -14,7 +15,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Nodes send again until all is there, for so long at most.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -112,7 +113,7 @@ fn sums_are_exact_through_kills_and_nothing_is_written() {
         let replica = servers.replica(master);
         let held = servers.keys(master);
         let hangs = kill == kills;
-        let began = Instant::now();
+        let began = Stopwatch::start();
         if hangs {
             servers.hang(master, true)
         } else {
