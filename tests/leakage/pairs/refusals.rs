@@ -31,7 +31,7 @@ const NOBODYS: &str = "10.77.0.240";
 const TOO_MANY: usize = 64;
 
 /// Every kind of request, in each way in which it is refused.
-pub(crate) const FORMS: [(Who, Form); 39] = [
+pub(crate) const FORMS: [(Who, Form); 40] = [
     (STAFF, |_| assign("10.77.0.999", "hook-00")),
     (STAFF, |asked| assign(asked.prefix, "999 hook")),
     (ROOT, |asked| release(asked.prefix)),
@@ -72,6 +72,7 @@ pub(crate) const FORMS: [(Who, Form); 39] = [
     (NOBODY, |_| bare(Request::Approve { id: 1 })),
     (NOBODY, |_| bare(Request::Audit {})),
     (STAFF, |_| fleet_show("999 file")),
+    (STAFF, |_| bare(Request::FleetConfirmed { account: "999 file".to_owned() })),
     // This node is in no fleet.
     (STAFF, |asked| fleet_show(asked.file)),
     (NOBODY, |asked| fleet_show(asked.file)),
