@@ -10,6 +10,7 @@ use blindmeter::fleet::servers::finding::{Finding, State};
 use blindmeter::fleet::servers::install::{install, rendered};
 use blindmeter::fleet::settings::Role;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 use tempfile::TempDir;
 
@@ -21,6 +22,7 @@ impl Desk {
         let folder = TempDir::new().expect("a folder");
         let path = |name: &str| folder.path().join(name);
         fs::write(path("fleet.key"), [key; 32]).expect("a file");
+        fs::set_permissions(path("fleet.key"), fs::Permissions::from_mode(0o600)).expect("ours");
         fs::copy(servers.secrets().join("credentials"), path("credentials")).expect("a file");
         let text = format!(
             "[tap]\ninterfaces = [\"wg0\"]\n[store]\nmode = \"memory\"\n[fleet]\nkey_file = \"{}\"\ncredentials_file = \
