@@ -52,6 +52,7 @@ fn choke() -> Choked {
         daemon.signal(Signal::SIGHUP);
         let_pass(Duration::from_millis(2), "a reload is over before the next");
     }
+    let_pass(Duration::from_millis(300), "the last of them is over before the file is good again");
     fs::write(folder.path("roster.csv"), good).expect("it is ours");
     // The tap's thread has its own lines to say.
     for _ in 0..3 {
