@@ -67,12 +67,6 @@ impl Courier {
         self.roles.iter().all(|of| of.contains(&role))
     }
 
-    /// True once it has ended: only a new start of the daemon helps.
-    #[must_use]
-    pub const fn is_gone(&self) -> bool {
-        self.socket.is_none()
-    }
-
     /// Makes a round of calls; answers in their order.
     ///
     /// # Errors

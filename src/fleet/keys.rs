@@ -64,14 +64,6 @@ impl FleetKey {
         Field(self.derived("field", &[&tag.0, node.as_bytes()]))
     }
 
-    /// Where the shares of an epoch's sums lie.
-    #[must_use]
-    pub fn epoch_key(&self, epoch: u64) -> PeriodTag {
-        let mut key: [u8; 16] = self.derived("epoch", &[&epoch.to_le_bytes()]);
-        key.iter_mut().filter(|byte| **byte == b'{').for_each(|byte| *byte = b'|');
-        PeriodTag(key)
-    }
-
     fn derived<const N: usize>(&self, what: &str, parts: &[&[u8]]) -> [u8; N] {
         let mut hasher = blake3::Hasher::new_keyed(&self.0);
         hasher.update(what.as_bytes()).update(&[0]);
@@ -121,6 +113,5 @@ mod tests {
     fn no_tag_has_an_opening_brace() {
         let key = FleetKey::new(&[9; KEY_BYTES]);
         assert!((0..2000).all(|period| !key.period_tag(Tag([1; 16]), period).0.contains(&b'{')));
-        assert!((0..2000).all(|epoch| !key.epoch_key(epoch).0.contains(&b'{')));
     }
 }

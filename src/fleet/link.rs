@@ -10,7 +10,6 @@ use super::look_up::{self, Confirmed, Sums, Untold, letter};
 use super::sending::{Obeyed, Sending};
 use super::settings::Role;
 use super::trouble::Trouble;
-use super::words::{MODULUS, Words};
 use crate::clock::{Clock, Reading, SystemClock};
 use crate::engine::refreshes::Refresh;
 use crate::engine::state::State;
@@ -41,7 +40,7 @@ enum Job {
     Refresh(Refresh),
     Resend(oneshot::Sender<bool>),
     Total(Tag, Role, oneshot::Sender<Result<Sums, Untold>>),
-    Erase(Tag, Option<(u64, u64)>, oneshot::Sender<Result<Confirmed, Untold>>),
+    Erase(Tag, oneshot::Sender<Result<Confirmed, Untold>>),
     Confirmed(Tag, oneshot::Sender<Result<Confirmed, Untold>>),
 }
 
@@ -172,12 +171,12 @@ impl Link {
         self.ask(|told| Job::Total(account, role, told)).await.unwrap_or(Err(gone()))
     }
 
-    /// Has every node forget an account, or set its totals of this period to these bytes sent and received.
+    /// Has every node forget an account.
     ///
     /// # Errors
     /// Why a cluster did not take it.
-    pub async fn erase(&self, account: Tag, corrected: Option<(u64, u64)>) -> Result<Confirmed, Untold> {
-        self.ask(|told| Job::Erase(account, corrected, told)).await.unwrap_or(Err(gone()))
+    pub async fn erase(&self, account: Tag) -> Result<Confirmed, Untold> {
+        self.ask(|told| Job::Erase(account, told)).await.unwrap_or(Err(gone()))
     }
 
     /// How many nodes have followed the last erasure or correction.
@@ -302,8 +301,8 @@ impl Fleet {
                 let tag = self.key.period_tag(account, period);
                 let _ = told.send(look_up::total(&mut self.courier, role, tag, week));
             }
-            Job::Erase(account, corrected, told) => {
-                let _ = told.send(self.erase(account, corrected));
+            Job::Erase(account, told) => {
+                let _ = told.send(self.erase(account));
             }
             Job::Confirmed(account, told) => {
                 let tag = self.next_tag(account);
@@ -327,13 +326,10 @@ impl Fleet {
 
     /// Marks the account where the next sending of each node goes, which is how nodes hear of it, and takes away what
     /// lies in the clusters.
-    fn erase(&mut self, account: Tag, corrected: Option<(u64, u64)>) -> Result<Confirmed, Untold> {
+    fn erase(&mut self, account: Tag) -> Result<Confirmed, Untold> {
         let (week, last) = self.state.node().last_refresh();
         let next = self.schedule.next_period(week);
         let now = SystemClock.now().wall_seconds;
-        let clusters = self.courier.clusters();
-        let shares = corrected.map(|(up, down)| split(up, down, clusters)).transpose();
-        let shares = shares.map_err(|()| gone())?;
         let mut confirmed = Confirmed { nodes: 0, followed: 0 };
         // What nodes hear of comes last: until then, asking again begins anew.
         let earlier = [last.saturating_sub(1), last].into_iter().filter(|period| *period != next);
@@ -344,8 +340,7 @@ impl Fleet {
             }
             let tag = self.key.period_tag(account, period);
             let mark = look_up::mark(&mut self.courier, tag)?.saturating_add(1);
-            let shares = shares.filter(|_| period == next);
-            confirmed = look_up::erase(&mut self.courier, tag, mark, expires, shares)?;
+            confirmed = look_up::erase(&mut self.courier, tag, mark, expires)?;
         }
         Ok(confirmed)
     }
@@ -379,15 +374,6 @@ impl Fleet {
             state.progress = progress;
         }
     }
-}
-
-/// A correction, as it is told to each cluster.
-fn split(up: u64, down: u64, clusters: usize) -> Result<[Words; 2], ()> {
-    let mut key = [0; 32];
-    getrandom::fill(&mut key).map_err(|_| ())?;
-    let words = Words([up.min(MODULUS - 1), down.min(MODULUS - 1), 0]);
-    let first = Words::drawn(&key, &[]);
-    Ok(if clusters == 1 { [words; 2] } else { [first, words.without(first)] })
 }
 
 fn nanoseconds(duration: Duration) -> u64 {

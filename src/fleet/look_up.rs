@@ -22,8 +22,6 @@ pub struct Sums {
     pub nodes: u64,
     /// Of these, those that have not sent in that week.
     pub stale: u64,
-    /// How often the account was erased or corrected in the period.
-    pub mark: u16,
 }
 
 /// What came of an erasure or a correction so far.
@@ -119,21 +117,14 @@ fn of_each(courier: &mut Courier, tag: PeriodTag) -> Result<Vec<(u16, u64, u64)>
     clusters.map(of).collect()
 }
 
-/// Sets a mark by which every node forgets an account, or everything but what is told here of it.
+/// Sets a mark by which every node forgets an account.
 ///
 /// # Errors
 /// Why a cluster did not take it; then it must be asked for again.
-pub fn erase(
-    courier: &mut Courier,
-    tag: PeriodTag,
-    mark: u16,
-    expires: u64,
-    corrected: Option<[Words; 2]>,
-) -> Result<Confirmed, Untold> {
+pub fn erase(courier: &mut Courier, tag: PeriodTag, mark: u16, expires: u64) -> Result<Confirmed, Untold> {
     let mut confirmed = Confirmed { nodes: 0, followed: u64::MAX };
     for place in 0..courier.clusters() {
-        let mut arguments = vec![text(mark.into()), text(expires)];
-        arguments.extend(corrected.map(|shares| shares[place.min(1)].encode().to_vec()));
+        let arguments = vec![text(mark.into()), text(expires)];
         let call = Call { function: Function::Erase, keys: vec![tag], arguments };
         let reply = ask(courier, Role::Privacy, place, call)?;
         let [nodes, followed] = reply.as_slice() else { return Err(answer(place)) };
@@ -164,12 +155,11 @@ pub fn letter(place: usize) -> char {
 }
 
 fn sums_of(reply: &Reply, is_of_week_before: bool) -> Option<(Vec<u8>, Sums)> {
-    let [digest, nodes, stale, mark, _obeyed, words @ ..] = reply.as_slice() else { return None };
+    let [digest, nodes, stale, _mark, _obeyed, words @ ..] = reply.as_slice() else { return None };
     let words: Vec<u64> = words.iter().map(|word| number(word)).collect::<Option<_>>()?;
     let words = Words(<[u64; COUNT]>::try_from(words).ok()?);
     let (nodes, stale) = (number(nodes)?, number(stale)?);
-    let mark = u16::try_from(number(mark)?).ok()?;
-    Some((digest.clone(), Sums { words, is_of_week_before, nodes, stale, mark }))
+    Some((digest.clone(), Sums { words, is_of_week_before, nodes, stale }))
 }
 
 fn number(text: &[u8]) -> Option<u64> {

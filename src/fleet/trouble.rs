@@ -77,12 +77,6 @@ impl Trouble {
     pub fn of_number(number: u8) -> Self {
         Self::ALL.get(usize::from(number)).copied().unwrap_or(Self::Answer)
     }
-
-    /// True where asking again later may help without anybody's doing.
-    #[must_use]
-    pub const fn may_pass(self) -> bool {
-        matches!(self, Self::Unreachable | Self::NotInstalled | Self::Full)
-    }
 }
 
 impl From<&RedisError> for Trouble {

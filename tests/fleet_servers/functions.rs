@@ -202,7 +202,7 @@ fn erased(nodes: &mut Nodes, node: &mut Cluster, desk: &mut Cluster, officer: &m
 
 fn opened(nodes: &Nodes, cluster: &Loaded, node: &mut Cluster) {
     let mut exporter = cluster.client(nodes, Role::Totals);
-    let epoch = nodes.key.epoch_key(20_000);
+    let epoch = PeriodTag([20; 16]);
     let fields: Vec<[u8; 8]> = (0..6).map(|node| nodes.key.field(&format!("node-{node}"), epoch).0).collect();
     let expires = nodes.expires.to_string();
     let words = |node: usize| -> Vec<u8> {
@@ -254,7 +254,7 @@ fn opened(nodes: &Nodes, cluster: &Loaded, node: &mut Cluster) {
     );
     assert_eq!(open(&fields[..4]), opened);
     // Before it is opened, a share can be taken back.
-    let later = nodes.key.epoch_key(20_001);
+    let later = PeriodTag([21; 16]);
     let calls = [
         call(Function::Share, later, &[&fields[0], expires.as_bytes(), &words(0)]),
         call(Function::Withdraw, later, &[&fields[0]]),

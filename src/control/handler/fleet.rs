@@ -18,6 +18,7 @@ use crate::meter::band::Band;
 use crate::meter::flags::kind::Kind;
 use crate::meter::tags::Tag;
 use crate::node::audit::Deed;
+use crate::node::rate_limits::Limit;
 use crate::roster::account::AccountName;
 use std::sync::Arc;
 
@@ -26,14 +27,10 @@ impl<E: Environment> Handler<E> {
     pub(super) async fn fleet_show(&self, account: &AccountName, peer: &Peer) -> Answer {
         let Some(link) = self.link() else { return no_fleet() };
         let tag = self.state.roster().tag_of(account);
-        {
-            let mut node = self.state.node();
-            if let Err(limit) = node.look_up(self.person(peer)) {
-                return refused(limit);
-            }
-            node.note(peer.uid, Deed::Show, None);
+        if let Err(limit) = self.count_look_up(peer) {
+            return refused(limit);
         }
-        let Sums { words, is_of_week_before, nodes, stale, .. } = match link.total(tag, Role::Desk).await {
+        let Sums { words, is_of_week_before, nodes, stale } = match link.total(tag, Role::Desk).await {
             Ok(sums) => sums,
             Err(untold) => return unanswered(untold),
         };
@@ -52,12 +49,8 @@ impl<E: Environment> Handler<E> {
     pub(super) async fn fleet_confirmed(&self, account: &AccountName, peer: &Peer) -> Answer {
         let Some(link) = self.link() else { return no_fleet() };
         let tag = self.state.roster().tag_of(account);
-        {
-            let mut node = self.state.node();
-            if let Err(limit) = node.look_up(self.person(peer)) {
-                return refused(limit);
-            }
-            node.note(peer.uid, Deed::Show, None);
+        if let Err(limit) = self.count_look_up(peer) {
+            return refused(limit);
         }
         match link.confirmed(tag).await {
             Ok(confirmed) => {
@@ -103,6 +96,14 @@ impl<E: Environment> Handler<E> {
             trouble: state.trouble.map(|trouble| trouble.to_string()),
         };
         Some(self.fleet.get()?.clusters().into_iter().map(of).collect())
+    }
+
+    /// A look-up over the fleet is one of those on this node.
+    fn count_look_up(&self, peer: &Peer) -> Result<(), Limit> {
+        let mut node = self.state.node();
+        node.look_up(self.person(peer))?;
+        node.note(peer.uid, Deed::Show, None);
+        Ok(())
     }
 
     /// The fleet; none outside of one.

@@ -220,7 +220,7 @@ impl<E: Environment> Handler<E> {
         let mut remains = receipts::after_erasure(today, self.state.is_kept(), language);
         // Whatever the fleet says, what this node held is gone.
         if let Some(link) = self.link() {
-            let confirmed = link.erase(tag, None).await;
+            let confirmed = link.erase(tag).await;
             remains.push(receipts::in_fleet(confirmed, self.state.node().next_refresh(), language));
         }
         self.kept(Answer::Erased(Erasure {
