@@ -20,7 +20,8 @@
 //! - [`control`] is the socket for administrators, hooks, support and privacy officers, [`desk`] is the same
 //!   as pages for those of them who answer users; [`daemon`] is the process: start, reload, stop; [`cli`]
 //!   is the command line.
-//! - [`fleet`] sends what each account moved to the clusters of a fleet once a week, and adds nodes up.
+//! - [`fleet`] sends what each account moved to the clusters of a fleet once a week, and this node's share of each
+//!   epoch, and adds nodes up. [`exporter`] is the process that opens a fleet's epochs and serves them.
 //! - [`doctor`] finds what on a host voids the privacy claim, [`inventory`] lists all data held.
 //! - [`system`] is the process and the system it runs on, only [`clock`] reads a clock, [`environment`]
 //!   is the rest of the outside, [`log`] is everything that is ever logged, [`exit`] is how a command
@@ -36,6 +37,7 @@ pub mod doctor;
 pub mod engine;
 pub mod environment;
 pub mod exit;
+pub mod exporter;
 pub mod fleet;
 pub mod inventory;
 pub mod log;

@@ -87,9 +87,10 @@ impl Config {
             put(format!("epsilon = {}\nclamp = \"{}\"", epsilon.decimal(), Bytes(clamp_bytes)));
         }
         put(format!(
-            "crowd = {}\nlink_capacity = \"{}\"",
+            "crowd = {}\nlink_capacity = \"{}\"\nscope = \"{}\"",
             policy.crowd,
             BitsPerSecond(policy.link_bits_per_second),
+            policy.scope.as_str(),
         ));
         put(format!(
             "\n[support]\nrefresh = \"{}\"\nlanguage = \"{}\"\ntwo_person = {}",

@@ -21,6 +21,10 @@ pub struct Fleet {
     pub clusters: Vec<Cluster>,
     /// How long a weekly sending is spread over.
     pub spread: Duration,
+    /// The smallest number of nodes whose totals are added up; none where totals are of each node.
+    pub nodes: Option<u8>,
+    /// On how many nodes an account is taken to be in a day.
+    pub nodes_a_day: Option<u8>,
 }
 
 /// One of its clusters.
@@ -36,9 +40,6 @@ pub struct Cluster {
 
 /// The letters by which clusters are called, in the order of the file.
 pub const LETTERS: [char; 2] = ['A', 'B'];
-
-/// Most nodes of a fleet: the flags' word counts no further.
-pub const MOST_NODES: u64 = 63;
 
 /// Longest spread: a sending is over before the next close.
 const LONGEST_SPREAD: u64 = 6 * 3600;
@@ -68,6 +69,8 @@ impl Fleet {
             credentials_file: fleet.credentials_file.clone(),
             clusters,
             spread: Duration::from_secs(spread),
+            nodes: fleet.nodes.as_ref().map(|nodes| *nodes.as_ref()),
+            nodes_a_day: fleet.nodes_a_day.as_ref().map(|nodes| *nodes.as_ref()),
         }))
     }
 
@@ -79,6 +82,12 @@ impl Fleet {
             self.credentials_file.display(),
             Seconds(self.spread.as_secs()),
         );
+        for (key, nodes) in [("nodes", self.nodes), ("nodes_a_day", self.nodes_a_day)] {
+            if let Some(nodes) = nodes {
+                // Writing to a String cannot fail.
+                let _ = writeln!(text, "{key} = {nodes}");
+            }
+        }
         for cluster in &self.clusters {
             let members: Vec<String> = cluster.members.iter().map(|member| format!("\"{member}\"")).collect();
             // Writing to a String cannot fail.

@@ -4,11 +4,15 @@ use super::quantity::{Bytes, Seconds};
 use super::{ConfigError, Document, raw};
 use crate::meter::budget::Epsilon;
 use crate::meter::policy::{CLAMP_CEILING, Flagging, Mode, Noise, Policy, PolicyError, Preset, Profile};
+use crate::meter::scope::{FEWEST_NODES, MOST_NODES, Scope, Terms};
 use std::ops::Range;
 use toml::Spanned;
 
 /// What a share of accounts may be.
 const MASS_EVENT_SHARE: &str = "irregularity.mass_event_share: expected a share above 0 and at most 1 with at most six places, like 0.02";
+
+/// How many nodes an account is taken to use in a day, where nothing is said.
+const NODES_A_DAY: u8 = 2;
 
 impl Document<'_> {
     pub(super) fn policy(&self, file: &raw::File) -> Result<Policy, ConfigError> {
@@ -27,6 +31,7 @@ impl Document<'_> {
             refresh_seconds: seconds(&file.support.refresh, default.refresh_seconds),
             period_seconds: seconds(&file.store.period, default.period_seconds),
             mode: self.mode(release)?,
+            scope: self.scope(file)?,
             flags: self.flags(&file.irregularity, seconds(&file.epoch.length, default.epoch_seconds))?,
             ..default
         };
@@ -53,6 +58,29 @@ impl Document<'_> {
         };
         let clamp_bytes = release.clamp.as_ref().map_or(default.clamp_bytes, |clamp| clamp.as_ref().0);
         Ok(Mode::Noisy(Noise { epsilon, clamp_bytes }))
+    }
+
+    /// Over what is released. A fleet's totals need two clusters: one alone would add up what nodes tell it with only
+    /// their parts of the noise.
+    fn scope(&self, file: &raw::File) -> Result<Scope, ConfigError> {
+        let Some(scope) = &file.release.scope else { return Ok(Scope::Node) };
+        match scope.as_ref().as_str() {
+            "node" => return Ok(Scope::Node),
+            "fleet" => {}
+            _ => return Err(self.at(scope, "release.scope: expected \"node\" or \"fleet\"")),
+        }
+        let Some(fleet) = file.fleet.as_ref().filter(|fleet| fleet.cluster.as_ref().len() == 2) else {
+            let what = "release.scope: \"fleet\" needs a [fleet] with two [[fleet.cluster]]s, of which neither learns what a \
+                        node sends; add them, or say \"node\"";
+            return Err(self.at(scope, what));
+        };
+        let Some(nodes) = &fleet.nodes else {
+            let what = "release.scope: \"fleet\" needs [fleet] nodes, the smallest number of nodes whose totals are added up, \
+                        such as all nodes but those that may be away for a day";
+            return Err(self.at(scope, what));
+        };
+        let nodes_a_day = fleet.nodes_a_day.as_ref().map_or(NODES_A_DAY, |nodes| *nodes.as_ref());
+        Ok(Scope::Fleet(Terms { nodes: *nodes.as_ref(), nodes_a_day }))
     }
 
     /// How flags are raised. Values are checked where flags are off, too.
@@ -137,6 +165,18 @@ impl Document<'_> {
                     "irregularity.tick: the compiled-in floor is {}; raise it",
                     Seconds(floors.tick_nanoseconds.div_ceil(1_000_000_000))
                 ),
+            ),
+            PolicyError::FleetMode => (
+                span(&release.mode),
+                "release.mode: totals of a fleet are \"noisy\"; a \"coarse\" mode is of single nodes".into(),
+            ),
+            PolicyError::Nodes => (
+                file.fleet.as_ref().and_then(|fleet| span(&fleet.nodes)),
+                format!("fleet.nodes: expected {FEWEST_NODES} to {MOST_NODES}"),
+            ),
+            PolicyError::NodesADay => (
+                file.fleet.as_ref().and_then(|fleet| span(&fleet.nodes_a_day)),
+                "fleet.nodes_a_day: expected 1 to fleet.nodes".into(),
             ),
             PolicyError::MassEvent => (span(&file.irregularity.mass_event_share), MASS_EVENT_SHARE.into()),
         };

@@ -124,6 +124,7 @@ pub(super) struct Epoch {
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Release {
+    pub(super) scope: Option<Spanned<String>>,
     pub(super) mode: Option<Spanned<String>>,
     pub(super) epsilon: Option<Spanned<f64>>,
     pub(super) clamp: Option<Spanned<Bytes>>,
@@ -187,6 +188,8 @@ pub(super) struct Fleet {
     pub(super) key_file: PathBuf,
     pub(super) credentials_file: PathBuf,
     pub(super) spread: Option<Spanned<Seconds>>,
+    pub(super) nodes: Option<Spanned<u8>>,
+    pub(super) nodes_a_day: Option<Spanned<u8>>,
     pub(super) cluster: Spanned<Vec<FleetCluster>>,
 }
 

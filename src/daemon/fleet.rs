@@ -7,10 +7,12 @@ use crate::environment::{Files, System};
 use crate::exit::{ExitError, ExitStatus};
 use crate::fleet::Courier;
 use crate::fleet::keys::FleetKey;
-use crate::fleet::link::{Link, Schedule};
+use crate::fleet::link::Link;
 use crate::fleet::settings::Settings;
+use crate::meter::policy::Policy;
 use nix::unistd::Pid;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a fleet's node has before its meter runs.
 pub(super) struct Prepared {
@@ -18,7 +20,8 @@ pub(super) struct Prepared {
     pub(super) key: FleetKey,
     courier: Courier,
     node: String,
-    schedule: Schedule,
+    policy: Policy,
+    spread: Duration,
 }
 
 impl Prepared {
@@ -38,13 +41,8 @@ pub(super) fn prepare(files: &impl Files, config: &Config) -> Result<Option<Prep
     let settings = Settings::read(files, fleet).map_err(|why| ExitError::new(ExitStatus::Config, why))?;
     let courier = Courier::start(&settings)
         .map_err(|error| ExitError::new(ExitStatus::Io, format!("the fleet's courier: {error}")))?;
-    let policy = &config.policy.0;
-    let schedule = Schedule {
-        spread: fleet.spread,
-        period_seconds: policy.period_seconds,
-        refresh_seconds: policy.refresh_seconds,
-    };
-    Ok(Some(Prepared { key: settings.key, courier, node: config.node_name.clone(), schedule }))
+    let (policy, spread) = (config.policy.0, fleet.spread);
+    Ok(Some(Prepared { key: settings.key, courier, node: config.node_name.clone(), policy, spread }))
 }
 
 /// Starts to send at each refresh, and to answer look-ups over the fleet.
@@ -52,6 +50,6 @@ pub(super) fn prepare(files: &impl Files, config: &Config) -> Result<Option<Prep
 /// # Errors
 /// When the fleet's thread cannot be started.
 pub(super) fn join(prepared: Prepared, state: &Arc<State<System>>) -> std::io::Result<Arc<Link>> {
-    let Prepared { key, courier, node, schedule } = prepared;
-    Link::start(courier, key, node, state, schedule)
+    let Prepared { key, courier, node, policy, spread } = prepared;
+    Link::start(courier, key, node, state, &policy, spread)
 }

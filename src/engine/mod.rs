@@ -320,6 +320,7 @@ impl<E: Environment> Engine<E> {
                 self.state.board.show(&release);
                 let next = self.state.node().next_due_seconds();
                 self.state.update_health(|health| health.next_release_seconds = next);
+                self.state.tell_released();
             }
         }
     }

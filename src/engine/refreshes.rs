@@ -1,4 +1,4 @@
-//! What bands were refreshed from, with whose it is, handed to whoever sends it to a fleet.
+//! What bands were refreshed from, with whose it is, handed to whoever sends it to a fleet; and word of each release.
 //!
 //! Holds nothing of it: a refresh is taken from the node and goes at once. Outside of a fleet there is none.
 
@@ -32,6 +32,14 @@ pub struct RefreshedAccount {
     pub kinds: Kinds,
 }
 
-/// Where refreshes go.
+/// What a fleet is told of.
+pub enum News {
+    /// Bands were refreshed.
+    Refreshed(Refresh),
+    /// An epoch was released.
+    Released,
+}
+
+/// Where news go.
 #[derive(Default)]
-pub(super) struct Refreshes(pub(super) OnceLock<Box<dyn Fn(Refresh) + Send + Sync>>);
+pub(super) struct Refreshes(pub(super) OnceLock<Box<dyn Fn(News) + Send + Sync>>);

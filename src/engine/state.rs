@@ -6,7 +6,7 @@
 use super::hook_counts::HookCounts;
 use super::kept_limits::KeptLimits;
 use super::passed_over::PassedOver;
-use super::refreshes::{Refresh, RefreshedAccount, Refreshes};
+use super::refreshes::{News, Refresh, RefreshedAccount, Refreshes};
 use super::roster_writer::{Change, Outcome, RosterWriter};
 use super::source_troubles::SourceTroubles;
 use crate::config::Pattern;
@@ -182,8 +182,8 @@ impl<E: Environment> State<E> {
         }
     }
 
-    /// From here on, refreshes go there. It must not wait: the clock's thread calls it.
-    pub fn send_refreshes(&self, to: impl Fn(Refresh) + Send + Sync + 'static) {
+    /// From here on, refreshes and word of releases go there. It must not wait: the clock's thread calls it.
+    pub fn send_news(&self, to: impl Fn(News) + Send + Sync + 'static) {
         // Called once, at the start.
         let _ = self.refreshes.0.set(Box::new(to));
     }
@@ -198,7 +198,15 @@ impl<E: Environment> State<E> {
             let tag = self.roster().account_of(slot).filter(|_| slot.is_account())?;
             Some(RefreshedAccount { tag, slot, up_bytes, down_bytes, kinds })
         };
-        send(Refresh { week, period, accounts: slots.into_iter().enumerate().filter_map(account).collect() });
+        let accounts = slots.into_iter().enumerate().filter_map(account).collect();
+        send(News::Refreshed(Refresh { week, period, accounts }));
+    }
+
+    /// Tells that an epoch was released.
+    pub(super) fn tell_released(&self) {
+        if let Some(send) = self.refreshes.0.get() {
+            send(News::Released);
+        }
     }
 
     /// Something was asked under a limit, and counted.

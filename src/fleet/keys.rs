@@ -16,7 +16,7 @@ pub const KEY_BYTES: usize = 32;
 /// Slots of a cluster.
 pub const SLOTS: u16 = 16_384;
 
-/// Where an account's words of one period lie: the key of a hash in each cluster.
+/// Where an account's words of one period lie, or the shares of an epoch: the key of a hash in each cluster.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeriodTag(pub [u8; 16]);
 
@@ -52,7 +52,17 @@ impl FleetKey {
     /// Where the words of an account lie that belong to a period.
     #[must_use]
     pub fn period_tag(&self, account: Tag, period: u64) -> PeriodTag {
-        let mut tag: [u8; 16] = self.derived("period", &[&account.0, &period.to_le_bytes()]);
+        self.tag("period", &[&account.0, &period.to_le_bytes()])
+    }
+
+    /// Where the shares of an epoch lie that were made under a policy.
+    #[must_use]
+    pub fn epoch_tag(&self, policy: u64, ordinal: u64) -> PeriodTag {
+        self.tag("epoch", &[&policy.to_le_bytes(), &ordinal.to_le_bytes()])
+    }
+
+    fn tag(&self, what: &str, parts: &[&[u8]]) -> PeriodTag {
+        let mut tag: [u8; 16] = self.derived(what, parts);
         // An opening brace would make the cluster go by a part of the key alone.
         tag.iter_mut().filter(|byte| **byte == b'{').for_each(|byte| *byte = b'|');
         PeriodTag(tag)

@@ -1,20 +1,22 @@
-//! The fleet as the rest of the daemon sees it: a thread that sends once a week, and answers look-ups between two
-//! rounds of that.
+//! The fleet as the rest of the daemon sees it: a thread that sends once a week, and shares of each epoch where totals
+//! are the fleet's, and answers look-ups between two rounds of that.
 //!
 //! Metering never waits for it: refreshes are left in a queue, and whoever asks waits for an answer of his own. Holds
 //! the fleet's key and the last refresh, in memory alone: what a process was sending ends with it.
 
 use super::courier::Courier;
+use super::epochs::Epochs;
 use super::keys::{FleetKey, PeriodTag};
 use super::look_up::{self, Confirmed, Sums, Untold, letter};
 use super::sending::{Obeyed, Sending};
 use super::settings::Role;
 use super::trouble::Trouble;
 use crate::clock::{Clock, Reading, SystemClock};
-use crate::engine::refreshes::Refresh;
+use crate::engine::refreshes::{News, Refresh};
 use crate::engine::state::State;
 use crate::environment::System;
 use crate::log::{Event, emit};
+use crate::meter::policy::{Policy, Scope};
 use crate::meter::tags::Tag;
 use crate::meter::units::DAY_SECONDS;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -37,7 +39,7 @@ const KEPT_SECONDS: u64 = 7 * DAY_SECONDS;
 
 /// What is asked of the fleet's thread.
 enum Job {
-    Refresh(Refresh),
+    News(News),
     Resend(oneshot::Sender<bool>),
     Total(Tag, Role, oneshot::Sender<Result<Sums, Untold>>),
     Erase(Tag, oneshot::Sender<Result<Confirmed, Untold>>),
@@ -78,15 +80,14 @@ pub struct ClusterState {
     pub trouble: Option<Trouble>,
 }
 
-/// How fleets are paced, and where periods begin.
-#[derive(Clone)]
-pub struct Schedule {
+/// How sendings are paced, and where periods begin.
+struct Schedule {
     /// How long a sending is spread over.
-    pub spread: Duration,
+    spread: Duration,
     /// Length of a period.
-    pub period_seconds: u64,
+    period_seconds: u64,
     /// Time between two refreshes.
-    pub refresh_seconds: u64,
+    refresh_seconds: u64,
 }
 
 impl Schedule {
@@ -118,6 +119,8 @@ struct Fleet {
     /// For each cluster, when its next round is due by the boot clock, and what the last failure made it wait.
     paces: Vec<(u64, Duration)>,
     reviewed_at: u64,
+    /// None where each node publishes its own totals.
+    epochs: Option<Epochs>,
     board: Arc<Mutex<Vec<ClusterState>>>,
 }
 
@@ -131,7 +134,8 @@ impl Link {
         key: FleetKey,
         node: String,
         state: &Arc<State<System>>,
-        schedule: Schedule,
+        policy: &Policy,
+        spread: Duration,
     ) -> std::io::Result<Arc<Self>> {
         let (jobs, asked) = channel();
         let clusters = courier.clusters();
@@ -142,18 +146,22 @@ impl Link {
             key,
             node,
             state: Arc::clone(state),
-            schedule,
+            schedule: Schedule {
+                spread,
+                period_seconds: policy.period_seconds,
+                refresh_seconds: policy.refresh_seconds,
+            },
             sending: None,
             paces: vec![(0, Duration::ZERO); clusters],
             reviewed_at: 0,
+            epochs: (policy.scope != Scope::Node).then(|| Epochs::new(policy)),
             board: Arc::clone(&board),
         };
         thread::Builder::new().name("fleet".to_owned()).spawn(move || run(fleet, &asked))?;
-        let refreshes = Mutex::new(jobs.clone());
-        state.send_refreshes(move |refresh| {
-            let jobs = refreshes.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = Mutex::new(jobs.clone());
+        state.send_news(move |news| {
             // A thread that ended has ended the process.
-            let _ = jobs.send(Job::Refresh(refresh));
+            let _ = lock(&told).send(Job::News(news));
         });
         Ok(Arc::new(Self { jobs, board }))
     }
@@ -218,8 +226,31 @@ fn run(mut fleet: Fleet, jobs: &Receiver<Job>) {
 impl Fleet {
     /// Makes the rounds that are due; returns how long nothing is.
     fn step(&mut self, now: Reading) -> Duration {
+        let next = self.add_to_epochs().min(self.send(now));
+        Duration::from_nanos(next.saturating_sub(SystemClock.now().boot_nanoseconds)).min(REVIEW)
+    }
+
+    /// Sends shares of epochs, where that is due; returns when it is due next.
+    fn add_to_epochs(&mut self) -> u64 {
+        let Some(epochs) = &mut self.epochs else { return u64::MAX };
+        if SystemClock.now().boot_nanoseconds < epochs.due() {
+            return epochs.due();
+        }
+        let result = epochs.round(&mut self.courier, (&self.key, &self.node), &self.state);
+        let wait = result.unwrap_or_else(|_| Some(epochs.longer()));
+        epochs.postpone(SystemClock.now().boot_nanoseconds, wait);
+        let due = epochs.due();
+        match result {
+            Ok(_) => (0..self.paces.len()).for_each(|place| self.note(place, None)),
+            Err((place, trouble)) => self.note(place, Some(trouble)),
+        }
+        due
+    }
+
+    /// Makes the rounds of the weekly sending that are due; returns when the next one is.
+    fn send(&mut self, now: Reading) -> u64 {
         if self.sending.is_none() {
-            return REVIEW;
+            return u64::MAX;
         }
         let is_reviewed = now.boot_nanoseconds >= self.reviewed_at;
         if let Some(sending) = self.sending.as_mut().filter(|_| is_reviewed) {
@@ -233,13 +264,11 @@ impl Fleet {
             }
             self.tell(place);
         }
-        let now = SystemClock.now().boot_nanoseconds;
         let due = |place: usize| match &self.sending {
             Some(sending) if !sending.is_done(place) => self.paces[place].0,
             _ => self.reviewed_at,
         };
-        let next = (0..self.paces.len()).map(due).min().unwrap_or(u64::MAX);
-        Duration::from_nanos(next.saturating_sub(now)).min(REVIEW)
+        (0..self.paces.len()).map(due).min().unwrap_or(u64::MAX)
     }
 
     fn round(&mut self, place: usize) {
@@ -287,7 +316,8 @@ impl Fleet {
 
     fn answer(&mut self, job: Job) {
         match job {
-            Job::Refresh(refresh) => self.begin(refresh),
+            Job::News(News::Refreshed(refresh)) => self.begin(refresh),
+            Job::News(News::Released) => self.epochs.iter_mut().for_each(Epochs::released),
             Job::Resend(told) => {
                 let is_known = self.sending.is_some();
                 if let Some(sending) = &mut self.sending {

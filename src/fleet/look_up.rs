@@ -135,7 +135,7 @@ pub fn erase(courier: &mut Courier, tag: PeriodTag, mark: u16, expires: u64) -> 
     Ok(confirmed)
 }
 
-fn ask(courier: &mut Courier, role: Role, place: usize, call: Call) -> Result<Reply, Untold> {
+pub(super) fn ask(courier: &mut Courier, role: Role, place: usize, call: Call) -> Result<Reply, Untold> {
     if !courier.has(role) {
         return Err(Untold::NoRole(role.word()));
     }
@@ -144,7 +144,7 @@ fn ask(courier: &mut Courier, role: Role, place: usize, call: Call) -> Result<Re
     replies.into_iter().next().ok_or(answer(place))
 }
 
-fn answer(place: usize) -> Untold {
+pub(super) fn answer(place: usize) -> Untold {
     Untold::Cluster(letter(place), Trouble::Answer)
 }
 
@@ -162,7 +162,7 @@ fn sums_of(reply: &Reply, is_of_week_before: bool) -> Option<(Vec<u8>, Sums)> {
     Some((digest.clone(), Sums { words, is_of_week_before, nodes, stale }))
 }
 
-fn number(text: &[u8]) -> Option<u64> {
+pub(super) fn number(text: &[u8]) -> Option<u64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 

@@ -5,13 +5,16 @@
 //! docs/fleet.md has what each party sees.
 
 pub mod cluster;
-mod courier;
+pub mod courier;
+mod epochs;
 pub mod keys;
 pub mod link;
 pub mod look_up;
+pub mod opening;
 pub mod sending;
 pub mod servers;
 pub mod settings;
+pub mod shares;
 pub mod trouble;
 pub mod wire;
 pub mod words;

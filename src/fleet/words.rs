@@ -7,8 +7,8 @@
 //! # Source
 //! Additive secret sharing modulo 2^52 (Shamir's remark on two of two; Ben-Or, Goldwasser, Wigderson: STOC 1988).
 
-use crate::config::fleet::MOST_NODES;
 use crate::meter::flags::kind::{Kind, Kinds};
+use crate::meter::scope::MOST_NODES;
 
 /// Words are below this: the sum of two is a number that a Lua double holds exactly.
 pub const MODULUS: u64 = 1 << 52;
@@ -17,7 +17,7 @@ pub const MODULUS: u64 = 1 << 52;
 pub const COUNT: usize = 3;
 
 /// Bytes of a word.
-const WORD_BYTES: usize = 7;
+pub(super) const WORD_BYTES: usize = 7;
 
 /// Bytes of an account's words.
 pub const BYTES: usize = COUNT * WORD_BYTES;
@@ -46,7 +46,7 @@ impl Words {
     /// On how many nodes the account carries a flag of this kind.
     #[must_use]
     pub fn nodes_with(self, kind: Kind) -> u64 {
-        self.0[2] >> (KIND_BITS * kind.index()) & MOST_NODES
+        self.0[2] >> (KIND_BITS * kind.index()) & u64::from(MOST_NODES)
     }
 
     /// What the second cluster is told where the first one is told `first`.
@@ -126,10 +126,10 @@ mod tests {
         stall.add(Kind::Stall);
         let one = Words::new(1, 2, stall);
         let sum = (0..MOST_NODES - 1).fold(one, |sum, _| sum.and(all));
-        assert_eq!(sum.bytes(), (MOST_NODES, 2 * MOST_NODES));
+        assert_eq!(sum.bytes(), (MOST_NODES.into(), 2 * u64::from(MOST_NODES)));
         for kind in Kind::ALL {
             let expected = if kind == Kind::Stall { MOST_NODES } else { MOST_NODES - 1 };
-            assert_eq!(sum.nodes_with(kind), expected);
+            assert_eq!(sum.nodes_with(kind), expected.into());
         }
     }
 

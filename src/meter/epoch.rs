@@ -10,6 +10,8 @@ use super::ledger::Ledger;
 use super::noise::{Randomness, Scale};
 use super::policy::Policy;
 use super::release::Release;
+use super::scope::Scope;
+use super::share::Share;
 
 /// Clamped sums that are not in a release yet, and the scale of the noise they were clamped for.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub struct Epochs {
     /// The sums in the sealed release, until it is served; in memory only, since together with the
     /// released values they would reveal the noise.
     within: Sums,
+    /// What the last epoch adds to a fleet's, until it is taken.
+    share: Option<Share>,
 }
 
 /// The requested ordinal is not above the last one: nothing was sealed.
@@ -57,7 +61,7 @@ impl Epochs {
     ) -> Self {
         let same = carry.scale.is_some() && carry.scale == policy.byte_scale();
         let carried = if same { carry.sums } else { Sums::default() };
-        Self { policy, last, sealed, released, carried, within: Sums::default() }
+        Self { policy, last, sealed, released, carried, within: Sums::default(), share: None }
     }
 
     /// The sealed release that is waiting.
@@ -92,9 +96,13 @@ impl Epochs {
         self.last = ordinal;
         let policy = &self.policy;
         let mut sealed = ledger.seal(policy.clamp_bytes());
-        let release = match policy.byte_scale() {
-            None => Release::coarse(ordinal, &sealed, raised, policy, randomness),
-            Some(scale) => {
+        let release = match (policy.scope, policy.byte_scale()) {
+            (Scope::Fleet(terms), _) => {
+                self.share = Some(Share::of(&sealed, raised, (policy, terms), randomness));
+                Release::within_a_fleet(ordinal, &sealed)
+            }
+            (Scope::Node, None) => Release::coarse(ordinal, &sealed, raised, policy, randomness),
+            (Scope::Node, Some(scale)) => {
                 sealed.clamped = sealed.clamped.plus(self.carried).plus(self.within);
                 let release = Release::noisy(ordinal, &sealed, raised, (policy, scale), randomness);
                 (self.carried, self.within) = if release.suppressed() {
@@ -107,6 +115,11 @@ impl Epochs {
         };
         self.sealed = Some(release);
         Ok(())
+    }
+
+    /// What the epoch that was sealed last adds to a fleet's, once; none of a node by itself.
+    pub fn take_share(&mut self) -> Option<Share> {
+        self.share.take()
     }
 
     /// Publishes the sealed epoch, if one is waiting.

@@ -22,6 +22,8 @@ pub mod node_series;
 pub mod noise;
 pub mod policy;
 pub mod release;
+pub mod scope;
+pub mod share;
 pub mod slot;
 pub mod tags;
 pub mod units;

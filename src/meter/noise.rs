@@ -101,11 +101,9 @@ fn exp_of_at_most_one(randomness: &mut impl Randomness, numerator: u128, denomin
     k % 2 == 1
 }
 
-/// One sample of the discrete Laplace distribution of this scale: algorithm 2.
-///
-/// P(x) is proportional to exp(-|x|/scale). The range is all integers; values beyond 127 bits, with a
-/// probability below exp(-2^15), saturate.
-pub fn discrete_laplace(randomness: &mut impl Randomness, scale: Scale) -> i128 {
+/// One sample of the geometric distribution with P(x) proportional to exp(-x/scale), from 0 on: the inner part of
+/// algorithm 2. Values beyond 127 bits saturate.
+fn geometric(randomness: &mut impl Randomness, scale: Scale) -> u128 {
     let Scale { numerator, denominator } = scale;
     loop {
         let low = uniform(randomness, numerator);
@@ -116,7 +114,17 @@ pub fn discrete_laplace(randomness: &mut impl Randomness, scale: Scale) -> i128 
         while exp_of_at_most_one(randomness, 1, 1) {
             high += 1;
         }
-        let magnitude = high.saturating_mul(numerator).saturating_add(low) / denominator;
+        return high.saturating_mul(numerator).saturating_add(low) / denominator;
+    }
+}
+
+/// One sample of the discrete Laplace distribution of this scale: algorithm 2.
+///
+/// P(x) is proportional to exp(-|x|/scale). The range is all integers; values beyond 127 bits, with a
+/// probability below exp(-2^15), saturate.
+pub fn discrete_laplace(randomness: &mut impl Randomness, scale: Scale) -> i128 {
+    loop {
+        let magnitude = geometric(randomness, scale);
         let negative = uniform(randomness, 2) == 1;
         if negative && magnitude == 0 {
             continue;
@@ -124,6 +132,36 @@ pub fn discrete_laplace(randomness: &mut impl Randomness, scale: Scale) -> i128 
         let magnitude = i128::try_from(magnitude).unwrap_or(i128::MAX);
         return if negative { -magnitude } else { magnitude };
     }
+}
+
+/// One of so many shares of a sample of the discrete Laplace distribution of this scale: the sum of that many independent
+/// shares is distributed as one sample, that of more as a sample and more.
+///
+/// A sample is the difference of two geometric ones, and a geometric one is the sum of negative binomial shares with
+/// the parameter 1/shares.
+/// Such a share is drawn from a geometric sample, as the part of a Pólya urn that is one colour's: of `shares` colours
+/// with the weight 1/shares each, as many draws. The draws fall into blocks of one colour, which are as long as
+/// the cycles of a random permutation, and each block's colour is uniform.
+///
+/// # Source
+/// Infinite divisibility: Kotz, Kozubowski, Podgórski, "The Laplace Distribution and Generalizations" (2001), 2.4; for
+/// noise of many parties Harrison and Manurangsi, FORC 2025. Blocks: Blackwell and MacQueen, Annals of Statistics 1
+/// (1973); Arratia, Barbour, Tavaré, "Logarithmic Combinatorial Structures" (2003), 1.1, for the cycles.
+pub fn laplace_share(randomness: &mut impl Randomness, scale: Scale, shares: u64) -> i128 {
+    let mut part = || {
+        let mut left = geometric(randomness, scale);
+        let mut part = 0_u128;
+        while left > 0 {
+            let block = uniform(randomness, left) + 1;
+            left -= block;
+            if uniform(randomness, shares.max(1).into()) == 0 {
+                part += block;
+            }
+        }
+        i128::try_from(part).unwrap_or(i128::MAX)
+    };
+    let (above, below) = (part(), part());
+    above - below
 }
 
 #[cfg(test)]

@@ -7,11 +7,13 @@ pub use super::crowd::SmallCrowd;
 pub use super::flagging::Flagging;
 pub use super::flags::rates::Preset;
 pub use super::floors::{Floors, LookUps, Profile};
+pub use super::scope::{FEWEST_NODES, MOST_NODES, Scope, Terms};
 pub use super::units::DAY_SECONDS;
 
 use super::budget::{Epsilon, shares_of_a_day};
 use super::node_series::{NODE_SERIES_EPSILON, NodeSeries};
 use super::noise::Scale;
+use super::scope::{SCALE_CEILING, UNIT_BYTES, in_units};
 use alloc::string::String;
 use core::fmt::Write;
 
@@ -62,6 +64,8 @@ pub struct Policy {
     pub period_seconds: u64,
     /// How totals are released.
     pub mode: Mode,
+    /// Over what they are released; a fleet's are noisy.
+    pub scope: Scope,
     /// How flags are raised; none where they are off: then their series are 0, and no noise is drawn for them.
     pub flags: Option<Flagging>,
 }
@@ -137,6 +141,12 @@ pub enum PolicyError {
     Tick,
     /// The share of accounts that makes a mass event is 0, or above 1.
     MassEvent,
+    /// A fleet's totals without noise.
+    FleetMode,
+    /// Fewer nodes than [`FEWEST_NODES`], or more than [`MOST_NODES`].
+    Nodes,
+    /// An account uses no node, or more than must have sent.
+    NodesADay,
 }
 
 impl Policy {
@@ -149,6 +159,7 @@ impl Policy {
         refresh_seconds: 7 * DAY_SECONDS,
         period_seconds: 28 * DAY_SECONDS,
         mode: Mode::Noisy(Noise { epsilon: Epsilon::of_billionths(1_000_000_000), clamp_bytes: 50 << 30 }),
+        scope: Scope::Node,
         flags: Some(Flagging::DEFAULT),
     };
 
@@ -182,8 +193,22 @@ impl Policy {
         } else if self.flags.is_some_and(|flags| !(1..=1_000_000).contains(&flags.mass_event_millionths)) {
             Err(PolicyError::MassEvent)
         } else {
+            self.check_scope()?;
             self.check_noise()?;
             Ok(self)
+        }
+    }
+
+    fn check_scope(&self) -> Result<(), PolicyError> {
+        let Scope::Fleet(Terms { nodes, nodes_a_day }) = self.scope else { return Ok(()) };
+        if self.mode == Mode::Coarse {
+            Err(PolicyError::FleetMode)
+        } else if !(FEWEST_NODES..=MOST_NODES).contains(&nodes) {
+            Err(PolicyError::Nodes)
+        } else if !(1..=nodes).contains(&nodes_a_day) {
+            Err(PolicyError::NodesADay)
+        } else {
+            Ok(())
         }
     }
 
@@ -195,8 +220,12 @@ impl Policy {
         if clamp_bytes == 0 || clamp_bytes > CLAMP_CEILING {
             return Err(PolicyError::Clamp);
         }
-        let ceiling = u128::from(NOISE_CEILING) * u128::from(epsilon.numerator());
-        if self.undivided(epsilon, clamp_bytes) > ceiling { Err(PolicyError::Noise) } else { Ok(()) }
+        let ceiling = match self.scope {
+            Scope::Node => NOISE_CEILING.into(),
+            Scope::Fleet(_) => SCALE_CEILING * u128::from(UNIT_BYTES),
+        };
+        let is_above = self.undivided(epsilon, clamp_bytes) > ceiling * u128::from(epsilon.numerator());
+        if is_above { Err(PolicyError::Noise) } else { Ok(()) }
     }
 
     /// Clamp times shares times the denominator of epsilon: below 2^(50 + 17 + 30).
@@ -205,20 +234,57 @@ impl Policy {
         u128::from(clamp_bytes) * shares * u128::from(epsilon.denominator())
     }
 
+    /// The name of how a node releases, in `blindmeter_policy_info{mode=...}`: a fleet's node leaves it to the fleet.
+    #[must_use]
+    pub const fn published_mode(&self) -> &'static str {
+        match self.scope {
+            Scope::Node => self.mode.as_str(),
+            Scope::Fleet(_) => self.scope.as_str(),
+        }
+    }
+
     /// Scale of the noise on each direction's bytes: the clamp divided by a share of epsilon. None in
     /// coarse mode.
     #[must_use]
     pub fn byte_scale(&self) -> Option<Scale> {
         let Mode::Noisy(Noise { epsilon, clamp_bytes }) = self.mode else { return None };
-        Some(Scale::new(self.undivided(epsilon, clamp_bytes), epsilon.numerator().into()))
+        match self.scope {
+            Scope::Node => {
+                Some(Scale::new(self.undivided(epsilon, clamp_bytes), epsilon.numerator().into()))
+            }
+            Scope::Fleet(_) => self.unit_scale().map(|scale| {
+                Scale::new(scale.numerator() * u128::from(UNIT_BYTES), scale.denominator())
+            }),
+        }
     }
 
-    /// The most that an account may add to an epoch, in bytes; unbounded in coarse mode.
+    /// The same over a fleet, in [`UNIT_BYTES`]: of what an account adds on all of its nodes together. None of a
+    /// single node.
+    #[must_use]
+    pub fn unit_scale(&self) -> Option<Scale> {
+        let (Mode::Noisy(Noise { epsilon, clamp_bytes }), Scope::Fleet(terms)) = (self.mode, self.scope) else {
+            return None;
+        };
+        let units = in_units(clamp_bytes, terms.nodes_a_day);
+        Some(Scale::new(self.undivided(epsilon, units), epsilon.numerator().into()))
+    }
+
+    /// Of unattributed bytes over a fleet, in [`UNIT_BYTES`]; see [`Policy::node_scale`]. None of a single node.
+    #[must_use]
+    pub fn unattributed_unit_scale(&self) -> Option<Scale> {
+        let Scope::Fleet(terms) = self.scope else { return None };
+        // The factor for several nodes is in the scale of a count.
+        let units = in_units(NodeSeries::Unattributed.influence(), 1);
+        (self.mode != Mode::Coarse && terms.nodes > 0).then(|| self.count_scale(units, NODE_SERIES_EPSILON))
+    }
+
+    /// The most that an account may add to an epoch on one node, in bytes; unbounded in coarse mode.
     #[must_use]
     pub fn clamp_bytes(&self) -> u64 {
-        match self.mode {
-            Mode::Noisy(noise) => noise.clamp_bytes,
-            Mode::Coarse => u64::MAX,
+        match (self.mode, self.scope) {
+            (Mode::Noisy(noise), Scope::Node) => noise.clamp_bytes,
+            (Mode::Noisy(noise), Scope::Fleet(terms)) => noise.clamp_bytes / u64::from(terms.nodes_a_day.max(1)),
+            (Mode::Coarse, _) => u64::MAX,
         }
     }
 
@@ -279,11 +345,25 @@ impl Policy {
     /// Scale of the noise of a count that one account moves by so much: that, divided by a share of
     /// epsilon.
     fn count_scale(&self, influence: u64, epsilon: Epsilon) -> Scale {
-        let shares = u128::from(self.count_shares());
+        let shares = u128::from(self.count_shares() * self.nodes_of_an_account());
         Scale::new(
             u128::from(influence) * shares * u128::from(epsilon.denominator()),
             epsilon.numerator().into(),
         )
+    }
+
+    /// On how many nodes an account moves a count in a day.
+    fn nodes_of_an_account(&self) -> u64 {
+        match self.scope {
+            Scope::Node => 1,
+            Scope::Fleet(terms) => terms.nodes_a_day.into(),
+        }
+    }
+
+    /// Active accounts that an epoch needs, before the gate's noise: one that is active on several nodes counts on each.
+    #[must_use]
+    pub fn needed(&self) -> u64 {
+        self.crowd.saturating_mul(self.nodes_of_an_account())
     }
 
     /// Into how many shares the budgets of gate, flags and node series are divided.
@@ -314,6 +394,16 @@ impl Policy {
     /// shows.
     #[must_use]
     pub fn digest(&self) -> String {
+        String::from(&self.hash().to_hex().as_str()[..16])
+    }
+
+    /// The digest as a number.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        u64::from_be_bytes(self.hash().as_bytes().first_chunk().copied().unwrap_or_default())
+    }
+
+    fn hash(&self) -> blake3::Hash {
         let mut text = String::new();
         let floors = self.profile.floors();
         let fields: [(&str, u64); 24] = [
@@ -359,6 +449,11 @@ impl Policy {
             put("clamp_bytes", clamp_bytes);
             put("shares", shares_of_a_day(self.epoch_seconds));
         }
+        if let Scope::Fleet(Terms { nodes, nodes_a_day }) = self.scope {
+            put("fleet_nodes", nodes.into());
+            put("fleet_nodes_a_day", nodes_a_day.into());
+            put("fleet_unit_bytes", UNIT_BYTES);
+        }
         if let Some(look_ups) = self.profile.look_ups() {
             put("shown_a_minute", look_ups.shown_a_minute.into());
             put("shown_a_day", look_ups.shown_a_day.into());
@@ -382,8 +477,7 @@ impl Policy {
         for edge in super::band::EDGES {
             put("band", edge);
         }
-        let digest = blake3::hash(text.as_bytes()).to_hex();
-        String::from(&digest.as_str()[..16])
+        blake3::hash(text.as_bytes())
     }
 }
 

@@ -20,6 +20,8 @@ use super::noise::{Randomness, Scale, discrete_laplace};
 use super::policy::{
     ACCOUNTS_STEP, DOMINANCE_DIVISOR, Flagging, INTERRUPTION_SCALES, MASS_EVENT_SCALES, Policy,
 };
+use super::scope::UNIT_BYTES;
+use super::share::{Opened, Place};
 
 /// What one epoch publishes. Outside this file its fields can be read but not set.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -118,6 +120,53 @@ impl Release {
             interrupted: is_interrupted(raised.interruption, policy, randomness),
             ..release
         }
+    }
+
+    /// What a node of a fleet shows of an epoch by itself: nothing that traffic moves.
+    pub(super) fn within_a_fleet(ordinal: u64, sealed: &Sealed) -> Self {
+        Self { ordinal, tap_gap: sealed.tap_gap, ..Self::none() }
+    }
+
+    /// The release of a fleet's epoch: what its nodes' shares add up to, which has its noise. The bytes of epochs before
+    /// it that were held back are in it.
+    ///
+    /// Every count is of accounts on nodes: one that is on two counts on both.
+    #[must_use]
+    pub fn of_fleet(ordinal: u64, opened: &Opened, policy: &Policy) -> Self {
+        let suppressed = opened.at(Place::Active) < i64::try_from(policy.needed()).unwrap_or(i64::MAX);
+        let bytes = |place, step| rounded(i128::from(opened.at(place)) * i128::from(UNIT_BYTES), step);
+        let total = |place| if suppressed { 0 } else { bytes(place, policy.rounding_step()) };
+        let count = |place, series| rounded(opened.at(place).into(), policy.node_step(series));
+        let unattributed = |place| bytes(place, policy.node_step(NodeSeries::Unattributed));
+        let release = Self {
+            ordinal,
+            up_bytes: total(Place::Up),
+            down_bytes: total(Place::Down),
+            suppressed,
+            unattributed_up_bytes: unattributed(Place::UnattributedUp),
+            unattributed_down_bytes: unattributed(Place::UnattributedDown),
+            lost_packets: count(Place::Lost, NodeSeries::Lost),
+            malformed_packets: count(Place::Malformed, NodeSeries::Malformed),
+            failed_attempts: count(Place::FailedAttempts, NodeSeries::FailedAttempts),
+            ..Self::none()
+        };
+        let Some(flags) = policy.flags else { return release };
+        let irregular_accounts =
+            opened.kinds().map(|accounts| u64::try_from(rounded(accounts.into(), ACCOUNTS_STEP)).unwrap_or(0));
+        let room = u64::try_from(opened.at(Place::Room)).unwrap_or(0) / opened.nodes.max(1);
+        Self {
+            irregular_accounts,
+            mass_event: is_mass_event(irregular_accounts, room, flags, policy),
+            interrupted: i128::from(opened.at(Place::CutOff))
+                > times(policy.interruption_scale(), INTERRUPTION_SCALES),
+            ..release
+        }
+    }
+
+    /// A fleet's epoch of which nothing was opened: too few nodes had sent.
+    #[must_use]
+    pub fn unopened(ordinal: u64) -> Self {
+        Self { ordinal, suppressed: true, ..Self::none() }
     }
 
     /// How many words encode a release.

@@ -14,6 +14,7 @@ pub mod refreshed;
 mod rights;
 pub mod saved;
 pub mod schedule;
+pub mod shares;
 mod told;
 
 use crate::clock::{Clock, Reading};
@@ -35,6 +36,7 @@ use rate_limits::RateLimits;
 use refreshed::Refreshed;
 use saved::{Head, Record, Rights, bases};
 use schedule::Schedule;
+use shares::Shares;
 
 /// The result of a tick of the clock.
 pub enum Tick {
@@ -83,6 +85,8 @@ pub struct Node<C, R> {
     flags: Option<Flags>,
     /// What bands were refreshed from, for a fleet; none outside of one.
     refreshed: Option<Refreshed>,
+    /// What is added to a fleet's epochs.
+    shares: Shares,
 }
 
 /// What was saved of each slot: entries, readings, bands, and the baselines of the accounts.
@@ -114,6 +118,7 @@ impl<C: Clock, R: Randomness> Node<C, R> {
             failed_log_ins: 0,
             flags,
             refreshed: None,
+            shares: Shares::default().under(policy.number()),
             clock,
             randomness,
             ledger,
@@ -167,6 +172,7 @@ impl<C: Clock, R: Randomness> Node<C, R> {
             failed_log_ins: 0,
             flags,
             refreshed: None,
+            shares: head.shares.clone().under(policy.number()),
             clock,
             randomness,
             ledger,
@@ -214,6 +220,7 @@ impl<C: Clock, R: Randomness> Node<C, R> {
             limits: self.limits.state().clone(),
             flags: self.flags.as_ref().map(Flags::saved),
             rights: self.rights.clone(),
+            shares: self.shares.clone(),
         }
     }
 
@@ -276,6 +283,9 @@ impl<C: Clock, R: Randomness> Node<C, R> {
         let raised = FlagCounts { failed_attempts: std::mem::take(&mut self.failed_log_ins), ..raised };
         if self.epochs.seal(ordinal, &mut self.ledger, &raised, &mut self.randomness).is_err() {
             return Tick::Refused;
+        }
+        if let Some(share) = self.epochs.take_share() {
+            self.shares.add(ordinal, share, &mut self.randomness);
         }
         self.durable = false;
         self.bases = Vec::new();

@@ -7,6 +7,7 @@ use super::audit::Audit;
 use super::pending::Requests;
 use super::rate_limits::RateLimitState;
 use super::schedule::ScheduleState;
+use super::shares::Shares;
 use crate::meter::band::Band;
 use crate::meter::calendar::BandDates;
 use crate::meter::epoch::Carry;
@@ -93,6 +94,8 @@ pub struct Head {
     pub flags: Option<SavedFlags>,
     /// What staff did, and what waits for a second officer's word.
     pub rights: Rights,
+    /// What is added to a fleet's epochs; nothing of a node by itself.
+    pub shares: Shares,
 }
 
 /// What is kept about the answers to account holders' rights.

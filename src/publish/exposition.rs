@@ -11,16 +11,45 @@ use crate::meter::flag_counts::KINDS;
 use crate::meter::noise::Scale;
 use crate::meter::policy::Policy;
 use crate::meter::release::Release;
+use crate::meter::scope::Scope;
 use prometheus::{Encoder, IntGaugeVec, Opts, Registry, TextEncoder};
 
 /// The content type of `/metrics`.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The released part: every `blindmeter_epoch*` series. The policy is the one that the release was made
-/// under.
+/// under. Of a node of a fleet they are constant but for its epoch and the tap's gaps, and have no noise.
 #[must_use]
 pub fn released(release: &Release, policy: &Policy) -> String {
-    let page = Page::new();
+    let page = Page::new("");
+    epoch(&page, release, policy, policy.scope == Scope::Node);
+    page.plain(
+        "epoch_tap_gap",
+        "1 if the tap did not count for a part of the epoch, whether or not packets passed.",
+        release.tap_gap().into(),
+    );
+    page.text()
+}
+
+/// The released part of a fleet's page: every `blindmeter_fleet_epoch*` series. So many nodes' shares are in it.
+#[must_use]
+pub fn fleet(release: &Release, nodes: u64, policy: &Policy) -> String {
+    let page = Page::new("fleet_");
+    epoch(&page, release, policy, true);
+    page.plain("epoch_nodes", "Nodes that are in the epoch; 0 where too few had sent.", unsigned(nodes));
+    if let Scope::Fleet(terms) = policy.scope {
+        page.plain("epoch_needed_nodes", "Nodes that an epoch needs.", terms.nodes.into());
+        page.plain(
+            "epoch_account_nodes",
+            "Nodes that an account is taken to use in a day at the most: on more of them, it is hidden less well.",
+            terms.nodes_a_day.into(),
+        );
+    }
+    page.text()
+}
+
+/// What a node's page and a fleet's have alike.
+fn epoch(page: &Page, release: &Release, policy: &Policy, has_noise: bool) {
     page.plain(
         "epoch",
         "Ordinal of the last released epoch; 0 before the first.",
@@ -59,11 +88,6 @@ pub fn released(release: &Release, policy: &Policy) -> String {
     );
     page.plain("epoch_interrupted", "1 if the node itself looks interrupted.", release.interrupted().into());
     page.plain(
-        "epoch_tap_gap",
-        "1 if the tap did not count for a part of the epoch, whether or not packets passed.",
-        release.tap_gap().into(),
-    );
-    page.plain(
         "epoch_lost_packets",
         "Packets the tap knows it missed, with separate noise; can be negative.",
         release.lost_packets(),
@@ -78,25 +102,22 @@ pub fn released(release: &Release, policy: &Policy) -> String {
         "Failed log-ins reported by hooks, with separate noise; can be negative.",
         release.failed_attempts(),
     );
+    let stddev = |stddev: u128| if has_noise { i64::try_from(stddev).unwrap_or(i64::MAX) } else { 0 };
     page.plain("epoch_length_seconds", "Length of an epoch.", unsigned(policy.epoch_seconds));
     page.plain("epoch_crowd", "Active accounts that an epoch needs.", unsigned(policy.crowd));
     page.plain(
         "epoch_noise_stddev_bytes",
         "Standard deviation of the noise of epoch_bytes, each direction; 0 without noise.",
-        i64::try_from(policy.byte_scale().map_or(0, Scale::standard_deviation)).unwrap_or(i64::MAX),
+        stddev(policy.byte_scale().map_or(0, Scale::standard_deviation)),
     );
     page.plain("epoch_rounding_bytes", "Step that bytes are rounded to.", unsigned(policy.rounding_step()));
-    let rows: Vec<([&str; 1], i64)> = policy
-        .node_noise()
-        .map(|(series, stddev)| ([series], i64::try_from(stddev).unwrap_or(i64::MAX)))
-        .into();
+    let rows: Vec<([&str; 1], i64)> = policy.node_noise().map(|(series, of)| ([series], stddev(of))).into();
     page.labelled(
         "epoch_node_noise_stddev",
         "Standard deviation of the noise of other series; 0 without noise.",
         &["series"],
         &rows.iter().map(|(labels, value)| (labels.as_slice(), *value)).collect::<Vec<_>>(),
     );
-    page.text()
 }
 
 /// The status part, which is everything that belongs to no epoch: interface patterns and whether they
@@ -111,26 +132,8 @@ pub fn status(
     next_release_seconds: u64,
     policy: &Policy,
 ) -> String {
-    let page = Page::new();
-    page.labelled(
-        "build_info",
-        "Always 1; labels give the program's version and commit, and the profile of its privacy floors.",
-        &["version", "revision", "profile"],
-        &[(
-            &[
-                env!("CARGO_PKG_VERSION"),
-                option_env!("BLINDMETER_REVISION").unwrap_or("unknown"),
-                policy.profile.as_str(),
-            ],
-            1,
-        )],
-    );
-    page.labelled(
-        "policy_info",
-        "Always 1; labels give the release mode, and a digest of every privacy parameter in force.",
-        &["mode", "policy"],
-        &[(&[policy.mode.as_str(), &policy.digest()], 1)],
-    );
+    let page = Page::new("");
+    program(&page, policy, policy.published_mode());
     let rows: Vec<([&str; 1], i64)> =
         taps.iter().map(|(name, attached)| ([name.as_str()], (*attached).into())).collect();
     page.labelled(
@@ -156,16 +159,67 @@ pub fn status(
     page.text()
 }
 
+/// The status part of a fleet's page: which clusters were asked without trouble, whether what was opened is kept, when
+/// the next epoch is due, and the policy.
+#[must_use]
+pub fn fleet_status(clusters: &[(char, bool)], store_ok: bool, next_seconds: u64, policy: &Policy) -> String {
+    let page = Page::new("");
+    program(&page, policy, policy.mode.as_str());
+    let names: Vec<(String, i64)> =
+        clusters.iter().map(|(letter, up)| (letter.to_string(), (*up).into())).collect();
+    let rows: Vec<([&str; 1], i64)> = names.iter().map(|(letter, up)| ([letter.as_str()], *up)).collect();
+    page.labelled(
+        "fleet_cluster_up",
+        "1 if the cluster answered when it was asked last.",
+        &["cluster"],
+        &rows.iter().map(|(labels, value)| (labels.as_slice(), *value)).collect::<Vec<_>>(),
+    );
+    page.plain("fleet_store_ok", "1 if the last epoch was kept before it was shown.", store_ok.into());
+    page.plain(
+        "fleet_next_release_timestamp_seconds",
+        "When the next epoch is opened, by the schedule.",
+        unsigned(next_seconds),
+    );
+    page.text()
+}
+
+/// Which program and policy this is.
+fn program(page: &Page, policy: &Policy, mode: &str) {
+    page.labelled(
+        "build_info",
+        "Always 1; labels give the program's version and commit, and the profile of its privacy floors.",
+        &["version", "revision", "profile"],
+        &[(
+            &[
+                env!("CARGO_PKG_VERSION"),
+                option_env!("BLINDMETER_REVISION").unwrap_or("unknown"),
+                policy.profile.as_str(),
+            ],
+            1,
+        )],
+    );
+    page.labelled(
+        "policy_info",
+        "Always 1; labels give the release mode, and a digest of every privacy parameter in force.",
+        &["mode", "policy"],
+        &[(&[mode, &policy.digest()], 1)],
+    );
+}
+
 fn unsigned(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 /// A registry for one rendering only, so that nothing else can slip in.
-struct Page(Registry);
+struct Page {
+    registry: Registry,
+    /// What stands before each name, after the program's own.
+    prefix: &'static str,
+}
 
 impl Page {
-    fn new() -> Self {
-        Self(Registry::new())
+    fn new(prefix: &'static str) -> Self {
+        Self { registry: Registry::new(), prefix }
     }
 
     fn plain(&self, name: &str, help: &str, value: i64) {
@@ -173,17 +227,17 @@ impl Page {
     }
 
     fn labelled(&self, name: &str, help: &str, labels: &[&str], rows: &[(&[&str], i64)]) {
-        let options = Opts::new(format!("blindmeter_{name}"), help);
+        let options = Opts::new(format!("blindmeter_{}{name}", self.prefix), help);
         let gauge = IntGaugeVec::new(options, labels).expect("the names and labels listed here are valid");
         for (values, value) in rows {
             gauge.with_label_values(values).set(*value);
         }
-        self.0.register(Box::new(gauge)).expect("each name is registered once");
+        self.registry.register(Box::new(gauge)).expect("each name is registered once");
     }
 
     fn text(&self) -> String {
         let mut text = Vec::new();
-        TextEncoder::new().encode(&self.0.gather(), &mut text).expect("writing to memory does not fail");
+        TextEncoder::new().encode(&self.registry.gather(), &mut text).expect("writing to memory does not fail");
         String::from_utf8(text).expect("the exposition format is UTF-8")
     }
 }

@@ -11,6 +11,7 @@ use crate::meter::flags::interruption::NodeState;
 use crate::meter::flags::surge::Mirror;
 use crate::meter::flags::watch::{Verdict, WatchState};
 use crate::meter::release::Release;
+use crate::meter::share::{self, Carried, Share};
 use crate::meter::tags::Tag;
 use crate::meter::units::{Totals, Volume};
 use crate::node::audit::{Audit, Deed, ENTRIES, Entry, Reason};
@@ -20,6 +21,7 @@ use crate::node::rate_limits::{
 };
 use crate::node::saved::{Head, InterfaceSum, Record, Rights, SavedFlags};
 use crate::node::schedule::ScheduleState;
+use crate::node::shares::{self, Shares, Waiting};
 
 /// Bytes of an encoded head with padding; most of it is room for what staff did and what was exported.
 pub const HEAD_BYTES: usize = 57_344;
@@ -32,6 +34,9 @@ const ENTRY_BYTES: usize = 12;
 
 /// Bytes of a request that waits.
 const REQUEST_BYTES: usize = 47;
+
+/// Bytes of a share that waits.
+const SHARE_BYTES: usize = 8 + 8 * share::COUNT + 32;
 
 /// Bytes of a head of format version 2, which ends with the dates of the bands.
 pub const HEAD_BYTES_OF_2: usize = 10_240;
@@ -143,6 +148,17 @@ impl Writer<'_> {
             to.word(down);
             to.bytes(&u32::try_from(*day).unwrap_or(u32::MAX).to_le_bytes());
             to.bytes(&[u8::from(*approved)]);
+        });
+    }
+
+    /// What format version 5 did not have.
+    fn shares(&mut self, shares: &Shares) {
+        self.word(shares.policy);
+        shares.carried.words().into_iter().for_each(|word| self.word(word.cast_unsigned()));
+        self.list(&shares.waiting, shares::ROOM, SHARE_BYTES, |to, waiting| {
+            to.word(waiting.ordinal);
+            waiting.share.words().into_iter().for_each(|word| to.word(word.cast_unsigned()));
+            to.bytes(&waiting.key);
         });
     }
 
@@ -287,6 +303,19 @@ impl Reader<'_> {
         Rights { audit: Audit::resumed(entries), requests: Requests { last, all } }
     }
 
+    /// See [`Writer::shares`].
+    fn shares(&mut self) -> Shares {
+        Shares {
+            policy: self.word(),
+            carried: Carried::of_words([(); 2].map(|()| self.word().cast_signed())),
+            waiting: self.list(shares::ROOM, SHARE_BYTES, |from| Waiting {
+                ordinal: from.word(),
+                share: Share::of_words([(); share::COUNT].map(|()| from.word().cast_signed())),
+                key: from.bytes(),
+            }),
+        }
+    }
+
     /// See [`Writer::more_limits`].
     fn more_limits(&mut self, limits: &mut RateLimitState) {
         let planned = self.list(OFFICERS, 1, |from| from.bytes::<1>()[0]);
@@ -366,6 +395,7 @@ impl Head {
         writer.more_limits(&self.limits);
         writer.flags(self.flags);
         writer.rights(&self.limits, &self.rights);
+        writer.shares(&self.shares);
         bytes
     }
 
@@ -405,6 +435,7 @@ impl Head {
             },
             flags: None,
             rights: Rights::default(),
+            shares: Shares::default(),
         };
         reader.more_limits(&mut head.limits);
         if version >= 4 {
@@ -412,6 +443,9 @@ impl Head {
         }
         if version >= 5 {
             head.rights = reader.rights(&mut head.limits);
+        }
+        if version >= 6 {
+            head.shares = reader.shares();
         }
         head
     }

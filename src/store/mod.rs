@@ -10,7 +10,7 @@ mod errors;
 pub mod format;
 pub mod image;
 pub mod keys;
-mod replace;
+pub mod replace;
 
 pub use errors::{KeyFileError, Step, StoreError};
 

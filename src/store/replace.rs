@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Puts a file in the place of another, durably: temporary name, fsync, rename, fsync of the
 /// folder. A file whose write or fsync failed is removed and never believed.
-pub(super) fn replace_file<D: Disk>(
+pub fn replace_file<D: Disk>(
     disk: &D,
     path: &Path,
     fill: impl FnOnce(&mut D::File) -> io::Result<()>,

@@ -11,7 +11,9 @@ mod install;
 use super::connection::{CONFIG, Daemon};
 use super::input;
 use crate::exit::ExitError;
+use crate::exporter;
 use clap::Subcommand;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 #[derive(Subcommand)]
@@ -52,6 +54,18 @@ pub(super) enum Command {
     },
     /// Run a demo: three nodes, two clusters of real servers, one account that moves between the nodes
     Demo,
+    /// Open each epoch of the fleet once, and serve its totals as /metrics; runs until it is stopped
+    Export {
+        /// Configuration file, with [release] scope = "fleet", as the nodes have it
+        #[arg(long, value_name = "FILE", default_value = CONFIG)]
+        config: PathBuf,
+        /// Address of the page; may be given several times
+        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9778")]
+        listen: Vec<SocketAddr>,
+        /// Folder that keeps what was released
+        #[arg(long, value_name = "FOLDER", default_value = "/var/lib/blindmeter-fleet")]
+        state: PathBuf,
+    },
     /// Send this node's last refresh to the clusters again, after they have lost it
     Resend {
         #[command(flatten)]
@@ -77,6 +91,7 @@ pub(super) fn run(command: &Command) -> Result<(), ExitError> {
             account::show(&input::account(account)?, *json, &daemon.socket()?)
         }
         Command::Demo => demo::run(),
+        Command::Export { config, listen, state } => exporter::run(config, listen, state),
         Command::Resend { daemon } => account::resend(&daemon.socket()?),
     }
 }

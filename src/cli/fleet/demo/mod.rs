@@ -60,6 +60,8 @@ pub(super) fn run() -> Result<(), ExitError> {
         credentials_file: servers.credentials(),
         clusters: Servers::clusters(),
         spread: Duration::from_secs(1),
+        nodes: None,
+        nodes_a_day: None,
     };
     let settings = Settings::read(&SystemFiles, &fleet).map_err(lacks)?;
     for place in 0..settings.clusters() {
