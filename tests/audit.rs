@@ -9,6 +9,8 @@
 //!
 //! `BLINDMETER_AUDIT_RUNS=1000000 cargo test --release --test audit` is the long form.
 
+#[path = "audit/fleet.rs"]
+mod fleet;
 #[path = "audit/interval.rs"]
 mod interval;
 mod support;

@@ -3,6 +3,8 @@
 
 mod fleet;
 mod netns;
+#[path = "fleet/nodes.rs"]
+mod nodes;
 mod support;
 
 use blindmeter::fleet::cluster::{Call, Cluster, Function};
@@ -11,105 +13,21 @@ use blindmeter::fleet::settings::Role;
 use blindmeter::fleet::words::Words;
 use blindmeter::roster::account::AccountName;
 use blindmeter::roster::tagger::Tagger;
-use fleet::servers::{Form, Servers};
-use netns::Namespace;
-use netns::daemon::{Daemon, PORT, Setup};
-use netns::folder::Folder;
-use netns::tally::{Way, name};
-use netns::wire::{Kind, Wire, nobody};
+use netns::daemon::Daemon;
+use netns::tally::name;
+use nodes::{Fixture, KEY, NODES, PERIOD_SECONDS, REFRESH_SECONDS};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
-use support::frames::{Address, datagram};
 use support::wait::{let_pass, wait_for_within};
 
-const NODES: usize = 3;
+/// Bytes of a packet.
 const LENGTH: usize = 1000;
-const KEY: [u8; 32] = [5; 32];
-/// Of the lab: an epoch of one second, a refresh of five, a period that outlasts the test.
-const REFRESH_SECONDS: u64 = 5;
-const PERIOD_SECONDS: u64 = 100_000;
 /// A refresh, a close, a spread and a reading back, on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The nodes, and the servers, in one namespace.
-struct Fixture {
-    namespace: Namespace,
-    wires: Vec<Wire>,
-    folders: Vec<Arc<Folder>>,
-    clusters: Vec<Arc<Mutex<Servers>>>,
-}
-
+/// What is asked of the clusters and the nodes.
 impl Fixture {
-    fn new(tap: &'static str) -> Self {
-        let namespace = Namespace::new();
-        let form = Form { gives_up_after: Some(2000), ..Form::default() };
-        let start = |_| {
-            let form = form.clone();
-            Arc::new(Mutex::new(namespace.run(move || Servers::start(form))))
-        };
-        let clusters: Vec<_> = (0..2).map(start).collect();
-        let devices = ["tun0", "tun1", "tun2"];
-        let wires = devices.map(|device| Wire::make(&namespace, Kind::Tun, device)).into_iter().collect();
-        let folder = |node: usize| {
-            let roster = format!("10.8.{node}.6,{}\n10.8.{node}.7,{}\n", name(0), name(1));
-            let pools = vec![["10.8.0.0/24", "10.8.1.0/24", "10.8.2.0/24"][node]];
-            let setup = Setup { backend: tap, interfaces: vec![devices[node]], pools, roster };
-            Folder::keeping(&setup, "1s")
-        };
-        let folders = (0..NODES).map(folder).collect();
-        let fixture = Self { namespace, wires, folders, clusters };
-        fixture.write_fleet();
-        fixture
-    }
-
-    fn write_fleet(&self) {
-        for (node, folder) in self.folders.iter().enumerate() {
-            let mut credentials = String::new();
-            let mut clusters = String::new();
-            for (letter, cluster) in ["A", "B"].into_iter().zip(&self.clusters) {
-                let cluster = cluster.lock().expect("whole");
-                for role in ["node", "desk", "privacy", "totals", "check", "install"] {
-                    credentials += &format!("{role}@{letter}:{}\n", cluster.secret(role));
-                }
-                credentials += &format!("names@{letter}:{}\n", cluster.secret("names"));
-                let members: Vec<String> = (0..3).map(|at| format!("{:?}", cluster.address(at))).collect();
-                clusters += &format!("[[fleet.cluster]]\nmembers = [{}]\n", members.join(", "));
-            }
-            for (file, bytes) in [("fleet.key", &KEY[..]), ("fleet.credentials", credentials.as_bytes())] {
-                fs::write(folder.path(file), bytes).expect("a secret");
-                let owners = fs::Permissions::from_mode(0o600);
-                fs::set_permissions(folder.path(file), owners).expect("it is ours");
-            }
-            folder.configure("name = \"live-test\"", &format!("name = \"node-{node}\""));
-            folder.configure(&format!("127.0.0.1:{PORT}"), &format!("127.0.0.1:{}", PORT as usize + node));
-            folder.configure(
-                "[web]",
-                &format!(
-                    "period = \"{PERIOD_SECONDS}s\"\n[support]\nrefresh = \"{REFRESH_SECONDS}s\"\n[fleet]\nkey_file = {:?}\n\
-                     credentials_file = {:?}\nspread = \"1s\"\n{clusters}[web]",
-                    folder.path("fleet.key"),
-                    folder.path("fleet.credentials")
-                ),
-            );
-        }
-        let installed = self.folders[0].command_in(&self.namespace, &["fleet", "install"]);
-        assert_eq!(installed.code, Some(0), "{}{}", installed.stdout, installed.stderr);
-    }
-
-    fn start(&self) -> Vec<Daemon> {
-        self.folders.iter().map(|folder| Daemon::start_in(&self.namespace, folder)).collect()
-    }
-
-    /// So many packets of an account on a node.
-    fn send(&self, node: usize, account: usize, packets: u64) {
-        let low = u32::try_from(node * 256 + 6 + account).expect("small");
-        let address = Address::v4(0x0a08_0000 + low);
-        let packet = datagram(address, nobody(address, 1), LENGTH);
-        (0..packets).for_each(|_| self.wires[node].send(Way::Up, &packet));
-    }
-
     /// What both clusters together say of an account: bytes sent, nodes, and whether they agree.
     fn total(&self, account: usize) -> Option<(u64, u64)> {
         let key = FleetKey::new(&KEY);
@@ -196,13 +114,13 @@ fn is_enclosed(daemon: &Daemon) {
 
 #[test]
 fn an_account_of_three_nodes_is_one_sum_and_an_erasure_reaches_all_of_them() {
-    let fixture = Fixture::new("ring");
+    let fixture = Fixture::new("ring", "1s", "");
     let daemons = fixture.start();
     daemons.iter().for_each(is_enclosed);
     for node in 0..NODES {
-        fixture.send(node, 0, 1000 * (node as u64 + 1));
+        fixture.send(node, 0, 1000 * (node as u64 + 1), LENGTH);
     }
-    fixture.send(1, 1, 7);
+    fixture.send(1, 1, 7, LENGTH);
     fixture.await_total(0, 6_000_000, 3);
     fixture.await_total(1, 7000, 3);
     let shown = fixture.show(2, 0);
@@ -221,7 +139,7 @@ fn an_account_of_three_nodes_is_one_sum_and_an_erasure_reaches_all_of_them() {
             "another account stays"
         );
     }
-    fixture.send(2, 0, 5);
+    fixture.send(2, 0, 5, LENGTH);
     fixture.await_total(0, 5000, 3);
     let words = ["fleet", "show", &name(0), "--confirmed"];
     let confirmed = fixture.folders[1].command_in(&fixture.namespace, &words);
@@ -235,9 +153,9 @@ fn an_account_of_three_nodes_is_one_sum_and_an_erasure_reaches_all_of_them() {
 
 #[test]
 fn a_cluster_that_is_lost_stops_no_metering_and_is_made_whole_again() {
-    let fixture = Fixture::new("tcx");
+    let fixture = Fixture::new("tcx", "1s", "");
     let daemons = fixture.start();
-    (0..NODES).for_each(|node| fixture.send(node, 0, 10));
+    (0..NODES).for_each(|node| fixture.send(node, 0, 10, LENGTH));
     fixture.await_total(0, 30_000, 3);
     wait_for_within("all is sent", LIMIT, || {
         fixture.clusters_of(0).iter().all(|(state, _)| state == "sent").then_some(())
@@ -247,7 +165,7 @@ fn a_cluster_that_is_lost_stops_no_metering_and_is_made_whole_again() {
         let mut servers = servers.lock().expect("whole");
         (0..servers.count()).for_each(|at| servers.kill(at));
     });
-    fixture.send(0, 0, 10);
+    fixture.send(0, 0, 10, LENGTH);
     wait_for_within("the loss is told", LIMIT, || {
         let of = fixture.clusters_of(0);
         (of[1].1.is_some() && of[0].1.is_none()).then_some(())

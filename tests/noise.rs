@@ -4,7 +4,7 @@
 
 mod support;
 
-use blindmeter::meter::noise::{Randomness, Scale, discrete_laplace};
+use blindmeter::meter::noise::{Randomness, Scale, discrete_laplace, laplace_share};
 use std::process::Command;
 use support::rng::Rng;
 
@@ -121,5 +121,62 @@ fn samples_of_another_scale_do_not_follow_it() {
     for wrong in [0.97, 1.03] {
         let (found, freedom) = chi_square(&drawn, f64::from(50 << 20) * 1024.0 * wrong);
         assert!(found > quantile(freedom), "{found} at {freedom} degrees");
+    }
+}
+
+fn sums_of_shares(seed: u64, scale: Scale, shares: u64, added: u64) -> Vec<i128> {
+    let mut words = Words::of(seed);
+    (0..50_000).map(|_| (0..added).map(|_| laplace_share(&mut words, scale, shares)).sum()).collect()
+}
+
+#[test]
+fn as_many_shares_as_there_are_add_up_to_one_sample() {
+    for (seed, (numerator, denominator, shares)) in
+        (1..).zip([(1, 1, 3), (48, 1, 2), (22, 7, 20), (50 << 20, 1, 5), (12_884_901_888_000, 7, 20)])
+    {
+        let sums = sums_of_shares(seed, Scale::new(numerator, denominator), shares, shares);
+        let (found, freedom) = chi_square(&sums, numerator as f64 / denominator as f64);
+        let what = format!("{shares} shares of scale {numerator}/{denominator}");
+        assert!(found < quantile(freedom), "{what}: {found} at {freedom} degrees");
+    }
+}
+
+/// The control of the test above: a share that is missing, or one too many, is noticed.
+#[test]
+fn one_share_less_or_more_is_another_distribution() {
+    for added in [4, 6] {
+        let sums = sums_of_shares(1, Scale::new(50 << 20, 1), 5, added);
+        let (found, freedom) = chi_square(&sums, f64::from(50 << 20));
+        assert!(found > quantile(freedom), "{added} of 5: {found} at {freedom} degrees");
+    }
+}
+
+/// The difference of two negative binomial numbers, whose distribution is computed term by term.
+#[test]
+fn a_share_alone_is_the_difference_of_two_negative_binomials() {
+    const REACH: usize = 60;
+    for (scale, shares) in [(2.0_f64, 3_u64), (5.0, 20), (1.0, 1)] {
+        let (failing, form) = ((-1.0 / scale).exp(), 1.0 / shares as f64);
+        let mut one = vec![(1.0 - failing).powf(form)];
+        for k in 1..REACH * 4 {
+            one.push(one[k - 1] * failing * (k as f64 - 1.0 + form) / k as f64);
+        }
+        let difference = |x: usize| -> f64 { one.iter().zip(&one[x..]).map(|(a, b)| a * b).sum() };
+        let mut words = Words::of(shares);
+        let whole = Scale::new(scale as u128, 1);
+        let drawn: Vec<i128> = (0..200_000).map(|_| laplace_share(&mut words, whole, shares)).collect();
+        let (mut sum, mut bins) = (0.0, 0.0);
+        for x in 0..REACH {
+            let expected = difference(x) * drawn.len() as f64;
+            if expected < 20.0 {
+                break;
+            }
+            for x in if x == 0 { vec![0] } else { vec![x as i128, -(x as i128)] } {
+                let seen = drawn.iter().filter(|sample| **sample == x).count() as f64;
+                sum += (seen - expected).powi(2) / expected;
+                bins += 1.0;
+            }
+        }
+        assert!(sum < quantile(bins), "{shares} shares of scale {scale}: {sum} at {bins} degrees");
     }
 }
