@@ -19,6 +19,10 @@ mod support;
 mod times;
 
 use blindmeter::inventory::{DATA, Datum, Place};
+use blindmeter::meter::policy::Policy;
+use blindmeter::meter::release::Release;
+use blindmeter::meter::scope::{Scope, Terms};
+use blindmeter::publish::exposition;
 use covers::COVERS;
 use daemon::command::{Person, bounded, ended, identity};
 use daemon::{PROGRAM, Site};
@@ -98,7 +102,7 @@ fn every_field_of_every_struct_is_in_the_table_or_exempt_for_a_reason() {
         found.extend(stale.map(|field| format!("{name}.{field}: in the table, but gone")));
     }
     let known = |name: &str| structs.iter().any(|(found, _)| found == name);
-    let kinds = ["series", "event", "answer", "map", "file", "function"];
+    let kinds = ["series", "fleet series", "event", "answer", "map", "file", "function"];
     for (name, _) in lists().filter(|(name, _)| !kinds.contains(name)) {
         if !known(name) {
             found.push(format!("{name}: in the table, but gone"));
@@ -149,8 +153,7 @@ fn every_map_of_the_kernel_program_is_in_the_table() {
 fn every_series_and_every_file_of_a_running_daemon_is_in_the_table() {
     let site = Site::sealed();
     let daemon = site.start();
-    let series = daemon.metrics().lines().filter(|line| !line.starts_with('#')).map(series_of).collect();
-    assert_same("series", &series);
+    assert_same("series", &series_on(&daemon.metrics()));
     // With the kernel tap there are pins; the ring tap has a file of counters instead.
     let mut files = files(site.path("").as_path());
     drop(daemon);
@@ -167,6 +170,21 @@ fn every_series_and_every_file_of_a_running_daemon_is_in_the_table() {
     files.extend(self::files(in_memory.path()));
     drop(daemon);
     assert_same("file", &files);
+}
+
+#[test]
+fn every_series_of_a_fleets_page_is_in_the_table() {
+    let scope = Scope::Fleet(Terms { nodes: 3, nodes_a_day: 2 });
+    let policy = Policy { scope, ..Policy::DEFAULT };
+    let status = exposition::fleet_status(&[('A', true)], true, 1, &policy);
+    let mut found = series_on(&(exposition::fleet(&Release::none(), 3, &policy) + &status));
+    // As on a node's page.
+    found.retain(|series| !["blindmeter_build_info", "blindmeter_policy_info"].contains(&series.as_str()));
+    assert_same("fleet series", &found);
+}
+
+fn series_on(page: &str) -> BTreeSet<String> {
+    page.lines().filter(|line| !line.starts_with('#')).map(series_of).collect()
 }
 
 fn series_of(line: &str) -> String {

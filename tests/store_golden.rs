@@ -19,6 +19,8 @@ use blindmeter::meter::ledger::Ledger;
 use blindmeter::meter::noise::Randomness;
 use blindmeter::meter::policy::{Flagging, Mode, Policy};
 use blindmeter::meter::release::Release;
+use blindmeter::meter::scope::{Scope, Terms};
+use blindmeter::meter::share::Carried;
 use blindmeter::meter::slot::{Direction, Slot};
 use blindmeter::meter::tags::Tag;
 use blindmeter::meter::units::{Totals, Volume};
@@ -27,6 +29,7 @@ use blindmeter::node::pending::{Pending, Requests, Wanted};
 use blindmeter::node::rate_limits::{Figures, FirstExport, Looker, Officer, RateLimitState, Window};
 use blindmeter::node::saved::{Head, InterfaceSum, Record, Rights, SavedFlags};
 use blindmeter::node::schedule::ScheduleState;
+use blindmeter::node::shares::{ROOM, Shares, Waiting};
 use blindmeter::store::disk::SystemDisk;
 use blindmeter::store::format::blob_bytes;
 use blindmeter::store::{Opened, Settings, Store};
@@ -202,6 +205,7 @@ fn head(sealed: Option<Release>, version: u16) -> Head {
             },
         }),
         rights: if version < 5 { Rights::default() } else { rights() },
+        shares: Shares::default(),
     }
 }
 
@@ -342,4 +346,26 @@ fn this_version_writes_version_5_byte_for_byte() {
     }
     let capacity = u32::try_from(CAPACITY).expect("small");
     assert_eq!(fs::metadata(golden("v5.sealed")).expect("it is there").len(), blob_bytes(capacity));
+}
+
+/// What 0.1.0 left zero: shares of a fleet's epochs, as many as there is room for, and what is carried over.
+#[test]
+fn shares_of_a_fleet_are_read_as_they_were_written() {
+    let folder = folder();
+    let open = || {
+        let opened = Store::open(SystemDisk, Counting(0), settings(folder.path()), false, false, |_, _| ());
+        opened.unwrap_or_else(|error| panic!("{error}"))
+    };
+    let scope = Scope::Fleet(Terms { nodes: 3, nodes_a_day: 2 });
+    let share = closed(Policy { scope, ..Policy::DEFAULT }, 5).take_share().expect("a fleet's node has one");
+    let waiting = (1..).zip([7; ROOM]).map(|(ordinal, key)| Waiting { ordinal, share, key: [key; 32] }).collect();
+    let shares = Shares { policy: 99, waiting, carried: Carried::default().with(&share) };
+    let written = Head { shares, ..head(None, 5) };
+    let (mut store, _) = open();
+    store.save(&written, |_| Record::default()).unwrap_or_else(|error| panic!("{error}"));
+    drop(store);
+    let (_, Opened::Resumed(found)) = open() else { panic!("it is resumed from") };
+    assert!(*found == written, "the head");
+    let last = found.shares.waiting.last().expect("some");
+    assert_eq!(last.ordinal, ROOM as u64);
 }

@@ -31,6 +31,7 @@ fn the_units_are_clean_and_tight() {
         ("blindmeter@.service", "blindmeter@par2.service"),
         ("fleet/blindmeter-fleet@.service", "blindmeter-fleet@7001.service"),
         ("fleet/blindmeter-fleet-load@.service", "blindmeter-fleet-load@7001.service"),
+        ("fleet/blindmeter-fleet-export.service", "blindmeter-fleet-export.service"),
     ] {
         // `verify` wants the programs that are named to be there.
         let unit = fs::read_to_string(repository("deploy").join(unit)).expect("the unit");

@@ -5,6 +5,7 @@
 use super::output;
 use crate::meter::node_series::NodeSeries;
 use crate::meter::policy::{DAY_SECONDS, Mode, Policy};
+use crate::meter::scope::Scope;
 use serde::Serialize;
 
 /// From this share of the link upwards, a single release of one node says little.
@@ -16,7 +17,7 @@ pub(super) struct ExpectedError {
     pub(super) noise_bytes: f64,
     /// The rounding step.
     pub(super) step_bytes: f64,
-    /// What the link can carry one way in an epoch.
+    /// What the link can carry one way in an epoch, or those of as many nodes as a fleet's epoch needs.
     pub(super) link_bytes: f64,
 }
 
@@ -28,7 +29,11 @@ impl ExpectedError {
             let rate = scale.denominator() as f64 / scale.numerator() as f64;
             2.0_f64.sqrt() * (-rate / 2.0).exp() / -(-rate).exp_m1()
         });
-        Self { noise_bytes: noise, step_bytes: policy.rounding_step() as f64, link_bytes: link }
+        let links = match policy.scope {
+            Scope::Node => 1.0,
+            Scope::Fleet(terms) => f64::from(terms.nodes),
+        };
+        Self { noise_bytes: noise, step_bytes: policy.rounding_step() as f64, link_bytes: link * links }
     }
 
     /// Root mean square error of the noise and of rounding, which spreads evenly over a step.
@@ -51,18 +56,33 @@ impl ExpectedError {
                 "each total is rounded to {step}: off by at most {at_most}, per direction and epoch"
             )];
         };
+        let (whose, capacity) = match policy.scope {
+            Scope::Node => ("each total", "the link's capacity".to_owned()),
+            Scope::Fleet(terms) => {
+                ("each total of the fleet", format!("the capacity of {} such links", terms.nodes))
+            }
+        };
         let mut lines = vec![
             format!(
-                "expected error of each total, per direction and epoch: {error} (noise with a standard \
+                "expected error of {whose}, per direction and epoch: {error} (noise with a standard \
                  deviation of {}, then rounding to {step})",
                 amount(self.noise_bytes)
             ),
             format!(
-                "that is {} of the link's capacity; an account counts for at most {} per epoch",
+                "that is {} of {capacity}; an account counts for at most {} per epoch",
                 percent(self.share()),
                 output::bytes(noise.clamp_bytes)
             ),
         ];
+        if let Scope::Fleet(terms) = policy.scope {
+            lines.push(format!(
+                "of an account, {} per epoch count on each node, so that it is hidden as stated on up to {} nodes a day \
+                 (fleet.nodes_a_day); more than {} nodes add noise in proportion, and fewer release nothing",
+                output::bytes(policy.clamp_bytes()),
+                terms.nodes_a_day,
+                terms.nodes
+            ));
+        }
         if self.share() >= LARGE_ERROR {
             lines.push(self.advice(policy));
         }
@@ -75,15 +95,18 @@ impl ExpectedError {
         if policy.epoch_seconds < DAY_SECONDS {
             ways.push("set epoch.length = \"24h\"".to_owned());
         }
-        ways.push(format!("sum the fleet (16 such nodes: {})", percent(self.share() / 4.0)));
+        if policy.scope == Scope::Node {
+            ways.push(format!("sum the fleet (16 such nodes: {})", percent(self.share() / 4.0)));
+        }
         if epochs > 1 {
             let week = percent(self.share() / (epochs as f64).sqrt());
             ways.push(format!("sum a week of {epochs} epochs ({week})"));
         }
         ways.push("lower release.clamp".to_owned());
         format!(
-            "that is a lot for this link: {}; or set release.mode = \"coarse\", which hides less",
-            ways.join(", ")
+            "that is a lot for this link: {}{}",
+            ways.join(", "),
+            if policy.scope == Scope::Node { "; or set release.mode = \"coarse\", which hides less" } else { "" }
         )
     }
 }
@@ -149,6 +172,7 @@ fn percent(share: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::meter::scope::Terms;
 
     /// The figures that the promise states for the default clamp and epsilon.
     #[test]
@@ -181,6 +205,19 @@ mod tests {
         let coarse: Vec<String> = lines(&Policy { mode: Mode::Coarse, ..Policy::DEFAULT });
         let text = "unattributed_bytes: rounded down to a multiple of 16.0 GiB, and 0 below that";
         assert!(coarse.iter().any(|line| line == text), "{coarse:?}");
+    }
+
+    /// Twenty nodes of 1 Gbit/s have the noise of one: a twentieth of the error.
+    #[test]
+    fn a_fleet_is_told_its_own_error_and_what_counts_on_each_node() {
+        let scope = Scope::Fleet(Terms { nodes: 20, nodes_a_day: 2 });
+        let fleet = Policy { scope, ..Policy::DEFAULT };
+        let (one, all) = (ExpectedError::of(&Policy::DEFAULT), ExpectedError::of(&fleet));
+        assert!((all.noise_bytes / one.noise_bytes - 1.0).abs() < 1e-6);
+        let lines = all.lines(&fleet).join("\n");
+        for text in ["each total of the fleet", "0.04 % of the capacity of 20 such links", "25.0 GiB per epoch count on each"] {
+            assert!(lines.contains(text), "{text}: {lines}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::inventory::{DATA, Place, RESIDUE};
 use crate::meter::budget::Epsilon;
 use crate::meter::node_series::{NODE_SERIES_EPSILON, NodeSeries};
 use crate::meter::policy::{FLAG_EPSILON, GATE_EPSILON, INTERRUPTION_EPSILON, Mode, Noise, Policy};
+use crate::meter::scope::Scope;
 use serde::Serialize;
 use std::fs::File;
 use std::io::ErrorKind;
@@ -108,7 +109,7 @@ pub(super) fn run(path: &Path, all: bool, json: bool) -> Result<(), ExitError> {
     if let Some(tap) = tap {
         output::line(&format!("Tap in use: {tap}; --all lists the data of the other taps too.\n"))?;
     }
-    print(&report, asked.err())
+    print(&report, &policy, asked.err())
 }
 
 /// The tap that the daemon says it uses, or that the configuration names; none where neither does.
@@ -157,7 +158,7 @@ fn budget(policy: &Policy) -> Result<Budget, String> {
     })
 }
 
-fn print(report: &Report, why_unknown: Option<String>) -> Result<(), ExitError> {
+fn print(report: &Report, policy: &Policy, why_unknown: Option<String>) -> Result<(), ExitError> {
     for place in Place::ALL {
         output::line(&format!("{}:", place.heading()))?;
         for line in report.data.iter().filter(|line| line.place == place.as_str()) {
@@ -167,7 +168,10 @@ fn print(report: &Report, why_unknown: Option<String>) -> Result<(), ExitError> 
         }
         output::line("")?;
     }
-    output::line("Differential privacy budget (epsilon per account, day and node):")?;
+    output::line(match policy.scope {
+        Scope::Node => "Differential privacy budget (epsilon per account, day and node):",
+        Scope::Fleet(_) => "Differential privacy budget (epsilon per account and day, over all nodes of the fleet):",
+    })?;
     match (&report.budget, &report.given_up) {
         (Some(budget), _) => {
             output::line(&format!(
@@ -181,10 +185,14 @@ fn print(report: &Report, why_unknown: Option<String>) -> Result<(), ExitError> 
                 budget.epsilon_per_account_day,
                 budget.epsilon_per_account_year
             ))?;
-            output::line(
-                "  an account that uses several nodes in a day spends it on each of them; node series: for 1 \
-                 GiB of unattributed",
-            )?;
+            let nodes = match policy.scope {
+                Scope::Node => "an account that uses several nodes in a day spends it on each of them".to_owned(),
+                Scope::Fleet(terms) => format!(
+                    "for an account that uses at most {} of them in a day, and on more in proportion",
+                    terms.nodes_a_day
+                ),
+            };
+            output::line(&format!("  {nodes}; node series: for 1 GiB of unattributed"))?;
             output::line(
                 "  bytes, 2^20 lost packets, 2^16 malformed packets and 64 failed attempts of an account and \
                  day, and more in proportion",

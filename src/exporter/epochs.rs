@@ -20,7 +20,7 @@ const DELAY_DIVISOR: u64 = 48;
 const SHORTEST_DELAY_SECONDS: u64 = 1;
 
 /// What epochs are opened with.
-pub(super) struct Epochs {
+pub(super) struct Opener {
     /// The fleet's policy.
     pub(super) policy: Policy,
     /// The terms in it.
@@ -29,7 +29,7 @@ pub(super) struct Epochs {
     pub(super) key: FleetKey,
 }
 
-impl Epochs {
+impl Opener {
     fn delay(&self) -> u64 {
         (self.policy.epoch_seconds / DELAY_DIVISOR).max(SHORTEST_DELAY_SECONDS)
     }

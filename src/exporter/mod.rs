@@ -7,7 +7,7 @@
 mod epochs;
 mod kept;
 
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, SystemClock, sleep};
 use crate::config::{self, Config, Fleet};
 use crate::daemon::inputs::{read_web_config, warn_of_certificates};
 use crate::environment::{SystemFiles, unreadable};
@@ -25,7 +25,7 @@ use crate::publish::web::{self, ActiveWebConfig, Exposure, WebConfig, WebConfigF
 use crate::system::descriptors;
 use crate::system::sandbox::{self, Folder, Reach, Sandbox};
 use crate::system::service_manager::{self, Notification};
-use epochs::Epochs;
+use epochs::Opener;
 use kept::Kept;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
 
 /// The clusters are asked so often in the length of an epoch...
 const ASKED: u64 = 288;
@@ -80,7 +79,7 @@ pub fn run(path: &Path, listen: &[SocketAddr], folder: &Path) -> Result<(), Exit
     let web = read_web_config(&SystemFiles, &config, &WebConfig::default()).map_err(bad)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(io)?;
     let mut exporter = Exporter {
-        epochs: Epochs { policy, terms, key },
+        opener: Opener { policy, terms, key },
         courier,
         kept,
         folder: folder.to_owned(),
@@ -162,7 +161,7 @@ fn folders(path: &Path, config: &Config, web: Option<&WebConfigFile>, folder: &P
 
 /// What the loop works with.
 struct Exporter {
-    epochs: Epochs,
+    opener: Opener,
     courier: Courier,
     kept: Kept,
     folder: PathBuf,
@@ -177,7 +176,7 @@ struct Exporter {
 impl Exporter {
     /// Opens what is due; true where something else is shown from now on.
     fn step(&mut self) -> bool {
-        let stepped = self.epochs.step(&mut self.courier, &self.kept, SystemClock.now().wall_seconds);
+        let stepped = self.opener.step(&mut self.courier, &self.kept, SystemClock.now().wall_seconds);
         match stepped {
             Ok(None) => {
                 self.tell(None);
@@ -213,13 +212,13 @@ impl Exporter {
     }
 
     fn released(&self) -> String {
-        exposition::fleet(&self.kept.release, self.kept.nodes, &self.epochs.policy)
+        exposition::fleet(&self.kept.release, self.kept.nodes, &self.opener.policy)
     }
 
     fn status(&self) -> String {
         let clusters: Vec<(char, bool)> =
             (0..).zip(&self.troubles).map(|(place, trouble)| (letter(place), trouble.is_none())).collect();
-        let next = self.epochs.due(self.kept.release.ordinal().max(self.before));
-        exposition::fleet_status(&clusters, self.is_kept, next, &self.epochs.policy)
+        let next = self.opener.due(self.kept.release.ordinal().max(self.before));
+        exposition::fleet_status(&clusters, self.is_kept, next, &self.opener.policy)
     }
 }

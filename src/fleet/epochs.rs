@@ -9,7 +9,7 @@ use super::shares::{Fate, Spot};
 use super::trouble::Trouble;
 use crate::engine::state::State;
 use crate::environment::System;
-use crate::meter::policy::{DAY_SECONDS, Policy};
+use crate::meter::policy::{DAY_SECONDS, Policy, Terms};
 use std::time::Duration;
 
 /// An epoch's shares stay in the clusters for so many epochs after it, and for a day at least.
@@ -25,17 +25,19 @@ const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_mins(10);
 
 /// What is fixed of the epochs to which this node adds, and when it asks next.
-pub(super) struct Epochs {
+pub(super) struct Rounds {
     policy: u64,
+    fewest: u8,
     epoch_seconds: u64,
     due: u64,
     wait: Duration,
 }
 
-impl Epochs {
+impl Rounds {
     /// Those under a policy; the first round is due at once.
-    pub(super) fn new(policy: &Policy) -> Self {
-        Self { policy: policy.number(), epoch_seconds: policy.epoch_seconds, due: 0, wait: Duration::ZERO }
+    pub(super) fn new(policy: &Policy, terms: Terms) -> Self {
+        let (number, epoch_seconds) = (policy.number(), policy.epoch_seconds);
+        Self { policy: number, fewest: terms.nodes, epoch_seconds, due: 0, wait: Duration::ZERO }
     }
 
     /// An epoch was released here.
@@ -71,13 +73,13 @@ impl Epochs {
         let (last, waiting) = state.node().shares();
         let mut is_left = false;
         for waiting in waiting {
-            let spot = Spot::new(key, node, self.policy, waiting.ordinal);
             let kept = (KEPT_EPOCHS * self.epoch_seconds).max(DAY_SECONDS);
             let expires = (waiting.ordinal + 1).saturating_mul(self.epoch_seconds).saturating_add(kept);
+            let spot = Spot::new(key, node, (self.policy, self.fewest), waiting.ordinal, expires);
             let fate = if waiting.ordinal == last {
-                spot.send(courier, &waiting, expires)?
+                spot.send(courier, &waiting)?
             } else {
-                spot.take_back(courier, &waiting, expires)?
+                spot.take_back(courier, &waiting)?
             };
             match fate {
                 Fate::Sent => is_left = true,

@@ -10,6 +10,7 @@
 --   'c'        the words that a correction stands for
 -- A hash for each epoch:
 --   8 bytes    one node's share of the sums: 7 bytes a word, and never as long as a node's words of an account
+--   'n'        the fewest nodes that may be opened, as any of them has asked for
 --   'o'        the nodes whose shares were opened, 8 bytes each: final
 -- Words are below 2^52, so that a Lua number holds the sum of two; numbers are big-endian.
 
@@ -21,7 +22,7 @@ local MODULUS = 2 ^ 52
 local WORDS = 21
 local FIELD = 8
 local OF_ACCOUNT = 2 + 2 + WORDS + 2 + WORDS
--- Sums of fewer nodes are not opened, whoever asks.
+-- Sums of fewer nodes are not opened, whoever asks, nor of fewer than any of them asked for.
 local FEWEST = 3
 
 -- Why a call is not answered; nothing where it is. Each call says which fleet and cluster it means.
@@ -204,15 +205,20 @@ local function is_in(set, field)
     return false
 end
 
--- Key: an epoch. Arguments: identity, the node's field, when it expires, its shares. Answers: whether the epoch was
--- opened, and whether this node is in what was opened; a share is kept until then, and refused after it.
+local function fewest(key)
+    return math.max(FEWEST, tonumber(redis.call(HGET, key, 'n') or 0))
+end
+
+-- Key: an epoch. Arguments: identity, the node's field, when it expires, its shares, the fewest nodes among which it may
+-- be opened. Answers: whether the epoch was opened, and whether this node is in what was opened; a share is kept until
+-- then, and refused after it.
 local function share(keys, args)
     local refused = refusal(args[1])
     if refused then return refused end
-    if #args[2] ~= FIELD or not is_share(args[4]) then return other_shape() end
+    if #args[2] ~= FIELD or not is_share(args[4]) or not tonumber(args[5]) then return other_shape() end
     local set = redis.call(HGET, keys[1], 'o')
     if set then return { 1, is_in(set, args[2]) and 1 or 0 } end
-    redis.call(HSET, keys[1], args[2], args[4])
+    redis.call(HSET, keys[1], args[2], args[4], 'n', math.max(fewest(keys[1]), tonumber(args[5])))
     redis.call(EXPIREAT, keys[1], args[3])
     return { 0, 1 }
 end
@@ -253,7 +259,7 @@ local function open(keys, args)
         seen[field], count = true, count + 1
         add(sums, words)
     end
-    if count < FEWEST then return {} end
+    if count < fewest(keys[1]) then return {} end
     if not fixed then redis.call(HSET, keys[1], 'o', set) end
     local answer = as_text(sums)
     table.insert(answer, 1, set)

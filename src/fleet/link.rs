@@ -5,7 +5,7 @@
 //! the fleet's key and the last refresh, in memory alone: what a process was sending ends with it.
 
 use super::courier::Courier;
-use super::epochs::Epochs;
+use super::epochs::Rounds;
 use super::keys::{FleetKey, PeriodTag};
 use super::look_up::{self, Confirmed, Sums, Untold, letter};
 use super::sending::{Obeyed, Sending};
@@ -120,7 +120,7 @@ struct Fleet {
     paces: Vec<(u64, Duration)>,
     reviewed_at: u64,
     /// None where each node publishes its own totals.
-    epochs: Option<Epochs>,
+    rounds: Option<Rounds>,
     board: Arc<Mutex<Vec<ClusterState>>>,
 }
 
@@ -154,7 +154,10 @@ impl Link {
             sending: None,
             paces: vec![(0, Duration::ZERO); clusters],
             reviewed_at: 0,
-            epochs: (policy.scope != Scope::Node).then(|| Epochs::new(policy)),
+            rounds: match policy.scope {
+                Scope::Node => None,
+                Scope::Fleet(terms) => Some(Rounds::new(policy, terms)),
+            },
             board: Arc::clone(&board),
         };
         thread::Builder::new().name("fleet".to_owned()).spawn(move || run(fleet, &asked))?;
@@ -232,14 +235,14 @@ impl Fleet {
 
     /// Sends shares of epochs, where that is due; returns when it is due next.
     fn add_to_epochs(&mut self) -> u64 {
-        let Some(epochs) = &mut self.epochs else { return u64::MAX };
-        if SystemClock.now().boot_nanoseconds < epochs.due() {
-            return epochs.due();
+        let Some(rounds) = &mut self.rounds else { return u64::MAX };
+        if SystemClock.now().boot_nanoseconds < rounds.due() {
+            return rounds.due();
         }
-        let result = epochs.round(&mut self.courier, (&self.key, &self.node), &self.state);
-        let wait = result.unwrap_or_else(|_| Some(epochs.longer()));
-        epochs.postpone(SystemClock.now().boot_nanoseconds, wait);
-        let due = epochs.due();
+        let result = rounds.round(&mut self.courier, (&self.key, &self.node), &self.state);
+        let wait = result.unwrap_or_else(|_| Some(rounds.longer()));
+        rounds.postpone(SystemClock.now().boot_nanoseconds, wait);
+        let due = rounds.due();
         match result {
             Ok(_) => (0..self.paces.len()).for_each(|place| self.note(place, None)),
             Err((place, trouble)) => self.note(place, Some(trouble)),
@@ -317,7 +320,7 @@ impl Fleet {
     fn answer(&mut self, job: Job) {
         match job {
             Job::News(News::Refreshed(refresh)) => self.begin(refresh),
-            Job::News(News::Released) => self.epochs.iter_mut().for_each(Epochs::released),
+            Job::News(News::Released) => self.rounds.iter_mut().for_each(Rounds::released),
             Job::Resend(told) => {
                 let is_known = self.sending.is_some();
                 if let Some(sending) = &mut self.sending {

@@ -30,30 +30,33 @@ pub enum Fate {
     TakenBack,
 }
 
-/// Where the shares of an epoch lie, and this node's among them.
+/// Where the shares of an epoch lie, and this node's among them; and on which terms it may be opened.
 #[derive(Clone, Copy)]
 pub struct Spot {
     tag: PeriodTag,
     field: Field,
+    /// The fewest nodes among which it is hidden.
+    fewest: u8,
+    expires: u64,
 }
 
 impl Spot {
-    /// Of an epoch under a policy: shares under another lie elsewhere.
+    /// Of an epoch under a policy, that expires in this second: shares under another policy lie elsewhere.
     #[must_use]
-    pub fn new(key: &FleetKey, node: &str, policy: u64, ordinal: u64) -> Self {
+    pub fn new(key: &FleetKey, node: &str, (policy, fewest): (u64, u8), ordinal: u64, expires: u64) -> Self {
         let tag = key.epoch_tag(policy, ordinal);
-        Self { tag, field: key.field(node, tag) }
+        Self { tag, field: key.field(node, tag), fewest, expires }
     }
 
     /// Sends a share, the same whenever it is sent.
     ///
     /// # Errors
     /// Which cluster did not take it, and why.
-    pub fn send(self, courier: &mut Courier, waiting: &Waiting, expires: u64) -> Result<Fate, (usize, Trouble)> {
-        match self.put(courier, 0, waiting, expires)? {
+    pub fn send(self, courier: &mut Courier, waiting: &Waiting) -> Result<Fate, (usize, Trouble)> {
+        match self.put(courier, 0, waiting)? {
             (true, false) => Ok(Fate::TakenBack),
             (is_opened, _) => {
-                let (is_complete, _) = self.put(courier, 1, waiting, expires)?;
+                let (is_complete, _) = self.put(courier, 1, waiting)?;
                 Ok(if is_opened && is_complete { Fate::Opened } else { Fate::Sent })
             }
         }
@@ -63,17 +66,12 @@ impl Spot {
     ///
     /// # Errors
     /// Why the first cluster did not answer: then nobody knows.
-    pub fn take_back(
-        self,
-        courier: &mut Courier,
-        waiting: &Waiting,
-        expires: u64,
-    ) -> Result<Fate, (usize, Trouble)> {
+    pub fn take_back(self, courier: &mut Courier, waiting: &Waiting) -> Result<Fate, (usize, Trouble)> {
         let arguments = vec![self.field.0.to_vec()];
         let call = Call { function: Function::Withdraw, keys: vec![self.tag], arguments };
         if let (true, true) = ask(courier, 0, call.clone())? {
             // Whoever opens it still needs the other half.
-            self.put(courier, 1, waiting, expires)?;
+            self.put(courier, 1, waiting)?;
             return Ok(Fate::Opened);
         }
         // Without the first half nobody opens this one; it goes with the epoch where it is not taken back.
@@ -86,12 +84,12 @@ impl Spot {
         courier: &mut Courier,
         place: usize,
         waiting: &Waiting,
-        expires: u64,
     ) -> Result<(bool, bool), (usize, Trouble)> {
         let arguments = vec![
             self.field.0.to_vec(),
-            expires.to_string().into_bytes(),
+            self.expires.to_string().into_bytes(),
             encoded(&split(waiting)[place.min(1)]),
+            self.fewest.to_string().into_bytes(),
         ];
         ask(courier, place, Call { function: Function::Share, keys: vec![self.tag], arguments })
     }

@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(sum.bytes(), (MOST_NODES.into(), 2 * u64::from(MOST_NODES)));
         for kind in Kind::ALL {
             let expected = if kind == Kind::Stall { MOST_NODES } else { MOST_NODES - 1 };
-            assert_eq!(sum.nodes_with(kind), expected.into());
+            assert_eq!(sum.nodes_with(kind), u64::from(expected));
         }
     }
 

@@ -219,6 +219,12 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Memory,
+        what: "with release.scope \"fleet\": this node's sums of up to four epochs, with a share of the noise in them, and a random key by which each is split between the clusters",
+        kept: "until the epoch is opened or its share is taken back, a day by default; while no cluster answers, four epochs",
+        seen_by: "whoever can read the daemon's memory",
+    },
+    Datum {
+        place: Place::Memory,
         what: "with [fleet]: the key that the fleet's nodes share",
         kept: "as long as the process runs",
         seen_by: "whoever can read the daemon's memory, or the key's file on any node",
@@ -378,6 +384,12 @@ pub const DATA: &[Datum] = &[
         what: "node totals of the last epoch, counts of the node and of newly flagged accounts by kind, noisy or coarse depending on the mode; how large the noise is; whether the tap was away",
         kept: "until the next release; as long as whoever scrapes it keeps it",
         seen_by: "everyone who can reach /metrics",
+    },
+    Datum {
+        place: Place::Published,
+        what: "by fleet export: a fleet's totals of the last epoch with their noise, as a node's, how many nodes are in them, which clusters answer; and in its own file the same, with bytes that were held back, which go into a later epoch",
+        kept: "until the next epoch is opened; as long as whoever scrapes it keeps it",
+        seen_by: "everyone who can reach the exporter's /metrics; the bytes that were held back: whoever can read its file",
     },
     Datum {
         place: Place::Published,

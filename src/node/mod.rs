@@ -3,6 +3,7 @@
 //! Driven by clock readings and randomness that are passed in, so that a simulated clock drives the same
 //! code in tests as the system's clock does in the daemon. Knows only slots: no account name, no address.
 
+mod added;
 mod asked;
 pub mod audit;
 mod collected;
@@ -24,7 +25,7 @@ use crate::meter::counters::Counters;
 use crate::meter::epoch::Epochs;
 use crate::meter::flag_counts::FlagCounts;
 use crate::meter::flags::baseline::Baseline;
-use crate::meter::ledger::{Ledger, NodeTotals, SavedEntry, SinceSave, SlotEntry};
+use crate::meter::ledger::{Ledger, SavedEntry, SinceSave, SlotEntry};
 use crate::meter::noise::Randomness;
 use crate::meter::policy::Policy;
 use crate::meter::release::Release;
@@ -118,7 +119,7 @@ impl<C: Clock, R: Randomness> Node<C, R> {
             failed_log_ins: 0,
             flags,
             refreshed: None,
-            shares: Shares::default().under(policy.number()),
+            shares: Shares::default(),
             clock,
             randomness,
             ledger,
@@ -284,9 +285,7 @@ impl<C: Clock, R: Randomness> Node<C, R> {
         if self.epochs.seal(ordinal, &mut self.ledger, &raised, &mut self.randomness).is_err() {
             return Tick::Refused;
         }
-        if let Some(share) = self.epochs.take_share() {
-            self.shares.add(ordinal, share, &mut self.randomness);
-        }
+        self.add_share(ordinal);
         self.durable = false;
         self.bases = Vec::new();
         self.publish_at = Some(now.boot_nanoseconds.saturating_add(self.epochs.policy().delay_nanoseconds()));
@@ -340,35 +339,6 @@ impl<C: Clock, R: Randomness> Node<C, R> {
             }
             self.flags.iter_mut().for_each(|flags| flags.forget(*slot));
         }
-    }
-
-    /// The last published release.
-    pub fn released(&self) -> Release {
-        self.epochs.released()
-    }
-
-    /// The band of a slot, as of the last refresh.
-    pub fn band(&self, slot: Slot) -> Band {
-        self.bands.get(slot.index()).copied().unwrap_or_default()
-    }
-
-    /// Exact totals of a slot: the period's closed epochs, and the open one.
-    pub fn totals(&self, slot: Slot) -> (Totals, Totals) {
-        (self.ledger.period(slot), self.ledger.open_epoch(slot))
-    }
-
-    /// Of each slot, whether anything is held of its account: totals, the open epoch, or a band.
-    pub fn used(&self) -> Vec<bool> {
-        let is_used = |index: usize| {
-            let (period, open) = self.totals(slot_at(index));
-            period.plus(open) != Totals::default() || self.band(slot_at(index)) != Band::default()
-        };
-        (0..self.ledger.slots()).map(is_used).collect()
-    }
-
-    /// Exact totals of the node since the period began.
-    pub fn node_totals(&self) -> NodeTotals {
-        self.ledger.node()
     }
 }
 

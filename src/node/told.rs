@@ -1,10 +1,15 @@
-//! What a node tells of itself: dates of the schedule, alike for every account. Nothing that is counted moves
-//! any of it.
+//! What a node tells of itself and of its slots: dates of the schedule, which are alike for every account and which
+//! nothing that is counted moves; what was released; and exact totals, for whoever may have them.
 
-use super::Node;
+use super::{Node, slot_at};
 use crate::clock::{Clock, ImplausibleClock, implausible_clock};
+use crate::meter::band::Band;
 use crate::meter::calendar::{BandDates, Day};
+use crate::meter::ledger::NodeTotals;
 use crate::meter::noise::Randomness;
+use crate::meter::release::Release;
+use crate::meter::slot::Slot;
+use crate::meter::units::Totals;
 
 impl<C: Clock, R: Randomness> Node<C, R> {
     /// What the bands of all slots are of.
@@ -47,6 +52,35 @@ impl<C: Clock, R: Randomness> Node<C, R> {
             None => self.schedule.next_close_seconds(self.clock.now()),
         };
         end.saturating_add(delay)
+    }
+
+    /// The last published release.
+    pub fn released(&self) -> Release {
+        self.epochs.released()
+    }
+
+    /// The band of a slot, as of the last refresh.
+    pub fn band(&self, slot: Slot) -> Band {
+        self.bands.get(slot.index()).copied().unwrap_or_default()
+    }
+
+    /// Exact totals of a slot: the period's closed epochs, and the open one.
+    pub fn totals(&self, slot: Slot) -> (Totals, Totals) {
+        (self.ledger.period(slot), self.ledger.open_epoch(slot))
+    }
+
+    /// Of each slot, whether anything is held of its account: totals, the open epoch, or a band.
+    pub fn used(&self) -> Vec<bool> {
+        let is_used = |index: usize| {
+            let (period, open) = self.totals(slot_at(index));
+            period.plus(open) != Totals::default() || self.band(slot_at(index)) != Band::default()
+        };
+        (0..self.ledger.slots()).map(is_used).collect()
+    }
+
+    /// Exact totals of the node since the period began.
+    pub fn node_totals(&self) -> NodeTotals {
+        self.ledger.node()
     }
 
     /// What is wrong with the wall clock, if anything.

@@ -18,7 +18,7 @@ use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
 use std::io;
 
 /// The format that this version writes.
-pub const VERSION: u16 = 6;
+pub const VERSION: u16 = 5;
 
 /// The earliest format that this version reads. Its head is shorter, and its records are those of version 3.
 pub const EARLIEST: u16 = 2;

@@ -151,7 +151,7 @@ impl Writer<'_> {
         });
     }
 
-    /// What format version 5 did not have.
+    /// What 0.1.0 left zero: there are none then.
     fn shares(&mut self, shares: &Shares) {
         self.word(shares.policy);
         shares.carried.words().into_iter().for_each(|word| self.word(word.cast_unsigned()));
@@ -443,8 +443,6 @@ impl Head {
         }
         if version >= 5 {
             head.rights = reader.rights(&mut head.limits);
-        }
-        if version >= 6 {
             head.shares = reader.shares();
         }
         head

@@ -138,7 +138,7 @@ fn refused(nodes: &Nodes, cluster: &Loaded, node: &mut Cluster) {
     for field in [&b"m"[..], b"c", b"o", b"123456789"] {
         assert_eq!(trouble(with(&|call| call.arguments[2] = field.to_vec())), Some(Trouble::Version));
         let withdraw = call(Function::Withdraw, nodes.tags[0], &[field]);
-        let share = call(Function::Share, nodes.tags[0], &[field, b"9999999999", &[0; 14]]);
+        let share = call(Function::Share, nodes.tags[0], &[field, b"9999999999", &[0; 14], b"3"]);
         assert_eq!((trouble(withdraw), trouble(share)), (Some(Trouble::Version), Some(Trouble::Version)));
     }
     assert_eq!(trouble(with(&|call| call.arguments[3].push(0))), Some(Trouble::Version));
@@ -210,7 +210,9 @@ fn opened(nodes: &Nodes, cluster: &Loaded, node: &mut Cluster) {
         (0..12).flat_map(|of| number(of).to_be_bytes()[1..].to_vec()).collect()
     };
     let mut share = |at: usize| {
-        let call = call(Function::Share, epoch, &[&fields[at], expires.as_bytes(), &words(at)]);
+        // One node wants to be hidden among four.
+        let fewest = if at == 1 { b"4" } else { b"0" };
+        let call = call(Function::Share, epoch, &[&fields[at], expires.as_bytes(), &words(at), fewest]);
         numbers(&node.call(&[call]).expect("it answers")[0])
     };
     (0..5).for_each(|at| assert_eq!(share(at), [0, 1]));
@@ -226,6 +228,8 @@ fn opened(nodes: &Nodes, cluster: &Loaded, node: &mut Cluster) {
     // A share that is not there, one that counts twice, too few, and none.
     assert!(open(&fields[..6]).is_empty() && open(&[fields[0], fields[0], fields[1], fields[2]]).is_empty());
     assert!(open(&fields[..2]).is_empty() && open(&[]).is_empty());
+    // Fewer than any node asked for, though it is not among them.
+    assert!(open(&fields[..3]).is_empty() && open(&fields[2..5]).is_empty());
     let expected: Vec<Vec<u8>> = (0..12_u64)
         .map(|of| {
             let sum: u64 = (0..4).map(|node| (MODULUS - 3 + of + node) % MODULUS).sum();
@@ -240,7 +244,7 @@ fn opened(nodes: &Nodes, cluster: &Loaded, node: &mut Cluster) {
     assert_eq!(open(&fields[1..5]), opened);
 
     let mut trouble = |function, at: usize, words: &[u8]| {
-        let arguments: &[&[u8]] = &[&fields[at], expires.as_bytes(), words];
+        let arguments: &[&[u8]] = &[&fields[at], expires.as_bytes(), words, b"3"];
         let arguments = if function == Function::Withdraw { &arguments[..1] } else { arguments };
         numbers(&node.call(&[call(function, epoch, arguments)]).expect("it answers")[0])
     };
@@ -256,7 +260,7 @@ fn opened(nodes: &Nodes, cluster: &Loaded, node: &mut Cluster) {
     // Before it is opened, a share can be taken back.
     let later = PeriodTag([21; 16]);
     let calls = [
-        call(Function::Share, later, &[&fields[0], expires.as_bytes(), &words(0)]),
+        call(Function::Share, later, &[&fields[0], expires.as_bytes(), &words(0), b"3"]),
         call(Function::Withdraw, later, &[&fields[0]]),
     ];
     node.call(&calls).expect("it answers");

@@ -290,8 +290,19 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "with release.scope \"fleet\": this node's sums of up to four epochs, with a share of the noise in them, and a random key by which each is split between the clusters",
+        &[
+            "node Node: shares",
+            "node/saved Head: shares",
+            "node/shares Shares: policy waiting carried",
+            "node/shares Waiting: ordinal share key",
+            "meter/epoch Epochs: share",
+        ],
+    ),
+    (
         "with [fleet]: the key that the fleet's nodes share",
         &[
+            "exporter/epochs Opener: key",
             "daemon/fleet Prepared: key",
             "fleet/link Fleet: key",
             "fleet/sending Sending: fleet",

@@ -26,6 +26,15 @@ pub(crate) const SHOWN: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "by fleet export: a fleet's totals of the last epoch with their noise, as a node's, how many nodes are in them, which clusters answer; and in its own file the same, with bytes that were held back, which go into a later epoch",
+        &[
+            "fleet series: blindmeter_fleet_epoch blindmeter_fleet_epoch_bytes blindmeter_fleet_epoch_unattributed_bytes blindmeter_fleet_epoch_suppressed blindmeter_fleet_epoch_irregular_accounts blindmeter_fleet_epoch_mass_event blindmeter_fleet_epoch_interrupted blindmeter_fleet_epoch_lost_packets blindmeter_fleet_epoch_malformed_packets blindmeter_fleet_epoch_failed_attempts blindmeter_fleet_epoch_node_noise_stddev blindmeter_fleet_epoch_length_seconds blindmeter_fleet_epoch_noise_stddev_bytes blindmeter_fleet_epoch_rounding_bytes blindmeter_fleet_epoch_crowd blindmeter_fleet_epoch_nodes blindmeter_fleet_epoch_needed_nodes blindmeter_fleet_epoch_account_nodes blindmeter_fleet_cluster_up blindmeter_fleet_store_ok blindmeter_fleet_next_release_timestamp_seconds",
+            "exporter Exporter: kept troubles is_kept before",
+            "exporter/kept Kept: policy release nodes carried",
+            "exporter/kept Form: schema_version policy nodes release carried",
+        ],
+    ),
+    (
         "the state of the daemon, which traffic cannot change",
         &[
             "series: blindmeter_build_info blindmeter_policy_info blindmeter_tap_attached blindmeter_roster_source_up blindmeter_store_ok blindmeter_config_last_reload_successful blindmeter_next_release_timestamp_seconds",

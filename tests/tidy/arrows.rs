@@ -8,9 +8,10 @@ use crate::modules::Modules;
 use crate::source::{Finding, Source, tree};
 
 /// The rooms from the top floor down: each names only what stands below it.
-pub(crate) const ROOMS: [&str; 21] = [
+pub(crate) const ROOMS: [&str; 22] = [
     "main",
     "cli",
+    "exporter",
     "daemon",
     "desk",
     "control",
@@ -36,11 +37,42 @@ pub(crate) const ROOMS: [&str; 21] = [
 const ALL: &[&str] = &["*"];
 
 /// The arrows. An arrow that no file uses any more is taken out.
-const ARROWS: [(&str, &[&str]); 47] = [
+const ARROWS: [(&str, &[&str]); 51] = [
     ("lib", &[]),
     ("main", &["cli", "system::allocator::WipingAllocator"]),
     ("cli", ALL),
     ("daemon", ALL),
+    // A fleet's page: it opens epochs and serves them, and knows nothing of a node.
+    (
+        "exporter",
+        &[
+            "clock",
+            "config",
+            "daemon::inputs",
+            "environment",
+            "exit",
+            "fleet",
+            "log",
+            "meter::policy",
+            "meter::scope",
+            "publish",
+            "system",
+        ],
+    ),
+    (
+        "exporter/epochs",
+        &[
+            "fleet::courier",
+            "fleet::keys",
+            "fleet::look_up::Untold",
+            "fleet::opening",
+            "meter::policy",
+            "meter::release",
+            "meter::scope",
+            "meter::share",
+        ],
+    ),
+    ("exporter/kept", &["meter::policy", "meter::release", "meter::share", "store::disk", "store::replace"]),
     // The desk asks as the socket is asked: it reaches no engine, no roster and no store.
     (
         "desk",
@@ -108,22 +140,26 @@ const ARROWS: [(&str, &[&str]); 47] = [
         &[
             "config::Fleet",
             "config::fleet::LETTERS",
-            "config::fleet::MOST_NODES",
             "environment::Files",
             "environment::unreadable",
             "meter::flags::kind",
+            "meter::scope::MOST_NODES",
+            "meter::share",
             "meter::tags::Tag",
+            "node::shares::Waiting",
         ],
     ),
+    ("fleet/epochs", &["engine::state::State", "environment::System", "meter::policy"]),
     ("fleet/courier", &["system::child", "system::sandbox"]),
     (
         "fleet/link",
         &[
             "clock",
-            "engine::refreshes::Refresh",
+            "engine::refreshes",
             "engine::state::State",
             "environment::System",
             "log",
+            "meter::policy",
             "meter::tags::Tag",
             "meter::units::DAY_SECONDS",
         ],
@@ -167,7 +203,10 @@ const ARROWS: [(&str, &[&str]); 47] = [
     ("log/writer", &[]),
     // Of traffic, /metrics sees a release.
     ("publish", &[]),
-    ("publish/exposition", &["meter::noise::Scale", "meter::policy", "meter::flag_counts", "meter::release"]),
+    (
+        "publish/exposition",
+        &["meter::noise::Scale", "meter::policy", "meter::flag_counts", "meter::release", "meter::scope::Scope"],
+    ),
     ("publish/http", &["clock", "system::allocator"]),
     ("publish/listeners", &["exit"]),
     // What stands before the pages sees none of them.
@@ -233,6 +272,7 @@ const ARROWS: [(&str, &[&str]); 47] = [
             "environment::Files",
             "meter::budget",
             "meter::policy",
+            "meter::scope",
             "roster::account",
             "roster::address",
             "roster::sources::radius::Naming",
@@ -250,6 +290,7 @@ const ARROWS: [(&str, &[&str]); 47] = [
             "meter::flags",
             "meter::noise",
             "meter::release",
+            "meter::share",
             "meter::slot",
             "meter::tags",
             "meter::units",
@@ -258,6 +299,7 @@ const ARROWS: [(&str, &[&str]); 47] = [
             "node::rate_limits",
             "node::saved",
             "node::schedule::ScheduleState",
+            "node::shares",
         ],
     ),
     // The state machine: clocks and slots, no names.

@@ -89,6 +89,7 @@ const TABLES: [Table; 18] = [
     (
         "[release]",
         &[
+            ("scope", "node or fleet: node. Over what totals are released; fleet needs [fleet] nodes and two clusters."),
             ("mode", "noisy or coarse: noisy."),
             ("epsilon", "Budget for the bytes of an account-day: 1.0, which is the most."),
             ("clamp", "Most that an account counts for in an epoch: 50GiB."),
@@ -147,6 +148,14 @@ const TABLES: [Table; 18] = [
             ("key_file", "The key that all nodes of the fleet share: exactly 32 raw bytes."),
             ("credentials_file", "ROLE:PASSWORD, a line for each role that this node has on the servers."),
             ("spread", "How long a weekly sending is spread over: 1h."),
+            (
+                "nodes",
+                "With release.scope = fleet: the smallest number of nodes whose totals are added up, 3 to 63; no default.",
+            ),
+            (
+                "nodes_a_day",
+                "With release.scope = fleet: nodes that an account is taken to use in a day at the most: 2.",
+            ),
         ],
     ),
     (

@@ -4,7 +4,7 @@
 //! ones of the delivered configuration.
 
 /// A command's words, a line for it, and what it does. A family's page shows the lines of all its commands.
-const EXAMPLES: [(&str, &str, &str); 63] = [
+const EXAMPLES: [(&str, &str, &str); 65] = [
     ("", "blindmeter demo", "See the whole product for half a minute, on made-up accounts."),
     (
         "",
@@ -65,6 +65,16 @@ const EXAMPLES: [(&str, &str, &str); 63] = [
         "fleet show",
         "blindmeter fleet show - --confirmed < name",
         "See how many nodes have followed the account's last erasure.",
+    ),
+    (
+        "fleet export",
+        "blindmeter fleet export",
+        "Serve the fleet's totals on http://127.0.0.1:9778/metrics, with the configuration of a node.",
+    ),
+    (
+        "fleet export",
+        "blindmeter fleet export --listen 192.0.2.7:9778 --state /srv/blindmeter-fleet",
+        "The same for another host's Prometheus, with another folder.",
     ),
     (
         "fleet resend",
