@@ -19,10 +19,13 @@ use nodes::{Fixture, KEY, NODES, PERIOD_SECONDS, REFRESH_SECONDS};
 use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
+use support::http;
 use support::wait::{let_pass, wait_for_within};
 
 /// Bytes of a packet.
 const LENGTH: usize = 1000;
+/// The port of the desk.
+const DESK: u16 = 9780;
 /// A refresh, a close, a spread and a reading back, on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -95,6 +98,30 @@ impl Fixture {
     }
 }
 
+/// A desk on the first node, for one member of support.
+fn with_desk(fixture: &Fixture) {
+    let hash = bcrypt::hash_with_salt("password", 4, *b"sixteen bytes ok").expect("a hash").to_string();
+    let folder = &fixture.folders[0];
+    fs::write(folder.path("desk.yml"), format!("basic_auth_users:\n  anna: {hash}\n")).expect("log-ins");
+    let refresh = format!("refresh = \"{REFRESH_SECONDS}s\"\n");
+    let desk = format!(
+        "{refresh}listen = \"127.0.0.1:{DESK}\"\nconfig_file = {:?}\n[support.roles]\nsupport = [\"anna\"]\n",
+        folder.path("desk.yml")
+    );
+    folder.configure(&refresh, &desk);
+}
+
+/// What the desk answers to a form or to JSON.
+fn desk(fixture: &Fixture, path: &str, kind: &str, body: &str) -> http::Answer {
+    let text = format!(
+        "POST {path} HTTP/1.1\r\nHost: desk\r\nAuthorization: Basic YW5uYTpwYXNzd29yZA==\r\nSec-Fetch-Site: same-origin\r\n\
+         Content-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let bytes = fixture.namespace.run(move || http::exchange(DESK, text.as_bytes()));
+    http::parse(&bytes).expect("an answer")
+}
+
 /// The one process that connects to servers can do nothing else.
 fn is_enclosed(daemon: &Daemon) {
     let children = daemon.children();
@@ -115,6 +142,7 @@ fn is_enclosed(daemon: &Daemon) {
 #[test]
 fn an_account_of_three_nodes_is_one_sum_and_an_erasure_reaches_all_of_them() {
     let fixture = Fixture::new("ring", "1s", "");
+    with_desk(&fixture);
     let daemons = fixture.start();
     daemons.iter().for_each(is_enclosed);
     for node in 0..NODES {
@@ -125,6 +153,15 @@ fn an_account_of_three_nodes_is_one_sum_and_an_erasure_reaches_all_of_them() {
     fixture.await_total(1, 7000, 3);
     let shown = fixture.show(2, 0);
     assert_eq!((shown["nodes"].as_u64(), shown["account"].as_str()), (Some(3), Some(name(0).as_str())));
+    let form = format!("account={}", name(0));
+    let own = desk(&fixture, "/account", "application/x-www-form-urlencoded", &form);
+    assert!(own.status == 200 && own.body.contains("action=\"/account/fleet\""), "{}", own.body);
+    let page = desk(&fixture, "/account/fleet", "application/x-www-form-urlencoded", &form);
+    assert!(page.status == 200 && page.body.contains("Nodes that know the account: 3."), "{}", page.body);
+    assert!(!page.body.contains("node-1") && !page.body.contains("node-2"), "no node is named: {}", page.body);
+    let told = desk(&fixture, "/api/v1/account/fleet", "application/json", &format!("{{\"account\":{:?}}}", name(0)));
+    let told: serde_json::Value = serde_json::from_str(&told.body).expect("JSON");
+    assert_eq!(told["band"], shown["band"], "the desk and the command line tell the same");
     let nobody = fixture.show(0, 77);
     assert_eq!(nobody["nodes"].as_u64(), Some(0), "an account that nobody knows looks unused");
 
@@ -149,6 +186,27 @@ fn an_account_of_three_nodes_is_one_sum_and_an_erasure_reaches_all_of_them() {
         confirmed.stdout,
         confirmed.stderr
     );
+}
+
+#[test]
+fn a_correction_over_the_fleet_is_one_sum_and_what_passes_after_it_is_added() {
+    let fixture = Fixture::new("tcx", "1s", "");
+    let daemons = fixture.start();
+    (0..NODES).for_each(|node| fixture.send(node, 0, 10, LENGTH));
+    fixture.send(1, 1, 7, LENGTH);
+    fixture.await_total(0, 30_000, 3);
+    let words = ["accounts", "correct", &name(0), "--up", "12345", "--down", "0", "--reason", "disputed", "--fleet"];
+    let corrected = fixture.folders[0].command_in(&fixture.namespace, &words);
+    assert_eq!(corrected.code, Some(0), "{}", corrected.stderr);
+    assert!(corrected.stdout.contains("over the whole fleet: 12345 bytes sent"), "{}", corrected.stdout);
+    fixture.await_total(0, 12_345, 3);
+    for daemon in &daemons {
+        wait_for_within("the node follows", LIMIT, || (daemon.export(&name(0)).up_bytes == 0).then_some(()));
+    }
+    fixture.send(2, 0, 5, LENGTH);
+    fixture.await_total(0, 12_345 + 5000, 3);
+    fixture.await_total(1, 7000, 3);
+    assert_eq!(daemons[1].export(&name(1)).up_bytes, 7000, "another account stays");
 }
 
 #[test]

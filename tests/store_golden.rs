@@ -148,7 +148,7 @@ fn rights() -> Rights {
         Wanted::Export { open_epoch: false },
         Wanted::Export { open_epoch: true },
         Wanted::ExportNode,
-        Wanted::Correct { up: 41, down: 42, reason },
+        Wanted::Correct { up: 41, down: 42, reason, fleet: false },
         Wanted::Erase,
     ];
     let request = |(wanted, number): (Wanted, u8)| Pending {
@@ -360,7 +360,13 @@ fn shares_of_a_fleet_are_read_as_they_were_written() {
     let share = closed(Policy { scope, ..Policy::DEFAULT }, 5).take_share().expect("a fleet's node has one");
     let waiting = (1..).zip([7; ROOM]).map(|(ordinal, key)| Waiting { ordinal, share, key: [key; 32] }).collect();
     let shares = Shares { policy: 99, waiting, carried: Carried::default().with(&share) };
-    let written = Head { shares, ..head(None, 5) };
+    let mut written = Head { shares, ..head(None, 5) };
+    // And a correction over the fleet that waits.
+    for request in &mut written.rights.requests.all {
+        if let Wanted::Correct { fleet, .. } = &mut request.wanted {
+            *fleet = true;
+        }
+    }
     let (mut store, _) = open();
     store.save(&written, |_| Record::default()).unwrap_or_else(|error| panic!("{error}"));
     drop(store);

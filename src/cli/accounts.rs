@@ -69,6 +69,9 @@ pub(super) enum Command {
         /// Why: another's traffic was charged, it was counted wrong, nobody can show the figure, or anything else
         #[arg(long, value_parser = REASONS)]
         reason: String,
+        /// Set the figures of the whole fleet to these; each node forgets its own at its next sending
+        #[arg(long)]
+        fleet: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -120,8 +123,8 @@ pub(super) fn run(command: &Command, socket: &Path) -> Result<(), ExitError> {
     match command {
         Command::Show { account, json } => show(&input::account(account)?, *json, socket),
         Command::Flagged { names, list, json } => flagged(names.is_some(), *list, *json, socket),
-        Command::Correct { account, up, down, reason, json } => {
-            rights::correct(&input::account(account)?, [*up, *down], reason, *json, socket)
+        Command::Correct { account, up, down, reason, fleet, json } => {
+            rights::correct(&input::account(account)?, ([*up, *down], *fleet), reason, *json, socket)
         }
         Command::Erase { account, json } => rights::erase(&input::account(account)?, *json, socket),
         Command::Pending { json } => rights::pending(*json, socket),

@@ -18,12 +18,13 @@ use std::path::Path;
 /// Those of the daemon.
 pub(super) fn correct(
     account: &str,
-    [up, down]: [u64; 2],
+    ([up, down], fleet): ([u64; 2], bool),
     reason: &str,
     json: bool,
     socket: &Path,
 ) -> Result<(), ExitError> {
-    let request = Request::Correct { account: account.to_owned(), up, down, reason: reason.to_owned() };
+    let (account, reason) = (account.to_owned(), reason.to_owned());
+    let request = Request::Correct { account, up, down, reason, fleet };
     let receipt = match client::ask(socket, &request, &[])? {
         Answer::Corrected(receipt) => receipt,
         Answer::Waits(waiting) => return waits(&waiting, json),
@@ -33,8 +34,9 @@ pub(super) fn correct(
         return output::json(&receipt);
     }
     output::line(&format!("corrected on {}, reason: {}", receipt.day, receipt.reason))?;
+    let of = if fleet { "this period over the whole fleet" } else { "closed epochs of this period, where anything was held of them" };
     output::line(&format!(
-        "closed epochs of this period, where anything was held of them: {} bytes sent by the account, {} bytes received",
+        "{of}: {} bytes sent by the account, {} bytes received",
         receipt.up_bytes, receipt.down_bytes
     ))?;
     remains(&receipt.remains)

@@ -173,8 +173,8 @@ impl<E: Environment> Handler<E> {
                 Err(why) => invalid(&why),
             },
             Request::ExportNode {} => self.export_node(peer).await,
-            Request::Correct { account, up, down, reason } => match AccountName::parse(&account) {
-                Ok(account) => self.correct(&account, [up, down], &reason, peer).await,
+            Request::Correct { account, up, down, reason, fleet } => match AccountName::parse(&account) {
+                Ok(account) => self.correct(&account, ([up, down], fleet), &reason, peer).await,
                 Err(why) => invalid(&why),
             },
             Request::Erase { account } => match AccountName::parse(&account) {

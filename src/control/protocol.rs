@@ -94,6 +94,9 @@ pub enum Request {
         down: u64,
         /// Why, in a word.
         reason: String,
+        /// Over the whole fleet, where each node forgets its own.
+        #[serde(default)]
+        fleet: bool,
     },
     /// Erase what is held about an account.
     Erase {

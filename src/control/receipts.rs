@@ -148,6 +148,27 @@ pub(super) fn after_correction(refreshed: Day, language: Language) -> Vec<Remain
     }]
 }
 
+/// What stays of an account's old figures in the fleet after a correction, until all nodes have followed.
+pub(super) fn corrected_in_fleet(
+    Confirmed { nodes, followed }: Confirmed,
+    refreshed: Day,
+    language: Language,
+) -> Remainder {
+    let all_by = Day::of_number(refreshed.number() + 1).to_string();
+    match language {
+        Language::English => {
+            let what =
+                format!("what they counted before, on themselves alone: {followed} of {nodes} have followed so far");
+            remainder("the other nodes of the fleet", &what, &all_by)
+        }
+        Language::French => {
+            let what =
+                format!("ce qu'ils ont compté avant, chez eux seulement : {followed} sur {nodes} ont suivi");
+            remainder("les autres nœuds de la flotte", &what, &all_by)
+        }
+    }
+}
+
 /// The next Thursday, on which a week of the limits begins.
 fn next_week(today: Day) -> Day {
     Day::of_number((today.number() / 7 + 1) * 7)

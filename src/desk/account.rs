@@ -4,6 +4,7 @@
 
 use super::answer::{Account, Node};
 use super::dates;
+use super::fleet;
 use super::layout::{Page, language_field};
 use super::state::{Senders, State, in_words};
 use super::words::{FlagWords, Words, fill};
@@ -49,8 +50,13 @@ fn form(page: &Page, is_first: bool) -> Markup {
 pub(super) fn page(page: &Page, Account { view, node }: &Account) -> Response {
     let words = page.words();
     let content = html! {
-        section aria-label=(words.look_up.label) { (used(&view.band, words)) }
+        section aria-label=(words.look_up.label) {
+            p.used { (used(&view.band, words)) " " strong.band { (range(&view.band, words)) } }
+            (bar(&view.band, words))
+            p.note { (words.account.both_ways) " " (words.account.bar_note) }
+        }
         (flags(page, view, node))
+        @if node.status.fleet.is_some() { (fleet::way(page, &view.account)) }
         p.node { strong { (words.account.this_node) } " " (in_words(node.state, words)) }
         p { strong { (words.account.nobody_sees) } " " (words.account.nobody_sees_what) }
         (refused(words))
@@ -59,30 +65,26 @@ pub(super) fn page(page: &Page, Account { view, node }: &Account) -> Response {
     page.response(StatusCode::OK, &view.account, &content)
 }
 
-fn used(band: &BandReport, words: &Words) -> Markup {
+/// Since when, until when, and as of when.
+pub(super) fn used(band: &BandReport, words: &Words) -> String {
     let of_report = |text: &str| dates::of_report(text).unwrap_or_default();
     let (first, last) = (of_report(&band.period.first_day), of_report(&band.period.last_day));
     let as_of = of_report(&band.as_of);
     // In the first days of a period, the last refresh is of the one before.
     let has_ended = as_of.number() > last.number();
     let text = if has_ended { words.account.used_in } else { words.account.used_since };
-    let text = fill(
+    fill(
         text,
         &[
             ("first", &dates::day(first, words)),
             ("last", &dates::day(last, words)),
             ("as_of", &dates::weekday(as_of, words)),
         ],
-    );
-    html! {
-        p.used { (text) " " strong.band { (range(band, words)) } }
-        (bar(band, words))
-        p.note { (words.account.both_ways) " " (words.account.bar_note) }
-    }
+    )
 }
 
 /// "7.4 to 9.3 GiB".
-fn range(band: &BandReport, words: &Words) -> String {
+pub(super) fn range(band: &BandReport, words: &Words) -> String {
     match band.below_bytes {
         None => words.account.highest.to_owned(),
         Some(_) if band.at_least_bytes == 0 => words.account.lowest.to_owned(),
@@ -94,7 +96,7 @@ fn range(band: &BandReport, words: &Words) -> String {
 }
 
 /// The scale of all bands. How accounts are spread over it is not in the privacy budget, and is not drawn.
-fn bar(band: &BandReport, words: &Words) -> Markup {
+pub(super) fn bar(band: &BandReport, words: &Words) -> Markup {
     let number = EDGES.partition_point(|edge| *edge <= band.at_least_bytes);
     let label = fill(words.account.bar, &[("number", &(number + 1).to_string())]);
     html! {

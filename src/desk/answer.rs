@@ -6,6 +6,7 @@ use super::guard::{Form, Refusal};
 use super::staff::Caller;
 use super::state::{Senders, State};
 use crate::config::Language;
+use crate::control::fleet_reports::FleetView;
 use crate::control::handler::Handler;
 use crate::control::protocol::{Answer, Request, StatusReport};
 use crate::control::reports::{AccountExport, AccountView, ExportPlan, FlaggedReport};
@@ -104,6 +105,14 @@ impl<E: Environment> Desk<E> {
         Ok(Account { view, node: self.node(caller).await? })
     }
 
+    /// The account that a form names, over the whole fleet.
+    pub(super) async fn fleet(&self, caller: &Caller, form: &Form) -> Result<FleetView, Refusal> {
+        match self.ask(caller, Request::FleetShow { account: form.account()?.to_owned() }).await? {
+            Answer::FleetAccount(view) => Ok(view),
+            _ => Err(unexpected()),
+        }
+    }
+
     /// Everybody who carries a flag.
     pub(super) async fn flagged(&self, caller: &Caller) -> Result<FlaggedReport, Refusal> {
         self.list(caller, true).await
@@ -159,6 +168,7 @@ impl<E: Environment> Desk<E> {
             up: form.number("up_bytes")?,
             down: form.number("down_bytes")?,
             reason: form.get("reason").unwrap_or_default().to_owned(),
+            fleet: form.has("fleet"),
         };
         match self.ask(caller, request).await? {
             Answer::Corrected(receipt) => Ok(receipt),

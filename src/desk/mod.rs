@@ -10,6 +10,7 @@ mod api;
 mod dates;
 mod export;
 mod flagged;
+mod fleet;
 mod guard;
 mod headers;
 mod layout;
@@ -100,6 +101,7 @@ impl<E: Environment> Desk<E> {
             Route::Home if caller.is_support() => account::look_up(page),
             Route::Home => layout::see_other("/rights", page.language),
             Route::Account => account::page(page, &self.account(caller, form).await?),
+            Route::Fleet => fleet::page(page, &self.fleet(caller, form).await?),
             Route::Flagged => flagged::page(page, &self.flagged(caller).await?),
             Route::Node => node::page(page, &self.node(caller).await?),
             Route::Rights => rights::page(page, &self.pending(caller).await?),
@@ -109,6 +111,7 @@ impl<E: Environment> Desk<E> {
             Route::Approve => rights::page(page, &self.approve(caller, form).await?),
             Route::Audit => receipts::audit(page, &self.audit(caller).await?),
             Route::ApiAccount => api::json(&self.view(caller, form).await?),
+            Route::ApiFleet => api::json(&self.fleet(caller, form).await?),
             Route::ApiFlagged => api::json(&self.flagged(caller).await?),
             Route::ApiNode => api::json(&self.node(caller).await?.status),
             Route::ApiExport => self.export_api(caller, form).await?,

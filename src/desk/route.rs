@@ -7,6 +7,7 @@ use super::staff::Caller;
 pub(super) enum Route {
     Home,
     Account,
+    Fleet,
     Flagged,
     Node,
     Rights,
@@ -17,6 +18,7 @@ pub(super) enum Route {
     Audit,
     Style,
     ApiAccount,
+    ApiFleet,
     ApiFlagged,
     ApiNode,
     ApiExport,
@@ -46,9 +48,10 @@ impl Method {
 }
 
 impl Route {
-    const ALL: [(&'static str, Self); 21] = [
+    const ALL: [(&'static str, Self); 23] = [
         ("/", Self::Home),
         ("/account", Self::Account),
+        ("/account/fleet", Self::Fleet),
         ("/flagged", Self::Flagged),
         ("/node", Self::Node),
         ("/rights", Self::Rights),
@@ -59,6 +62,7 @@ impl Route {
         ("/rights/audit", Self::Audit),
         ("/style.css", Self::Style),
         ("/api/v1/account", Self::ApiAccount),
+        ("/api/v1/account/fleet", Self::ApiFleet),
         ("/api/v1/flagged", Self::ApiFlagged),
         ("/api/v1/node", Self::ApiNode),
         ("/api/v1/rights/export", Self::ApiExport),
@@ -78,11 +82,13 @@ impl Route {
     pub(super) const fn method(self) -> Method {
         match self {
             Self::Account
+            | Self::Fleet
             | Self::Export
             | Self::Correct
             | Self::Erase
             | Self::Approve
             | Self::ApiAccount
+            | Self::ApiFleet
             | Self::ApiExport
             | Self::ApiCorrect
             | Self::ApiErase
@@ -95,7 +101,12 @@ impl Route {
     pub(super) const fn is_open_to(self, caller: &Caller) -> bool {
         match self {
             Self::Home | Self::Node | Self::Style | Self::ApiNode | Self::Description => true,
-            Self::Account | Self::Flagged | Self::ApiAccount | Self::ApiFlagged => caller.is_support(),
+            Self::Account
+            | Self::Fleet
+            | Self::Flagged
+            | Self::ApiAccount
+            | Self::ApiFleet
+            | Self::ApiFlagged => caller.is_support(),
             _ => caller.is_privacy(),
         }
     }

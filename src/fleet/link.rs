@@ -11,11 +11,13 @@ use super::look_up::{self, Confirmed, Sums, Untold, letter};
 use super::sending::{Obeyed, Sending};
 use super::settings::Role;
 use super::trouble::Trouble;
+use super::words::Words;
 use crate::clock::{Clock, Reading, SystemClock};
 use crate::engine::refreshes::{News, Refresh};
 use crate::engine::state::State;
 use crate::environment::System;
 use crate::log::{Event, emit};
+use crate::meter::flags::kind::Kinds;
 use crate::meter::policy::{Policy, Scope};
 use crate::meter::tags::Tag;
 use crate::meter::units::DAY_SECONDS;
@@ -42,7 +44,7 @@ enum Job {
     News(News),
     Resend(oneshot::Sender<bool>),
     Total(Tag, Role, oneshot::Sender<Result<Sums, Untold>>),
-    Erase(Tag, oneshot::Sender<Result<Confirmed, Untold>>),
+    Erase(Tag, Option<Words>, oneshot::Sender<Result<Confirmed, Untold>>),
     Confirmed(Tag, oneshot::Sender<Result<Confirmed, Untold>>),
 }
 
@@ -187,7 +189,16 @@ impl Link {
     /// # Errors
     /// Why a cluster did not take it.
     pub async fn erase(&self, account: Tag) -> Result<Confirmed, Untold> {
-        self.ask(|told| Job::Erase(account, told)).await.unwrap_or(Err(gone()))
+        self.ask(|told| Job::Erase(account, None, told)).await.unwrap_or(Err(gone()))
+    }
+
+    /// Sets the bytes that an account sent and received in this period on all nodes together.
+    ///
+    /// # Errors
+    /// Why a cluster did not take it; then it must be asked for again.
+    pub async fn correct(&self, account: Tag, (up, down): (u64, u64)) -> Result<Confirmed, Untold> {
+        let words = Words::new(up, down, Kinds::default());
+        self.ask(|told| Job::Erase(account, Some(words), told)).await.unwrap_or(Err(gone()))
     }
 
     /// How many nodes have followed the last erasure or correction.
@@ -334,8 +345,8 @@ impl Fleet {
                 let tag = self.key.period_tag(account, period);
                 let _ = told.send(look_up::total(&mut self.courier, role, tag, week));
             }
-            Job::Erase(account, told) => {
-                let _ = told.send(self.erase(account));
+            Job::Erase(account, corrected, told) => {
+                let _ = told.send(self.erase(account, corrected));
             }
             Job::Confirmed(account, told) => {
                 let tag = self.next_tag(account);
@@ -358,11 +369,12 @@ impl Fleet {
     }
 
     /// Marks the account where the next sending of each node goes, which is how nodes hear of it, and takes away what
-    /// lies in the clusters.
-    fn erase(&mut self, account: Tag) -> Result<Confirmed, Untold> {
+    /// lies in the clusters, or puts what is told here in its place.
+    fn erase(&mut self, account: Tag, corrected: Option<Words>) -> Result<Confirmed, Untold> {
         let (week, last) = self.state.node().last_refresh();
         let next = self.schedule.next_period(week);
         let now = SystemClock.now().wall_seconds;
+        let shares = corrected.map(|words| split(words, self.courier.clusters())).transpose()?;
         let mut confirmed = Confirmed { nodes: 0, followed: 0 };
         // What nodes hear of comes last: until then, asking again begins anew.
         let earlier = [last.saturating_sub(1), last].into_iter().filter(|period| *period != next);
@@ -373,7 +385,8 @@ impl Fleet {
             }
             let tag = self.key.period_tag(account, period);
             let mark = look_up::mark(&mut self.courier, tag)?.saturating_add(1);
-            confirmed = look_up::erase(&mut self.courier, tag, mark, expires)?;
+            let shares = shares.filter(|_| period == next);
+            confirmed = look_up::erase(&mut self.courier, tag, mark, expires, shares)?;
         }
         Ok(confirmed)
     }
@@ -407,6 +420,14 @@ impl Fleet {
             state.progress = progress;
         }
     }
+}
+
+/// A correction, as it is told to each of so many clusters.
+fn split(words: Words, clusters: usize) -> Result<[Words; 2], Untold> {
+    let mut key = [0; 32];
+    getrandom::fill(&mut key).map_err(|_| gone())?;
+    let first = Words::drawn(&key, &[]);
+    Ok(if clusters == 1 { [words; 2] } else { [first, words.without(first)] })
 }
 
 fn nanoseconds(duration: Duration) -> u64 {

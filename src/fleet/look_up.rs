@@ -117,14 +117,21 @@ fn of_each(courier: &mut Courier, tag: PeriodTag) -> Result<Vec<(u16, u64, u64)>
     clusters.map(of).collect()
 }
 
-/// Sets a mark by which every node forgets an account.
+/// Sets a mark by which every node forgets an account, or everything but what is told here of it.
 ///
 /// # Errors
 /// Why a cluster did not take it; then it must be asked for again.
-pub fn erase(courier: &mut Courier, tag: PeriodTag, mark: u16, expires: u64) -> Result<Confirmed, Untold> {
+pub fn erase(
+    courier: &mut Courier,
+    tag: PeriodTag,
+    mark: u16,
+    expires: u64,
+    corrected: Option<[Words; 2]>,
+) -> Result<Confirmed, Untold> {
     let mut confirmed = Confirmed { nodes: 0, followed: u64::MAX };
     for place in 0..courier.clusters() {
-        let arguments = vec![text(mark.into()), text(expires)];
+        let mut arguments = vec![text(mark.into()), text(expires)];
+        arguments.extend(corrected.map(|shares| shares[place.min(1)].encode().to_vec()));
         let call = Call { function: Function::Erase, keys: vec![tag], arguments };
         let reply = ask(courier, Role::Privacy, place, call)?;
         let [nodes, followed] = reply.as_slice() else { return Err(answer(place)) };

@@ -32,6 +32,8 @@ pub enum Wanted {
         down: u64,
         /// Why.
         reason: Reason,
+        /// Over the whole fleet.
+        fleet: bool,
     },
     /// An erasure.
     Erase,

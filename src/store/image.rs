@@ -35,6 +35,9 @@ const ENTRY_BYTES: usize = 12;
 /// Bytes of a request that waits.
 const REQUEST_BYTES: usize = 47;
 
+/// Stands beside the reason of a correction over the whole fleet.
+const OVER_THE_FLEET: u8 = 1 << 7;
+
 /// Bytes of a share that waits.
 const SHARE_BYTES: usize = 8 + 8 * share::COUNT + 32;
 
@@ -140,7 +143,9 @@ impl Writer<'_> {
             let (kind, detail, up, down) = match *wanted {
                 Wanted::Export { open_epoch } => (0, u8::from(open_epoch), 0, 0),
                 Wanted::ExportNode => (1, 0, 0, 0),
-                Wanted::Correct { up, down, reason } => (2, Reason::number(Some(reason)), up, down),
+                Wanted::Correct { up, down, reason, fleet } => {
+                    (2, Reason::number(Some(reason)) | if fleet { OVER_THE_FLEET } else { 0 }, up, down)
+                }
                 Wanted::Erase => (3, 0, 0, 0),
             };
             to.bytes(&[kind, detail]);
@@ -294,7 +299,10 @@ impl Reader<'_> {
             let wanted = match kind {
                 0 => Wanted::Export { open_epoch: detail != 0 },
                 1 => Wanted::ExportNode,
-                2 => Wanted::Correct { up, down, reason: Reason::of_number(detail).unwrap_or(Reason::Other) },
+                2 => {
+                    let reason = Reason::of_number(detail & !OVER_THE_FLEET).unwrap_or(Reason::Other);
+                    Wanted::Correct { up, down, reason, fleet: detail & OVER_THE_FLEET != 0 }
+                }
                 _ => Wanted::Erase,
             };
             let day = u32::from_le_bytes(from.bytes()).into();

@@ -251,6 +251,7 @@ fn a_correction_sets_the_closed_epochs_and_leaves_the_nodes_total() {
                 up,
                 down: 0,
                 reason: "misattributed".to_owned(),
+                fleet: false,
             };
             let answer = machine.answer(officer(7), correct(7, 1000)).await;
             assert!(matches!(answer, Answer::Corrected(receipt) if receipt.up_bytes == 1000));
@@ -268,10 +269,11 @@ fn a_correction_sets_the_closed_epochs_and_leaves_the_nodes_total() {
                 up: 1 << 40,
                 down: 0,
                 reason: "other".to_owned(),
+                fleet: false,
             };
             assert!(matches!(machine.answer(officer(7), unused).await, Answer::Corrected(_)));
             assert!(machine.engine().state.node().node_totals() == totals);
-            let odd = Request::Correct { account: name(7), up: 0, down: 0, reason: "whim".to_owned() };
+            let odd = Request::Correct { account: name(7), up: 0, down: 0, reason: "whim".to_owned(), fleet: false };
             assert!(matches!(machine.answer(officer(7), odd).await, Answer::Error { code: 64, .. }));
         });
     });

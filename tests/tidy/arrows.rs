@@ -159,6 +159,7 @@ const ARROWS: [(&str, &[&str]); 51] = [
             "engine::state::State",
             "environment::System",
             "log",
+            "meter::flags::kind::Kinds",
             "meter::policy",
             "meter::tags::Tag",
             "meter::units::DAY_SECONDS",

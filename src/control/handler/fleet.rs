@@ -1,14 +1,16 @@
-//! What is asked about the whole fleet: one account's band and flags, whether nodes have followed an erasure, and a
-//! second sending.
+//! What is asked of the whole fleet: one account's band and flags, a correction, whether nodes have followed one or an
+//! erasure, and a second sending.
 //!
 //! A look-up counts towards the limits of one on this node, whether the fleet answers or not.
 
 use super::{Handler, error, refused};
+use crate::control::receipts;
 use crate::control::flagged::flag;
 use crate::control::fleet_reports::{FleetConfirmation, FleetFlag, FleetView};
 use crate::control::peer::Peer;
 use crate::control::protocol::{Answer, FleetClusterReport};
-use crate::control::reports::{BandReport, FleetExport};
+use crate::control::reports::{BandReport, FleetExport, SCHEMA_VERSION};
+use crate::control::rights::Correction;
 use crate::environment::Environment;
 use crate::exit::ExitStatus;
 use crate::fleet::link::{ClusterState, Link};
@@ -17,7 +19,8 @@ use crate::fleet::settings::Role;
 use crate::meter::band::Band;
 use crate::meter::flags::kind::Kind;
 use crate::meter::tags::Tag;
-use crate::node::audit::Deed;
+use crate::node::audit::{Deed, Reason};
+use crate::node::pending::Wanted;
 use crate::node::rate_limits::Limit;
 use crate::roster::account::AccountName;
 use std::sync::Arc;
@@ -60,6 +63,47 @@ impl<E: Environment> Handler<E> {
             }
             Err(untold) => unanswered(untold),
         }
+    }
+
+    /// Sets an account's figures of this period over the whole fleet: the clusters hold them, and each node forgets its
+    /// own, this one at once.
+    pub(super) async fn correct_in_fleet(
+        &self,
+        account: &AccountName,
+        (up, down, reason): (u64, u64, Reason),
+        peer: &Peer,
+    ) -> Answer {
+        let Some(link) = self.link() else { return no_fleet() };
+        let (who, roster, language) = (self.person(peer), self.state.roster(), self.language(peer));
+        let tag = roster.tag_of(account);
+        let allowed = self.state.node().change(who);
+        if let Err(limit) = allowed {
+            return refused(limit);
+        }
+        let confirmed = match link.correct(tag, (up, down)).await {
+            Ok(confirmed) => confirmed,
+            Err(untold) => return unanswered(untold),
+        };
+        let (today, refreshed) = {
+            let mut node = self.state.node();
+            node.correct(roster.slot_of(tag), tag, 0, 0);
+            node.note(peer.uid, Deed::Correct, Some(reason));
+            node.fetched(who, tag, Wanted::Correct { up, down, reason, fleet: true });
+            (node.today(), node.next_refresh())
+        };
+        self.state.outdated();
+        let mut remains = receipts::after_correction(refreshed, language);
+        remains.push(receipts::corrected_in_fleet(confirmed, refreshed, language));
+        self.kept(Answer::Corrected(Correction {
+            schema_version: SCHEMA_VERSION,
+            account: account.reveal().to_owned(),
+            day: today.to_string(),
+            reason: reason.word().to_owned(),
+            up_bytes: up,
+            down_bytes: down,
+            remains,
+        }))
+        .await
     }
 
     /// What the fleet holds of an account, for an export that was allowed; none outside of a fleet.
@@ -118,7 +162,7 @@ fn no_fleet() -> Answer {
 
 fn unanswered(untold: Untold) -> Answer {
     let code = match untold {
-        Untold::NoRole(_) => ExitStatus::Permission,
+        Untold::NoRole(_) => ExitStatus::Config,
         Untold::Cluster(..) | Untold::Disagree => ExitStatus::Unavailable,
     };
     error(code, untold.to_string())

@@ -151,7 +151,7 @@ impl<E: Environment> Handler<E> {
     pub(super) async fn correct(
         &self,
         account: &AccountName,
-        bytes: [u64; 2],
+        (bytes, fleet): ([u64; 2], bool),
         reason: &str,
         peer: &Peer,
     ) -> Answer {
@@ -161,9 +161,12 @@ impl<E: Environment> Handler<E> {
         };
         let (who, roster, [up, down]) = (self.person(peer), self.state.roster(), bytes);
         let tag = roster.tag_of(account);
-        let wanted = Wanted::Correct { up, down, reason };
+        let wanted = Wanted::Correct { up, down, reason, fleet };
         if let Some(waits) = self.waits(tag, wanted, peer).await {
             return waits;
+        }
+        if fleet {
+            return self.correct_in_fleet(account, (up, down, reason), peer).await;
         }
         let changed = {
             let mut node = self.state.node();
@@ -309,7 +312,7 @@ impl<E: Environment> Handler<E> {
 
     /// The answer, once a restart knows that it was given: a process that is killed right after it, and started
     /// again, gives no second look at a live counter.
-    async fn kept(&self, answer: Answer) -> Answer {
+    pub(super) async fn kept(&self, answer: Answer) -> Answer {
         if self.state.keep_limits().await { answer } else { not_kept() }
     }
 

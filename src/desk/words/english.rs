@@ -1,6 +1,6 @@
 //! English.
 
-use super::shape::{Account, Export, FlagWords, Flagged, LookUp, Nav, Node, Refusals, Rights, Words};
+use super::shape::{Account, Export, FlagWords, Flagged, Fleet, LookUp, Nav, Node, Refusals, Rights, Words};
 use crate::meter::flags::kind::Kind;
 
 pub(super) const WORDS: Words = Words {
@@ -64,6 +64,18 @@ pub(super) const WORDS: Words = Words {
         ],
         another: "Look up another account",
         flags_off: "Flags are switched off on this node.",
+    },
+    fleet: Fleet {
+        button: "Look at the whole fleet",
+        costs: "That is a look-up of its own.",
+        what: "Over all nodes of the fleet together, as they were last sent: once a week, for all accounts.",
+        nodes: "Nodes that know the account: {nodes}. All of them have sent this week.",
+        stale: "Nodes that know the account: {nodes}. This week's figures of {stale} are missing, and those of the week before stand for them.",
+        no_node: "No node has sent anything of this account in this period.",
+        flags: "Flags on any node",
+        no_flag: "None.",
+        on: "nodes: {nodes}",
+        nobody_sees_what: "on which nodes the account was, and when",
     },
     flagged: Flagged {
         heading: "Flagged accounts",

@@ -1,6 +1,6 @@
 //! French.
 
-use super::shape::{Account, Export, FlagWords, Flagged, LookUp, Nav, Node, Refusals, Rights, Words};
+use super::shape::{Account, Export, FlagWords, Flagged, Fleet, LookUp, Nav, Node, Refusals, Rights, Words};
 use crate::meter::flags::kind::Kind;
 
 pub(super) const WORDS: Words = Words {
@@ -64,6 +64,18 @@ pub(super) const WORDS: Words = Words {
         ],
         another: "Rechercher un autre compte",
         flags_off: "Les signalements sont désactivés sur ce nœud.",
+    },
+    fleet: Fleet {
+        button: "Voir toute la flotte",
+        costs: "C'est une recherche de plus.",
+        what: "Sur tous les nœuds de la flotte ensemble, au dernier envoi : une fois par semaine, pour tous les comptes.",
+        nodes: "Nœuds qui connaissent le compte : {nodes}. Tous ont envoyé cette semaine.",
+        stale: "Nœuds qui connaissent le compte : {nodes}. Les chiffres de cette semaine manquent pour {stale}, et ceux de la semaine d'avant en tiennent lieu.",
+        no_node: "Aucun nœud n'a rien envoyé de ce compte dans cette période.",
+        flags: "Signalements sur un nœud ou plusieurs",
+        no_flag: "Aucun.",
+        on: "nœuds : {nodes}",
+        nobody_sees_what: "sur quels nœuds le compte était, et quand",
     },
     flagged: Flagged {
         heading: "Comptes signalés",

@@ -12,6 +12,7 @@ pub(in crate::desk) struct Words {
     pub(in crate::desk) nav: Nav,
     pub(in crate::desk) look_up: LookUp,
     pub(in crate::desk) account: Account,
+    pub(in crate::desk) fleet: Fleet,
     pub(in crate::desk) flagged: Flagged,
     pub(in crate::desk) node: Node,
     pub(in crate::desk) rights: Rights,
@@ -84,6 +85,22 @@ pub(in crate::desk) struct Account {
     pub(in crate::desk) refused_for_ever: [(&'static str, &'static str); 5],
     pub(in crate::desk) another: &'static str,
     pub(in crate::desk) flags_off: &'static str,
+}
+
+pub(in crate::desk) struct Fleet {
+    pub(in crate::desk) button: &'static str,
+    pub(in crate::desk) costs: &'static str,
+    pub(in crate::desk) what: &'static str,
+    /// `{nodes}`.
+    pub(in crate::desk) nodes: &'static str,
+    /// `{nodes}`, `{stale}`.
+    pub(in crate::desk) stale: &'static str,
+    pub(in crate::desk) no_node: &'static str,
+    pub(in crate::desk) flags: &'static str,
+    pub(in crate::desk) no_flag: &'static str,
+    /// `{nodes}`.
+    pub(in crate::desk) on: &'static str,
+    pub(in crate::desk) nobody_sees_what: &'static str,
 }
 
 pub(in crate::desk) struct Flagged {

@@ -126,7 +126,7 @@ fn erase(account: &str) -> (Request, String) {
 
 fn correct(account: &str) -> (Request, String) {
     let (account, reason) = (account.to_owned(), "other".to_owned());
-    bare(Request::Correct { account, up: 0, down: 0, reason })
+    bare(Request::Correct { account, up: 0, down: 0, reason, fleet: false })
 }
 
 fn assign(prefix: &str, account: &str) -> (Request, String) {

@@ -121,7 +121,7 @@ impl Demo {
         let last = self.first + 3;
         let tag = self.alice();
         let erased =
-            look_up::erase(&mut self.courier, tag, 1, self.expires).map_err(|why| why.to_string())?;
+            look_up::erase(&mut self.courier, tag, 1, self.expires, None).map_err(|why| why.to_string())?;
         let mut followed = 0;
         for (node, gib) in NODES.into_iter().zip(WEEKS[3]) {
             followed += self.send(node, last + 1, gib << 30)?;

@@ -1,0 +1,70 @@
+//! An account over the whole fleet: one range, its flags with on how many nodes they are, and how many nodes have not
+//! sent this week; never which.
+
+use super::account::{bar, range, used};
+use super::layout::Page;
+use super::words::{Words, fill};
+use crate::control::advice;
+use crate::control::fleet_reports::{FleetFlag, FleetView};
+use crate::meter::flags::kind::Kind;
+use axum::http::StatusCode;
+use axum::response::Response;
+use maud::{Markup, html};
+
+/// One account of the fleet.
+pub(super) fn page(page: &Page, view: &FleetView) -> Response {
+    let words = page.words();
+    let content = html! {
+        p.note { (words.fleet.what) }
+        section aria-label=(words.look_up.label) {
+            p.used { (used(&view.band, words)) " " strong.band { (range(&view.band, words)) } }
+            (bar(&view.band, words))
+            p.note { (nodes(view, words)) }
+        }
+        section.flags {
+            h2 { (words.fleet.flags) }
+            @if view.flags.is_empty() { p { (words.fleet.no_flag) } }
+            dl { @for flag in &view.flags { (line(flag, page)) } }
+        }
+        p { strong { (words.account.nobody_sees) } " " (words.fleet.nobody_sees_what) }
+    };
+    page.response(StatusCode::OK, &view.account, &content)
+}
+
+/// The way there from the account's page on this node: a look-up of its own.
+pub(super) fn way(page: &Page, account: &str) -> Markup {
+    let words = &page.words().fleet;
+    html! {
+        form method="post" action="/account/fleet" autocomplete="off" {
+            (super::layout::language_field(page))
+            input type="hidden" name="account" value=(account);
+            button type="submit" { (words.button) }
+            p.note { (words.costs) }
+        }
+    }
+}
+
+fn nodes(view: &FleetView, words: &Words) -> String {
+    let text = match view.nodes {
+        0 => words.fleet.no_node,
+        _ if view.stale_nodes == 0 => words.fleet.nodes,
+        _ => words.fleet.stale,
+    };
+    fill(text, &[("nodes", &view.nodes.to_string()), ("stale", &view.stale_nodes.to_string())])
+}
+
+fn line(FleetFlag { flag, nodes }: &FleetFlag, page: &Page) -> Markup {
+    let words = page.words();
+    let kind = Kind::ALL.into_iter().find(|kind| kind.name() == flag.kind);
+    html! {
+        @if let Some(kind) = kind {
+            div.raised {
+                dt { ((words.flags)(kind).question) }
+                dd {
+                    strong { (words.yes) } " (" (fill(words.fleet.on, &[("nodes", &nodes.to_string())])) ")"
+                    p { (words.account.to_do) (words.colon) (advice::advice(kind, page.language)) }
+                }
+            }
+        }
+    }
+}
