@@ -158,8 +158,17 @@ fn an_account_of_three_nodes_is_one_sum_and_an_erasure_reaches_all_of_them() {
     assert!(own.status == 200 && own.body.contains("action=\"/account/fleet\""), "{}", own.body);
     let page = desk(&fixture, "/account/fleet", "application/x-www-form-urlencoded", &form);
     assert!(page.status == 200 && page.body.contains("Nodes that know the account: 3."), "{}", page.body);
-    assert!(!page.body.contains("node-1") && !page.body.contains("node-2"), "no node is named: {}", page.body);
-    let told = desk(&fixture, "/api/v1/account/fleet", "application/json", &format!("{{\"account\":{:?}}}", name(0)));
+    assert!(
+        !page.body.contains("node-1") && !page.body.contains("node-2"),
+        "no node is named: {}",
+        page.body
+    );
+    let told = desk(
+        &fixture,
+        "/api/v1/account/fleet",
+        "application/json",
+        &format!("{{\"account\":{:?}}}", name(0)),
+    );
     let told: serde_json::Value = serde_json::from_str(&told.body).expect("JSON");
     assert_eq!(told["band"], shown["band"], "the desk and the command line tell the same");
     let nobody = fixture.show(0, 77);
@@ -195,7 +204,8 @@ fn a_correction_over_the_fleet_is_one_sum_and_what_passes_after_it_is_added() {
     (0..NODES).for_each(|node| fixture.send(node, 0, 10, LENGTH));
     fixture.send(1, 1, 7, LENGTH);
     fixture.await_total(0, 30_000, 3);
-    let words = ["accounts", "correct", &name(0), "--up", "12345", "--down", "0", "--reason", "disputed", "--fleet"];
+    let words =
+        ["accounts", "correct", &name(0), "--up", "12345", "--down", "0", "--reason", "disputed", "--fleet"];
     let corrected = fixture.folders[0].command_in(&fixture.namespace, &words);
     assert_eq!(corrected.code, Some(0), "{}", corrected.stderr);
     assert!(corrected.stdout.contains("over the whole fleet: 12345 bytes sent"), "{}", corrected.stdout);

@@ -81,10 +81,12 @@ impl<'a> Exporter<'a> {
     /// What the page shows now; of each epoch it must always be the same.
     fn look(&mut self) -> Option<()> {
         let page = page(self.fixture, PAGE)?;
-        let released: String = page.lines().filter(|line| line.starts_with("blindmeter_fleet_epoch")).collect();
+        let released: String =
+            page.lines().filter(|line| line.starts_with("blindmeter_fleet_epoch")).collect();
         let epoch = value(&page, "blindmeter_fleet_epoch");
         let before = self.shown.entry(epoch.cast_unsigned()).or_insert_with(|| page.clone());
-        let before: String = before.lines().filter(|line| line.starts_with("blindmeter_fleet_epoch")).collect();
+        let before: String =
+            before.lines().filter(|line| line.starts_with("blindmeter_fleet_epoch")).collect();
         assert_eq!(released, before, "an epoch has one value for ever");
         Some(())
     }
@@ -143,7 +145,9 @@ fn value(page: &str, series: &str) -> i64 {
 /// Of a node's own page, all that traffic could move.
 fn constant(page: &str) -> Vec<&str> {
     let is_moved = |line: &&str| {
-        line.starts_with("blindmeter_epoch") && !line.starts_with("blindmeter_epoch ") && !line.contains("tap_gap")
+        line.starts_with("blindmeter_epoch")
+            && !line.starts_with("blindmeter_epoch ")
+            && !line.contains("tap_gap")
     };
     page.lines().filter(is_moved).collect()
 }

@@ -358,7 +358,8 @@ fn shares_of_a_fleet_are_read_as_they_were_written() {
     };
     let scope = Scope::Fleet(Terms { nodes: 3, nodes_a_day: 2 });
     let share = closed(Policy { scope, ..Policy::DEFAULT }, 5).take_share().expect("a fleet's node has one");
-    let waiting = (1..).zip([7; ROOM]).map(|(ordinal, key)| Waiting { ordinal, share, key: [key; 32] }).collect();
+    let waiting =
+        (1..).zip([7; ROOM]).map(|(ordinal, key)| Waiting { ordinal, share, key: [key; 32] }).collect();
     let shares = Shares { policy: 99, waiting, carried: Carried::default().with(&share) };
     let mut written = Head { shares, ..head(None, 5) };
     // And a correction over the fleet that waits.

@@ -106,7 +106,11 @@ impl ExpectedError {
         format!(
             "that is a lot for this link: {}{}",
             ways.join(", "),
-            if policy.scope == Scope::Node { "; or set release.mode = \"coarse\", which hides less" } else { "" }
+            if policy.scope == Scope::Node {
+                "; or set release.mode = \"coarse\", which hides less"
+            } else {
+                ""
+            }
         )
     }
 }
@@ -215,7 +219,11 @@ mod tests {
         let (one, all) = (ExpectedError::of(&Policy::DEFAULT), ExpectedError::of(&fleet));
         assert!((all.noise_bytes / one.noise_bytes - 1.0).abs() < 1e-6);
         let lines = all.lines(&fleet).join("\n");
-        for text in ["each total of the fleet", "0.04 % of the capacity of 20 such links", "25.0 GiB per epoch count on each"] {
+        for text in [
+            "each total of the fleet",
+            "0.04 % of the capacity of 20 such links",
+            "25.0 GiB per epoch count on each",
+        ] {
             assert!(lines.contains(text), "{text}: {lines}");
         }
     }

@@ -170,7 +170,9 @@ fn print(report: &Report, policy: &Policy, why_unknown: Option<String>) -> Resul
     }
     output::line(match policy.scope {
         Scope::Node => "Differential privacy budget (epsilon per account, day and node):",
-        Scope::Fleet(_) => "Differential privacy budget (epsilon per account and day, over all nodes of the fleet):",
+        Scope::Fleet(_) => {
+            "Differential privacy budget (epsilon per account and day, over all nodes of the fleet):"
+        }
     })?;
     match (&report.budget, &report.given_up) {
         (Some(budget), _) => {
@@ -186,7 +188,9 @@ fn print(report: &Report, policy: &Policy, why_unknown: Option<String>) -> Resul
                 budget.epsilon_per_account_year
             ))?;
             let nodes = match policy.scope {
-                Scope::Node => "an account that uses several nodes in a day spends it on each of them".to_owned(),
+                Scope::Node => {
+                    "an account that uses several nodes in a day spends it on each of them".to_owned()
+                }
                 Scope::Fleet(terms) => format!(
                     "for an account that uses at most {} of them in a day, and on more in proportion",
                     terms.nodes_a_day

@@ -34,7 +34,11 @@ pub(super) fn correct(
         return output::json(&receipt);
     }
     output::line(&format!("corrected on {}, reason: {}", receipt.day, receipt.reason))?;
-    let of = if fleet { "this period over the whole fleet" } else { "closed epochs of this period, where anything was held of them" };
+    let of = if fleet {
+        "this period over the whole fleet"
+    } else {
+        "closed epochs of this period, where anything was held of them"
+    };
     output::line(&format!(
         "{of}: {} bytes sent by the account, {} bytes received",
         receipt.up_bytes, receipt.down_bytes

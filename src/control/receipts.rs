@@ -157,8 +157,9 @@ pub(super) fn corrected_in_fleet(
     let all_by = Day::of_number(refreshed.number() + 1).to_string();
     match language {
         Language::English => {
-            let what =
-                format!("what they counted before, on themselves alone: {followed} of {nodes} have followed so far");
+            let what = format!(
+                "what they counted before, on themselves alone: {followed} of {nodes} have followed so far"
+            );
             remainder("the other nodes of the fleet", &what, &all_by)
         }
         Language::French => {

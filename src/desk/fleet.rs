@@ -1,7 +1,7 @@
 //! An account over the whole fleet: one range, its flags with on how many nodes they are, and how many nodes have not
 //! sent this week; never which.
 
-use super::account::{bar, range, used};
+use super::band::{bar, range, used};
 use super::layout::Page;
 use super::words::{Words, fill};
 use crate::control::advice;

@@ -7,6 +7,7 @@
 mod account;
 mod answer;
 mod api;
+mod band;
 mod dates;
 mod export;
 mod flagged;

@@ -54,7 +54,8 @@ pub fn run(path: &Path, listen: &[SocketAddr], folder: &Path) -> Result<(), Exit
     }
     let policy = config.policy.0;
     let (Scope::Fleet(terms), Some(fleet)) = (policy.scope, &config.fleet) else {
-        let why = "fleet export needs a configuration with [release] scope = \"fleet\", the same as the nodes'";
+        let why =
+            "fleet export needs a configuration with [release] scope = \"fleet\", the same as the nodes'";
         return Err(bad(why.to_owned()));
     };
     let settings = settings(fleet)?;
@@ -66,10 +67,12 @@ pub fn run(path: &Path, listen: &[SocketAddr], folder: &Path) -> Result<(), Exit
     })?;
     let courier = Courier::start(&settings).map_err(io)?;
     let key = settings.key;
-    let mut listeners = Listeners::sharing(descriptors::share(descriptors::limit(), descriptors::PAGE_CONNECTIONS));
+    let mut listeners =
+        Listeners::sharing(descriptors::share(descriptors::limit(), descriptors::PAGE_CONNECTIONS));
     let bound = listeners.prepare(listen)?;
     let web = config.web_config_file.as_deref();
-    let web_file = web.map(|path| web::read(&SystemFiles, "web.config_file", path)).transpose().map_err(bad)?;
+    let web_file =
+        web.map(|path| web::read(&SystemFiles, "web.config_file", path)).transpose().map_err(bad)?;
     let status = sandbox::enter(&Sandbox {
         capabilities: &[],
         folders: folders(path, &config, web_file.as_ref(), folder),
@@ -109,7 +112,8 @@ pub fn run(path: &Path, listen: &[SocketAddr], folder: &Path) -> Result<(), Exit
         let mut interrupt = signal(SignalKind::interrupt()).map_err(io)?;
         emit(&Event::Ready(&http::pages(&listeners.addresses(), exposure, "/metrics")));
         service_manager::notify(Notification::Ready);
-        let pause = Duration::from_secs(policy.epoch_seconds / ASKED).clamp(Duration::from_secs(1), LONGEST_PAUSE);
+        let pause =
+            Duration::from_secs(policy.epoch_seconds / ASKED).clamp(Duration::from_secs(1), LONGEST_PAUSE);
         loop {
             let (back, changed) = spawn_blocking(move || {
                 let changed = exporter.step();
@@ -201,10 +205,13 @@ impl Exporter {
     /// One line when a cluster's trouble changes, and one when it is over.
     fn tell(&mut self, trouble: Option<Untold>) {
         for (place, before) in self.troubles.iter_mut().enumerate() {
-            let now = trouble.filter(|why| matches!(why, Untold::Cluster(named, _) if *named == letter(place)));
+            let now =
+                trouble.filter(|why| matches!(why, Untold::Cluster(named, _) if *named == letter(place)));
             match (&now, *before == now) {
                 (_, true) => {}
-                (Some(Untold::Cluster(named, why)), _) => emit(&Event::FleetTrouble(*named, &why.to_string())),
+                (Some(Untold::Cluster(named, why)), _) => {
+                    emit(&Event::FleetTrouble(*named, &why.to_string()))
+                }
                 _ => emit(&Event::FleetRecovered(letter(place))),
             }
             *before = now;

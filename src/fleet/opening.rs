@@ -42,11 +42,7 @@ pub fn look(courier: &mut Courier, tag: PeriodTag) -> Result<Found, Untold> {
 ///
 /// # Errors
 /// Why it cannot be told; [`Untold::Disagree`] where the halves do not belong together.
-pub fn open(
-    courier: &mut Courier,
-    tag: PeriodTag,
-    nodes: &[[u8; FIELD]],
-) -> Result<Option<Opened>, Untold> {
+pub fn open(courier: &mut Courier, tag: PeriodTag, nodes: &[[u8; FIELD]]) -> Result<Option<Opened>, Untold> {
     let Some((set, first)) = sums(courier, 0, tag, nodes.concat())? else { return Ok(None) };
     let Some((other, second)) = sums(courier, 1, tag, set.clone())? else { return Ok(None) };
     if set != other || first[COUNT] != second[COUNT] {

@@ -156,7 +156,8 @@ mod tests {
 
     #[test]
     fn each_epoch_is_split_anew_though_its_words_are_the_same() {
-        let of = |ordinal, key| split(&Waiting { ordinal, share: Share::of_words([0; COUNT]), key: [key; 32] });
+        let of =
+            |ordinal, key| split(&Waiting { ordinal, share: Share::of_words([0; COUNT]), key: [key; 32] });
         assert!(of(1, 1) == of(1, 1) && of(1, 1) != of(2, 1) && of(1, 1) != of(1, 2));
     }
 }

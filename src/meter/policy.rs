@@ -249,12 +249,10 @@ impl Policy {
     pub fn byte_scale(&self) -> Option<Scale> {
         let Mode::Noisy(Noise { epsilon, clamp_bytes }) = self.mode else { return None };
         match self.scope {
-            Scope::Node => {
-                Some(Scale::new(self.undivided(epsilon, clamp_bytes), epsilon.numerator().into()))
-            }
-            Scope::Fleet(_) => self.unit_scale().map(|scale| {
-                Scale::new(scale.numerator() * u128::from(UNIT_BYTES), scale.denominator())
-            }),
+            Scope::Node => Some(Scale::new(self.undivided(epsilon, clamp_bytes), epsilon.numerator().into())),
+            Scope::Fleet(_) => self
+                .unit_scale()
+                .map(|scale| Scale::new(scale.numerator() * u128::from(UNIT_BYTES), scale.denominator())),
         }
     }
 
@@ -262,7 +260,8 @@ impl Policy {
     /// single node.
     #[must_use]
     pub fn unit_scale(&self) -> Option<Scale> {
-        let (Mode::Noisy(Noise { epsilon, clamp_bytes }), Scope::Fleet(terms)) = (self.mode, self.scope) else {
+        let (Mode::Noisy(Noise { epsilon, clamp_bytes }), Scope::Fleet(terms)) = (self.mode, self.scope)
+        else {
             return None;
         };
         let units = in_units(clamp_bytes, terms.nodes_a_day);
@@ -283,7 +282,9 @@ impl Policy {
     pub fn clamp_bytes(&self) -> u64 {
         match (self.mode, self.scope) {
             (Mode::Noisy(noise), Scope::Node) => noise.clamp_bytes,
-            (Mode::Noisy(noise), Scope::Fleet(terms)) => noise.clamp_bytes / u64::from(terms.nodes_a_day.max(1)),
+            (Mode::Noisy(noise), Scope::Fleet(terms)) => {
+                noise.clamp_bytes / u64::from(terms.nodes_a_day.max(1))
+            }
             (Mode::Coarse, _) => u64::MAX,
         }
     }

@@ -151,8 +151,9 @@ impl Release {
             ..Self::none()
         };
         let Some(flags) = policy.flags else { return release };
-        let irregular_accounts =
-            opened.kinds().map(|accounts| u64::try_from(rounded(accounts.into(), ACCOUNTS_STEP)).unwrap_or(0));
+        let irregular_accounts = opened
+            .kinds()
+            .map(|accounts| u64::try_from(rounded(accounts.into(), ACCOUNTS_STEP)).unwrap_or(0));
         let room = u64::try_from(opened.at(Place::Room)).unwrap_or(0) / opened.nodes.max(1);
         Self {
             irregular_accounts,

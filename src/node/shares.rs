@@ -36,13 +36,7 @@ impl Shares {
     }
 
     /// Adds the share of an epoch; the earliest goes where there is no room.
-    pub(super) fn add(
-        &mut self,
-        ordinal: u64,
-        share: Share,
-        policy: u64,
-        randomness: &mut impl Randomness,
-    ) {
+    pub(super) fn add(&mut self, ordinal: u64, share: Share, policy: u64, randomness: &mut impl Randomness) {
         self.policy = policy;
         let mut key = [0; 32];
         key.as_chunks_mut().0.iter_mut().for_each(|word| *word = randomness.next_word().to_le_bytes());

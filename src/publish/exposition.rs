@@ -237,7 +237,9 @@ impl Page {
 
     fn text(&self) -> String {
         let mut text = Vec::new();
-        TextEncoder::new().encode(&self.registry.gather(), &mut text).expect("writing to memory does not fail");
+        TextEncoder::new()
+            .encode(&self.registry.gather(), &mut text)
+            .expect("writing to memory does not fail");
         String::from_utf8(text).expect("the exposition format is UTF-8")
     }
 }

@@ -1,6 +1,7 @@
 //! The same of a fleet: what its totals tell about an account that is on several nodes in one day. Shares are split and
 //! added up as two clusters do.
 
+use super::support::rng::Rng;
 use super::{MIB, OTHERS, holds, interval};
 use blindmeter::fleet::shares::{WORDS, split};
 use blindmeter::fleet::words::MODULUS;
@@ -15,7 +16,6 @@ use blindmeter::meter::scope::{Scope, Terms};
 use blindmeter::meter::share::{COUNT, Opened, Share};
 use blindmeter::meter::slot::{Direction, Slot};
 use blindmeter::node::shares::Waiting;
-use super::support::rng::Rng;
 
 /// Nodes of the fleet, and how many must have sent.
 const NODES: u8 = 5;

@@ -39,6 +39,7 @@ pub(crate) const EXEMPT: &[(&str, &[&str])] = &[
             "desk/words/shape Export",
             "desk/words/shape FlagWords",
             "desk/words/shape Flagged",
+            "desk/words/shape Fleet",
             "desk/words/shape LookUp",
             "desk/words/shape Nav",
             "desk/words/shape Node",

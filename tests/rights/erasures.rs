@@ -273,7 +273,13 @@ fn a_correction_sets_the_closed_epochs_and_leaves_the_nodes_total() {
             };
             assert!(matches!(machine.answer(officer(7), unused).await, Answer::Corrected(_)));
             assert!(machine.engine().state.node().node_totals() == totals);
-            let odd = Request::Correct { account: name(7), up: 0, down: 0, reason: "whim".to_owned(), fleet: false };
+            let odd = Request::Correct {
+                account: name(7),
+                up: 0,
+                down: 0,
+                reason: "whim".to_owned(),
+                fleet: false,
+            };
             assert!(matches!(machine.answer(officer(7), odd).await, Answer::Error { code: 64, .. }));
         });
     });

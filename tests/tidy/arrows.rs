@@ -206,7 +206,13 @@ const ARROWS: [(&str, &[&str]); 51] = [
     ("publish", &[]),
     (
         "publish/exposition",
-        &["meter::noise::Scale", "meter::policy", "meter::flag_counts", "meter::release", "meter::scope::Scope"],
+        &[
+            "meter::noise::Scale",
+            "meter::policy",
+            "meter::flag_counts",
+            "meter::release",
+            "meter::scope::Scope",
+        ],
     ),
     ("publish/http", &["clock", "system::allocator"]),
     ("publish/listeners", &["exit"]),

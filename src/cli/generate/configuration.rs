@@ -89,7 +89,10 @@ const TABLES: [Table; 18] = [
     (
         "[release]",
         &[
-            ("scope", "node or fleet: node. Over what totals are released; fleet needs [fleet] nodes and two clusters."),
+            (
+                "scope",
+                "node or fleet: node. Over what totals are released; fleet needs [fleet] nodes and two clusters.",
+            ),
             ("mode", "noisy or coarse: noisy."),
             ("epsilon", "Budget for the bytes of an account-day: 1.0, which is the most."),
             ("clamp", "Most that an account counts for in an epoch: 50GiB."),

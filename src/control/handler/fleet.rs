@@ -4,11 +4,11 @@
 //! A look-up counts towards the limits of one on this node, whether the fleet answers or not.
 
 use super::{Handler, error, refused};
-use crate::control::receipts;
 use crate::control::flagged::flag;
 use crate::control::fleet_reports::{FleetConfirmation, FleetFlag, FleetView};
 use crate::control::peer::Peer;
 use crate::control::protocol::{Answer, FleetClusterReport};
+use crate::control::receipts;
 use crate::control::reports::{BandReport, FleetExport, SCHEMA_VERSION};
 use crate::control::rights::Correction;
 use crate::environment::Environment;

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 /// Longest run of one test; `timeout` of coreutils ends it.
-const SECONDS: &str = "300";
+const SECONDS: &str = "900";
 
 /// What a run of one test came to.
 #[derive(Debug)]
