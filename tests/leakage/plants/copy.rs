@@ -115,7 +115,7 @@ fn cargo(folder: &Path, targets: &[&str]) -> String {
     cargo.env("CARGO_TARGET_DIR", folder.join("programs"));
     // What cargo says to this test of its package would have dependencies built anew.
     for (name, _) in std::env::vars() {
-        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") || name == "OUT_DIR" {
             cargo.env_remove(name);
         }
     }
