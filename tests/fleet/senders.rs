@@ -213,6 +213,7 @@ impl Sender {
             if was_over {
                 return;
             }
+            let_pass(WAITS[1], "a node does not read back all the time");
             self.review();
         }
     }
