@@ -4,13 +4,14 @@
 mod netns;
 mod support;
 
-use blindmeter::system::sandbox::{CALLS, HELPER_CALLS, READER_CALLS};
+use blindmeter::system::sandbox::{CALLS, COURIER_CALLS, HELPER_CALLS, READER_CALLS};
 use netns::Namespace;
 use netns::daemon::{Daemon, Setup};
 use netns::folder::Folder;
 use netns::wire::{Kind, Wire};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 /// What /proc/PID/status says of one task.
@@ -80,6 +81,39 @@ fn every_thread_of_the_daemon_and_the_helper_is_enclosed() {
     }
 }
 
+/// The one process that speaks to a fleet's servers holds no file and no capability, and can do nothing else.
+#[test]
+fn the_courier_of_a_fleet_is_enclosed_and_holds_no_file() {
+    let namespace = Namespace::new();
+    let _wire = Wire::make(&namespace, Kind::Tun, "tun0");
+    let setup = Setup { backend: "tcx", interfaces: vec!["tun0"], pools: vec![], roster: String::new() };
+    let folder = Folder::keeping(&setup, "24h");
+    for (file, bytes) in [("fleet.key", &[3; 32][..]), ("fleet.credentials", b"node:one\ndesk:two\n")] {
+        fs::write(folder.path(file), bytes).expect("ours");
+        fs::set_permissions(folder.path(file), fs::Permissions::from_mode(0o600)).expect("ours");
+    }
+    let (key, credentials) = (folder.path("fleet.key"), folder.path("fleet.credentials"));
+    let fleet = format!(
+        "[fleet]\nkey_file = {key:?}\ncredentials_file = {credentials:?}\n[[fleet.cluster]]\nmembers = \
+         [\"127.0.0.1:7001\"]\n[web]"
+    );
+    folder.configure("[web]", &fleet);
+    let daemon = Daemon::start_in(&namespace, &folder);
+    let courier = daemon.children().into_iter().find(|(_, name)| name == "bm-courier");
+    let (courier, _) = courier.expect("a fleet has a courier");
+    let tasks = Task::all(courier);
+    assert_eq!(tasks.len(), 1, "the courier has no thread");
+    for key in ["CapPrm", "CapEff", "CapInh", "CapAmb"] {
+        assert_eq!(tasks[0].value(key), "0000000000000000", "{key} of the courier");
+    }
+    let confined = ["NoNewPrivs", "Seccomp", "Seccomp_filters"].map(|key| tasks[0].value(key));
+    assert_eq!(confined, ["1", "2", "2"], "the courier is confined");
+    assert_no_core(courier);
+    let open = fs::read_dir(format!("/proc/{courier}/fd")).expect("root looks").count();
+    assert_eq!(open, 2, "its socket and standard error");
+    daemon.stop();
+}
+
 /// Cores have no size. That no tracer may look is seen where the daemon is not root's
 /// (`live_unprivileged`).
 fn assert_no_core(process: u32) {
@@ -126,8 +160,8 @@ fn may_lock_memory() -> bool {
 #[test]
 fn the_lists_of_system_calls_do_not_grow_unseen() {
     assert_eq!(
-        (CALLS, HELPER_CALLS, READER_CALLS),
-        (78, 20, 24),
+        (CALLS, HELPER_CALLS, READER_CALLS, COURIER_CALLS),
+        (78, 20, 24, 36),
         "a longer list is a decision; say in the commit what for"
     );
 }

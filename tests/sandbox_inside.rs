@@ -65,6 +65,11 @@ fn each_forbidden_thing_is_refused_inside_and_works_outside() {
         assert!(in_child(|| attempt(&outside).is_ok()), "{what}: it works outside");
         anew();
         assert!(in_child(|| enter(&inside) && attempt(&outside).is_err()), "{what}: it is refused inside");
+        anew();
+        // The courier of a fleet may do one of these things, and nothing else of them.
+        let may = what == "connect over TCP";
+        let by_courier = || sandbox::enter_courier().is_ok() && attempt(&outside).is_ok() == may;
+        assert!(in_child(by_courier), "{what}: refused to the courier, unless it is its work");
     }
     // And what the daemon goes on doing works.
     assert!(in_child(|| enter(&inside) && everyday(&inside).is_ok()));

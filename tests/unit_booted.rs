@@ -2,26 +2,23 @@
 //! stopped under steady traffic, with nothing lost; scraped from another network namespace by the delivered
 //! drop-in; and what systemd's own tools say of it.
 //!
-//! The system is a minimal Debian of the suite that these tests run on, made once by debootstrap under
-//! `target/`, and booted in namespaces of its own (`tests/boot/boot`). `tests/boot/drive.py` and
-//! `tests/boot/remote.py` act there.
+//! `tests/boot/system.rs` has the system that is booted; `tests/boot/drive.py` and `tests/boot/remote.py` act there.
+
+#[path = "boot/system.rs"]
+mod system;
 
 use serde_json::Value;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-
-const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
+use system::{System, repository, run};
 
 /// A boot that takes longer is killed.
-const BOOT_SECONDS: &str = "150";
+const BOOT_SECONDS: u32 = 150;
 
 /// Of the scrape from elsewhere: a log-in, and TLS as the document has it.
 const PASSWORD: &str = "canary-password";
 const TLS: &str = "tls_server_config: { cert_file: server.crt, key_file: server.key }\n";
-
-const PACKAGES: &str = "systemd,systemd-sysv,dbus,iproute2,python3";
 
 #[test]
 fn the_units_are_clean_and_tight() {
@@ -159,23 +156,11 @@ fn hash(password: &str) -> String {
 
 /// What the driver found, on a system with the delivered files and whatever else is put there.
 fn boot_with(driver: &str, argument: &str, prepare: impl FnOnce(&Path)) -> Value {
-    let base = base();
-    let folder =
-        tempfile::TempDir::with_prefix_in("boot-", repository("target")).expect("a temporary directory");
-    let root = folder.path().join("root");
-    run(Command::new("cp").args(["--archive", "--reflink=auto"]).arg(&base).arg(&root));
-    install(&root, driver, argument);
-    prepare(&root);
-    let boot = repository("tests/boot/boot");
-    let booted = Command::new(boot).arg(&root).arg(BOOT_SECONDS).output().expect("the boot script runs");
-    let console = String::from_utf8_lossy(&booted.stdout);
-    let result = fs::read_to_string(root.join("result.json")).unwrap_or_else(|_| {
-        panic!("no result; the console said: {console}{}", String::from_utf8_lossy(&booted.stderr))
-    });
-    let result: Value = serde_json::from_str(&result).expect("the driver writes JSON");
-    let (error, journal) = (&result["error"], &result["journal"]);
-    assert!(error.is_null(), "{error}\n{journal}\n{}\nthe console said: {console}", result["service"]);
-    result
+    let system = System::new();
+    install(&system);
+    prepare(&system.root());
+    system.drive(driver, argument, 120);
+    system.boot(BOOT_SECONDS)
 }
 
 /// Gives the packets that were sent.
@@ -214,67 +199,17 @@ fn booted(hook: &str) -> u64 {
     sent
 }
 
-/// The delivered files in their places, and a driver in the place of an operator.
-fn install(root: &Path, driver: &str, argument: &str) {
-    let put = |to: &str, bytes: &[u8], mode: u32| {
-        let to = root.join(to);
-        fs::create_dir_all(to.parent().expect("files lie in folders")).expect("ours");
-        fs::write(&to, bytes).expect("ours");
-        fs::set_permissions(&to, fs::Permissions::from_mode(mode)).expect("ours");
-    };
-    let read = |path: &str| fs::read(repository(path)).expect("a file of the repository");
-    put("usr/bin/blindmeter", &fs::read(env!("CARGO_BIN_EXE_blindmeter")).expect("the program"), 0o755);
-    put("lib/systemd/system/blindmeter.service", &read("deploy/blindmeter.service"), 0o644);
-    put("usr/lib/sysusers.d/blindmeter.conf", &read("deploy/blindmeter.sysusers"), 0o644);
-    put("etc/blindmeter/ledger.key", &[9; 32], 0o600);
-    put("etc/blindmeter/roster.csv", b"prefix,account\n10.8.0.2,alice\n", 0o644);
-    let text = String::from_utf8(read("deploy/blindmeter.toml")).expect("text");
+/// The delivered files in their places.
+fn install(system: &System) {
+    let program = fs::read(env!("CARGO_BIN_EXE_blindmeter")).expect("the program");
+    system.put("usr/bin/blindmeter", &program, 0o755);
+    system.put_shipped("lib/systemd/system/blindmeter.service", "deploy/blindmeter.service", 0o644);
+    system.put_shipped("usr/lib/sysusers.d/blindmeter.conf", "deploy/blindmeter.sysusers", 0o644);
+    system.put("etc/blindmeter/ledger.key", &[9; 32], 0o600);
+    system.put("etc/blindmeter/roster.csv", b"prefix,account\n10.8.0.2,alice\n", 0o644);
+    let text = fs::read_to_string(repository("deploy/blindmeter.toml")).expect("a file of the repository");
     let text = text
         .replace("interfaces = [\"wg0\", \"tun*\"]", "interfaces = [\"tun0\"]")
         .replace("capacity = 4096", "capacity = 64");
-    put("etc/blindmeter/blindmeter.toml", text.as_bytes(), 0o644);
-    // The other drivers use parts of the first.
-    put("drive.py", &read("tests/boot/drive.py"), 0o644);
-    put("driver.py", &read(driver), 0o644);
-    let drive = format!(
-        "[Unit]\nAfter=multi-user.target\nFailureAction=poweroff-immediate\n[Service]\nType=oneshot\nExecStart=/usr/bin/python3 /driver.py {argument}\n\
-         TimeoutStartSec=120\n"
-    );
-    put("etc/systemd/system/drive.service", drive.as_bytes(), 0o644);
-    let wants = root.join("etc/systemd/system/multi-user.target.wants");
-    fs::create_dir_all(&wants).expect("ours");
-    symlink("/etc/systemd/system/drive.service", wants.join("drive.service")).expect("ours");
-}
-
-/// The minimal system, made once.
-fn base() -> PathBuf {
-    // Tests of one process and of several ask at once: the first makes it.
-    let folder = repository("target/boot");
-    fs::create_dir_all(&folder).expect("ours");
-    let lock = fs::File::create(folder.join("lock")).expect("ours");
-    lock.lock().expect("a lock can be waited for");
-    let release = fs::read_to_string("/etc/os-release").expect("a Debian system");
-    let suite = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME=")).expect("a suite");
-    let base = folder.join(suite);
-    if !base.exists() {
-        let making = folder.join("making");
-        // It is there when an earlier run was cut off.
-        let _ = fs::remove_dir_all(&making);
-        let include = format!("--include={PACKAGES}");
-        let made =
-            Command::new("debootstrap").args(["--variant=minbase", &include, suite]).arg(&making).output();
-        let made = made.expect("tests need debootstrap");
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stdout));
-        fs::rename(&making, &base).expect("ours");
-    }
-    base
-}
-
-fn repository(path: &str) -> PathBuf {
-    Path::new(REPOSITORY).join(path)
-}
-
-fn run(command: &mut Command) {
-    let output = command.output().expect("the command runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    system.put("etc/blindmeter/blindmeter.toml", text.as_bytes(), 0o644);
 }

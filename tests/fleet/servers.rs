@@ -2,9 +2,11 @@
 //! paths, secrets by the shipped script, joined by redis-cli. Folders of servers are on a tmpfs of the machine.
 #![expect(unsafe_code, reason = "what a child does between fork and exec has no safe form")]
 
-use crate::support::wait::{wait_at_most, wait_for_within, wait_until};
+use super::network::Host;
+use crate::support::wait::{wait_at_most, wait_until};
 use blindmeter::fleet::cluster::{Access, Certificates};
 use blindmeter::fleet::settings::Role;
+use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::Signal;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use std::fs::{self, File};
@@ -19,7 +21,7 @@ use zeroize::Zeroizing;
 const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/fleet");
 
 /// Longest wait for servers to agree on something.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// How a cluster of tests differs from a shipped one.
 #[derive(Clone)]
@@ -36,6 +38,8 @@ pub(crate) struct Form {
     pub(crate) has_tester: bool,
     /// Servers; half of them replicas, or none of less than six.
     pub(crate) servers: usize,
+    /// A host for each of them; nothing where all share an address of this machine.
+    pub(crate) hosts: Vec<Host>,
 }
 
 impl Default for Form {
@@ -47,6 +51,7 @@ impl Default for Form {
             fewer: Vec::new(),
             has_tester: false,
             servers: 6,
+            hosts: Vec::new(),
         }
     }
 }
@@ -55,7 +60,7 @@ impl Default for Form {
 pub(crate) struct Servers {
     form: Form,
     folder: TempDir,
-    host: String,
+    hosts: Vec<String>,
     children: Vec<Option<Child>>,
 }
 
@@ -80,7 +85,10 @@ impl Servers {
         let drawn = Command::new(format!("{SHIPPED}/secrets")).arg(&secrets).status().expect("a shell");
         assert!(drawn.success(), "the script draws secrets");
         let children = (0..form.servers).map(|_| None).collect();
-        let mut servers = Self { form, folder, host: own_address(), children };
+        let shared = vec![own_address(); form.servers];
+        let apart = form.hosts.iter().map(|host| host.address.clone());
+        let hosts = if form.hosts.is_empty() { shared } else { apart.collect() };
+        let mut servers = Self { form, folder, hosts, children };
         servers.write_configuration();
         for at in 0..servers.count() {
             fs::create_dir(servers.server_folder(at)).expect("a folder");
@@ -97,7 +105,7 @@ impl Servers {
             let users = fs::read_to_string(&path).expect("users");
             fs::write(path, users + "user tester on >tester ~* &* +@all\n").expect("users");
         }
-        write_certificates(&secrets, &self.host);
+        write_certificates(&secrets, &self.hosts);
         let shipped = fs::read_to_string(format!("{SHIPPED}/server.conf")).expect("shipped");
         let is_kept = |line: &&str| {
             let is_clear = self.form.tls || !(line.starts_with("tls-") || line.starts_with("port "));
@@ -105,7 +113,7 @@ impl Servers {
         };
         let mut text: String = shipped.lines().filter(is_kept).map(|line| format!("{line}\n")).collect();
         text = text.replace("/etc/blindmeter-fleet", &secrets.display().to_string());
-        text = text.replace(" 127.0.0.1\n", &format!(" {}\n", self.host));
+        text = text.replace(" 127.0.0.1\n", &format!(" {}\n", self.hosts[0]));
         if let Some(milliseconds) = self.form.gives_up_after {
             let shipped = "cluster-node-timeout 5000";
             assert!(text.contains(shipped), "the shipped number is another one");
@@ -133,7 +141,12 @@ impl Servers {
     }
 
     pub(crate) fn address(&self, at: usize) -> String {
-        format!("{}:{}", self.host, self.port(at))
+        format!("{}:{}", self.hosts[at], self.port(at))
+    }
+
+    /// The address of a server's host.
+    pub(crate) fn host(&self, at: usize) -> &str {
+        &self.hosts[at]
     }
 
     /// The port for clients, as text.
@@ -151,13 +164,18 @@ impl Servers {
         let log = File::options().create(true).append(true).open(log).expect("a log");
         let mut command = Command::new(engine());
         command.arg(self.configuration()).args([self.port_option(), &self.port(at)]);
+        command.args(["--bind", &self.hosts[at], "--bind-source-addr", &self.hosts[at]]);
         command.arg("--dir").arg(self.server_folder(at)).args(more);
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a log")).stderr(log);
-        // SAFETY: prctl is async-signal-safe.
+        let place = self.form.hosts.get(at).map(|host| File::open(&host.place).expect("a namespace"));
+        // SAFETY: prctl and setns are async-signal-safe.
         unsafe {
-            command.pre_exec(|| {
+            command.pre_exec(move || {
                 libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-                Ok(())
+                match &place {
+                    Some(place) => Ok(setns(place, CloneFlags::CLONE_NEWNET)?),
+                    None => Ok(()),
+                }
             });
         }
         self.children[at] = Some(command.spawn().expect("tests need redis-server"));
@@ -251,7 +269,7 @@ impl Servers {
     /// What a server answers to a user.
     pub(crate) fn ask_as(&self, at: usize, user: &str, password: &str, words: &[&str]) -> String {
         let mut command = self.client(user, password);
-        let output = command.args(["-h", &self.host, "-p", &self.port(at)]).args(words).output();
+        let output = command.args(["-h", &self.hosts[at], "-p", &self.port(at)]).args(words).output();
         String::from_utf8_lossy(&output.expect("tests need redis-cli").stdout).into_owned()
     }
 
@@ -322,10 +340,13 @@ impl Servers {
 
     /// Waits until this server has become a master of a cluster that answers.
     pub(crate) fn await_promotion(&self, at: usize) {
-        wait_for_within("a replica takes over", LIMIT, || {
-            let is_master = self.ask(at, &["info", "replication"]).contains("role:master");
-            (is_master && self.ask(at, &["cluster", "info"]).contains("cluster_state:ok")).then_some(())
-        });
+        wait_until("a replica takes over", LIMIT, || self.is_promoted(at));
+    }
+
+    /// Whether this server has.
+    pub(crate) fn is_promoted(&self, at: usize) -> bool {
+        let is_master = self.ask(at, &["info", "replication"]).contains("role:master");
+        is_master && self.ask(at, &["cluster", "info"]).contains("cluster_state:ok")
     }
 
     /// How it is reached in a role, as cluster `letter` of a fleet.
@@ -358,7 +379,7 @@ impl Drop for Servers {
 }
 
 /// An authority of the servers alone, and one certificate for all of them.
-fn write_certificates(folder: &Path, host: &str) {
+fn write_certificates(folder: &Path, hosts: &[String]) {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, "authority of a test's servers");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -366,7 +387,7 @@ fn write_certificates(folder: &Path, host: &str) {
     let authority = params.self_signed(&key).expect("a certificate");
     let issuer = Issuer::new(params, key);
     let key = KeyPair::generate().expect("a key");
-    let mut params = CertificateParams::new(vec![host.to_owned()]).expect("a name");
+    let mut params = CertificateParams::new(hosts.to_vec()).expect("a name");
     params.distinguished_name.push(DnType::CommonName, "a test's server");
     let certificate = params.signed_by(&key, &issuer).expect("a certificate");
     for (file, text) in

@@ -162,7 +162,7 @@ pub(crate) struct Total {
 }
 
 impl Total {
-    fn of(reply: &Reply) -> Self {
+    pub(crate) fn of(reply: &Reply) -> Self {
         let number = |at: usize| String::from_utf8_lossy(&reply[at]).parse().expect("a number");
         assert_eq!(reply.len(), 8);
         Self {

@@ -1,6 +1,8 @@
 //! What a fleet costs its servers: memory for each node's words of an account, and calls a second of 61 accounts each, as
 //! a sending of a million accounts has them. Small in the tests, and as large as is asked for by name.
 
+use super::number;
+use crate::fleet::senders::{Fleet, Sender};
 use crate::fleet::servers::{Form, Servers, engine};
 use crate::fleet::words::{Nodes, Sent, now, value};
 use crate::support::rng::Rng;
@@ -12,6 +14,7 @@ use blindmeter::fleet::settings::Role;
 use blindmeter::fleet::words::{MODULUS, Words};
 use blindmeter::meter::tags::Tag;
 use std::collections::HashMap;
+use std::fs;
 
 /// Accounts of a call, where a million lie in 16,384 slots.
 const OF_A_CALL: usize = 61;
@@ -136,4 +139,58 @@ fn calls_of_sixty_one_accounts_are_as_fast_as_stated() {
     };
     let of_each_slot: Vec<Call> = tags.iter().filter_map(|tags| tags.first()).map(total).collect();
     rate("bm_total of 20 nodes,", &mut desk, &of_each_slot, 1);
+}
+
+/// Seconds that this thread has run on a processor.
+fn processor_seconds() -> f64 {
+    let told = fs::read_to_string("/proc/thread-self/schedstat").expect("the kernel counts it");
+    let nanoseconds = told.split(' ').next().and_then(|word| word.parse::<f64>().ok()).expect("a number");
+    nanoseconds / 1e9
+}
+
+/// A weekly sending of each of so many nodes with so many accounts to two clusters, as fast as it goes, over TLS as shipped:
+/// time, a node's processor time, bytes on the wire, and what the servers hold after two weeks.
+#[test]
+fn a_weekly_sending_costs_as_stated() {
+    let sizes = std::env::var("BLINDMETER_FLEET_SIZES").unwrap_or_else(|_| "1x2000 3x2000".to_owned());
+    let is_over_tls = number("BLINDMETER_FLEET_TLS", 1) == 1;
+    for size in sizes.split(' ') {
+        let (nodes, accounts) = size.split_once('x').expect("NODESxACCOUNTS");
+        let fleet = Fleet::new(nodes.parse().expect("nodes"), accounts.parse().expect("accounts"), 23);
+        let start = |letter| {
+            let more = vec!["maxmemory 8gb".to_owned()];
+            let servers = Servers::start(Form { servers: 3, tls: is_over_tls, more, ..Form::default() });
+            let access = servers.access(letter, &fleet.identity(), Role::Install);
+            install(&access, &servers.names(), false).expect("it is empty");
+            servers
+        };
+        let clusters = ['A', 'B'].map(start);
+        let of_all = |section: &str, name: &str| -> f64 {
+            let of = |servers: &Servers| -> u64 { (0..3).map(|at| servers.figure(at, section, name)).sum() };
+            clusters.iter().map(of).sum::<u64>() as f64
+        };
+        let before = of_all("memory", "used_memory");
+        let mut senders = Sender::all(&fleet, &clusters);
+        let words = fleet.nodes as f64 * f64::from(fleet.accounts);
+        for week in [1, 2] {
+            senders.iter_mut().for_each(|sender| sender.refresh(week));
+            let sides = ["total_net_input_bytes", "total_net_output_bytes"];
+            let bytes = sides.map(|side| of_all("stats", side));
+            let (began, ran) = (Stopwatch::start(), processor_seconds());
+            senders.iter_mut().for_each(Sender::finish);
+            let (each, ran) = (began.elapsed().as_secs_f64() / fleet.nodes as f64, processor_seconds() - ran);
+            let bytes = [0, 1].map(|side| (of_all("stats", sides[side]) - bytes[side]) / words);
+            println!(
+                "{size}, week {week}: {each:.2} s a node, {:.2} s of its processor; bytes for an account and node, both clusters: \
+                 {:.0} sent, {:.0} received",
+                ran / fleet.nodes as f64,
+                bytes[0],
+                bytes[1]
+            );
+            // A call is of one account where there are few, and of 61 where there are a million.
+            assert!((100.0..600.0).contains(&bytes[0]) && bytes[1] < 200.0, "docs/fleet.md is wrong");
+        }
+        let held = (of_all("memory", "used_memory") - before) / words / 2.0;
+        println!("{size}: {held:.0} bytes a cluster holds for an account and node");
+    }
 }

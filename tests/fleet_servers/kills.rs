@@ -1,7 +1,9 @@
 //! What becomes of what servers hold when they fail: masters are killed, hang or come back too early, nodes read back and
 //! send again until every sum is exact, and no server ever writes a file but nodes.conf.
 
+use super::number;
 use crate::fleet::servers::{Form, Servers};
+use crate::fleet::watched::Watched;
 use crate::fleet::words::Nodes;
 use crate::support::rng::Rng;
 use crate::support::wait::{let_pass, wait_for_within, wait_until};
@@ -10,54 +12,11 @@ use blindmeter::fleet::cluster::Cluster;
 use blindmeter::fleet::servers::install::install;
 use blindmeter::fleet::settings::Role;
 use blindmeter::fleet::trouble::Trouble;
-use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
-use std::collections::BTreeSet;
 use std::fs;
-use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 /// Nodes send again until all is there, for so long at most.
 const LIMIT: Duration = Duration::from_secs(60);
-
-/// Sees every file that is made, written or put into the folders of servers.
-struct Watched(OwnedFd);
-
-impl Watched {
-    fn new(servers: &Servers) -> Self {
-        let queue = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).expect("the kernel has it");
-        let what = WatchFlags::CREATE | WatchFlags::CLOSE_WRITE | WatchFlags::MODIFY | WatchFlags::MOVED_TO;
-        for at in 0..servers.count() {
-            inotify::add_watch(&queue, servers.server_folder(at), what).expect("a folder");
-        }
-        Self(queue)
-    }
-
-    /// Names since the last look.
-    fn names(&self) -> BTreeSet<String> {
-        let mut names = BTreeSet::new();
-        let mut buffer = [MaybeUninit::uninit(); 4096];
-        let mut reader = inotify::Reader::new(&self.0, &mut buffer);
-        while let Ok(event) = reader.next() {
-            assert!(!event.events().contains(ReadFlags::QUEUE_OVERFLOW), "looked too seldom");
-            names.extend(event.file_name().map(|name| name.to_string_lossy().into_owned()));
-        }
-        names
-    }
-
-    /// Asserts that only the one file was written, with the file beside it that replaces it.
-    fn only_nodes(&self) {
-        let names = self.names();
-        assert!(
-            names.iter().all(|name| name == "nodes.conf" || name.starts_with("nodes.conf.tmp")),
-            "{names:?}"
-        );
-    }
-}
-
-fn number(variable: &str, otherwise: usize) -> usize {
-    std::env::var(variable).map_or(otherwise, |text| text.parse().expect("a number"))
-}
 
 /// Sends again what is not there until nothing is missing; how many sendings it took.
 fn send_until_exact(nodes: &Nodes, client: &mut Cluster) -> usize {
@@ -97,7 +56,7 @@ fn sums_are_exact_through_kills_and_nothing_is_written() {
     install(&access(&servers, Role::Install), &servers.names(), false).expect("it is empty");
     let mut client = Cluster::new(&access(&servers, Role::Node)).expect("members have addresses");
     let mut desk = Cluster::new(&access(&servers, Role::Desk)).expect("members have addresses");
-    let watched = Watched::new(&servers);
+    let watched = Watched::new([&servers]);
     let mut rng = Rng::seeded(7);
     let (mut slowest, mut sendings, mut lost) = (Duration::ZERO, 0, 0);
 

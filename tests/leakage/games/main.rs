@@ -15,10 +15,12 @@ mod report;
 mod sim;
 
 mod boundaries;
+mod clusters;
 mod distributions;
 mod existence;
 mod exporter;
 mod flags;
+mod fleet;
 mod history;
 mod learners;
 mod linking;
@@ -89,6 +91,12 @@ fn no_answer_tells_who_exists() {
 #[test]
 fn a_year_of_flag_counts_tells_no_more_of_an_account_than_their_budget() {
     REPORT.judge(&flags::play(report::seed(), report::form()));
+}
+
+/// G12.
+#[test]
+fn one_cluster_of_a_fleet_tells_nothing_of_an_account_and_both_no_more_than_is_said() {
+    REPORT.judge(&fleet::play(report::seed(), report::form()));
 }
 
 /// `LEAKAGE_PICTURE=write` draws it anew.

@@ -213,6 +213,30 @@ pub(crate) const FLAG_COUNTS: Catcher = catcher(
     "a_year_of_flag_counts_tells_no_more_of_an_account_than_their_budget",
 );
 
+pub(crate) const FLEET: Catcher = catcher(
+    "leakage_games",
+    "tests/leakage/games/main.rs",
+    "one_cluster_of_a_fleet_tells_nothing_of_an_account_and_both_no_more_than_is_said",
+);
+
+const FUNCTIONS: Catcher = catcher(
+    "fleet_servers",
+    "tests/fleet_servers/functions.rs",
+    "functions::what_does_not_fit_is_refused_and_what_was_erased_stays_so",
+);
+
+const SETTINGS: Catcher = catcher(
+    "fleet_servers",
+    "tests/fleet_servers/checked.rs",
+    "checked::each_bad_setting_is_named_with_its_server",
+);
+
+const COURIER: Catcher =
+    catcher("sandbox", "tests/sandbox.rs", "the_courier_of_a_fleet_is_enclosed_and_holds_no_file");
+
+const ONE_CLUSTER: Catcher =
+    catcher("fleet_files", "tests/fleet_files.rs", "what_works_and_disappoints_is_told");
+
 const TICK_TIME: Catcher =
     catcher("flags", "tests/flags/time.rs", "time::a_tick_takes_as_long_whoever_sent_in_it");
 
@@ -372,4 +396,16 @@ pub(crate) const PLANTS: &[Plant] = &[
     plant("L75", "a header repeats what a page is about", UNNAMED, "/account"),
     plant("L76", "a request of another site is done", OTHER_SITE, "cross-site"),
     plant("L77", "addresses outside the pools share one room", OUTSIDE, "with 0 others"),
+    plant("L78", "cluster B is told the bare words", FLEET, "G12 cluster B: did the account"),
+    plant("L79", "a node sends the accounts that were used", FLEET, "G12 cluster A: did the account"),
+    plant("L80", "a node sends an account when it logs in", FLEET, "G12 both clusters: in which half"),
+    plant("L81", "accounts that were used are sent first", FLEET, "G12 cluster A: did the account"),
+    plant("L82", "shares are the same every week", FLEET, "G12 cluster B: did the account"),
+    plant("L83", "the tags of two periods are the same", FLEET, "G12 whose tag"),
+    plant("L84", "words that are zero are left out", FLEET, "G12 calls on the wire"),
+    plant("L85", "the desk is told which nodes know an account", FUNCTIONS, "left == right"),
+    plant("L86", "check passes over a log of slow calls", SETTINGS, "slowlog-log-slower-than"),
+    plant("L87", "the courier keeps what the daemon started with", COURIER, "left == right"),
+    plant("L88", "check does not say what one cluster tells", ONE_CLUSTER, "there is one cluster"),
+    plant("L89", "a node reads words back, and no digest", FUNCTIONS, "refusals changed something"),
 ];

@@ -1,7 +1,7 @@
 //! How one test of the planted copy is run, with a leak or without any, and what became of it.
 
 use crate::copy::Programs;
-use crate::list::{ALL_SERIES, Catcher, EXISTENCE, FLAG_COUNTS, GATE, NODE_SERIES, PAIRS};
+use crate::list::{ALL_SERIES, Catcher, EXISTENCE, FLAG_COUNTS, FLEET, GATE, NODE_SERIES, PAIRS};
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -24,7 +24,7 @@ pub(crate) type Job = (Catcher, Option<&'static str>);
 /// Runs all of these. What only computes has a core each; what runs a daemon runs alone.
 pub(crate) fn run_all(programs: &Programs, jobs: &[Job]) -> BTreeMap<Job, Run> {
     let (computing, alone): (Vec<Job>, Vec<Job>) = jobs.iter().partition(|(catcher, _)| {
-        [PAIRS, GATE, NODE_SERIES, EXISTENCE, ALL_SERIES, FLAG_COUNTS].contains(catcher)
+        [PAIRS, GATE, NODE_SERIES, EXISTENCE, ALL_SERIES, FLAG_COUNTS, FLEET].contains(catcher)
     });
     let runs = Mutex::new(BTreeMap::new());
     let work = |jobs: &Mutex<std::vec::IntoIter<Job>>| {

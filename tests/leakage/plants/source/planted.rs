@@ -9,6 +9,7 @@
 #[cfg(not(debug_assertions))]
 compile_error!("this copy of the sources leaks on purpose: it is for tests, and never for a release");
 
+mod fleet;
 pub(crate) mod needles;
 
 use crate::clock::{Clock, Stopwatch, SystemClock};
@@ -43,6 +44,8 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+pub(crate) use fleet::{functions, logged_in};
 
 /// True when the leak of this row is planted in this process.
 #[must_use]
