@@ -7,6 +7,8 @@
 
 #[path = "supply/advisories.rs"]
 mod advisories;
+#[path = "supply/program.rs"]
+mod program;
 
 use advisories::{Advisory, Known};
 use std::collections::BTreeSet;
@@ -148,4 +150,19 @@ fn each_package_was_looked_up() {
     let newest = known.advisories.iter().map(|advisory| &advisory.date).max();
     assert_eq!(newest, Some(&known.newest));
     assert!(known.read >= known.newest, "{} {}", known.read, known.newest);
+}
+
+/// So that `cargo audit bin` can ask it, years later and without this repository.
+#[test]
+fn the_program_names_the_crates_that_it_is_made_of() {
+    let folder = tempfile::TempDir::new().expect("a temporary directory");
+    let named = program::named(&program::link(folder.path()));
+    assert_eq!(named, program::resolved());
+    let unnamed: Vec<_> = program::built().difference(&named).cloned().collect();
+    assert!(unnamed.is_empty(), "built in, and not named: {unnamed:?}");
+    let text = |package: &toml::Value, of: &str| package[of].as_str().expect("a text").to_owned();
+    let locked: BTreeSet<program::Crate> =
+        locked().iter().map(|package| (text(package, "name"), text(package, "version"))).collect();
+    let others: Vec<_> = named.difference(&locked).collect();
+    assert!(named.len() > 100 && others.is_empty(), "{} crates; not in Cargo.lock: {others:?}", named.len());
 }
