@@ -10,7 +10,7 @@ use blindmeter::meter::counters::Counters;
 use blindmeter::meter::epoch::Epochs;
 use blindmeter::meter::flag_counts::FlagCounts;
 use blindmeter::meter::ledger::Ledger;
-use blindmeter::meter::policy::{Mode, Noise, Policy};
+use blindmeter::meter::policy::{Flagging, Mode, Noise, Policy};
 use blindmeter::meter::release::Release;
 use blindmeter::meter::scope::{Scope, Terms};
 use blindmeter::meter::share::{COUNT, Opened, Share};
@@ -62,8 +62,12 @@ impl Node {
     }
 }
 
-/// What the shares come to, by way of two clusters.
 fn opened(shares: &[Share], rng: &mut Rng) -> Opened {
+    Opened::new(added_up(shares, rng), shares.len() as u64)
+}
+
+/// What shares come to, by way of two clusters.
+fn added_up(shares: &[Share], rng: &mut Rng) -> [i64; COUNT] {
     let mut sums = [[0_u64; WORDS]; 2];
     for share in shares {
         let mut key = [0; 32];
@@ -78,7 +82,7 @@ fn opened(shares: &[Share], rng: &mut Rng) -> Opened {
         let sum = ((sums[0][at] + sums[1][at]) % MODULUS).cast_signed();
         *word = if sum < MODULUS.cast_signed() / 2 { sum } else { sum - MODULUS.cast_signed() };
     }
-    Opened::new(words, shares.len() as u64)
+    words
 }
 
 /// How often the fleet's total is at least so much, where the account is on so many of its nodes.
@@ -132,4 +136,35 @@ fn fewer_nodes_than_configured_tell_less_and_more_tell_more() {
     println!("a fleet's bytes: 1 node of 2: observed {fewer:.4}; 2 nodes of 1: {more:.4}");
     assert!((0.45..=0.5).contains(&fewer), "1 node of 2: {fewer}");
     assert!((1.8..=2.0).contains(&more), "2 nodes of 1: {more}");
+}
+
+#[test]
+fn a_node_of_a_fleet_publishes_nothing_of_its_own() {
+    let (mut rng, mut node) = (Rng::seeded(3), Node::new());
+    (0..OTHERS).for_each(|account| node.add(account, 3 * MIB));
+    node.counters.add(Slot::UNATTRIBUTED, Direction::Up, 1 << 40, 1);
+    node.counters.add(Slot::LOST, Direction::Up, 0, 1 << 30);
+    let raised = FlagCounts { accounts: [90; 7], interruption: 1 << 20, failed_attempts: 1 << 20 };
+    let policy = Policy { flags: Some(Flagging::DEFAULT), ..policy(2) };
+    let mut epochs = Epochs::new(policy, 0);
+    assert!(epochs.seal(1, &mut node.ledger, &raised, &mut rng).is_ok());
+    let [ordinal, rest @ ..] = epochs.publish().expect("it was sealed").words();
+    assert_eq!((ordinal, rest), (1, [0; Release::WORDS - 1]), "a node's page has nothing of its own traffic");
+}
+
+/// Without noise in it a share is what a node counted: both clusters together would read that.
+#[test]
+fn each_word_of_a_share_that_traffic_moves_has_noise() {
+    let (mut rng, mut node) = (Rng::seeded(4), Node::new());
+    let policy = Policy { flags: Some(Flagging::DEFAULT), ..policy(2) };
+    let mut first = None;
+    let mut moved = [false; COUNT];
+    for _ in 0..200 {
+        let words = added_up(&[node.share(policy, &mut rng)], &mut rng);
+        let first = first.get_or_insert(words);
+        moved.iter_mut().zip(words.iter().zip(first)).for_each(|(moved, (now, then))| *moved |= now != then);
+    }
+    // The room for accounts is the roster's.
+    let still = moved.iter().filter(|moved| !**moved).count();
+    assert_eq!(still, 1, "each other word of a share has noise: {moved:?}");
 }

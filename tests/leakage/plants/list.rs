@@ -219,6 +219,12 @@ pub(crate) const FLEET: Catcher = catcher(
     "one_cluster_of_a_fleet_tells_nothing_of_an_account_and_both_no_more_than_is_said",
 );
 
+const OWN_PAGE: Catcher =
+    catcher("audit", "tests/audit/fleet.rs", "fleet::a_node_of_a_fleet_publishes_nothing_of_its_own");
+
+const SHARE_NOISE: Catcher =
+    catcher("audit", "tests/audit/fleet.rs", "fleet::each_word_of_a_share_that_traffic_moves_has_noise");
+
 const FUNCTIONS: Catcher = catcher(
     "fleet_servers",
     "tests/fleet_servers/functions.rs",
@@ -408,4 +414,6 @@ pub(crate) const PLANTS: &[Plant] = &[
     plant("L87", "the courier keeps what the daemon started with", COURIER, "left == right"),
     plant("L88", "check does not say what one cluster tells", ONE_CLUSTER, "there is one cluster"),
     plant("L89", "a node reads words back, and no digest", FUNCTIONS, "refusals changed something"),
+    plant("L90", "a node of a fleet publishes totals of its own", OWN_PAGE, "nothing of its own traffic"),
+    plant("L91", "a node's share of a fleet's epoch has no noise", SHARE_NOISE, "has noise"),
 ];
