@@ -47,6 +47,8 @@ fn courier(folder: &Path, clusters: &[Servers], fleet: &Fleet) -> Courier {
         credentials_file: write("fleet.credentials", credentials.as_bytes()),
         clusters: clusters.iter().map(members).collect(),
         spread: Duration::ZERO,
+        nodes: None,
+        nodes_a_day: None,
     };
     let settings = Settings::read(&SystemFiles, &configured).expect("good files");
     Courier::start(&settings).expect("a process can be made")

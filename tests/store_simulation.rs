@@ -23,6 +23,7 @@ use blindmeter::node::pending::Wanted;
 use blindmeter::node::rate_limits::{Looker, RateLimitState, Window};
 use blindmeter::node::saved::{Head, InterfaceSum, Record, Rights, SavedFlags};
 use blindmeter::node::schedule::ScheduleState;
+use blindmeter::node::shares::Shares;
 use blindmeter::store::{Opened, Settings, Store, StoreError, chain_path};
 use disk::{Fault, SimulatedDisk};
 use std::path::{Path, PathBuf};
@@ -121,6 +122,7 @@ fn image(number: u64) -> (Head, impl Fn(usize) -> Record) {
             },
         }),
         rights: rights(number),
+        shares: Shares { policy: number + 17, ..Shares::default() },
     };
     let record = move |slot: usize| {
         let salt = slot as u64;

@@ -4,6 +4,7 @@ use crate::support::rng::Rng;
 use blindmeter::clock::{Clock, Reading};
 use blindmeter::meter::counters::Counters;
 use blindmeter::meter::policy::{DAY_SECONDS, Policy, Profile};
+use blindmeter::meter::scope::Scope;
 use blindmeter::node::Node;
 use proptest::test_runner::{Config, FileFailurePersistence};
 use std::cell::Cell;
@@ -27,6 +28,7 @@ pub(crate) const POLICY: Policy = Policy {
     refresh_seconds: 7 * DAY_SECONDS,
     period_seconds: 28 * DAY_SECONDS,
     mode: Policy::DEFAULT.mode,
+    scope: Scope::Node,
     flags: None,
 };
 

@@ -5,7 +5,7 @@
 use super::node::{MIDNIGHT, Node, PUBLISHED_AFTER, account_name};
 use super::worlds::DAY_SECONDS;
 use crate::support::rng::Rng;
-use blindmeter::engine::refreshes::{Refresh, RefreshedAccount};
+use blindmeter::engine::refreshes::{News, Refresh, RefreshedAccount};
 use blindmeter::fleet::keys::{FleetKey, PeriodTag};
 use blindmeter::fleet::sending::Sending;
 use blindmeter::fleet::words::Words;
@@ -145,7 +145,11 @@ fn refreshes(seed: u64, number: usize, deeds: &[Deed], tags: &[Tag]) -> Vec<(u64
     state.node().collect_refreshes();
     let told: Arc<Mutex<Vec<Refresh>>> = Arc::default();
     let to = Arc::clone(&told);
-    state.send_refreshes(move |refresh| to.lock().expect("whole").push(refresh));
+    state.send_news(move |news| {
+        if let News::Refreshed(refresh) = news {
+            to.lock().expect("whole").push(refresh);
+        }
+    });
     let accounts: HashMap<Slot, usize> = (0..deeds.len())
         .map(|account| {
             let name = AccountName::parse(&account_name(account)).expect("a name");
