@@ -155,7 +155,8 @@ fn one_share_less_or_more_is_another_distribution() {
 #[test]
 fn a_share_alone_is_the_difference_of_two_negative_binomials() {
     const REACH: usize = 60;
-    for (scale, shares) in [(2.0_f64, 3_u64), (5.0, 20), (1.0, 1)] {
+    for (whole, shares) in [(2_u32, 3_u64), (5, 20), (1, 1)] {
+        let scale = f64::from(whole);
         let (failing, form) = ((-1.0 / scale).exp(), 1.0 / shares as f64);
         let mut one = vec![(1.0 - failing).powf(form)];
         for k in 1..REACH * 4 {
@@ -163,7 +164,7 @@ fn a_share_alone_is_the_difference_of_two_negative_binomials() {
         }
         let difference = |x: usize| -> f64 { one.iter().zip(&one[x..]).map(|(a, b)| a * b).sum() };
         let mut words = Words::of(shares);
-        let whole = Scale::new(scale as u128, 1);
+        let whole = Scale::new(whole.into(), 1);
         let drawn: Vec<i128> = (0..200_000).map(|_| laplace_share(&mut words, whole, shares)).collect();
         let (mut sum, mut bins) = (0.0, 0.0);
         for x in 0..REACH {

@@ -69,12 +69,9 @@ fn shares(
 }
 
 /// The set that a cluster opened, and its half of the sums.
-fn sums(
-    courier: &mut Courier,
-    place: usize,
-    tag: PeriodTag,
-    set: Vec<u8>,
-) -> Result<Option<(Vec<u8>, [u64; WORDS])>, Untold> {
+type Half = (Vec<u8>, [u64; WORDS]);
+
+fn sums(courier: &mut Courier, place: usize, tag: PeriodTag, set: Vec<u8>) -> Result<Option<Half>, Untold> {
     let call = Call { function: Function::Open, keys: vec![tag], arguments: vec![set] };
     let reply = ask(courier, Role::Totals, place, call)?;
     let [set, words @ ..] = reply.as_slice() else { return Ok(None) };

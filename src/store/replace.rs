@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 /// Puts a file in the place of another, durably: temporary name, fsync, rename, fsync of the
 /// folder. A file whose write or fsync failed is removed and never believed.
+///
+/// # Errors
+/// Those of the disk.
 pub fn replace_file<D: Disk>(
     disk: &D,
     path: &Path,

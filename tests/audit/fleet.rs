@@ -130,7 +130,6 @@ fn a_fleets_bytes_tell_an_epsilon_of_an_account_on_five_nodes_where_five_are_con
 
 /// On fewer nodes than configured less is told; on more, as much more.
 #[test]
-#[expect(clippy::print_stdout, reason = "the figures are what an audit is read for")]
 fn fewer_nodes_than_configured_tell_less_and_more_tell_more() {
     let (fewer, more) = (observed(2, 1), observed(1, 2));
     println!("a fleet's bytes: 1 node of 2: observed {fewer:.4}; 2 nodes of 1: {more:.4}");

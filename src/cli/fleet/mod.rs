@@ -1,6 +1,7 @@
 //! `blindmeter fleet`: one account over many nodes, and what is done with the clusters that its words lie in.
 //!
 //! One file a command. Holds the fleet's key and passwords while a command runs.
+#![expect(clippy::disallowed_types, reason = "the exporter's own listeners are named here")]
 
 mod account;
 mod check;
