@@ -53,12 +53,17 @@ pub(super) fn open(layout: &SetLayout<'_>, hook: Hook, pins: &PinStore) -> Resul
     let pools = Pools::lay_out(layout.pools);
     let generations: Vec<u64> = chain.iter().map(|set| half(set.header.generation)).collect();
     let counting = Counting::choose(layout.slots(), layout.memory_budget_bytes);
+    let is_made_so = |counting: &Counting| {
+        chain.last().is_some_and(|set| set.header.layout_digest == layout.digest(&pools, counting))
+    };
+    // A kernel that refuses the sliced program has taken its time for that.
+    let counting = counting.refused_earlier().filter(is_made_so).unwrap_or(counting);
     let home = pins.home();
-    let (set, adopted, counting) = match newest(layout, &pools, home, counting.processors(), &mut chain) {
+    let (set, adopted, counting) = match newest(layout, &pools, home, &counting, &mut chain) {
         Ok((set, adopted)) => (set, adopted, counting),
         // What the sliced program needs and a kernel may not have, the locked one does without.
         Err(error) if let Some(counting) = counting.without_slices(&error) => {
-            let (set, adopted) = newest(layout, &pools, home, counting.processors(), &mut chain)?;
+            let (set, adopted) = newest(layout, &pools, home, &counting, &mut chain)?;
             (set, adopted, counting)
         }
         Err(error) => return Err(error),
@@ -90,15 +95,15 @@ fn newest(
     layout: &SetLayout<'_>,
     pools: &Pools,
     home: u16,
-    processors: u32,
+    counting: &Counting,
     chain: &mut Vec<Set>,
 ) -> Result<(Set, bool), KernelError> {
-    let digest = layout.digest(pools, processors);
+    let digest = layout.digest(pools, counting);
     if let Some(newest) = chain.pop_if(|newest| newest.header.layout_digest == digest) {
         return Ok((newest, true));
     }
     let predecessor = chain.last().map_or([0; 16], |before| before.header.generation);
-    Ok((Set::load(layout.header(pools, home, processors, predecessor)?, pools)?, false))
+    Ok((Set::load(layout.header(pools, home, counting, predecessor)?, pools)?, false))
 }
 
 /// What was left, for a tap that counts elsewhere: the sets, with nothing attached any more.

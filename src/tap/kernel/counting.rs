@@ -19,7 +19,12 @@ pub enum Counting {
     Sliced(u32),
     /// Atomically, all processors into one slice, for this reason.
     Locked(String),
+    /// The same, since this kernel has refused slices for so many processors.
+    Refused(u32, String),
 }
+
+/// Why, where an earlier process tried.
+const REFUSED_EARLIER: &str = "this kernel refused slices when these counters were made";
 
 impl Counting {
     /// What suits this kernel and this budget for so many slots.
@@ -51,10 +56,19 @@ impl Counting {
     /// What is left where the kernel refuses the sliced program or its arrays; none where it was not these.
     pub(super) fn without_slices(&self, error: &KernelError) -> Option<Self> {
         match (self, error) {
-            (Self::Sliced(_), KernelError::TooLarge | KernelError::Refused(_)) => {
-                Some(Self::Locked(error.to_string()))
+            (Self::Sliced(_), KernelError::TooLarge) => Some(Self::Locked(error.to_string())),
+            (Self::Sliced(processors), KernelError::Refused(_)) => {
+                Some(Self::Refused(*processors, error.to_string()))
             }
             _ => None,
+        }
+    }
+
+    /// What an earlier process was left with, if the kernel refused this.
+    pub(super) fn refused_earlier(&self) -> Option<Self> {
+        match self {
+            Self::Sliced(processors) => Some(Self::Refused(*processors, REFUSED_EARLIER.to_owned())),
+            Self::Locked(_) | Self::Refused(..) => None,
         }
     }
 
@@ -62,7 +76,7 @@ impl Counting {
     pub(super) fn processors(&self) -> u32 {
         match self {
             Self::Sliced(processors) => *processors,
-            Self::Locked(_) => 0,
+            Self::Locked(_) | Self::Refused(..) => 0,
         }
     }
 
@@ -71,7 +85,7 @@ impl Counting {
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Sliced(_) => "sliced",
-            Self::Locked(_) => "locked",
+            Self::Locked(_) | Self::Refused(..) => "locked",
         }
     }
 
@@ -81,7 +95,7 @@ impl Counting {
         match self {
             Self::Sliced(1) => "a slice for the one processor".to_owned(),
             Self::Sliced(processors) => format!("a slice for each of {processors} processors"),
-            Self::Locked(why) => why.clone(),
+            Self::Locked(why) | Self::Refused(_, why) => why.clone(),
         }
     }
 }

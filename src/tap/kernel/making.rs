@@ -17,9 +17,13 @@ const MAP_FREEZE: i32 = 22;
 /// BPF_PROG_TYPE_SCHED_CLS.
 const CLASSIFIER: u32 = 3;
 
-/// Bytes of a name, the zero at its end included, and of the verifier's log where it is asked for.
+/// Bytes of a name, the zero at its end included, and of the verifier's log.
 const NAME_BYTES: usize = 16;
-const LOG_BYTES: usize = 1 << 20;
+const LOG_BYTES: usize = 1 << 16;
+
+/// BPF_LOG_STATS: the verifier says why it refuses and what it took, and not each step, of which there may be a
+/// million. So the log has room for all, without which older kernels refuse.
+const LOG_STATISTICS: u32 = 1 << 2;
 
 /// What a map is to be.
 pub(super) struct MapShape {
@@ -54,26 +58,18 @@ pub(super) fn program(
     instructions: &[[u8; 8]],
     license: &CStr,
 ) -> Result<OwnedFd, (io::Error, String)> {
-    let mut log = Vec::new();
-    let error = match load(name, instructions, license, &mut log) {
-        Ok(program) => return Ok(program),
-        Err(error) => error,
-    };
-    log.resize(LOG_BYTES, 0);
-    match load(name, instructions, license, &mut log) {
-        Ok(program) => Ok(program),
-        Err(_) => Err((error, last_words(&log))),
-    }
+    let mut log = vec![0; LOG_BYTES];
+    load(name, instructions, license, &mut log).map_err(|error| (error, last_words(&log)))
 }
 
 fn load(name: &str, instructions: &[[u8; 8]], license: &CStr, log: &mut [u8]) -> io::Result<OwnedFd> {
     let [code_low, code_high] = halves(instructions.as_ptr().cast());
     let [license_low, license_high] = halves(license.as_ptr().cast());
-    let [log_low, log_high] = if log.is_empty() { [0, 0] } else { halves(log.as_mut_ptr()) };
+    let [log_low, log_high] = halves(log.as_mut_ptr());
     let count = u32::try_from(instructions.len()).map_err(io::Error::other)?;
     let log_bytes = u32::try_from(log.len()).map_err(io::Error::other)?;
     let mut attributes = vec![CLASSIFIER, count, code_low, code_high, license_low, license_high];
-    attributes.extend([u32::from(log_bytes != 0), log_bytes, log_low, log_high, 0, 0]);
+    attributes.extend([LOG_STATISTICS, log_bytes, log_low, log_high, 0, 0]);
     attributes.extend(name_words(name));
     bpf(PROGRAM_LOAD, &attributes).map(owned)
 }
@@ -87,10 +83,13 @@ fn name_words(name: &str) -> [u32; NAME_BYTES / 4] {
     std::array::from_fn(|at| u32::from_ne_bytes(words[at]))
 }
 
+/// What the verifier's log says of its work behind all else.
+const STATISTICS: [&str; 3] = ["verification time ", "stack depth ", "processed "];
+
 /// The last line of the verifier's log before its statistics.
 fn last_words(log: &[u8]) -> String {
     let text = String::from_utf8_lossy(log.split(|byte| *byte == 0).next().unwrap_or_default()).into_owned();
-    let says = |line: &&str| !line.is_empty() && !line.starts_with("processed ");
+    let says = |line: &&str| !line.is_empty() && !STATISTICS.iter().any(|word| line.starts_with(word));
     text.lines().rfind(says).unwrap_or_default().to_owned()
 }
 
@@ -101,8 +100,16 @@ mod tests {
     #[test]
     fn a_log_ends_with_the_reason() {
         let log =
-            b"0: R1=ctx() R10=fp0\nR3 unbounded memory access\nprocessed 12 insns (limit 1000000)\n\0\0\0";
+            b"R3 unbounded memory access\nverification time 9 usec\nstack depth 0+8\nprocessed 12 insns\n\0\0\0";
         assert_eq!(last_words(log), "R3 unbounded memory access");
         assert_eq!(last_words(&[0; 8]), "");
+    }
+
+    #[test]
+    fn a_refusal_has_its_reason() {
+        // "Exit", before which register 0 holds nothing.
+        let exit = [0x95, 0, 0, 0, 0, 0, 0, 0];
+        let (_, why) = program("refused", &[exit], c"GPL").expect_err("no kernel takes it");
+        assert_eq!(why, "R0 !read_ok");
     }
 }

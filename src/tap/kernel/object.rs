@@ -63,17 +63,19 @@ pub(super) fn load(header: &Header, pools: &Pools) -> Result<([OwnedFd; 4], [Own
         maps.insert(section.clone(), made(section, map, header, pools)?);
     }
     relocate(&mut object, &maps)?;
-    let programs = all(PROGRAMS.map(|name| program(&object, name)))?;
+    let programs = all(PROGRAMS.into_iter().map(|name| program(&object, name)))?;
     let take = |name: &str| {
         let map = maps.remove(name).or_else(|| maps.remove(&format!("{SECTION}{name}")));
         map.ok_or_else(|| KernelError::Refused(format!("the object lacks the map {name}")))
     };
-    Ok((programs, all(MAPS.map(take))?))
+    Ok((programs, all(MAPS.into_iter().map(take))?))
 }
 
-/// An array of results as the result of an array.
-fn all<T, const N: usize>(results: [Result<T, KernelError>; N]) -> Result<[T; N], KernelError> {
-    let list: Vec<T> = results.into_iter().collect::<Result<_, _>>()?;
+/// Results as the result of an array; nothing is asked for behind the first error.
+fn all<T, const N: usize>(
+    results: impl Iterator<Item = Result<T, KernelError>>,
+) -> Result<[T; N], KernelError> {
+    let list: Vec<T> = results.collect::<Result<_, _>>()?;
     Ok(<[T; N]>::try_from(list).unwrap_or_else(|_| unreachable!("as many come out as go in")))
 }
 
@@ -84,7 +86,7 @@ fn set_constants(object: &mut Object, header: &Header, pools: &Pools) -> Result<
     let word = |value: usize| u32::try_from(value).map(u32::to_ne_bytes).map_err(io::Error::other);
     let (v4_pools, v6_pools) = (v4_pools.to_ne_bytes(), v6_pools.to_ne_bytes());
     let sizes = [slices.stride(), slices.of_all_processors(), pools.places()];
-    let [stride, cells, places] = all(sizes.map(|size| word(size).map_err(KernelError::System)))?;
+    let [stride, cells, places] = all(sizes.into_iter().map(|size| word(size).map_err(KernelError::System)))?;
     let is_sliced = header.processors != 0;
     let constants: [(&str, (&[u8], bool)); 7] = [
         ("v4_pools", (&v4_pools, true)),
@@ -178,4 +180,20 @@ fn broken(error: impl Error) -> KernelError {
     }
     let first_lines = parts.iter().filter_map(|part| part.lines().next());
     KernelError::Refused(first_lines.collect::<Vec<_>>().join(": "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_asked_for_behind_an_error() {
+        let mut asked = 0;
+        let results = (1..=3).map(|number| {
+            asked += 1;
+            if number == 2 { Err(KernelError::TooLarge) } else { Ok(number) }
+        });
+        assert!(all::<_, 3>(results).is_err());
+        assert_eq!(asked, 2);
+    }
 }
