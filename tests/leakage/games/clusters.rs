@@ -21,6 +21,9 @@ pub(crate) const NODES: usize = 2;
 /// Days of a week.
 const WEEK: u64 = 7;
 
+/// Clients come an hour after midnight, when the day before is over for a node.
+const HOUR: u64 = 3600;
+
 /// What an account does in the second of the two weeks.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Deed {
@@ -104,9 +107,9 @@ pub(crate) struct World {
     pub(crate) clusters: [Cluster; 2],
 }
 
-/// When a week of the two begins.
+/// When a week of the two begins, once the refresh of the one before is over.
 pub(crate) fn week_begins(week: u64) -> u64 {
-    MIDNIGHT + week * WEEK * u64::from(DAY_SECONDS)
+    MIDNIGHT + week * WEEK * u64::from(DAY_SECONDS) + HOUR / 2
 }
 
 impl World {
@@ -140,7 +143,7 @@ impl World {
 /// What a node hands to whoever sends it, and when.
 fn refreshes(seed: u64, number: usize, deeds: &[Deed], tags: &[Tag]) -> Vec<(u64, Refresh)> {
     let mut node = Node::new(deeds.len(), seed, None);
-    let mut rng = Rng::of(&[seed, 52]);
+    let (mut rng, mut drawn) = (Rng::of(&[seed, 52]), Rng::of(&[seed, 57]));
     let state = Arc::clone(&node.machine.engine().state);
     state.node().collect_refreshes();
     let told: Arc<Mutex<Vec<Refresh>>> = Arc::default();
@@ -168,10 +171,11 @@ fn refreshes(seed: u64, number: usize, deeds: &[Deed], tags: &[Tag]) -> Vec<(u64
             found.push((at, refresh));
         }
     };
-    for account in 0..deeds.len() {
+    for account in (0..deeds.len()).filter(|_| drawn.chance(0.5)) {
         node.count(account, rng.word() % (1 << 33), rng.word() % (1 << 35));
     }
     for day in 0..2 * WEEK {
+        node.pass(HOUR);
         for (account, deed) in deeds.iter().enumerate() {
             if WEEK + deed.day == day && deed.node == number && deed.bytes > 0 {
                 node.count(account, deed.bytes / 8, deed.bytes);

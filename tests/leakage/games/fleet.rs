@@ -95,12 +95,7 @@ fn row(world: &World, tag: PeriodTag, sight: Sight) -> Vec<f64> {
     let mut row = Vec::new();
     for node in 0..NODES {
         let of = |cluster: &Cluster, week: u64| -> (Option<Words>, [f64; 4]) {
-            let puts = cluster.of(
-                tag,
-                node,
-                week_begins(week) + u64::from(DAY_SECONDS),
-                week_begins(week + 1) + 3600,
-            );
+            let puts = cluster.of(tag, node, week_begins(week), week_begins(week + 1));
             let at = |put: &&Put| (put.at - week_begins(week)) as f64 / f64::from(DAY_SECONDS);
             let last = puts.last();
             let told = [
@@ -138,9 +133,10 @@ fn play_world(seed: u64) -> Vec<Seen> {
     let deeds: Vec<Deed> = asked.iter().map(|(question, truth)| question.deed(&mut rng, *truth)).collect();
     let world = World::live(seed, &deeds);
     let seen = |(account, (question, truth)): (usize, (Question, bool))| {
-        let row = |sight| row(&world, world.tags[account], sight);
-        let live = vec![deeds[account].day as f64];
-        let views = [row(Sight::One(0)), row(Sight::One(1)), row(Sight::Both), live];
+        let [one, other, sum] =
+            [Sight::One(0), Sight::One(1), Sight::Both].map(|sight| row(&world, world.tags[account], sight));
+        let both = [&sum[..], &one, &other].concat();
+        let views = [one, other, both, vec![deeds[account].day as f64]];
         Seen { question, truth, views }
     };
     asked.into_iter().enumerate().map(seen).collect()
