@@ -188,6 +188,7 @@ impl Run {
         [of("used_memory"), of("used_memory_rss")]
     }
 
+    #[expect(clippy::print_stdout, reason = "the figures are what a long run is read for")]
     fn print(&mut self, counts: Counts, seconds: u64) {
         self.failovers.sort_unstable();
         let failover = |at: usize| self.failovers.get(at).map_or(0, Duration::as_millis);
