@@ -1,5 +1,5 @@
-//! What `check` says of the files of a fleet: each that a start would refuse is named with the remedy, and what works
-//! and disappoints is told.
+//! What `check` says of a fleet's files and keys, and what its exporter says: each that a start would refuse is named with
+//! the remedy, and what works and disappoints is told.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -37,10 +37,15 @@ impl Node {
         fs::set_permissions(self.path().join(file), Permissions::from_mode(mode)).expect("ours");
     }
 
-    /// Exit code, what was printed, and what was complained about.
     fn check(&self) -> (Option<i32>, String, String) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_blindmeter"));
-        command.args(["check", "--config"]).arg(self.path().join("blindmeter.toml")).stdin(Stdio::null());
+        self.run(&["check"])
+    }
+
+    /// Exit code, what was printed, and what was complained about.
+    fn run(&self, words: &[&str]) -> (Option<i32>, String, String) {
+        let mut command = Command::new("timeout");
+        command.args(["60", env!("CARGO_BIN_EXE_blindmeter")]).args(words).stdin(Stdio::null());
+        command.arg("--config").arg(self.path().join("blindmeter.toml"));
         let output = command.output().expect("the program runs");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (output.status.code(), text(&output.stdout), text(&output.stderr))
@@ -91,4 +96,63 @@ fn each_file_that_a_start_would_refuse_is_named() {
     fs::remove_file(node.path().join("fleet.key")).expect("it was there");
     let (code, _, complained) = node.check();
     assert!(code == Some(78) && complained.contains("fleet key_file"), "{complained}");
+}
+
+const NORTH: &str = "[node]\nname = \"north\"\n[release]\nscope = \"fleet\"\n";
+
+#[test]
+fn totals_of_a_fleet_are_told_with_what_they_cost() {
+    let node = Node::new(NORTH, &format!("nodes = 20\n{TWO}"));
+    let (code, printed, complained) = node.check();
+    assert_eq!(code, Some(0), "{complained}");
+    for what in [
+        "scope = \"fleet\"",
+        "expected error of each total of the fleet",
+        "the capacity of 20 such links",
+        "25.0 GiB per epoch count on each node",
+    ] {
+        assert!(printed.contains(what), "{what}: {printed}");
+    }
+    let (code, printed, complained) = node.run(&["inventory"]);
+    assert!(code == Some(0) && printed.contains("over all nodes of the fleet"), "{complained}");
+    assert!(printed.contains("at most 2 of them in a day"), "{printed}");
+}
+
+#[test]
+fn totals_of_a_fleet_that_cannot_be_are_refused_by_line_and_key() {
+    let one = "[[fleet.cluster]]\nmembers = [\"127.0.0.1:7001\"]\n";
+    let coarse = format!("{NORTH}mode = \"coarse\"\n");
+    for (head, table, what) in [
+        (NORTH, TWO.to_owned(), "needs [fleet] nodes"),
+        (NORTH, format!("nodes = 20\n{one}"), "two [[fleet.cluster]]s"),
+        (NORTH, format!("nodes = 2\n{TWO}"), "fleet.nodes: expected 3 to 63"),
+        (NORTH, format!("nodes = 64\n{TWO}"), "fleet.nodes: expected 3 to 63"),
+        (NORTH, format!("nodes = 3\nnodes_a_day = 4\n{TWO}"), "fleet.nodes_a_day: expected 1 to fleet.nodes"),
+        (NORTH, format!("nodes = 3\nnodes_a_day = 0\n{TWO}"), "fleet.nodes_a_day: expected 1 to fleet.nodes"),
+        (&coarse, format!("nodes = 3\n{TWO}"), "release.mode: totals of a fleet are \"noisy\""),
+        ("[release]\nscope = \"all\"\n", TWO.to_owned(), "expected \"node\" or \"fleet\""),
+    ] {
+        let (code, _, complained) = Node::new(head, &table).check();
+        assert!(code == Some(78) && complained.contains(what), "{what}: {complained}");
+        assert!(complained.contains("line ") && complained.lines().count() == 1, "{complained}");
+    }
+}
+
+#[test]
+fn an_exporter_that_cannot_open_epochs_says_what_it_lacks() {
+    let export = |node: &Node, state: &str| {
+        node.run(&["fleet", "export", "--listen", "127.0.0.1:0", "--state", state])
+    };
+    let node = Node::new(NORTH, &format!("nodes = 3\n{TWO}"));
+    let state = node.path().display().to_string();
+    let (code, _, complained) = export(&node, &state);
+    assert!(code == Some(78) && complained.contains("no line for totals"), "{complained}");
+    node.write("fleet.credentials", b"totals:one\n", 0o600);
+    let (code, _, complained) = export(&node, "/nowhere/at/all");
+    assert!(code == Some(74) && complained.contains("--state /nowhere/at/all"), "{complained}");
+    node.write("fleet-export.json", b"{}", 0o600);
+    let (code, _, complained) = export(&node, &state);
+    assert!(code == Some(78) && complained.contains("move it away"), "{complained}");
+    let (code, _, complained) = export(&Node::new("[node]\nname = \"north\"\n", TWO), &state);
+    assert!(code == Some(78) && complained.contains("scope = \"fleet\""), "{complained}");
 }

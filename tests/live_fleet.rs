@@ -17,7 +17,6 @@ use netns::daemon::Daemon;
 use netns::tally::name;
 use nodes::{Fixture, KEY, NODES, PERIOD_SECONDS, REFRESH_SECONDS};
 use std::fs;
-use std::sync::Arc;
 use std::time::Duration;
 use support::http;
 use support::wait::{let_pass, wait_for_within};
@@ -228,11 +227,7 @@ fn a_cluster_that_is_lost_stops_no_metering_and_is_made_whole_again() {
     wait_for_within("all is sent", LIMIT, || {
         fixture.clusters_of(0).iter().all(|(state, _)| state == "sent").then_some(())
     });
-    let servers = Arc::clone(&fixture.clusters[1]);
-    fixture.namespace.run(move || {
-        let mut servers = servers.lock().expect("whole");
-        (0..servers.count()).for_each(|at| servers.kill(at));
-    });
+    fixture.lose(1);
     fixture.send(0, 0, 10, LENGTH);
     wait_for_within("the loss is told", LIMIT, || {
         let of = fixture.clusters_of(0);
@@ -243,14 +238,7 @@ fn a_cluster_that_is_lost_stops_no_metering_and_is_made_whole_again() {
     let shown = fixture.folders[0].command_in(&fixture.namespace, &["fleet", "show", &name(0)]);
     assert_eq!(shown.code, Some(69), "{}", shown.stdout);
     assert!(shown.stderr.contains("cluster B cannot be reached"), "{}", shown.stderr);
-    let servers = Arc::clone(&fixture.clusters[1]);
-    fixture.namespace.run(move || {
-        let mut servers = servers.lock().expect("whole");
-        (0..servers.count()).for_each(|at| servers.return_server(at, &[]));
-        servers.await_whole();
-    });
-    let installed = fixture.folders[0].command_in(&fixture.namespace, &["fleet", "install"]);
-    assert_eq!(installed.code, Some(0), "{}{}", installed.stdout, installed.stderr);
+    fixture.bring_back(1);
     for folder in &fixture.folders {
         let resent = folder.command_in(&fixture.namespace, &["fleet", "resend"]);
         assert_eq!(resent.code, Some(0), "{}", resent.stderr);

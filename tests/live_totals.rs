@@ -15,7 +15,6 @@ use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 use support::command::apart;
 use support::http;
@@ -142,6 +141,14 @@ fn value(page: &str, series: &str) -> i64 {
     line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or_else(|| panic!("{series}: {page}"))
 }
 
+/// The exporter's process can do nothing but serve its page and keep one file.
+fn is_enclosed(process: &Process) {
+    let status = fs::read_to_string(format!("/proc/{}/status", process.id())).expect("it runs");
+    for line in ["CapPrm:\t0000000000000000", "CapEff:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2"] {
+        assert!(status.contains(line), "{line}: {status}");
+    }
+}
+
 /// Of a node's own page, all that traffic could move.
 fn constant(page: &str) -> Vec<&str> {
     let is_moved = |line: &&str| {
@@ -165,6 +172,7 @@ fn the_sum_of_three_nodes_is_on_one_page_and_on_none_of_theirs() {
     let fixture = fleet_of("ring");
     let daemons = fixture.start();
     let mut exporter = Exporter::start(&fixture);
+    is_enclosed(&exporter.process);
     let before: Vec<String> = (0..NODES).map(|node| node_page(&fixture, node)).collect();
     let sent = send(&fixture, &[0, 1, 2]);
     exporter.await_sum(sent);
@@ -220,21 +228,10 @@ fn a_node_or_a_cluster_that_is_away_and_a_killed_exporter_lose_and_double_nothin
     exporter.await_sum(sent);
 
     // A cluster that is lost: nothing can be opened meanwhile.
-    let servers = Arc::clone(&fixture.clusters[1]);
-    fixture.namespace.run(move || {
-        let mut servers = servers.lock().expect("whole");
-        (0..servers.count()).for_each(|at| servers.kill(at));
-    });
+    fixture.lose(1);
     sent += send(&fixture, &[0, 1, 2]);
     exporter.process.await_said("fleet: cluster B ", 1);
-    let servers = Arc::clone(&fixture.clusters[1]);
-    fixture.namespace.run(move || {
-        let mut servers = servers.lock().expect("whole");
-        (0..servers.count()).for_each(|at| servers.return_server(at, &[]));
-        servers.await_whole();
-    });
-    let installed = fixture.folders[0].command_in(&fixture.namespace, &["fleet", "install"]);
-    assert_eq!(installed.code, Some(0), "{}{}", installed.stdout, installed.stderr);
+    fixture.bring_back(1);
     exporter.await_sum(sent);
     exporter.process.await_said("takes what is sent again", 1);
     let_pass(Duration::from_millis(10), "the log has a thread of its own");

@@ -94,4 +94,25 @@ impl Fixture {
         let packet = datagram(address, nobody(address, 1), length);
         (0..packets).for_each(|_| self.wires[node].send(Way::Up, &packet));
     }
+
+    /// Kills every server of a cluster.
+    pub(crate) fn lose(&self, place: usize) {
+        let servers = Arc::clone(&self.clusters[place]);
+        self.namespace.run(move || {
+            let mut servers = servers.lock().expect("whole");
+            (0..servers.count()).for_each(|at| servers.kill(at));
+        });
+    }
+
+    /// Starts them again, empty, and loads the functions.
+    pub(crate) fn bring_back(&self, place: usize) {
+        let servers = Arc::clone(&self.clusters[place]);
+        self.namespace.run(move || {
+            let mut servers = servers.lock().expect("whole");
+            (0..servers.count()).for_each(|at| servers.return_server(at, &[]));
+            servers.await_whole();
+        });
+        let installed = self.folders[0].command_in(&self.namespace, &["fleet", "install"]);
+        assert_eq!(installed.code, Some(0), "{}{}", installed.stdout, installed.stderr);
+    }
 }

@@ -3,14 +3,14 @@
 //!
 //! A look-up counts towards the limits of one on this node, whether the fleet answers or not.
 
+use super::officer::corrected;
 use super::{Handler, error, refused};
 use crate::control::flagged::flag;
 use crate::control::fleet_reports::{FleetConfirmation, FleetFlag, FleetView};
 use crate::control::peer::Peer;
 use crate::control::protocol::{Answer, FleetClusterReport};
 use crate::control::receipts;
-use crate::control::reports::{BandReport, FleetExport, SCHEMA_VERSION};
-use crate::control::rights::Correction;
+use crate::control::reports::{BandReport, FleetExport};
 use crate::environment::Environment;
 use crate::exit::ExitStatus;
 use crate::fleet::link::{ClusterState, Link};
@@ -94,16 +94,7 @@ impl<E: Environment> Handler<E> {
         self.state.outdated();
         let mut remains = receipts::after_correction(refreshed, language);
         remains.push(receipts::corrected_in_fleet(confirmed, refreshed, language));
-        self.kept(Answer::Corrected(Correction {
-            schema_version: SCHEMA_VERSION,
-            account: account.reveal().to_owned(),
-            day: today.to_string(),
-            reason: reason.word().to_owned(),
-            up_bytes: up,
-            down_bytes: down,
-            remains,
-        }))
-        .await
+        self.kept(corrected(account, today, (up, down, reason), remains)).await
     }
 
     /// What the fleet holds of an account, for an export that was allowed; none outside of a fleet.

@@ -10,7 +10,7 @@ use crate::control::protocol::Answer;
 use crate::control::receipts;
 use crate::control::reports::{AccountExport, ExportPlan, SCHEMA_VERSION};
 use crate::control::rights::{
-    AuditReport, AuditRow, Correction, Erasure, PendingReport, PendingRequest, Waiting,
+    AuditReport, AuditRow, Correction, Erasure, PendingReport, PendingRequest, Remainder, Waiting,
 };
 use crate::engine::roster_writer::Change;
 use crate::environment::Environment;
@@ -182,16 +182,8 @@ impl<E: Environment> Handler<E> {
             Err(limit) => return refused(limit),
         };
         self.state.outdated();
-        self.kept(Answer::Corrected(Correction {
-            schema_version: SCHEMA_VERSION,
-            account: account.reveal().to_owned(),
-            day: today.to_string(),
-            reason: reason.word().to_owned(),
-            up_bytes: up,
-            down_bytes: down,
-            remains: receipts::after_correction(refreshed, self.language(peer)),
-        }))
-        .await
+        let remains = receipts::after_correction(refreshed, self.language(peer));
+        self.kept(corrected(account, today, (up, down, reason), remains)).await
     }
 
     pub(super) async fn erase(&self, account: &AccountName, peer: &Peer) -> Answer {
@@ -320,6 +312,24 @@ impl<E: Environment> Handler<E> {
     fn is_exempt(&self, account: Tag) -> bool {
         self.state.is_probe(account) && self.state.roster().is_of_operator_alone(account)
     }
+}
+
+/// The receipt of a correction to so many bytes sent and received.
+pub(super) fn corrected(
+    account: &AccountName,
+    today: Day,
+    (up_bytes, down_bytes, reason): (u64, u64, Reason),
+    remains: Vec<Remainder>,
+) -> Answer {
+    Answer::Corrected(Correction {
+        schema_version: SCHEMA_VERSION,
+        account: account.reveal().to_owned(),
+        day: today.to_string(),
+        reason: reason.word().to_owned(),
+        up_bytes,
+        down_bytes,
+        remains,
+    })
 }
 
 /// What is wanted, in the words of the audit.
