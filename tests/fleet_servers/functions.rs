@@ -8,8 +8,17 @@ use blindmeter::fleet::cluster::{Call, Cluster, Function, Reply};
 use blindmeter::fleet::keys::PeriodTag;
 use blindmeter::fleet::servers::install::install;
 use blindmeter::fleet::settings::Role;
+use blindmeter::fleet::shares::{WORDS, split};
 use blindmeter::fleet::trouble::Trouble;
 use blindmeter::fleet::words::{MODULUS, Words};
+use blindmeter::meter::counters::Counters;
+use blindmeter::meter::epoch::Epochs;
+use blindmeter::meter::flag_counts::FlagCounts;
+use blindmeter::meter::ledger::Ledger;
+use blindmeter::meter::policy::Policy;
+use blindmeter::meter::scope::{Scope, Terms};
+use blindmeter::meter::slot::{Direction, Slot};
+use blindmeter::node::shares::Waiting;
 
 /// A cluster, with our functions, and one user for each role.
 struct Loaded {
@@ -96,6 +105,47 @@ fn sums_of_twenty_nodes_are_exact_and_of_one_week() {
     nodes.send(&mut senders[0], Some(0), &but_the_last).expect("it takes all");
     assert!(nodes.total(&mut desks[0], 0, 8).expect("it adds up") == kept);
     assert!(nodes.total(&mut desks[0], 0, 7).expect("it adds up").stale == 0);
+    epochs_are_opened_to_the_unit(&nodes, &clusters);
+}
+
+/// Real shares with their noise, of three to five nodes: two clusters open what they come to and nothing else, so that what
+/// the audit finds of shares that are added up in memory holds of these.
+fn epochs_are_opened_to_the_unit(nodes: &Nodes, clusters: &[Loaded; 2]) {
+    let mut rng = Rng::seeded(9);
+    let mut senders = clusters.each_ref().map(|cluster| cluster.client(nodes, Role::Node));
+    let mut openers = clusters.each_ref().map(|cluster| cluster.client(nodes, Role::Totals));
+    let expires = nodes.expires.to_string();
+    for ordinal in 0..60_u64 {
+        let count = 3 + u8::try_from(ordinal % 3).expect("few");
+        let policy =
+            Policy { scope: Scope::Fleet(Terms { nodes: count, nodes_a_day: 2 }), ..Policy::DEFAULT };
+        let tag = nodes.key.epoch_tag(policy.number(), ordinal);
+        let mut expected = [[0_u64; WORDS]; 2];
+        let mut set = Vec::new();
+        for node in 0..usize::from(count) {
+            let counters = Counters::in_memory(1);
+            let mut ledger = Ledger::new(counters);
+            counters.add(Slot::FIRST_ACCOUNT, Direction::Up, rng.word() >> 24, 1);
+            let mut epochs = Epochs::new(policy, 0);
+            assert!(epochs.seal(1, &mut ledger, &FlagCounts::default(), &mut rng).is_ok());
+            let share = epochs.take_share().expect("a fleet's node has one");
+            let waiting = Waiting { ordinal, share, key: [u8::try_from(node).expect("few"); 32] };
+            let field = nodes.key.field(&nodes.names[node], tag).0;
+            set.extend(field);
+            let fewest = count.to_string();
+            for ((sender, words), sums) in senders.iter_mut().zip(split(&waiting)).zip(&mut expected) {
+                let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()[1..].to_vec()).collect();
+                let arguments: [&[u8]; 4] = [&field, expires.as_bytes(), &bytes, fewest.as_bytes()];
+                let reply = sender.call(&[call(Function::Share, tag, &arguments)]).expect("it answers");
+                assert_eq!(numbers(&reply[0]), [0, 1]);
+                sums.iter_mut().zip(words).for_each(|(sum, word)| *sum = (*sum + word) % MODULUS);
+            }
+        }
+        for (opener, sums) in openers.iter_mut().zip(expected) {
+            let reply = opener.call(&[call(Function::Open, tag, &[&set])]).expect("it answers").remove(0);
+            assert_eq!(numbers(&reply[1..].to_vec()), sums, "epoch {ordinal}");
+        }
+    }
 }
 
 /// One cluster: everything that a call can be refused for, and what an erased or corrected account is.
