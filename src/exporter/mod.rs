@@ -68,7 +68,7 @@ pub fn run(path: &Path, listen: &[SocketAddr], folder: &Path) -> Result<(), Exit
     let courier = Courier::start(&settings).map_err(io)?;
     let key = settings.key;
     let mut listeners =
-        Listeners::sharing(descriptors::share(descriptors::limit(), descriptors::PAGE_CONNECTIONS));
+        Listeners::of_fleet(descriptors::share(descriptors::limit(), descriptors::PAGE_CONNECTIONS));
     let bound = listeners.prepare(listen)?;
     let web = config.web_config_file.as_deref();
     let web_file =

@@ -147,6 +147,12 @@ impl Listeners {
         Self { key: "support.listen", manner: Manner::Desk, ..Self::sharing(connections) }
     }
 
+    /// The same of a fleet's page, whose addresses are given on the command line.
+    #[must_use]
+    pub fn of_fleet(connections: usize) -> Self {
+        Self { key: "--listen", ..Self::sharing(connections) }
+    }
+
     /// Binds the addresses that are not being served yet.
     ///
     /// # Errors
