@@ -219,8 +219,8 @@ pub const DATA: &[Datum] = &[
     },
     Datum {
         place: Place::Memory,
-        what: "with release.scope \"fleet\": this node's sums of up to four epochs, with a share of the noise in them, and a random key by which each is split between the clusters",
-        kept: "until the epoch is opened or its share is taken back, a day by default; while no cluster answers, four epochs",
+        what: "with release.scope \"fleet\": this node's sums of up to eight epochs, with a share of the noise in them, and a random key by which each is split between the clusters",
+        kept: "until the epoch is opened or its share is taken back, a day by default; while no cluster answers, eight epochs",
         seen_by: "whoever can read the daemon's memory",
     },
     Datum {

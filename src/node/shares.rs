@@ -5,7 +5,7 @@ use crate::meter::noise::Randomness;
 use crate::meter::share::{Carried, Share};
 
 /// Shares that are kept: while the clusters cannot be reached, nobody knows what was opened, and there is an end to that.
-pub const ROOM: usize = 4;
+pub const ROOM: usize = 8;
 
 /// A share that was not opened yet, as far as this node knows.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -290,7 +290,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "with release.scope \"fleet\": this node's sums of up to four epochs, with a share of the noise in them, and a random key by which each is split between the clusters",
+        "with release.scope \"fleet\": this node's sums of up to eight epochs, with a share of the noise in them, and a random key by which each is split between the clusters",
         &[
             "node Node: shares",
             "node/saved Head: shares",
