@@ -178,6 +178,17 @@ pub fn warn_of_certificates(web: &WebConfig) {
     }
 }
 
+/// Says how a page can be reached, where others than this host can.
+pub fn warn_of_reach(exposure: Exposure, others_can_reach: bool) {
+    match exposure {
+        _ if !others_can_reach => {}
+        Exposure::Plain => emit(&Event::ListeningWide),
+        Exposure::PlainLogIn => emit(&Event::ListeningInClear),
+        Exposure::Encrypted => emit(&Event::ListeningToAll),
+        Exposure::Closed => {}
+    }
+}
+
 /// The assignments of the roster file for a roster that starts with them, and a warning for each name
 /// that looks like an address.
 ///

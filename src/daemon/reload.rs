@@ -4,7 +4,7 @@
 
 use super::inputs::{
     read_desk_config, read_names, read_roster, read_secrets, read_web_config, take_probe,
-    warn_of_certificates, warn_of_names, warn_of_replaced,
+    warn_of_certificates, warn_of_names, warn_of_reach, warn_of_replaced,
 };
 use super::radius::{self, RadiusInbox, Secrets};
 use super::sources::{self, WireGuard};
@@ -24,7 +24,7 @@ use crate::exit::{ExitError, ExitStatus};
 use crate::log::{Event, emit};
 use crate::publish::http;
 use crate::publish::listeners::{Bound, Listeners};
-use crate::publish::web::{ActiveWebConfig, Exposure, WebConfig};
+use crate::publish::web::{ActiveWebConfig, WebConfig};
 use crate::roster::Source;
 use crate::roster::sources::wireguard::Reader;
 use crate::system::allocator;
@@ -159,14 +159,7 @@ impl<E: Environment> Daemon<E> {
         let router = http::router(self.engine.state.pages());
         self.listeners.adopt(bound, &self.config.listen, &router, &self.web)?;
         self.tell_listeners();
-        if http::others_can_reach(&self.config.listen) {
-            match exposure {
-                Exposure::Plain => emit(&Event::ListeningWide),
-                Exposure::PlainLogIn => emit(&Event::ListeningInClear),
-                Exposure::Encrypted => emit(&Event::ListeningToAll),
-                Exposure::Closed => {}
-            }
-        }
+        warn_of_reach(exposure, http::others_can_reach(&self.config.listen));
         Ok(())
     }
 

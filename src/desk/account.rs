@@ -4,7 +4,6 @@
 
 use super::answer::{Account, Node};
 use super::band::{bar, range, used};
-use super::fleet;
 use super::layout::{Page, language_field};
 use super::state::{Senders, State, in_words};
 use super::words::{FlagWords, Words};
@@ -55,13 +54,26 @@ pub(super) fn page(page: &Page, Account { view, node }: &Account) -> Response {
             p.note { (words.account.both_ways) " " (words.account.bar_note) }
         }
         (flags(page, view, node))
-        @if node.status.fleet.is_some() { (fleet::way(page, &view.account)) }
+        @if node.status.fleet.is_some() { (over_the_fleet(page, &view.account)) }
         p.node { strong { (words.account.this_node) } " " (in_words(node.state, words)) }
         p { strong { (words.account.nobody_sees) } " " (words.account.nobody_sees_what) }
         (refused(words))
         section.again { h2 { (words.account.another) } (form(page, false)) }
     };
     page.response(StatusCode::OK, &view.account, &content)
+}
+
+/// The way to the account over the whole fleet: a look-up of its own.
+fn over_the_fleet(page: &Page, account: &str) -> Markup {
+    let words = &page.words().fleet;
+    html! {
+        form method="post" action="/account/fleet" autocomplete="off" {
+            (language_field(page))
+            input type="hidden" name="account" value=(account);
+            button type="submit" { (words.button) }
+            p.note { (words.costs) }
+        }
+    }
 }
 
 fn flags(page: &Page, view: &AccountView, node: &Node) -> Markup {

@@ -1,12 +1,12 @@
 //! An account over the whole fleet: one range, its flags with on how many nodes they are, and how many nodes have not
 //! sent this week; never which.
 
+use super::account::kind_of_name;
 use super::band::{bar, range, used};
 use super::layout::Page;
 use super::words::{Words, fill};
 use crate::control::advice;
 use crate::control::fleet_reports::{FleetFlag, FleetView};
-use crate::meter::flags::kind::Kind;
 use axum::http::StatusCode;
 use axum::response::Response;
 use maud::{Markup, html};
@@ -31,19 +31,6 @@ pub(super) fn page(page: &Page, view: &FleetView) -> Response {
     page.response(StatusCode::OK, &view.account, &content)
 }
 
-/// The way there from the account's page on this node: a look-up of its own.
-pub(super) fn way(page: &Page, account: &str) -> Markup {
-    let words = &page.words().fleet;
-    html! {
-        form method="post" action="/account/fleet" autocomplete="off" {
-            (super::layout::language_field(page))
-            input type="hidden" name="account" value=(account);
-            button type="submit" { (words.button) }
-            p.note { (words.costs) }
-        }
-    }
-}
-
 fn nodes(view: &FleetView, words: &Words) -> String {
     let text = match view.nodes {
         0 => words.fleet.no_node,
@@ -55,9 +42,8 @@ fn nodes(view: &FleetView, words: &Words) -> String {
 
 fn line(FleetFlag { flag, nodes }: &FleetFlag, page: &Page) -> Markup {
     let words = page.words();
-    let kind = Kind::ALL.into_iter().find(|kind| kind.name() == flag.kind);
     html! {
-        @if let Some(kind) = kind {
+        @if let Some(kind) = kind_of_name(&flag.kind) {
             div.raised {
                 dt { ((words.flags)(kind).question) }
                 dd {

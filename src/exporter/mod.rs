@@ -9,7 +9,7 @@ mod kept;
 
 use crate::clock::{Clock, SystemClock, sleep};
 use crate::config::{self, Config, Fleet};
-use crate::daemon::inputs::{read_web_config, warn_of_certificates};
+use crate::daemon::inputs::{read_web_config, warn_of_certificates, warn_of_reach};
 use crate::environment::{SystemFiles, unreadable};
 use crate::exit::{ExitError, ExitStatus};
 use crate::fleet::Courier;
@@ -21,7 +21,7 @@ use crate::meter::scope::Scope;
 use crate::publish::exposition;
 use crate::publish::http::{self, Pages};
 use crate::publish::listeners::Listeners;
-use crate::publish::web::{self, ActiveWebConfig, Exposure, WebConfig, WebConfigFile};
+use crate::publish::web::{self, ActiveWebConfig, WebConfig, WebConfigFile};
 use crate::system::descriptors;
 use crate::system::sandbox::{self, Folder, Reach, Sandbox};
 use crate::system::service_manager::{self, Notification};
@@ -100,14 +100,7 @@ pub fn run(path: &Path, listen: &[SocketAddr], folder: &Path) -> Result<(), Exit
         let active: Arc<ActiveWebConfig> = Arc::default();
         active.replace(web);
         listeners.adopt(bound, listen, &http::router(Arc::clone(&pages)), &active).map_err(io)?;
-        if http::others_can_reach(listen) {
-            match exposure {
-                Exposure::Plain => emit(&Event::ListeningWide),
-                Exposure::PlainLogIn => emit(&Event::ListeningInClear),
-                Exposure::Encrypted => emit(&Event::ListeningToAll),
-                Exposure::Closed => {}
-            }
-        }
+        warn_of_reach(exposure, http::others_can_reach(listen));
         let mut terminate = signal(SignalKind::terminate()).map_err(io)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(io)?;
         emit(&Event::Ready(&http::pages(&listeners.addresses(), exposure, "/metrics")));

@@ -5,24 +5,23 @@
 
 use super::courier::Courier;
 use super::keys::FleetKey;
+use super::pace::longer;
 use super::shares::{Fate, Spot};
 use super::trouble::Trouble;
 use crate::engine::state::State;
 use crate::environment::System;
 use crate::meter::policy::{DAY_SECONDS, Policy, Terms};
+use crate::node::shares::ROOM;
 use std::time::Duration;
 
-/// An epoch's shares stay in the clusters for so many epochs after it, and for a day at least.
-const KEPT_EPOCHS: u64 = 8;
+/// An epoch's shares stay in the clusters for so many epochs after it as nodes keep theirs, and for a day at least.
+const KEPT_EPOCHS: u64 = ROOM as u64;
 
 /// Whether an epoch was opened is asked so often in the length of one...
 const ASKED: u64 = 48;
 
 /// ...but no more often than this.
 const SHORTEST: Duration = Duration::from_secs(1);
-
-/// After failures a round waits no longer than this.
-const LONGEST_WAIT: Duration = Duration::from_mins(10);
 
 /// What is fixed of the epochs to which this node adds, and when it asks next.
 pub(super) struct Rounds {
@@ -58,7 +57,7 @@ impl Rounds {
 
     /// How long the next round waits after one that failed: twice as long each time.
     pub(super) fn longer(&mut self) -> Duration {
-        self.wait = (self.wait * 2).clamp(SHORTEST, LONGEST_WAIT);
+        self.wait = longer(self.wait);
         self.wait
     }
 

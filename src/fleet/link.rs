@@ -8,6 +8,7 @@ use super::courier::Courier;
 use super::epochs::Rounds;
 use super::keys::{FleetKey, PeriodTag};
 use super::look_up::{self, Confirmed, Sums, Untold, letter};
+use super::pace::longer;
 use super::sending::{Obeyed, Sending};
 use super::settings::Role;
 use super::trouble::Trouble;
@@ -29,12 +30,6 @@ use tokio::sync::oneshot;
 
 /// What a cluster holds is read back so often, and sent again where it is gone.
 const REVIEW: Duration = Duration::from_hours(6);
-
-/// After a failure the next round waits for so long, twice as long after each further one, ...
-const FIRST_WAIT: Duration = Duration::from_secs(1);
-
-/// ... and no longer than this.
-const LONGEST_WAIT: Duration = Duration::from_mins(10);
 
 /// So long after its end a period stays in the clusters.
 const KEPT_SECONDS: u64 = 7 * DAY_SECONDS;
@@ -309,7 +304,7 @@ impl Fleet {
     }
 
     fn longer(&self, place: usize) -> Duration {
-        (self.paces[place].1 * 2).clamp(FIRST_WAIT, LONGEST_WAIT)
+        longer(self.paces[place].1)
     }
 
     /// Forgets accounts that were erased or corrected elsewhere, as an officer's word here would.

@@ -11,6 +11,7 @@ pub mod keys;
 pub mod link;
 pub mod look_up;
 pub mod opening;
+mod pace;
 pub mod sending;
 pub mod servers;
 pub mod settings;

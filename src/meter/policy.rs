@@ -271,10 +271,9 @@ impl Policy {
     /// Of unattributed bytes over a fleet, in [`UNIT_BYTES`]; see [`Policy::node_scale`]. None of a single node.
     #[must_use]
     pub fn unattributed_unit_scale(&self) -> Option<Scale> {
-        let Scope::Fleet(terms) = self.scope else { return None };
+        let (Mode::Noisy(_), Scope::Fleet(_)) = (self.mode, self.scope) else { return None };
         // The factor for several nodes is in the scale of a count.
-        let units = in_units(NodeSeries::Unattributed.influence(), 1);
-        (self.mode != Mode::Coarse && terms.nodes > 0).then(|| self.count_scale(units, NODE_SERIES_EPSILON))
+        Some(self.count_scale(in_units(NodeSeries::Unattributed.influence(), 1), NODE_SERIES_EPSILON))
     }
 
     /// The most that an account may add to an epoch on one node, in bytes; unbounded in coarse mode.

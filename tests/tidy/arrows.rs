@@ -149,7 +149,7 @@ const ARROWS: [(&str, &[&str]); 51] = [
             "node::shares::Waiting",
         ],
     ),
-    ("fleet/epochs", &["engine::state::State", "environment::System", "meter::policy"]),
+    ("fleet/epochs", &["engine::state::State", "environment::System", "meter::policy", "node::shares::ROOM"]),
     ("fleet/courier", &["system::child", "system::sandbox"]),
     (
         "fleet/link",
