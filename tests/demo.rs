@@ -213,7 +213,7 @@ fn the_fleets_demo_adds_three_nodes_up_and_leaves_nothing() {
         assert!(week.len() == 7 && week[4] != week[5], "each cluster is told something else: {printed}");
     }
     assert!(
-        printed.contains("3 nodes hold words of hers") && printed.contains("3 at their next sending"),
+        printed.contains("of 3 nodes 0 have followed at once") && printed.contains("3 at their next sending"),
         "{printed}"
     );
     assert!(printed.contains("3 nodes now say 0 B together"), "{printed}");

@@ -1,5 +1,5 @@
 //! Look-ups in a fleet, by the process that speaks to the clusters: while these hold other weeks, or other nodes, nothing is
-//! told that one of them would make half of.
+//! told that one of them would make half of; and of a name that nobody has the same is told as of any other.
 //!
 //! One test alone, because it makes a process of a process that may have no other thread at work.
 
@@ -11,9 +11,10 @@ use blindmeter::config::Fleet as Configured;
 use blindmeter::config::fleet::Cluster as Members;
 use blindmeter::environment::SystemFiles;
 use blindmeter::fleet::Courier;
-use blindmeter::fleet::look_up::{Sums, Untold, total};
+use blindmeter::fleet::look_up::{AsOf, Sums, Untold, confirmed, erase, total, week_of_erasure};
 use blindmeter::fleet::servers::install::install;
 use blindmeter::fleet::settings::{Role, Settings};
+use blindmeter::fleet::words::Words;
 use fleet::senders::{Fleet, Sender};
 use fleet::servers::{Form, Servers};
 use std::fs::{self, Permissions};
@@ -22,6 +23,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const ACCOUNT: u32 = 7;
+
+/// No node has it.
+const NOBODY: u32 = 999;
 
 /// A desk's files, and its process.
 fn courier(folder: &Path, clusters: &[Servers], fleet: &Fleet) -> Courier {
@@ -67,7 +71,21 @@ fn what_the_clusters_do_not_agree_on_is_not_told() {
     let folder = tempfile::TempDir::new().expect("a folder");
     let mut courier = courier(folder.path(), &clusters, &fleet);
     let mut senders = Sender::all(&fleet, &clusters);
-    let mut look = |week| total(&mut courier, Role::Desk, fleet.tag(ACCOUNT), week);
+    let (places, nobody) = (fleet.places(ACCOUNT), fleet.places(NOBODY));
+    let weeks = |places, week| {
+        [(week, false), (week - 1, true)].map(|(week, is_before)| AsOf { places, week, is_before })
+    };
+    let mut look = |week| {
+        let [sums, of_nobody] =
+            [places, nobody].map(|places| total(&mut courier, Role::Desk, &weeks(places, week)));
+        let none = of_nobody.expect("clusters agree on nothing");
+        assert!(none.words == Words::default(), "nobody has moved nothing");
+        // Where a sending failed half-way, the week that is told is another.
+        if let Some(sums) = sums.as_ref().ok().filter(|sums| !sums.is_of_week_before) {
+            assert_eq!((sums.nodes, sums.stale), (none.nodes, none.stale), "told of anybody");
+        }
+        sums
+    };
     let whole = |sums: Result<Sums, Untold>, week, before| {
         let sums = sums.expect("it is told");
         assert!(sums.words == fleet.sum(ACCOUNT, week), "the sum of week {week}");
@@ -97,4 +115,31 @@ fn what_the_clusters_do_not_agree_on_is_not_told() {
         [0, 1].into_iter().for_each(|place| send_to(place, node, 10));
     }
     whole(look(10), 10, false);
+
+    // An erasure of the account and of nobody, on a node that has not refreshed yet.
+    let expires = fleet::words::now() + 86_400;
+    for places in [places, nobody] {
+        let week = week_of_erasure(&mut courier, &[places], 9).expect("it is told");
+        assert_eq!(week, 10, "others have refreshed");
+        erase(&mut courier, places.tag, (1, week), expires, None).expect("it erases");
+    }
+    senders.iter_mut().for_each(|sender| sender.erased = Some(places.tag));
+    let mut follow = |followed| {
+        for places in [places, nobody] {
+            let told = confirmed(&mut courier, &[places]).expect("it is told");
+            assert_eq!((told.nodes, told.followed), (3, followed));
+        }
+    };
+    follow(0);
+    for node in 0..3 {
+        let sender = &mut senders[node];
+        sender.refresh(11);
+        // In both clusters, or it has not followed.
+        while !sender.is_done(0) {
+            sender.round(0, 0).expect("the cluster takes it");
+        }
+        follow(node as u64);
+        sender.finish();
+        follow(node as u64 + 1);
+    }
 }

@@ -45,7 +45,7 @@ impl Fixture {
                 let number = |reply: &[Vec<u8>], at: usize| -> u64 {
                     String::from_utf8_lossy(&reply[at]).parse().expect("a number")
                 };
-                let words = |reply: &[Vec<u8>]| Words([5, 6, 7].map(|at| number(reply, at)));
+                let words = |reply: &[Vec<u8>]| Words([7, 8, 9].map(|at| number(reply, at)));
                 let sums = words(&first).and(words(&second));
                 return Some((sums.bytes().0, number(&first, 1)));
             }
@@ -62,7 +62,7 @@ impl Fixture {
         );
         self.namespace.run(move || {
             let mut cluster = Cluster::new(&access).expect("a cluster");
-            let arguments = vec![(week % 65_536).to_string().into_bytes()];
+            let arguments = vec![(week % 65_536).to_string().into_bytes(), b"0".to_vec()];
             let call = Call { function: Function::Total, keys: vec![tag], arguments };
             cluster.call(&[call]).expect("an answer").remove(0)
         })
@@ -76,13 +76,24 @@ impl Fixture {
         });
     }
 
+    /// What a node tells of an account when all nodes have sent, as of a week.
     fn show(&self, node: usize, account: usize) -> serde_json::Value {
-        let shown = wait_for_within("an answer of the fleet", LIMIT, || {
+        wait_for_within("an answer of the whole fleet", LIMIT, || {
             let words = ["fleet", "show", &name(account), "--json"];
             let shown = self.folders[node].command_in(&self.namespace, &words);
-            (shown.code == Some(0)).then_some(shown)
+            let shown: serde_json::Value = serde_json::from_str(&shown.stdout).ok()?;
+            (shown["nodes"] == NODES && shown["stale_nodes"] == 0).then_some(shown)
+        })
+    }
+
+    /// The same as `other` tells, as of the same week.
+    fn shows_the_same(&self, node: usize, account: usize, mut other: impl FnMut() -> serde_json::Value) {
+        wait_for_within("the same week", LIMIT, || {
+            let (shown, other) = (self.show(node, account), other());
+            let is_same_week = shown["band"]["as_of"] == other["band"]["as_of"];
+            assert!(!is_same_week || shown == other, "{shown} and {other}");
+            is_same_week.then_some(())
         });
-        serde_json::from_str(&shown.stdout).expect("JSON")
     }
 
     /// What `status` says of the clusters.
@@ -156,22 +167,23 @@ fn an_account_of_three_nodes_is_one_sum_and_an_erasure_reaches_all_of_them() {
     let own = desk(&fixture, "/account", "application/x-www-form-urlencoded", &form);
     assert!(own.status == 200 && own.body.contains("action=\"/account/fleet\""), "{}", own.body);
     let page = desk(&fixture, "/account/fleet", "application/x-www-form-urlencoded", &form);
-    assert!(page.status == 200 && page.body.contains("Nodes that know the account: 3."), "{}", page.body);
+    assert!(page.status == 200 && page.body.contains("Nodes of the fleet: 3."), "{}", page.body);
     assert!(
         !page.body.contains("node-1") && !page.body.contains("node-2"),
         "no node is named: {}",
         page.body
     );
-    let told = desk(
-        &fixture,
-        "/api/v1/account/fleet",
-        "application/json",
-        &format!("{{\"account\":{:?}}}", name(0)),
-    );
-    let told: serde_json::Value = serde_json::from_str(&told.body).expect("JSON");
-    assert_eq!(told["band"], shown["band"], "the desk and the command line tell the same");
-    let nobody = fixture.show(0, 77);
-    assert_eq!(nobody["nodes"].as_u64(), Some(0), "an account that nobody knows looks unused");
+    fixture.shows_the_same(2, 0, || {
+        let asked = format!("{{\"account\":{:?}}}", name(0));
+        let told = desk(&fixture, "/api/v1/account/fleet", "application/json", &asked);
+        serde_json::from_str(&told.body).expect("JSON")
+    });
+    // A name that no roster has looks like an unused account's.
+    fixture.shows_the_same(0, 2, || {
+        let mut nobody = fixture.show(0, 77);
+        nobody["account"] = name(2).into();
+        nobody
+    });
 
     let erased = fixture.folders[0].command_in(&fixture.namespace, &["accounts", "erase", &name(0)]);
     assert_eq!(erased.code, Some(0), "{}", erased.stderr);
@@ -186,14 +198,21 @@ fn an_account_of_three_nodes_is_one_sum_and_an_erasure_reaches_all_of_them() {
     }
     fixture.send(2, 0, 5, LENGTH);
     fixture.await_total(0, 5000, 3);
-    let words = ["fleet", "show", &name(0), "--confirmed"];
-    let confirmed = fixture.folders[1].command_in(&fixture.namespace, &words);
-    assert!(
-        confirmed.stdout.starts_with("3 of 3 nodes have followed"),
-        "{}{}",
-        confirmed.stdout,
-        confirmed.stderr
-    );
+    // The same of a name that no roster has: at once that nobody has followed, and then that all have.
+    let [receipt, of_nobody] = [name(3), name(77)].map(|account| {
+        let erased = fixture.folders[0].command_in(&fixture.namespace, &["accounts", "erase", &account]);
+        assert_eq!(erased.code, Some(0), "{}", erased.stderr);
+        erased.stdout.replace(&account, "ACCOUNT")
+    });
+    assert_eq!(of_nobody, receipt);
+    for account in [0, 3, 77] {
+        wait_for_within("all have followed", LIMIT, || {
+            let words = ["fleet", "show", &name(account), "--confirmed"];
+            let confirmed = fixture.folders[1].command_in(&fixture.namespace, &words);
+            assert_eq!(confirmed.code, Some(0), "{}", confirmed.stderr);
+            confirmed.stdout.starts_with("3 of 3 nodes have followed").then_some(())
+        });
+    }
 }
 
 #[test]

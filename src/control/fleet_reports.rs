@@ -16,9 +16,9 @@ pub struct FleetView {
     pub band: BandReport,
     /// Flags that one of its nodes raises, the most severe first.
     pub flags: Vec<FleetFlag>,
-    /// Nodes that have sent something of the account's period.
+    /// Nodes of the fleet, whichever of them know the account.
     pub nodes: u64,
-    /// Of these, those whose last week is missing.
+    /// Of these, those that have not sent the week that the band is of.
     pub stale_nodes: u64,
 }
 
@@ -35,9 +35,9 @@ pub struct FleetFlag {
 /// How far an erasure or a correction has come over the fleet.
 #[derive(Serialize, Deserialize)]
 pub struct FleetConfirmation {
-    /// Nodes that have sent something of the account's period.
+    /// Nodes of the fleet, whichever of them know the account.
     pub nodes: u64,
-    /// Of these, those that have followed.
+    /// Of these, those that have sent everything since, and so have followed.
     pub followed: u64,
     /// The day by which every node that runs has.
     pub all_by: String,

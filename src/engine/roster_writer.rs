@@ -24,8 +24,8 @@ const WAITING: usize = 4096;
 const AGAIN: Duration = Duration::from_micros(200);
 
 /// Processor time of a tick: above what the dearest change of one client takes, with its answer, on a busy and slow
-/// processor.
-const SHARE: Duration = Duration::from_micros(200);
+/// processor. A build with assertions is hardly optimised, and takes several times as long for the same.
+const SHARE: Duration = Duration::from_micros(if cfg!(debug_assertions) { 600 } else { 200 });
 
 /// One thing to do once the tap is quiesced.
 pub enum Change {

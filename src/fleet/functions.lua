@@ -7,6 +7,7 @@
 -- A hash for each account and period, under a keyed tag:
 --   8 bytes    one node's words: mark, week, words; week before, words (2 + 2 + 21, 2 + 21 bytes)
 --   'm'        the mark: how often the account was erased or corrected (2 bytes)
+--   'w'        the week that it was set in (2 bytes)
 --   'c'        the words that a correction stands for
 -- A hash for each epoch:
 --   8 bytes    one node's share of the sums: 7 bytes a word, and never as long as a node's words of an account
@@ -139,36 +140,39 @@ local function as_text(sums)
     return texts
 end
 
--- Key: a tag. Arguments: identity, week. The sums of all nodes as of that week, with a digest of what they are of:
--- digest, nodes, nodes that have not sent that week, mark, nodes that have obeyed it, three sums.
+-- Key: a tag. Arguments: identity, week, an earlier week. The sums of all nodes as of that week, with a digest of what
+-- they are of: digest, nodes, nodes that have not sent that week, nodes that have sent after the earlier one, mark, the
+-- week that it was set in, nodes that have not obeyed it, three sums.
 local function total(keys, args)
     local refused = refusal(args[1])
     if refused then return refused end
-    local key, wanted = keys[1], tonumber(args[2])
+    local key, wanted, earlier = keys[1], tonumber(args[2]), tonumber(args[3])
     local mark, names = mark_of(key), nil
-    local sums, stale, obeyed, of, values = { 0, 0, 0 }, 0, 0, { mark }, nil
+    local sums, stale, later, left, of, values = { 0, 0, 0 }, 0, 0, 0, { mark }, nil
     names, values = nodes_of(key, is_of_account)
     for _, name in ipairs(names) do
         local value = values[name]
         local week, words = number(value:sub(3, 4)), value:sub(5, 4 + WORDS)
+        if week > earlier then later = later + 1 end
         if week > wanted then
             week, words = number(value:sub(5 + WORDS, 6 + WORDS)), value:sub(7 + WORDS)
         end
         if week > wanted then week, words = 0, string.rep('\0', WORDS) end
         if week < wanted then stale = stale + 1 end
-        if value:sub(1, 2) == mark then obeyed = obeyed + 1 end
+        if value:sub(1, 2) ~= mark then left = left + 1 end
         add(sums, words)
         table.insert(of, name .. value:sub(1, 2) .. struct.pack('>I2', week))
     end
     local correction = redis.call(HGET, key, 'c')
     if correction then add(sums, correction) end
-    local answer = { redis.sha1hex(table.concat(of)), #names, stale, number(mark), obeyed }
+    local set_in = number(redis.call(HGET, key, 'w') or '\0\0')
+    local answer = { redis.sha1hex(table.concat(of)), #names, stale, later, number(mark), set_in, left }
     for _, text in ipairs(as_text(sums)) do table.insert(answer, text) end
     return answer
 end
 
--- Key: a tag. Arguments: identity, mark, when all of the period expires, and words where it is a correction. What nodes
--- sent becomes zero; they follow at their next sending. Answers: nodes, nodes that have obeyed.
+-- Key: a tag. Arguments: identity, mark, this week, when all of the period expires, and words where it is a correction.
+-- What nodes sent becomes zero; they follow at their next sending. Answers nothing.
 local function erase(keys, args)
     local refused = refusal(args[1])
     if refused then return refused end
@@ -177,25 +181,22 @@ local function erase(keys, args)
         return redis.error_reply('BMMARK the account was erased or corrected since; ask again')
     end
     local names, values = nodes_of(key, is_of_account)
-    local obeyed = 0
     for _, name in ipairs(names) do
         local value = values[name]
-        if value:sub(1, 2) == mark then
-            obeyed = obeyed + 1
-        else
+        if value:sub(1, 2) ~= mark then
             local zeros = string.rep('\0', WORDS)
             local zeroed = value:sub(1, 4) .. zeros .. value:sub(5 + WORDS, 6 + WORDS) .. zeros
             redis.call(HSET, key, name, zeroed)
         end
     end
-    redis.call(HSET, key, 'm', mark)
-    if args[4] then
-        redis.call(HSET, key, 'c', args[4])
+    redis.call(HSET, key, 'm', mark, 'w', struct.pack('>I2', tonumber(args[3])))
+    if args[5] then
+        redis.call(HSET, key, 'c', args[5])
     else
         redis.call(HDEL, key, 'c')
     end
-    redis.call(EXPIREAT, key, args[3])
-    return { #names, obeyed }
+    redis.call(EXPIREAT, key, args[4])
+    return {}
 end
 
 local function is_in(set, field)

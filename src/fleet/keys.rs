@@ -55,6 +55,12 @@ impl FleetKey {
         self.tag("period", &[&account.0, &period.to_le_bytes()])
     }
 
+    /// Where each node says that it has sent all of a week: words of nobody, that look like an account's.
+    #[must_use]
+    pub fn roll_tag(&self, period: u64) -> PeriodTag {
+        self.tag("roll", &[&period.to_le_bytes()])
+    }
+
     /// Where the shares of an epoch lie that were made under a policy.
     #[must_use]
     pub fn epoch_tag(&self, policy: u64, ordinal: u64) -> PeriodTag {
@@ -105,6 +111,7 @@ mod tests {
         assert!(tags[0] != tags[1] && tags[0] != tags[2] && tags[1] != tags[2]);
         assert!(key.field("north", tags[0]) != key.field("south", tags[0]));
         assert!(key.field("north", tags[0]) != key.field("north", tags[1]));
+        assert!(key.roll_tag(0) != key.roll_tag(1) && !tags.contains(&key.roll_tag(0)));
         let other = FleetKey::new(&[8; KEY_BYTES]);
         assert!(other.period_tag(Tag([1; 16]), 0) != tags[0] && other.identity() != key.identity());
         assert!(other.of_accounts() != key.of_accounts());

@@ -6,8 +6,8 @@
 
 use super::courier::Courier;
 use super::epochs::Rounds;
-use super::keys::{FleetKey, PeriodTag};
-use super::look_up::{self, Confirmed, Sums, Untold, letter};
+use super::keys::FleetKey;
+use super::look_up::{self, AsOf, Confirmed, Places, Sums, Untold, letter};
 use super::pace::longer;
 use super::sending::{Obeyed, Sending};
 use super::settings::Role;
@@ -88,9 +88,14 @@ struct Schedule {
 }
 
 impl Schedule {
-    /// The period that the refresh after this week's is of.
-    fn next_period(&self, week: u64) -> u64 {
-        (week + 1).saturating_mul(self.refresh_seconds).saturating_sub(1) / self.period_seconds
+    /// The period that this week's refresh is of.
+    fn period(&self, week: u64) -> u64 {
+        week.saturating_mul(self.refresh_seconds).saturating_sub(1) / self.period_seconds
+    }
+
+    /// So long after a refresh, nodes may be sending it.
+    fn is_sending(&self, week: u64, wall_seconds: u64) -> bool {
+        wall_seconds < week.saturating_mul(self.refresh_seconds).saturating_add(2 * self.spread.as_secs())
     }
 
     /// When a period's words are gone from the clusters.
@@ -336,16 +341,15 @@ impl Fleet {
                 let _ = told.send(is_known);
             }
             Job::Total(account, role, told) => {
-                let (week, period) = self.state.node().last_refresh();
-                let tag = self.key.period_tag(account, period);
-                let _ = told.send(look_up::total(&mut self.courier, role, tag, week));
+                let weeks = self.weeks(account, SystemClock.now().wall_seconds);
+                let _ = told.send(look_up::total(&mut self.courier, role, &weeks));
             }
             Job::Erase(account, corrected, told) => {
                 let _ = told.send(self.erase(account, corrected));
             }
             Job::Confirmed(account, told) => {
-                let tag = self.next_tag(account);
-                let _ = told.send(look_up::confirmed(&mut self.courier, tag));
+                let places = self.places(account);
+                let _ = told.send(look_up::confirmed(&mut self.courier, &places));
             }
         }
     }
@@ -367,10 +371,11 @@ impl Fleet {
     /// lies in the clusters, or puts what is told here in its place.
     fn erase(&mut self, account: Tag, corrected: Option<Words>) -> Result<Confirmed, Untold> {
         let (week, last) = self.state.node().last_refresh();
-        let next = self.schedule.next_period(week);
+        let next = self.schedule.period(week + 1);
+        let places = self.places(account);
+        let set_in = look_up::week_of_erasure(&mut self.courier, &places, week)?;
         let now = SystemClock.now().wall_seconds;
         let shares = corrected.map(|words| split(words, self.courier.clusters())).transpose()?;
-        let mut confirmed = Confirmed { nodes: 0, followed: 0 };
         // What nodes hear of comes last: until then, asking again begins anew.
         let earlier = [last.saturating_sub(1), last].into_iter().filter(|period| *period != next);
         for period in earlier.chain([next]) {
@@ -381,15 +386,31 @@ impl Fleet {
             let tag = self.key.period_tag(account, period);
             let mark = look_up::mark(&mut self.courier, tag)?.saturating_add(1);
             let shares = shares.filter(|_| period == next);
-            confirmed = look_up::erase(&mut self.courier, tag, mark, expires, shares)?;
+            look_up::erase(&mut self.courier, tag, (mark, set_in), expires, shares)?;
         }
-        Ok(confirmed)
+        look_up::confirmed(&mut self.courier, &places)
     }
 
-    /// Where the words lie that nodes send at the next refresh.
-    fn next_tag(&self, account: Tag) -> PeriodTag {
+    /// Where the words of an account lie in the period of the last refresh, and of the next.
+    fn places(&self, account: Tag) -> Vec<Places> {
+        let (week, last) = self.state.node().last_refresh();
+        let mut periods = vec![last, self.schedule.period(week + 1)];
+        periods.dedup();
+        periods.into_iter().map(|period| Places::new(&self.key, account, period)).collect()
+    }
+
+    /// The weeks that an account may be looked up as of, the latest first: not the last one while nodes send it. By turns,
+    /// clusters differ then in what is there of an account, and never in what is there of nobody.
+    fn weeks(&self, account: Tag, wall_seconds: u64) -> Vec<AsOf> {
         let (week, _) = self.state.node().last_refresh();
-        self.key.period_tag(account, self.schedule.next_period(week))
+        let before = week.saturating_sub(1);
+        let sending = self.schedule.is_sending(week, wall_seconds);
+        let asked = [(week, false), (before, true)].into_iter().skip(usize::from(sending));
+        let as_of = |(week, is_before)| {
+            let places = Places::new(&self.key, account, self.schedule.period(week));
+            AsOf { places, week, is_before }
+        };
+        asked.map(as_of).collect()
     }
 
     /// One line when a cluster's trouble changes, and one when it is over.

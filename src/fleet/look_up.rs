@@ -1,36 +1,82 @@
 //! One account over the whole fleet: the sums of its nodes, of both clusters together, and erasing them.
 //!
 //! Clusters that do not agree on what their sums are of are asked for the week before; no sum is told that one of them
-//! would make half of. Knows tags and sums; which nodes an account was on, no answer tells.
+//! would make half of. How many nodes there are, and have sent, is read from the roll, which is nobody's: of a name that
+//! no roster has, the same is told as of any other. Knows tags and sums; which nodes an account was on, no answer tells.
 
 use super::cluster::{Call, Function, Reply};
 use super::courier::Courier;
-use super::keys::PeriodTag;
+use super::keys::{FleetKey, PeriodTag};
 use super::sending::number_of;
 use super::settings::Role;
 use super::trouble::Trouble;
 use super::words::{COUNT, Words};
+use crate::meter::tags::Tag;
 
 /// What a fleet knows of an account as of a week.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Sums {
     /// Bytes and flags over all nodes.
     pub words: Words,
-    /// The week before the last was asked for: the last is being sent.
+    /// They are of the week before the last one, which is being sent.
     pub is_of_week_before: bool,
-    /// Nodes that have sent something of the account's period.
+    /// Nodes that are on the roll of the account's period.
     pub nodes: u64,
-    /// Of these, those that have not sent in that week.
+    /// Of these, those that have not sent all of that week.
     pub stale: u64,
 }
 
 /// What came of an erasure or a correction so far.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Confirmed {
-    /// Nodes that have words of the account, in the cluster that has more.
+    /// Nodes that are on the roll.
     pub nodes: u64,
-    /// Of these, those that have followed.
+    /// Of these, those that have sent everything since, and so have followed.
     pub followed: u64,
+}
+
+/// Where the words of an account lie, and the roll of the same period.
+#[derive(Clone, Copy)]
+pub struct Places {
+    /// The account's.
+    pub tag: PeriodTag,
+    /// The roll.
+    pub roll: PeriodTag,
+}
+
+impl Places {
+    /// Those of an account in a period.
+    #[must_use]
+    pub fn new(key: &FleetKey, account: Tag, period: u64) -> Self {
+        Self { tag: key.period_tag(account, period), roll: key.roll_tag(period) }
+    }
+}
+
+/// A week that sums are asked for as of.
+#[derive(Clone, Copy)]
+pub struct AsOf {
+    /// Where the words of that week lie.
+    pub places: Places,
+    /// The index of its refresh.
+    pub week: u64,
+    /// It is the one before the last.
+    pub is_before: bool,
+}
+
+/// What a cluster answers of a tag.
+struct Told {
+    digest: Vec<u8>,
+    nodes: u64,
+    /// Of these, those that have not sent the week that was asked for.
+    stale: u64,
+    /// Of these, those that have sent after the earlier week that was asked for.
+    later: u64,
+    mark: u16,
+    /// The week that the mark was set in.
+    set_in: u64,
+    /// Nodes that have not followed it.
+    left: u64,
+    words: Words,
 }
 
 /// Why a fleet cannot tell.
@@ -49,34 +95,29 @@ pub enum Untold {
     NoRole(&'static str),
 }
 
-/// The sums of an account's period as of a week.
+/// The sums of an account as of the first of these weeks that all clusters agree on.
 ///
 /// # Errors
 /// Why they cannot be told.
-pub fn total(courier: &mut Courier, role: Role, tag: PeriodTag, week: u64) -> Result<Sums, Untold> {
-    if !courier.has(role) {
-        return Err(Untold::NoRole(role.word()));
-    }
-    for (week, is_of_week_before) in [(week, false), (week.saturating_sub(1), true)] {
-        let mut told: Option<(Vec<u8>, Sums)> = None;
+pub fn total(courier: &mut Courier, role: Role, weeks: &[AsOf]) -> Result<Sums, Untold> {
+    for AsOf { places: Places { tag, roll }, week, is_before } in weeks.iter().copied() {
+        let mut sums: Option<(Vec<u8>, Sums)> = None;
         let mut agree = true;
         for place in 0..courier.clusters() {
-            let call = Call {
-                function: Function::Total,
-                keys: vec![tag],
-                arguments: vec![text(number_of(week).into())],
-            };
-            let reply = ask(courier, role, place, call)?;
-            let (digest, sums) = sums_of(&reply, is_of_week_before).ok_or(answer(place))?;
-            told = match told {
-                None => Some((digest, sums)),
-                Some((other, first)) => {
-                    agree &= other == digest;
-                    Some((digest, Sums { words: first.words.and(sums.words), ..sums }))
-                }
-            };
+            let [account, roll] = told(courier, role, place, [(tag, week, 0), (roll, week, 0)])?;
+            let (nodes, stale, words) = (roll.nodes, roll.stale, account.words);
+            let first = sums.take();
+            agree &= first.as_ref().is_none_or(|(digest, _)| *digest == account.digest);
+            let both =
+                first.map_or(Sums { words, is_of_week_before: is_before, nodes, stale }, |(_, first)| Sums {
+                    words: first.words.and(words),
+                    nodes: first.nodes.max(nodes),
+                    stale: first.stale.max(stale),
+                    ..first
+                });
+            sums = Some((account.digest, both));
         }
-        if let Some((_, sums)) = told.filter(|_| agree) {
+        if let Some((_, sums)) = sums.filter(|_| agree) {
             return Ok(sums);
         }
     }
@@ -88,67 +129,106 @@ pub fn total(courier: &mut Courier, role: Role, tag: PeriodTag, week: u64) -> Re
 /// # Errors
 /// Why it cannot be told.
 pub fn mark(courier: &mut Courier, tag: PeriodTag) -> Result<u16, Untold> {
-    Ok(of_each(courier, tag)?.into_iter().map(|(mark, ..)| mark).max().unwrap_or(0))
+    let mut mark = 0;
+    for place in 0..courier.clusters() {
+        let [account] = told(courier, Role::Privacy, place, [(tag, 0, 0)])?;
+        mark = mark.max(account.mark);
+    }
+    Ok(mark)
 }
 
-/// How many nodes have words of an account, and how many of them have followed its last mark.
+/// The week in which an account is erased on a node that has refreshed in `week`: the one after it where another node has.
 ///
 /// # Errors
 /// Why it cannot be told.
-pub fn confirmed(courier: &mut Courier, tag: PeriodTag) -> Result<Confirmed, Untold> {
-    let all = of_each(courier, tag)?;
-    let nodes = all.iter().map(|(_, nodes, _)| *nodes).max().unwrap_or(0);
-    let followed = all.iter().map(|(.., followed)| *followed).min().unwrap_or(0);
-    Ok(Confirmed { nodes, followed })
+pub fn week_of_erasure(courier: &mut Courier, periods: &[Places], week: u64) -> Result<u64, Untold> {
+    let mut latest = week;
+    for Places { roll, .. } in periods {
+        for place in 0..courier.clusters() {
+            let [roll] = told(courier, Role::Privacy, place, [(*roll, week, week)])?;
+            latest = latest.max(week + u64::from(roll.later > 0));
+        }
+    }
+    Ok(latest)
 }
 
-/// Of each cluster the mark of an account, its nodes, and those that have followed.
-fn of_each(courier: &mut Courier, tag: PeriodTag) -> Result<Vec<(u16, u64, u64)>, Untold> {
-    let clusters = courier.clusters();
-    let of = |place| {
-        let call = Call { function: Function::Total, keys: vec![tag], arguments: vec![text(0)] };
-        let reply = ask(courier, Role::Privacy, place, call)?;
-        let [_, nodes, _, mark, followed, ..] = reply.as_slice() else { return Err(answer(place)) };
-        let numbers = number(mark)
-            .and_then(|mark| Some((u16::try_from(mark).ok()?, number(nodes)?, number(followed)?)));
-        numbers.ok_or(answer(place))
-    };
-    let clusters = 0..clusters;
-    clusters.map(of).collect()
+/// How many nodes there are, and how many of them have followed the account's last mark, which lies in one of these periods;
+/// the last of them is that of the nodes' next sending.
+///
+/// # Errors
+/// Why it cannot be told.
+pub fn confirmed(courier: &mut Courier, periods: &[Places]) -> Result<Confirmed, Untold> {
+    let (mut set_in, mut left) = (0, 0);
+    for Places { tag, .. } in periods {
+        // Nodes send no more to a period that is over.
+        left = 0;
+        for place in 0..courier.clusters() {
+            let [account] = told(courier, Role::Privacy, place, [(*tag, 0, 0)])?;
+            set_in = set_in.max(account.set_in);
+            left = left.max(account.left);
+        }
+    }
+    let (mut nodes, mut followed) = (0, 0);
+    for Places { roll, .. } in periods {
+        // Of two clusters the one that fewer nodes have been heard in.
+        let mut in_both = u64::MAX;
+        for place in 0..courier.clusters() {
+            let [roll] = told(courier, Role::Privacy, place, [(*roll, 0, set_in)])?;
+            nodes = nodes.max(roll.nodes);
+            in_both = in_both.min(roll.later);
+        }
+        followed = followed.max(in_both);
+    }
+    // Whoever is on the roll has followed, but for failures; then no more is said than is so.
+    Ok(Confirmed { nodes, followed: followed.min(nodes.saturating_sub(left)) })
 }
 
-/// Sets a mark by which every node forgets an account, or everything but what is told here of it.
+/// Sets a mark in a week, by which every node forgets an account, or everything but what is told here of it.
 ///
 /// # Errors
 /// Why a cluster did not take it; then it must be asked for again.
 pub fn erase(
     courier: &mut Courier,
     tag: PeriodTag,
-    mark: u16,
+    (mark, week): (u16, u64),
     expires: u64,
     corrected: Option<[Words; 2]>,
-) -> Result<Confirmed, Untold> {
-    let mut confirmed = Confirmed { nodes: 0, followed: u64::MAX };
+) -> Result<(), Untold> {
     for place in 0..courier.clusters() {
-        let mut arguments = vec![text(mark.into()), text(expires)];
+        let mut arguments = vec![text(mark.into()), text(number_of(week).into()), text(expires)];
         arguments.extend(corrected.map(|shares| shares[place.min(1)].encode().to_vec()));
         let call = Call { function: Function::Erase, keys: vec![tag], arguments };
-        let reply = ask(courier, Role::Privacy, place, call)?;
-        let [nodes, followed] = reply.as_slice() else { return Err(answer(place)) };
-        let (nodes, followed) = (number(nodes).ok_or(answer(place))?, number(followed).ok_or(answer(place))?);
-        confirmed =
-            Confirmed { nodes: confirmed.nodes.max(nodes), followed: confirmed.followed.min(followed) };
+        ask(courier, Role::Privacy, place, call)?;
     }
-    Ok(confirmed)
+    Ok(())
+}
+
+/// What a cluster holds under these tags as of a week, with how many nodes have sent after an earlier one.
+fn told<const N: usize>(
+    courier: &mut Courier,
+    role: Role,
+    place: usize,
+    asked: [(PeriodTag, u64, u64); N],
+) -> Result<[Told; N], Untold> {
+    let calls = asked.map(|(tag, week, earlier)| Call {
+        function: Function::Total,
+        keys: vec![tag],
+        arguments: vec![text(number_of(week).into()), text(number_of(earlier).into())],
+    });
+    let replies = round(courier, role, place, &calls)?;
+    let told: Option<Vec<Told>> = replies.iter().map(Told::of).collect();
+    told.and_then(|told| told.try_into().ok()).ok_or(answer(place))
 }
 
 pub(super) fn ask(courier: &mut Courier, role: Role, place: usize, call: Call) -> Result<Reply, Untold> {
+    round(courier, role, place, &[call])?.into_iter().next().ok_or(answer(place))
+}
+
+fn round(courier: &mut Courier, role: Role, place: usize, calls: &[Call]) -> Result<Vec<Reply>, Untold> {
     if !courier.has(role) {
         return Err(Untold::NoRole(role.word()));
     }
-    let replies =
-        courier.ask(place, role, &[call]).map_err(|trouble| Untold::Cluster(letter(place), trouble))?;
-    replies.into_iter().next().ok_or(answer(place))
+    courier.ask(place, role, calls).map_err(|trouble| Untold::Cluster(letter(place), trouble))
 }
 
 pub(super) fn answer(place: usize) -> Untold {
@@ -161,12 +241,15 @@ pub fn letter(place: usize) -> char {
     crate::config::fleet::LETTERS.get(place).copied().unwrap_or('?')
 }
 
-fn sums_of(reply: &Reply, is_of_week_before: bool) -> Option<(Vec<u8>, Sums)> {
-    let [digest, nodes, stale, _mark, _obeyed, words @ ..] = reply.as_slice() else { return None };
-    let words: Vec<u64> = words.iter().map(|word| number(word)).collect::<Option<_>>()?;
-    let words = Words(<[u64; COUNT]>::try_from(words).ok()?);
-    let (nodes, stale) = (number(nodes)?, number(stale)?);
-    Some((digest.clone(), Sums { words, is_of_week_before, nodes, stale }))
+impl Told {
+    fn of(reply: &Reply) -> Option<Self> {
+        let [digest, counts @ ..] = reply.as_slice() else { return None };
+        let numbers: Vec<u64> = counts.iter().map(|count| number(count)).collect::<Option<_>>()?;
+        let (counts, words) = numbers.split_first_chunk()?;
+        let [nodes, stale, later, mark, set_in, left] = *counts;
+        let (mark, words) = (u16::try_from(mark).ok()?, Words(<[u64; COUNT]>::try_from(words).ok()?));
+        Some(Self { digest: digest.clone(), nodes, stale, later, mark, set_in, left, words })
+    }
 }
 
 pub(super) fn number(text: &[u8]) -> Option<u64> {

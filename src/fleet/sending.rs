@@ -1,7 +1,8 @@
 //! A weekly sending: what every account had moved as of a refresh, to each cluster, read back until it is there.
 //!
 //! One value an account and week, for ever: sent again it is the same, split the same way. Accounts go in the order of
-//! the clusters' slots and of tags, which nothing that an account does can move. Knows tags, slots and totals; no clock
+//! the clusters' slots and of tags, which nothing that an account does can move; after all of them goes the roll, words of
+//! nobody, by which readers know how many nodes there are, without a look at the account that they ask for. Knows tags, slots and totals; no clock
 //! (who drives it says when) and no name.
 
 use super::cluster::{Call, Function, Reply};
@@ -27,7 +28,7 @@ pub struct Sending {
     node: String,
     fleet: FleetKey,
     accounts: Vec<Account>,
-    /// Accounts whose tags lie in the same slot of a cluster.
+    /// Accounts whose tags lie in the same slot of a cluster; the last group is the roll.
     groups: Vec<Range<usize>>,
     left: Vec<Left>,
 }
@@ -92,6 +93,15 @@ impl Sending {
                 _ => groups.push(at..at + 1),
             }
         }
+        groups.push(accounts.len()..accounts.len() + 1);
+        accounts.push(Account {
+            tag: fleet.roll_tag(period),
+            slot: Slot::UNATTRIBUTED,
+            up_bytes: 0,
+            down_bytes: 0,
+            kinds: Kinds::default(),
+            mark: 0,
+        });
         let all: BTreeSet<usize> = (0..groups.len()).collect();
         let left = vec![Left { to_put: all, to_check: BTreeSet::new(), is_sent: false }; clusters];
         Self { week: number_of(week), expires, key, node, fleet, accounts, groups, left }
@@ -100,7 +110,7 @@ impl Sending {
     /// How many rounds a whole sending takes to each cluster.
     #[must_use]
     pub fn rounds(&self) -> usize {
-        self.groups.len().div_ceil(CALLS)
+        (self.groups.len() - 1).div_ceil(CALLS) + 1
     }
 
     /// True when the cluster holds all of it, as far as is known.
@@ -137,7 +147,10 @@ impl Sending {
         if left.to_put.is_empty() {
             left.to_check.iter().take(CALLS).map(|group| (*group, self.kept(*group))).collect()
         } else {
-            left.to_put.iter().take(CALLS).map(|group| (*group, self.put(place, *group, day))).collect()
+            // Whoever is on the roll has sent everything else.
+            let is_due = |group: &&usize| **group + 1 < self.groups.len() || left.to_put.len() == 1;
+            let due = left.to_put.iter().filter(is_due).take(CALLS);
+            due.map(|group| (*group, self.put(place, *group, day))).collect()
         }
     }
 

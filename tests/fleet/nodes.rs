@@ -38,7 +38,9 @@ impl Fixture {
         let devices = ["tun0", "tun1", "tun2"];
         let wires = devices.map(|device| Wire::make(&namespace, Kind::Tun, device)).into_iter().collect();
         let folder = |node: usize| {
-            let roster = format!("10.8.{node}.6,{}\n10.8.{node}.7,{}\n", name(0), name(1));
+            // Two send, and two are never used.
+            let row = |account: usize| format!("10.8.{node}.{},{}\n", 6 + account, name(account));
+            let roster: String = (0..4).map(row).collect();
             let pools = vec![["10.8.0.0/24", "10.8.1.0/24", "10.8.2.0/24"][node]];
             let setup = Setup { backend: tap, interfaces: vec![devices[node]], pools, roster };
             Folder::keeping(&setup, epoch)

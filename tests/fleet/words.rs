@@ -144,7 +144,7 @@ impl Nodes {
     }
 
     pub(crate) fn total(&self, cluster: &mut Cluster, account: usize, week: u16) -> Result<Total, Trouble> {
-        let arguments = vec![week.to_string().into_bytes()];
+        let arguments = vec![week.to_string().into_bytes(), b"4".to_vec()];
         let call = Call { function: Function::Total, keys: vec![self.tags[account]], arguments };
         cluster.call(&[call]).map(|replies| Total::of(&replies[0]))
     }
@@ -156,22 +156,28 @@ pub(crate) struct Total {
     pub(crate) digest: Vec<u8>,
     pub(crate) nodes: u64,
     pub(crate) stale: u64,
+    /// Nodes that have sent since week 4.
+    pub(crate) later: u64,
     pub(crate) mark: u64,
-    pub(crate) obeyed: u64,
+    pub(crate) set_in: u64,
+    /// Nodes that have not obeyed the mark.
+    pub(crate) left: u64,
     pub(crate) words: Words,
 }
 
 impl Total {
     pub(crate) fn of(reply: &Reply) -> Self {
         let number = |at: usize| String::from_utf8_lossy(&reply[at]).parse().expect("a number");
-        assert_eq!(reply.len(), 8);
+        assert_eq!(reply.len(), 10);
         Self {
             digest: reply[0].clone(),
             nodes: number(1),
             stale: number(2),
-            mark: number(3),
-            obeyed: number(4),
-            words: Words([5, 6, 7].map(number)),
+            later: number(3),
+            mark: number(4),
+            set_in: number(5),
+            left: number(6),
+            words: Words([7, 8, 9].map(number)),
         }
     }
 }

@@ -75,7 +75,7 @@ impl Around {
 }
 
 fn totals(fleet: &Fleet, desks: &mut [Cluster], account: u32, week: u64) -> Vec<Total> {
-    let arguments = vec![week.to_string().into_bytes()];
+    let arguments = vec![week.to_string().into_bytes(), b"0".to_vec()];
     let call = Call { function: Function::Total, keys: vec![fleet.tag(account)], arguments };
     let of = |desk: &mut Cluster| Total::of(&desk.call(std::slice::from_ref(&call)).expect("it answers")[0]);
     desks.iter_mut().map(of).collect()

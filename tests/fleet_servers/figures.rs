@@ -135,7 +135,7 @@ fn calls_of_sixty_one_accounts_are_as_fast_as_stated() {
     let total = |tag: &PeriodTag| Call {
         function: Function::Total,
         keys: vec![*tag],
-        arguments: vec![b"2".to_vec()],
+        arguments: vec![b"2".to_vec(), b"0".to_vec()],
     };
     let of_each_slot: Vec<Call> = tags.iter().filter_map(|tags| tags.first()).map(total).collect();
     rate("bm_total of 20 nodes,", &mut desk, &of_each_slot, 1);

@@ -79,7 +79,7 @@ fn sums_of_twenty_nodes_are_exact_and_of_one_week() {
         let totals = desks.each_mut().map(|desk| nodes.total(desk, account, 7).expect("it adds up"));
         assert!(totals[0].digest == totals[1].digest && totals[0].words != totals[1].words);
         assert!(totals[0].words.and(totals[1].words) == *sum);
-        assert_eq!((totals[0].nodes, totals[0].stale, totals[0].mark, totals[0].obeyed), (20, 0, 0, 20));
+        assert_eq!((totals[0].nodes, totals[0].stale, totals[0].mark, totals[0].left), (20, 0, 0, 0));
     }
 
     let before = nodes.sent.clone();
@@ -210,13 +210,14 @@ fn erased(nodes: &mut Nodes, node: &mut Cluster, desk: &mut Cluster, officer: &m
     let expires = nodes.expires.to_string();
     let mut erase = |mark: &str, words: Option<Words>| {
         let correction = words.map(Words::encode);
-        let mut arguments = vec![mark.as_bytes(), expires.as_bytes()];
+        let mut arguments = vec![mark.as_bytes(), b"4", expires.as_bytes()];
         arguments.extend(correction.as_ref().map(|words| &words[..]));
         officer.call(&[call(Function::Erase, nodes.tags[0], &arguments)]).map(|replies| numbers(&replies[0]))
     };
-    assert_eq!(erase("1", None).expect("it erases"), [3, 0]);
+    assert_eq!(erase("1", None).expect("it erases"), Vec::<u64>::new());
     let total = nodes.total(desk, 0, 5).expect("it adds up");
-    assert!(total.words == Words::default() && (total.mark, total.obeyed, total.nodes) == (1, 0, 3));
+    assert!(total.words == Words::default());
+    assert_eq!((total.mark, total.set_in, total.left, total.nodes), (1, 4, 3, 3));
     assert!(nodes.total(desk, 1, 5).expect("it adds up").mark == 0, "only this account");
 
     // A node that has not heard of it is told, and keeps nothing there.
@@ -228,14 +229,14 @@ fn erased(nodes: &mut Nodes, node: &mut Cluster, desk: &mut Cluster, officer: &m
     nodes.sent.insert((0, 0), Sent { mark: 1, week: 5, words: left });
     assert_eq!(nodes.send(node, None, &[(0, 0)]).expect("it answers"), [vec![b"".to_vec()]]);
     let total = nodes.total(desk, 0, 5).expect("it adds up");
-    assert!(total.words == left && total.obeyed == 1);
+    assert!(total.words == left && total.left == 2);
     // Asked again, it leaves what has obeyed.
-    assert_eq!(erase("1", None).expect("it erases"), [3, 1]);
+    assert_eq!(erase("1", None).expect("it erases"), Vec::<u64>::new());
     assert!(nodes.total(desk, 0, 5).expect("it adds up").words == left);
 
     // A correction stands for all nodes until they send; the later one counts, an earlier one is refused.
     let correction = Words([MODULUS - 1, 500, 0]);
-    assert_eq!(erase("3", Some(correction)).expect("it corrects"), [3, 0]);
+    assert_eq!(erase("3", Some(correction)).expect("it corrects"), Vec::<u64>::new());
     assert_eq!(erase("2", None).err(), Some(Trouble::Mark));
     assert!(nodes.total(desk, 0, 5).expect("it adds up").words == correction);
     let zero = Words::default();
@@ -245,7 +246,7 @@ fn erased(nodes: &mut Nodes, node: &mut Cluster, desk: &mut Cluster, officer: &m
     let replies = nodes.send(node, None, &[(0, 0), (1, 0), (2, 0)]).expect("it answers");
     assert!(replies.iter().all(|reply| reply == &[b""]));
     let total = nodes.total(desk, 0, 5).expect("it adds up");
-    assert!(total.words == correction.and(left) && (total.mark, total.obeyed) == (3, 3));
+    assert!(total.words == correction.and(left) && (total.mark, total.left) == (3, 0));
     // The week before was zeroed with it.
     assert!(nodes.total(desk, 0, 4).expect("it adds up").words == correction);
 }
@@ -321,8 +322,8 @@ fn opened(nodes: &Nodes, cluster: &Loaded, node: &mut Cluster) {
     let theirs: Vec<u8> = (0..3).flat_map(|node| nodes.key.field(&nodes.names[node], account).0).collect();
     assert!(exporter.call(&[call(Function::Open, account, &[&theirs])]).expect("it answers")[0].is_empty());
     let mut desk = cluster.client(nodes, Role::Desk);
-    let added = desk.call(&[call(Function::Total, epoch, &[b"65535"])]).expect("it answers");
-    assert_eq!(numbers(&added[0][1..].to_vec()), [0, 0, 0, 0, 0, 0, 0]);
+    let added = desk.call(&[call(Function::Total, epoch, &[b"65535", b"0"])]).expect("it answers");
+    assert_eq!(numbers(&added[0][1..].to_vec()), [0, 0, 0, 0, 0, 0, 0, 0, 0]);
 }
 
 /// A server that has no memory left refuses, and what it held stays.

@@ -213,7 +213,7 @@ impl Run {
 
 /// Whether both clusters answer, agree, and have this week of all nodes; the sum is exact then.
 fn is_told(fleet: &Fleet, desks: &mut [Cluster], account: u32, week: u64) -> bool {
-    let arguments = vec![week.to_string().into_bytes()];
+    let arguments = vec![week.to_string().into_bytes(), b"0".to_vec()];
     let call = Call { function: Function::Total, keys: vec![fleet.tag(account)], arguments };
     let of = |desk: &mut Cluster| desk.call(std::slice::from_ref(&call)).ok().map(|told| Total::of(&told[0]));
     let Some(totals) = desks.iter_mut().map(of).collect::<Option<Vec<Total>>>() else { return false };

@@ -83,8 +83,8 @@ const READERS: &[(&str, usize, &str)] = &[
     ("engine", 2, "the beat to the service manager"),
     (
         "fleet/link",
-        18,
-        "when a cluster is asked next, by the configured spread; the day that a sending is of",
+        24,
+        "when a cluster is asked next, by the configured spread; whether nodes still send a refresh; the day that a sending is of",
     ),
     ("engine/checkpoint", 6, "when the last save began, by the configured interval"),
     ("node/asked", 5, "windows of what staff may ask"),

@@ -35,15 +35,18 @@ pub(super) fn show(account: &str, json: bool, socket: &Path) -> Result<(), ExitE
 
 fn nodes(view: &FleetView) -> String {
     let FleetView { nodes, stale_nodes, .. } = view;
+    if *nodes == 0 {
+        return "no node has sent anything in this period".to_owned();
+    }
     let of = if *nodes == 1 { "1 node".to_owned() } else { format!("{nodes} nodes") };
     match stale_nodes {
-        0 => format!("summed over {of}, all of which have sent this week"),
-        1 => {
-            format!("summed over {of}, of which 1 has not sent this week: what it sent before is in the sum")
-        }
+        0 => format!("summed over the fleet's {of}, all of which have sent"),
+        1 => format!(
+            "summed over the fleet's {of}, of which 1 has not sent: what it sent before is in the sum"
+        ),
         stale => {
             format!(
-                "summed over {of}, of which {stale} have not sent this week: what they sent before is in the sum"
+                "summed over the fleet's {of}, of which {stale} have not sent: what they sent before is in the sum"
             )
         }
     }

@@ -132,7 +132,22 @@ proptest! {
 fn accounts_go_in_the_order_of_slots_and_tags() {
     let mut servers = [Servers::default()];
     finish(&mut sending(500, 1), &mut servers);
-    assert!(servers[0].order.is_sorted_by_key(|tag| (tag.slot(), *tag)) && servers[0].order.len() == 500);
+    let (roll, accounts) = servers[0].order.split_last().expect("they were sent");
+    assert!(accounts.is_sorted_by_key(|tag| (tag.slot(), *tag)) && accounts.len() == 500);
+    assert!(*roll == FleetKey::new(&[1; 32]).roll_tag(750));
+}
+
+/// Whoever counts the nodes on the roll takes each for one that has followed every erasure.
+#[test]
+fn a_node_is_on_the_roll_when_all_else_was_taken() {
+    let key = FleetKey::new(&[1; 32]);
+    let tag = key.period_tag(account(7).tag, 750);
+    let mut servers = [Servers::default()];
+    servers[0].marks.insert(tag, 1);
+    finish(&mut sending(10, 1), &mut servers);
+    let order = &servers[0].order;
+    assert!(order.contains(&tag) && order.len() == 11);
+    assert!(order.last().is_some_and(|last| *last == key.roll_tag(750)));
 }
 
 #[test]

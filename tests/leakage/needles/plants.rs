@@ -2,8 +2,9 @@
 //! eight bytes of payload, one account name, each in each channel, and the search must find every one
 //! where it is.
 //!
-//! That daemon is built of a copy of the sources, so nothing of it is in the product. `LEAKAGE_ROW=name` is
-//! the needles of that kind or place alone.
+//! That daemon is built of a copy of the sources, so nothing of it is in the product. The short form keeps a needle of one
+//! kind in each channel, by the seed, and the full one a needle of each kind. `LEAKAGE_ROW=name` is the needles of that
+//! kind or place alone.
 
 #[path = "../plants/copy.rs"]
 mod copy;
@@ -31,7 +32,7 @@ mod writes;
 
 use copy::{DAEMON, Programs};
 use path::Link;
-use report::{Figure, Report, Row};
+use report::{Figure, Form, Report, Row, form, seed};
 use run::{Channel, Setting};
 use std::sync::LazyLock;
 
@@ -56,14 +57,28 @@ const PLACES: [(&str, &[Channel]); 8] = [
 /// Few, so that the search is quick: one kept needle is one, however many there are.
 const REMOTES: usize = 64;
 
-/// True for all, or for the needles whose names hold what `LEAKAGE_ROW` says.
-fn is_asked_for(planted: &str) -> bool {
-    std::env::var("LEAKAGE_ROW").map_or(true, |row| planted.contains(&row))
+/// What can be kept.
+const KINDS: [&str; 3] = ["address", "payload", "name"];
+
+/// The needles of this run: a kind, and where it is kept.
+fn needles() -> Vec<(&'static str, (&'static str, &'static [Channel]))> {
+    let all = KINDS.into_iter().flat_map(|kind| PLACES.map(|place| (kind, place)));
+    if let Ok(row) = std::env::var("LEAKAGE_ROW") {
+        return all.filter(|(kind, (place, _))| named(kind, place).contains(&row)).collect();
+    }
+    if form() == Form::Full {
+        return all.collect();
+    }
+    (seed()..).zip(PLACES).map(|(number, place)| (KINDS[(number % 3) as usize], place)).collect()
+}
+
+fn named(kind: &str, place: &str) -> String {
+    format!("N-{kind}-{place}")
 }
 
 /// Runs a daemon that keeps a needle. Gives the channels that are red, or all that is when none is planted.
 fn red(tap: &'static str, link: Link, traced: bool, planted: Option<&str>) -> Vec<String> {
-    let plan = plan::Plan::draw(report::seed(), REMOTES);
+    let plan = plan::Plan::draw(seed(), REMOTES);
     let finder = finder::Finder::new(&plan.needles());
     let setting =
         Setting { program: &PROGRAMS[DAEMON], tap, link, traced, planted: planted.map(str::to_owned) };
@@ -96,18 +111,13 @@ fn judged(planted: &str, channels: &[Channel], said: &[String]) -> Vec<Row> {
 #[test]
 fn every_needle_that_is_kept_is_found_where_it_is() {
     let mut rows = Vec::new();
-    let needles =
-        ["address", "payload", "name"].into_iter().flat_map(|kind| PLACES.map(|place| (kind, place)));
-    for (kind, (place, channels)) in needles {
-        let planted = format!("N-{kind}-{place}");
-        if !is_asked_for(&planted) {
-            continue;
-        }
+    for (kind, (place, channels)) in needles() {
+        let planted = named(kind, place);
         let said = red("pnet", Link::Tun, place == "writes", Some(&planted));
         rows.extend(judged(&planted, channels, &said));
     }
     // With the kernel tap an address that was released stays in the kernel's map, and in the roster's.
-    if is_asked_for("N-address-maps") {
+    if std::env::var("LEAKAGE_ROW").map_or(true, |row| "N-address-maps".contains(&row)) {
         let said = red("tcx", Link::WireGuard, false, Some("N-address-maps"));
         rows.extend(judged("N-address-maps", &[Channel::Maps], &said));
     }

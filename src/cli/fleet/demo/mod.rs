@@ -16,7 +16,7 @@ use crate::exit::{ExitError, ExitStatus};
 use crate::fleet::Courier;
 use crate::fleet::cluster::{Call, Function};
 use crate::fleet::keys::PeriodTag;
-use crate::fleet::look_up::{self, Sums};
+use crate::fleet::look_up::{self, AsOf, Places, Sums, Untold};
 use crate::fleet::sending::{Sending, number_of};
 use crate::fleet::servers::install::install;
 use crate::fleet::settings::{Role, Settings};
@@ -120,21 +120,29 @@ impl Demo {
         ))?;
         let last = self.first + 3;
         let tag = self.alice();
-        let erased =
-            look_up::erase(&mut self.courier, tag, 1, self.expires, None).map_err(|why| why.to_string())?;
+        let places = Places { tag, roll: self.settings.key.roll_tag(self.period) };
+        let told = |why: Untold| why.to_string();
+        look_up::erase(&mut self.courier, tag, (1, last), self.expires, None).map_err(told)?;
+        let erased = look_up::confirmed(&mut self.courier, &[places]).map_err(told)?;
         let mut followed = 0;
         for (node, gib) in NODES.into_iter().zip(WEEKS[3]) {
             followed += self.send(node, last + 1, gib << 30)?;
         }
+        let weeks = [self.as_of(last + 1)];
         let Sums { words, nodes, .. } =
-            look_up::total(&mut self.courier, Role::Desk, tag, last + 1).map_err(|why| why.to_string())?;
+            look_up::total(&mut self.courier, Role::Desk, &weeks).map_err(told)?;
         printed(output::line(&format!(
-            "alice is erased by an officer: {} nodes hold words of hers, {} had followed at once, {followed} at their next \
+            "alice is erased by an officer: of {} nodes {} have followed at once, {followed} at their next \
              sending; {nodes} nodes now say {} together",
             erased.nodes,
             erased.followed,
             output::bytes(words.bytes().0)
         )))
+    }
+
+    fn as_of(&self, week: u64) -> AsOf {
+        let places = Places { tag: self.alice(), roll: self.settings.key.roll_tag(self.period) };
+        AsOf { places, week, is_before: false }
     }
 
     fn alice(&self) -> PeriodTag {
@@ -172,16 +180,17 @@ impl Demo {
         let tag = self.alice();
         let mut told = Vec::new();
         for place in 0..self.courier.clusters() {
-            let arguments = vec![number_of(week).to_string().into_bytes()];
+            let arguments = vec![number_of(week).to_string().into_bytes(), b"0".to_vec()];
             let call = Call { function: Function::Total, keys: vec![tag], arguments };
             let replies = self.courier.ask(place, Role::Desk, &[call]);
             let replies =
                 replies.map_err(|trouble| format!("cluster {} {trouble}", look_up::letter(place)))?;
             let word =
-                replies.first().and_then(|reply| reply.get(5)).map(|word| String::from_utf8_lossy(word));
+                replies.first().and_then(|reply| reply.get(7)).map(|word| String::from_utf8_lossy(word));
             told.push(word.and_then(|word| word.parse().ok()).map_or_else(String::new, output::bytes));
         }
-        let sums = look_up::total(&mut self.courier, Role::Desk, tag, week).map_err(|why| why.to_string())?;
+        let weeks = [self.as_of(week)];
+        let sums = look_up::total(&mut self.courier, Role::Desk, &weeks).map_err(|why| why.to_string())?;
         let band = Band::of(sums.words.bytes().0);
         let seen = match band.below_bytes() {
             Some(below) => format!("{} to {}", output::bytes(band.at_least_bytes()), output::bytes(below)),
