@@ -21,9 +21,10 @@ use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
 };
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{IoSlice, Write};
 use std::mem::MaybeUninit;
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -37,8 +38,10 @@ const SOON: Duration = Duration::from_secs(30);
 /// A message with a TCP socket whose close waits: it lingers for ten minutes, and its other end reads nothing. The socket
 /// travels in the queue of another one, so that the last to hold it is who closes that.
 struct Lingering {
+    /// Goes first: closed with bytes that nobody read, it resets the connection, and the close of its peer waits no longer.
+    /// A shutdown would leave it to the next probe of a full window.
+    other: Option<TcpStream>,
     carrier: Option<UnixStream>,
-    other: TcpStream,
 }
 
 impl Lingering {
@@ -51,7 +54,7 @@ impl Lingering {
         while stream.write(&[0; 65_536]).is_ok() {}
         let (carrier, sent) = UnixStream::pair().expect("a pair of sockets");
         pass(&sent, b"1", &stream).expect("it is passed");
-        Self { carrier: Some(carrier), other }
+        Self { other: Some(other), carrier: Some(carrier) }
     }
 
     /// Passes it on; from here on, nobody holds it but the receiver.
@@ -59,8 +62,8 @@ impl Lingering {
         let carrier = self.carrier.take().expect("it is passed once");
         let passed = pass(to, bytes, &carrier);
         if passed.is_err() {
-            // Ours to close: the other end goes first.
-            let _ = self.other.shutdown(Shutdown::Both);
+            // Ours to close.
+            self.other = None;
         }
         passed
     }
@@ -84,6 +87,19 @@ fn connect_as_games(path: &Path) -> std::io::Result<UnixStream> {
         UnixStream::connect(path)
     });
     connecting.join().expect("it connects or not")
+}
+
+/// Does something while no thread of the daemon runs: what it would have closed before we let go of it would be ours to close.
+fn while_it_stands<T>(daemon: &Daemon, done: impl FnOnce() -> T) -> T {
+    daemon.signal(Signal::SIGSTOP);
+    wait_for("every thread stands", || {
+        let tasks = fs::read_dir(format!("/proc/{}/task", daemon.id())).expect("it runs").flatten();
+        let mut states = tasks.filter_map(|task| fs::read_to_string(task.path().join("stat")).ok());
+        states.all(|stat| stat.contains(") T ")).then_some(())
+    });
+    let done = done();
+    daemon.signal(Signal::SIGCONT);
+    done
 }
 
 /// Starts a daemon to which the kernel says of the option what an older one says.
@@ -135,7 +151,7 @@ fn a_descriptor_whose_close_waits_holds_up_nobody() {
                 continue;
             };
             let mut lingering = Lingering::new();
-            let passed = lingering.pass(&stream, bytes);
+            let passed = while_it_stands(&daemon, || lingering.pass(&stream, bytes));
             assert_eq!(passed, if refuses { Err(Errno::PERM) } else { Ok(()) }, "{what}");
             if bytes != b"{" {
                 drop(stream);
