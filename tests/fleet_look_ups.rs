@@ -131,15 +131,14 @@ fn what_the_clusters_do_not_agree_on_is_not_told() {
         }
     };
     follow(0);
-    for node in 0..3 {
-        let sender = &mut senders[node];
+    for (sender, followed) in senders.iter_mut().zip(0..) {
         sender.refresh(11);
         // In both clusters, or it has not followed.
         while !sender.is_done(0) {
             sender.round(0, 0).expect("the cluster takes it");
         }
-        follow(node as u64);
+        follow(followed);
         sender.finish();
-        follow(node as u64 + 1);
+        follow(followed + 1);
     }
 }
