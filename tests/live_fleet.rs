@@ -86,16 +86,6 @@ impl Fixture {
         })
     }
 
-    /// The same as `other` tells, as of the same week.
-    fn shows_the_same(&self, node: usize, account: usize, mut other: impl FnMut() -> serde_json::Value) {
-        wait_for_within("the same week", LIMIT, || {
-            let (shown, other) = (self.show(node, account), other());
-            let is_same_week = shown["band"]["as_of"] == other["band"]["as_of"];
-            assert!(!is_same_week || shown == other, "{shown} and {other}");
-            is_same_week.then_some(())
-        });
-    }
-
     /// What `status` says of the clusters.
     fn clusters_of(&self, node: usize) -> Vec<(String, Option<String>)> {
         let status = self.folders[node].command_in(&self.namespace, &["status", "--json"]);
@@ -173,17 +163,13 @@ fn an_account_of_three_nodes_is_one_sum_and_an_erasure_reaches_all_of_them() {
         "no node is named: {}",
         page.body
     );
-    fixture.shows_the_same(2, 0, || {
-        let asked = format!("{{\"account\":{:?}}}", name(0));
-        let told = desk(&fixture, "/api/v1/account/fleet", "application/json", &asked);
-        serde_json::from_str(&told.body).expect("JSON")
-    });
-    // A name that no roster has looks like an unused account's.
-    fixture.shows_the_same(0, 2, || {
-        let mut nobody = fixture.show(0, 77);
-        nobody["account"] = name(2).into();
-        nobody
-    });
+    let asked = format!("{{\"account\":{:?}}}", name(0));
+    let told = desk(&fixture, "/api/v1/account/fleet", "application/json", &asked);
+    let told: serde_json::Value = serde_json::from_str(&told.body).expect("JSON");
+    assert_eq!(told["band"], shown["band"], "the desk and the command line tell the same");
+    let mut nobody = fixture.show(0, 77);
+    nobody["account"] = name(2).into();
+    assert_eq!(nobody, fixture.show(0, 2), "a name that no roster has looks like an unused account's");
 
     let erased = fixture.folders[0].command_in(&fixture.namespace, &["accounts", "erase", &name(0)]);
     assert_eq!(erased.code, Some(0), "{}", erased.stderr);

@@ -117,9 +117,9 @@ pub enum FleetExport {
         up_bytes: u64,
         /// Bytes received.
         down_bytes: u64,
-        /// Nodes that have sent something of the period.
+        /// Nodes of the fleet, whichever of them know the account.
         nodes: u64,
-        /// Of these, those whose last week is missing.
+        /// Of these, those that have not sent the week that the sums are of.
         stale_nodes: u64,
     },
     /// The clusters cannot tell, and why; ask again.

@@ -93,9 +93,13 @@ impl Schedule {
         week.saturating_mul(self.refresh_seconds).saturating_sub(1) / self.period_seconds
     }
 
-    /// So long after a refresh, nodes may be sending it.
-    fn is_sending(&self, week: u64, wall_seconds: u64) -> bool {
-        wall_seconds < week.saturating_mul(self.refresh_seconds).saturating_add(2 * self.spread.as_secs())
+    /// The weeks that any account may be looked up as of, the latest first, with whether it is the one before the last. Not the
+    /// last one while nodes may be sending it: by turns, clusters differ then in what is there of an account, and never in
+    /// what is there of nobody.
+    fn weeks(&self, last: u64, wall_seconds: u64) -> impl Iterator<Item = (u64, bool)> + use<> {
+        let sent = last.saturating_mul(self.refresh_seconds).saturating_add(2 * self.spread.as_secs());
+        let weeks = [(last, false), (last.saturating_sub(1), true)];
+        weeks.into_iter().skip(usize::from(wall_seconds < sent))
     }
 
     /// When a period's words are gone from the clusters.
@@ -399,18 +403,13 @@ impl Fleet {
         periods.into_iter().map(|period| Places::new(&self.key, account, period)).collect()
     }
 
-    /// The weeks that an account may be looked up as of, the latest first: not the last one while nodes send it. By turns,
-    /// clusters differ then in what is there of an account, and never in what is there of nobody.
     fn weeks(&self, account: Tag, wall_seconds: u64) -> Vec<AsOf> {
-        let (week, _) = self.state.node().last_refresh();
-        let before = week.saturating_sub(1);
-        let sending = self.schedule.is_sending(week, wall_seconds);
-        let asked = [(week, false), (before, true)].into_iter().skip(usize::from(sending));
+        let (last, _) = self.state.node().last_refresh();
         let as_of = |(week, is_before)| {
             let places = Places::new(&self.key, account, self.schedule.period(week));
             AsOf { places, week, is_before }
         };
-        asked.map(as_of).collect()
+        self.schedule.weeks(last, wall_seconds).map(as_of).collect()
     }
 
     /// One line when a cluster's trouble changes, and one when it is over.
@@ -453,4 +452,23 @@ fn nanoseconds(duration: Duration) -> u64 {
 /// The lock cannot be poisoned, since a panic ends the process.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_week_is_told_of_nobody_while_nodes_may_send_it() {
+        let spread = Duration::from_hours(1);
+        let schedule =
+            Schedule { spread, period_seconds: 28 * DAY_SECONDS, refresh_seconds: 7 * DAY_SECONDS };
+        let refreshed = 3000 * 7 * DAY_SECONDS;
+        let weeks = |after: u64| schedule.weeks(3000, refreshed + after).collect::<Vec<_>>();
+        assert_eq!(weeks(0), [(2999, true)]);
+        assert_eq!(weeks(2 * 3600 - 1), [(2999, true)]);
+        assert_eq!(weeks(2 * 3600), [(3000, false), (2999, true)]);
+        // The first refresh of a period is of the one that ended with it.
+        assert_eq!([3000, 3001, 3004, 3005].map(|week| schedule.period(week)), [749, 750, 750, 751]);
+    }
 }

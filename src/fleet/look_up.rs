@@ -101,24 +101,16 @@ pub enum Untold {
 /// Why they cannot be told.
 pub fn total(courier: &mut Courier, role: Role, weeks: &[AsOf]) -> Result<Sums, Untold> {
     for AsOf { places: Places { tag, roll }, week, is_before } in weeks.iter().copied() {
-        let mut sums: Option<(Vec<u8>, Sums)> = None;
-        let mut agree = true;
-        for place in 0..courier.clusters() {
-            let [account, roll] = told(courier, role, place, [(tag, week, 0), (roll, week, 0)])?;
-            let (nodes, stale, words) = (roll.nodes, roll.stale, account.words);
-            let first = sums.take();
-            agree &= first.as_ref().is_none_or(|(digest, _)| *digest == account.digest);
-            let both =
-                first.map_or(Sums { words, is_of_week_before: is_before, nodes, stale }, |(_, first)| Sums {
-                    words: first.words.and(words),
-                    nodes: first.nodes.max(nodes),
-                    stale: first.stale.max(stale),
-                    ..first
-                });
-            sums = Some((account.digest, both));
-        }
-        if let Some((_, sums)) = sums.filter(|_| agree) {
-            return Ok(sums);
+        let places = 0..courier.clusters();
+        let of = |place| told(courier, role, place, [(tag, week, 0), (roll, week, 0)]);
+        let told: Vec<[Told; 2]> = places.map(of).collect::<Result<_, _>>()?;
+        if told.windows(2).all(|pair| pair[0][0].digest == pair[1][0].digest) {
+            return Ok(Sums {
+                words: told.iter().map(|[account, _]| account.words).fold(Words::default(), Words::and),
+                is_of_week_before: is_before,
+                nodes: told.iter().map(|[_, roll]| roll.nodes).max().unwrap_or(0),
+                stale: told.iter().map(|[_, roll]| roll.stale).max().unwrap_or(0),
+            });
         }
     }
     Err(Untold::Disagree)
@@ -129,12 +121,7 @@ pub fn total(courier: &mut Courier, role: Role, weeks: &[AsOf]) -> Result<Sums, 
 /// # Errors
 /// Why it cannot be told.
 pub fn mark(courier: &mut Courier, tag: PeriodTag) -> Result<u16, Untold> {
-    let mut mark = 0;
-    for place in 0..courier.clusters() {
-        let [account] = told(courier, Role::Privacy, place, [(tag, 0, 0)])?;
-        mark = mark.max(account.mark);
-    }
-    Ok(mark)
+    Ok(of_each(courier, tag, 0)?.iter().map(|account| account.mark).max().unwrap_or(0))
 }
 
 /// The week in which an account is erased on a node that has refreshed in `week`: the one after it where another node has.
@@ -142,14 +129,12 @@ pub fn mark(courier: &mut Courier, tag: PeriodTag) -> Result<u16, Untold> {
 /// # Errors
 /// Why it cannot be told.
 pub fn week_of_erasure(courier: &mut Courier, periods: &[Places], week: u64) -> Result<u64, Untold> {
-    let mut latest = week;
     for Places { roll, .. } in periods {
-        for place in 0..courier.clusters() {
-            let [roll] = told(courier, Role::Privacy, place, [(*roll, week, week)])?;
-            latest = latest.max(week + u64::from(roll.later > 0));
+        if of_each(courier, *roll, week)?.iter().any(|roll| roll.later > 0) {
+            return Ok(week + 1);
         }
     }
-    Ok(latest)
+    Ok(week)
 }
 
 /// How many nodes there are, and how many of them have followed the account's last mark, which lies in one of these periods;
@@ -160,24 +145,17 @@ pub fn week_of_erasure(courier: &mut Courier, periods: &[Places], week: u64) -> 
 pub fn confirmed(courier: &mut Courier, periods: &[Places]) -> Result<Confirmed, Untold> {
     let (mut set_in, mut left) = (0, 0);
     for Places { tag, .. } in periods {
-        // Nodes send no more to a period that is over.
-        left = 0;
-        for place in 0..courier.clusters() {
-            let [account] = told(courier, Role::Privacy, place, [(*tag, 0, 0)])?;
-            set_in = set_in.max(account.set_in);
-            left = left.max(account.left);
-        }
+        let told = of_each(courier, *tag, 0)?;
+        set_in = told.iter().map(|account| account.set_in).fold(set_in, u64::max);
+        // Of the last period alone: nodes send no more to one that is over.
+        left = told.iter().map(|account| account.left).max().unwrap_or(0);
     }
     let (mut nodes, mut followed) = (0, 0);
     for Places { roll, .. } in periods {
+        let told = of_each(courier, *roll, set_in)?;
+        nodes = told.iter().map(|roll| roll.nodes).fold(nodes, u64::max);
         // Of two clusters the one that fewer nodes have been heard in.
-        let mut in_both = u64::MAX;
-        for place in 0..courier.clusters() {
-            let [roll] = told(courier, Role::Privacy, place, [(*roll, 0, set_in)])?;
-            nodes = nodes.max(roll.nodes);
-            in_both = in_both.min(roll.later);
-        }
-        followed = followed.max(in_both);
+        followed = told.iter().map(|roll| roll.later).min().unwrap_or(0).max(followed);
     }
     // Whoever is on the roll has followed, but for failures; then no more is said than is so.
     Ok(Confirmed { nodes, followed: followed.min(nodes.saturating_sub(left)) })
@@ -201,6 +179,12 @@ pub fn erase(
         ask(courier, Role::Privacy, place, call)?;
     }
     Ok(())
+}
+
+/// What each cluster holds under a tag, with how many nodes have sent after a week.
+fn of_each(courier: &mut Courier, tag: PeriodTag, earlier: u64) -> Result<Vec<Told>, Untold> {
+    let places = 0..courier.clusters();
+    places.map(|place| told(courier, Role::Privacy, place, [(tag, 0, earlier)]).map(|[told]| told)).collect()
 }
 
 /// What a cluster holds under these tags as of a week, with how many nodes have sent after an earlier one.

@@ -2,8 +2,8 @@
 //!
 //! One value an account and week, for ever: sent again it is the same, split the same way. Accounts go in the order of
 //! the clusters' slots and of tags, which nothing that an account does can move; after all of them goes the roll, words of
-//! nobody, by which readers know how many nodes there are, without a look at the account that they ask for. Knows tags, slots and totals; no clock
-//! (who drives it says when) and no name.
+//! nobody, by which readers know how many nodes there are, without a look at the account that they ask for. Knows tags,
+//! slots and totals; no clock (who drives it says when) and no name.
 
 use super::cluster::{Call, Function, Reply};
 use super::keys::{Field, FleetKey, PeriodTag};

@@ -57,19 +57,21 @@ const PLACES: [(&str, &[Channel]); 8] = [
 /// Few, so that the search is quick: one kept needle is one, however many there are.
 const REMOTES: usize = 64;
 
+/// True for all, or for the needles whose names hold what `LEAKAGE_ROW` says.
+fn is_asked_for(planted: &str) -> bool {
+    std::env::var("LEAKAGE_ROW").map_or(true, |row| planted.contains(&row))
+}
+
 /// What can be kept.
 const KINDS: [&str; 3] = ["address", "payload", "name"];
 
 /// The needles of this run: a kind, and where it is kept.
 fn needles() -> Vec<(&'static str, (&'static str, &'static [Channel]))> {
+    if form() == Form::Short && std::env::var_os("LEAKAGE_ROW").is_none() {
+        return (seed()..).zip(PLACES).map(|(number, place)| (KINDS[(number % 3) as usize], place)).collect();
+    }
     let all = KINDS.into_iter().flat_map(|kind| PLACES.map(|place| (kind, place)));
-    if let Ok(row) = std::env::var("LEAKAGE_ROW") {
-        return all.filter(|(kind, (place, _))| named(kind, place).contains(&row)).collect();
-    }
-    if form() == Form::Full {
-        return all.collect();
-    }
-    (seed()..).zip(PLACES).map(|(number, place)| (KINDS[(number % 3) as usize], place)).collect()
+    all.filter(|(kind, (place, _))| is_asked_for(&named(kind, place))).collect()
 }
 
 fn named(kind: &str, place: &str) -> String {
@@ -117,7 +119,7 @@ fn every_needle_that_is_kept_is_found_where_it_is() {
         rows.extend(judged(&planted, channels, &said));
     }
     // With the kernel tap an address that was released stays in the kernel's map, and in the roster's.
-    if std::env::var("LEAKAGE_ROW").map_or(true, |row| "N-address-maps".contains(&row)) {
+    if is_asked_for("N-address-maps") {
         let said = red("tcx", Link::WireGuard, false, Some("N-address-maps"));
         rows.extend(judged("N-address-maps", &[Channel::Maps], &said));
     }

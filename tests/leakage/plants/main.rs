@@ -47,7 +47,7 @@ fn plants() -> Vec<&'static Plant> {
     if let Ok(row) = std::env::var("LEAKAGE_ROW") {
         return PLANTS.iter().filter(|plant| plant.row == row).collect();
     }
-    if form() == Form::Full {
+    if !is_sample() {
         return PLANTS.iter().collect();
     }
     let mut rows: Vec<&'static Plant> = PLANTS.iter().collect();
@@ -55,13 +55,9 @@ fn plants() -> Vec<&'static Plant> {
     (0..SAMPLE).map(|_| rows.swap_remove(rng.below(rows.len()))).collect()
 }
 
-/// Tests that are run without a plant as well.
-fn unplanted(plants: &[&'static Plant]) -> Vec<Catcher> {
-    if form() == Form::Full || std::env::var_os("LEAKAGE_ROW").is_some() {
-        catchers(plants)
-    } else {
-        Vec::new()
-    }
+/// True in the short form, where no row is named.
+fn is_sample() -> bool {
+    form() == Form::Short && std::env::var_os("LEAKAGE_ROW").is_none()
 }
 
 /// Every test that catches one of these, once.
@@ -76,7 +72,8 @@ fn catchers(plants: &[&'static Plant]) -> Vec<Catcher> {
 fn every_planted_leak_turns_the_test_of_its_row_red() {
     let plants = plants();
     assert!(!plants.is_empty(), "LEAKAGE_ROW names a row, like L07");
-    let green = unplanted(&plants).into_iter().map(|catcher| (catcher, None));
+    let green = if is_sample() { Vec::new() } else { catchers(&plants) };
+    let green = green.into_iter().map(|catcher| (catcher, None));
     let red = plants.iter().map(|plant| (plant.catcher, Some(plant.row)));
     let mut runs = run_all(&PROGRAMS, &green.chain(red).collect::<Vec<_>>());
     let verdicts: Vec<Verdict> = plants

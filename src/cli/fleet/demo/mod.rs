@@ -15,7 +15,6 @@ use crate::environment::SystemFiles;
 use crate::exit::{ExitError, ExitStatus};
 use crate::fleet::Courier;
 use crate::fleet::cluster::{Call, Function};
-use crate::fleet::keys::PeriodTag;
 use crate::fleet::look_up::{self, AsOf, Places, Sums, Untold};
 use crate::fleet::sending::{Sending, number_of};
 use crate::fleet::servers::install::install;
@@ -119,10 +118,9 @@ impl Demo {
             "\neach cluster is told random numbers, whose sum (modulo 4 PiB) is alice's; the desk has the sum and no node",
         ))?;
         let last = self.first + 3;
-        let tag = self.alice();
-        let places = Places { tag, roll: self.settings.key.roll_tag(self.period) };
+        let places = self.alice();
         let told = |why: Untold| why.to_string();
-        look_up::erase(&mut self.courier, tag, (1, last), self.expires, None).map_err(told)?;
+        look_up::erase(&mut self.courier, places.tag, (1, last), self.expires, None).map_err(told)?;
         let erased = look_up::confirmed(&mut self.courier, &[places]).map_err(told)?;
         let mut followed = 0;
         for (node, gib) in NODES.into_iter().zip(WEEKS[3]) {
@@ -141,12 +139,11 @@ impl Demo {
     }
 
     fn as_of(&self, week: u64) -> AsOf {
-        let places = Places { tag: self.alice(), roll: self.settings.key.roll_tag(self.period) };
-        AsOf { places, week, is_before: false }
+        AsOf { places: self.alice(), week, is_before: false }
     }
 
-    fn alice(&self) -> PeriodTag {
-        self.settings.key.period_tag(self.tags.first().copied().unwrap_or_default(), self.period)
+    fn alice(&self) -> Places {
+        Places::new(&self.settings.key, self.tags.first().copied().unwrap_or_default(), self.period)
     }
 
     /// A node's weekly sending, to the end; how many accounts were found to be erased.
@@ -177,7 +174,7 @@ impl Demo {
 
     /// What is seen of alice after a week.
     fn row(&mut self, week: u64, gib: [u64; 3]) -> Result<[String; 7], String> {
-        let tag = self.alice();
+        let tag = self.alice().tag;
         let mut told = Vec::new();
         for place in 0..self.courier.clusters() {
             let arguments = vec![number_of(week).to_string().into_bytes(), b"0".to_vec()];
