@@ -21,9 +21,10 @@ use std::os::fd::{AsRawFd, OwnedFd};
 #[repr(C, align(8))]
 struct Aligned<T: ?Sized>(T);
 
-/// The two programs, made of meter.bpf.c and locked.bpf.c by `src/tap/bpf/build`.
-const SLICED: &Aligned<[u8]> = &Aligned(*include_bytes!("../bpf/meter.bpf.o"));
-const LOCKED: &Aligned<[u8]> = &Aligned(*include_bytes!("../bpf/locked.bpf.o"));
+/// The two programs, made of meter.bpf.c and locked.bpf.c by `src/tap/bpf/build`. Not constants: those are in the
+/// binary once for each part of it that names them.
+static SLICED: &Aligned<[u8]> = &Aligned(*include_bytes!("../bpf/meter.bpf.o"));
+static LOCKED: &Aligned<[u8]> = &Aligned(*include_bytes!("../bpf/locked.bpf.o"));
 
 /// The programs: by link type and direction.
 pub(super) const PROGRAMS: [&str; 4] = ["ethernet_up", "ethernet_down", "ip_up", "ip_down"];
