@@ -122,14 +122,22 @@ fn totals_of_a_fleet_are_told_with_what_they_cost() {
 fn totals_of_a_fleet_that_cannot_be_are_refused_by_line_and_key() {
     let one = "[[fleet.cluster]]\nmembers = [\"127.0.0.1:7001\"]\n";
     let coarse = format!("{NORTH}mode = \"coarse\"\n");
+    // A day of it is more than a share holds, and of the default link it is not.
+    let fast = format!("{NORTH}link_capacity = \"420Gbit/s\"\n");
     for (head, table, what) in [
         (NORTH, TWO.to_owned(), "needs [fleet] nodes"),
         (NORTH, format!("nodes = 20\n{one}"), "two [[fleet.cluster]]s"),
-        (NORTH, format!("nodes = 2\n{TWO}"), "fleet.nodes: expected 3 to 63"),
-        (NORTH, format!("nodes = 64\n{TWO}"), "fleet.nodes: expected 3 to 63"),
+        (NORTH, format!("nodes = 2\n{TWO}"), "fleet.nodes: expected 3 to 4095"),
+        (NORTH, format!("nodes = 4096\n{TWO}"), "fleet.nodes: expected 3 to 4095"),
         (NORTH, format!("nodes = 3\nnodes_a_day = 4\n{TWO}"), "fleet.nodes_a_day: expected 1 to fleet.nodes"),
         (NORTH, format!("nodes = 3\nnodes_a_day = 0\n{TWO}"), "fleet.nodes_a_day: expected 1 to fleet.nodes"),
+        (NORTH, format!("nodes = 100\nnodes_a_day = 64\n{TWO}"), "fleet.nodes, and at most 63"),
         (&coarse, format!("nodes = 3\n{TWO}"), "release.mode: totals of a fleet are \"noisy\""),
+        (
+            &fast,
+            format!("nodes = 3\n{TWO}"),
+            "release.link_capacity: a node adds at most 4096TiB to a fleet's epoch",
+        ),
         ("[release]\nscope = \"all\"\n", TWO.to_owned(), "expected \"node\" or \"fleet\""),
     ] {
         let (code, _, complained) = Node::new(head, &table).check();

@@ -27,3 +27,8 @@ mod users;
 fn number(variable: &str, otherwise: usize) -> usize {
     std::env::var(variable).map_or(otherwise, |text| text.parse().expect("a number"))
 }
+
+/// Whether servers that are to speak TLS do: an engine that was built without it goes through the long runs without.
+fn is_over_tls() -> bool {
+    number("BLINDMETER_FLEET_TLS", 1) == 1
+}

@@ -45,7 +45,7 @@ impl Fixture {
                 let number = |reply: &[Vec<u8>], at: usize| -> u64 {
                     String::from_utf8_lossy(&reply[at]).parse().expect("a number")
                 };
-                let words = |reply: &[Vec<u8>]| Words([7, 8, 9].map(|at| number(reply, at)));
+                let words = |reply: &[Vec<u8>]| Words([7, 8, 9, 10].map(|at| number(reply, at)));
                 let sums = words(&first).and(words(&second));
                 return Some((sums.bytes().0, number(&first, 1)));
             }

@@ -22,9 +22,9 @@ pub struct Fleet {
     /// How long a weekly sending is spread over.
     pub spread: Duration,
     /// The smallest number of nodes whose totals are added up; none where totals are of each node.
-    pub nodes: Option<u8>,
+    pub nodes: Option<u16>,
     /// On how many nodes an account is taken to be in a day.
-    pub nodes_a_day: Option<u8>,
+    pub nodes_a_day: Option<u16>,
 }
 
 /// One of its clusters.

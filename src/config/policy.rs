@@ -4,7 +4,7 @@ use super::quantity::{Bytes, Seconds};
 use super::{ConfigError, Document, raw};
 use crate::meter::budget::Epsilon;
 use crate::meter::policy::{CLAMP_CEILING, Flagging, Mode, Noise, Policy, PolicyError, Preset, Profile};
-use crate::meter::scope::{FEWEST_NODES, MOST_NODES, Scope, Terms};
+use crate::meter::scope::{FEWEST_NODES, LARGEST_BYTES, MOST_NODES, MOST_NODES_A_DAY, Scope, Terms};
 use std::ops::Range;
 use toml::Spanned;
 
@@ -12,7 +12,7 @@ use toml::Spanned;
 const MASS_EVENT_SHARE: &str = "irregularity.mass_event_share: expected a share above 0 and at most 1 with at most six places, like 0.02";
 
 /// How many nodes an account is taken to use in a day, where nothing is said.
-const NODES_A_DAY: u8 = 2;
+const NODES_A_DAY: u16 = 2;
 
 impl Document<'_> {
     pub(super) fn policy(&self, file: &raw::File) -> Result<Policy, ConfigError> {
@@ -176,7 +176,15 @@ impl Document<'_> {
             ),
             PolicyError::NodesADay => (
                 file.fleet.as_ref().and_then(|fleet| span(&fleet.nodes_a_day)),
-                "fleet.nodes_a_day: expected 1 to fleet.nodes".into(),
+                format!("fleet.nodes_a_day: expected 1 to fleet.nodes, and at most {MOST_NODES_A_DAY}"),
+            ),
+            PolicyError::FleetLink => (
+                span(&release.link_capacity).or(span(&file.epoch.length)),
+                format!(
+                    "release.link_capacity: a node adds at most {} to a fleet's epoch, less than this link carries in \
+                     one; shorten epoch.length",
+                    Bytes(LARGEST_BYTES)
+                ),
             ),
             PolicyError::MassEvent => (span(&file.irregularity.mass_event_share), MASS_EVENT_SHARE.into()),
         };

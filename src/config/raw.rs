@@ -188,8 +188,8 @@ pub(super) struct Fleet {
     pub(super) key_file: PathBuf,
     pub(super) credentials_file: PathBuf,
     pub(super) spread: Option<Spanned<Seconds>>,
-    pub(super) nodes: Option<Spanned<u8>>,
-    pub(super) nodes_a_day: Option<Spanned<u8>>,
+    pub(super) nodes: Option<Spanned<u16>>,
+    pub(super) nodes_a_day: Option<Spanned<u16>>,
     pub(super) cluster: Spanned<Vec<FleetCluster>>,
 }
 

@@ -26,7 +26,7 @@ const SHORTEST: Duration = Duration::from_secs(1);
 /// What is fixed of the epochs to which this node adds, and when it asks next.
 pub(super) struct Rounds {
     policy: u64,
-    fewest: u8,
+    fewest: u16,
     epoch_seconds: u64,
     due: u64,
     wait: Duration,

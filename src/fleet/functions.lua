@@ -5,7 +5,7 @@
 -- whoever may `put` may read hashes; the servers give those commands names that only this program and its loader know.
 --
 -- A hash for each account and period, under a keyed tag:
---   8 bytes    one node's words: mark, week, words; week before, words (2 + 2 + 21, 2 + 21 bytes)
+--   8 bytes    one node's words: mark, week, words; week before, words (2 + 2 + 28, 2 + 28 bytes)
 --   'm'        the mark: how often the account was erased or corrected (2 bytes)
 --   'w'        the week that it was set in (2 bytes)
 --   'c'        the words that a correction stands for
@@ -20,7 +20,7 @@ local NAMES = '@NAMES@'
 local HGETALL, HMGET, HGET = 'HGETALL' .. NAMES, 'HMGET' .. NAMES, 'HGET' .. NAMES
 local HSET, HDEL, EXPIREAT = 'HSET' .. NAMES, 'HDEL' .. NAMES, 'EXPIREAT' .. NAMES
 local MODULUS = 2 ^ 52
-local WORDS = 21
+local WORDS = 28
 local FIELD = 8
 local OF_ACCOUNT = 2 + 2 + WORDS + 2 + WORDS
 -- Sums of fewer nodes are not opened, whoever asks, nor of fewer than any of them asked for.
@@ -142,13 +142,13 @@ end
 
 -- Key: a tag. Arguments: identity, week, an earlier week. The sums of all nodes as of that week, with a digest of what
 -- they are of: digest, nodes, nodes that have not sent that week, nodes that have sent after the earlier one, mark, the
--- week that it was set in, nodes that have not obeyed it, three sums.
+-- week that it was set in, nodes that have not obeyed it, four sums.
 local function total(keys, args)
     local refused = refusal(args[1])
     if refused then return refused end
     local key, wanted, earlier = keys[1], tonumber(args[2]), tonumber(args[3])
     local mark, names = mark_of(key), nil
-    local sums, stale, later, left, of, values = { 0, 0, 0 }, 0, 0, 0, { mark }, nil
+    local sums, stale, later, left, of, values = { 0, 0, 0, 0 }, 0, 0, 0, { mark }, nil
     names, values = nodes_of(key, is_of_account)
     for _, name in ipairs(names) do
         local value = values[name]

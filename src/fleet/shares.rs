@@ -36,14 +36,14 @@ pub struct Spot {
     tag: PeriodTag,
     field: Field,
     /// The fewest nodes among which it is hidden.
-    fewest: u8,
+    fewest: u16,
     expires: u64,
 }
 
 impl Spot {
     /// Of an epoch under a policy, that expires in this second: shares under another policy lie elsewhere.
     #[must_use]
-    pub fn new(key: &FleetKey, node: &str, (policy, fewest): (u64, u8), ordinal: u64, expires: u64) -> Self {
+    pub fn new(key: &FleetKey, node: &str, (policy, fewest): (u64, u16), ordinal: u64, expires: u64) -> Self {
         let tag = key.epoch_tag(policy, ordinal);
         Self { tag, field: key.field(node, tag), fewest, expires }
     }
@@ -142,7 +142,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_two_clusters_are_told_is_the_share_again(words in proptest::array::uniform17(-(1_i64 << 45)..1 << 45), key in any::<[u8; 32]>(), ordinal in any::<u64>()) {
+        fn what_two_clusters_are_told_is_the_share_again(words in proptest::array::uniform17(-(1_i64 << 39)..1 << 39), key in any::<[u8; 32]>(), ordinal in any::<u64>()) {
             let waiting = Waiting { ordinal, share: Share::of_words(words), key };
             let [first, second] = split(&waiting);
             prop_assert!(first.iter().chain(&second).all(|word| *word < MODULUS));

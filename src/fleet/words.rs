@@ -1,8 +1,8 @@
-//! What a node says of one account: three words below 2^52 (bytes sent, bytes received, flags), and how they are split
-//! between two clusters of which neither learns anything.
+//! What a node says of one account: four words below 2^52 (bytes sent, bytes received, two of flags), and how they are
+//! split between two clusters of which neither learns anything.
 //!
-//! The flags' word has six bits for each kind, so that the sum over at most 63 nodes tells how many raise it. Holds no
-//! account and no time but the number of a week.
+//! A word of flags has twelve bits for each of four kinds, so that the sum over at most 4,095 nodes tells how many raise
+//! it. Holds no account and no time but the number of a week.
 //!
 //! # Source
 //! Additive secret sharing modulo 2^52 (Shamir's remark on two of two; Ben-Or, Goldwasser, Wigderson: STOC 1988).
@@ -14,7 +14,7 @@ use crate::meter::scope::MOST_NODES;
 pub const MODULUS: u64 = 1 << 52;
 
 /// Words of an account.
-pub const COUNT: usize = 3;
+pub const COUNT: usize = 4;
 
 /// Bytes of a word.
 pub(super) const WORD_BYTES: usize = 7;
@@ -22,8 +22,17 @@ pub(super) const WORD_BYTES: usize = 7;
 /// Bytes of an account's words.
 pub const BYTES: usize = COUNT * WORD_BYTES;
 
-/// Bits of the flags' word for a kind.
-const KIND_BITS: usize = 6;
+/// Bits of a word of flags for a kind.
+const KIND_BITS: usize = 12;
+
+/// Kinds of a word of flags.
+const KINDS_OF_A_WORD: usize = 4;
+
+const _: () = assert!(MOST_NODES == (1 << KIND_BITS) - 1 && 1 << (KIND_BITS * KINDS_OF_A_WORD) <= MODULUS);
+const _: () = assert!(Kind::ALL.len() <= (COUNT - FLAGS) * KINDS_OF_A_WORD);
+
+/// The first word of flags.
+const FLAGS: usize = 2;
 
 /// What a node says of an account, or what a cluster is told of that.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -33,8 +42,11 @@ impl Words {
     /// Of an account that sent and received so many bytes, and carries these flags.
     #[must_use]
     pub fn new(up_bytes: u64, down_bytes: u64, kinds: Kinds) -> Self {
-        let flags = kinds.by_severity().fold(0, |word, kind| word | 1 << (KIND_BITS * kind.index()));
-        Self([up_bytes.min(MODULUS - 1), down_bytes.min(MODULUS - 1), flags])
+        let mut words = [up_bytes.min(MODULUS - 1), down_bytes.min(MODULUS - 1), 0, 0];
+        for (word, bit) in kinds.by_severity().map(place) {
+            words[word] |= 1 << bit;
+        }
+        Self(words)
     }
 
     /// Bytes sent, and bytes received.
@@ -46,7 +58,8 @@ impl Words {
     /// On how many nodes the account carries a flag of this kind.
     #[must_use]
     pub fn nodes_with(self, kind: Kind) -> u64 {
-        self.0[2] >> (KIND_BITS * kind.index()) & u64::from(MOST_NODES)
+        let (word, bit) = place(kind);
+        self.0[word] >> bit & u64::from(MOST_NODES)
     }
 
     /// What the second cluster is told where the first one is told `first`.
@@ -94,13 +107,18 @@ impl Words {
     }
 }
 
+/// In which word a kind is counted, and from which bit on.
+const fn place(kind: Kind) -> (usize, usize) {
+    (FLAGS + kind.index() / KINDS_OF_A_WORD, kind.index() % KINDS_OF_A_WORD * KIND_BITS)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
     fn some() -> impl Strategy<Value = [u64; COUNT]> {
-        [0..MODULUS, 0..MODULUS, 0..MODULUS]
+        [0..MODULUS, 0..MODULUS, 0..MODULUS, 0..MODULUS]
     }
 
     proptest! {
@@ -115,7 +133,7 @@ mod tests {
         fn words_are_kept_as_numbers_of_seven_bytes(words in some()) {
             let bytes = Words(words).encode();
             let read = |at: usize| bytes[7 * at..7 * at + 7].iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
-            prop_assert_eq!([0, 1, 2].map(read), words);
+            prop_assert_eq!([0, 1, 2, 3].map(read), words);
         }
     }
 

@@ -7,7 +7,7 @@ pub use super::crowd::SmallCrowd;
 pub use super::flagging::Flagging;
 pub use super::flags::rates::Preset;
 pub use super::floors::{Floors, LookUps, Profile};
-pub use super::scope::{FEWEST_NODES, MOST_NODES, Scope, Terms};
+pub use super::scope::{FEWEST_NODES, LARGEST_BYTES, MOST_NODES, MOST_NODES_A_DAY, Scope, Terms};
 pub use super::units::DAY_SECONDS;
 
 use super::budget::{Epsilon, shares_of_a_day};
@@ -145,8 +145,10 @@ pub enum PolicyError {
     FleetMode,
     /// Fewer nodes than [`FEWEST_NODES`], or more than [`MOST_NODES`].
     Nodes,
-    /// An account uses no node, or more than must have sent.
+    /// An account uses no node, more than must have sent, or more than [`MOST_NODES_A_DAY`].
     NodesADay,
+    /// More than [`LARGEST_BYTES`] may pass the link of a fleet's node in an epoch.
+    FleetLink,
 }
 
 impl Policy {
@@ -205,8 +207,12 @@ impl Policy {
             Err(PolicyError::FleetMode)
         } else if !(FEWEST_NODES..=MOST_NODES).contains(&nodes) {
             Err(PolicyError::Nodes)
-        } else if !(1..=nodes).contains(&nodes_a_day) {
+        } else if !(1..=nodes.min(MOST_NODES_A_DAY)).contains(&nodes_a_day) {
             Err(PolicyError::NodesADay)
+        } else if u128::from(self.link_bits_per_second) * u128::from(self.epoch_seconds)
+            > 8 * u128::from(LARGEST_BYTES)
+        {
+            Err(PolicyError::FleetLink)
         } else {
             Ok(())
         }

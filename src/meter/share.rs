@@ -12,14 +12,11 @@ use super::ledger::Sealed;
 use super::node_series::NodeSeries;
 use super::noise::{Randomness, Scale, laplace_share};
 use super::policy::Policy;
-use super::scope::{Terms, UNIT_BYTES};
+use super::scope::{LARGEST_WORD, Terms, UNIT_BYTES};
 
 /// Words of a share: bytes up and down, active accounts, senders that were cut off, room for accounts; the node's
 /// own counts; accounts by kind of irregularity.
 pub const COUNT: usize = Place::Kinds as usize + KINDS.len();
-
-/// A word of a share has at most this magnitude: 63 of them add up to less than 2^51. A scale of noise is far below.
-const LARGEST: i64 = 1 << 45;
 
 /// Where a word is.
 #[derive(Clone, Copy)]
@@ -53,7 +50,7 @@ impl Share {
         let mut put = |place: usize, count: u128, scale: Option<Scale>| {
             let noise = scale.map_or(0, |scale| laplace_share(randomness, scale, terms.nodes.into()));
             let noisy = i128::try_from(count).unwrap_or(i128::MAX).saturating_add(noise);
-            let noisy = noisy.clamp((-LARGEST).into(), LARGEST.into());
+            let noisy = noisy.clamp((-LARGEST_WORD).into(), LARGEST_WORD.into());
             words[place] = i64::try_from(noisy).unwrap_or(0);
         };
         let units = |bytes: u128| bytes / u128::from(UNIT_BYTES);
@@ -90,7 +87,7 @@ impl Share {
     pub fn with_bytes_of(self, carried: Carried) -> Self {
         let Self(mut words) = self;
         for (word, carried) in words.iter_mut().zip(carried.0) {
-            *word = word.saturating_add(carried).clamp(-LARGEST, LARGEST);
+            *word = word.saturating_add(carried).clamp(-LARGEST_WORD, LARGEST_WORD);
         }
         Self(words)
     }

@@ -18,15 +18,15 @@ use blindmeter::meter::slot::{Direction, Slot};
 use blindmeter::node::shares::Waiting;
 
 /// Nodes of the fleet, and how many must have sent.
-const NODES: u8 = 5;
+const NODES: u16 = 5;
 
 /// Runs of each world: a fleet's takes as long as many of one node.
-const RUNS: u32 = 80_000;
+const RUNS: u32 = 120_000;
 
 /// Large against the units in which bytes are summed.
-const CLAMP: u64 = 16 * MIB;
+const CLAMP: u64 = 1024 * MIB;
 
-fn policy(nodes_a_day: u8) -> Policy {
+fn policy(nodes_a_day: u16) -> Policy {
     let epsilon = Epsilon::of_decimal("1.0").expect("a decimal");
     Policy {
         crowd: 1,
@@ -86,7 +86,7 @@ fn added_up(shares: &[Share], rng: &mut Rng) -> [i64; COUNT] {
 }
 
 /// How often the fleet's total is at least so much, where the account is on so many of its nodes.
-fn frequency(policy: Policy, visited: u8, least: u64, seed: u64) -> u32 {
+fn frequency(policy: Policy, visited: u16, least: u64, seed: u64) -> u32 {
     let mut nodes: Vec<Node> = (0..NODES).map(|_| Node::new()).collect();
     let mut rng = Rng::seeded(seed);
     let mut count = 0;
@@ -104,7 +104,7 @@ fn frequency(policy: Policy, visited: u8, least: u64, seed: u64) -> u32 {
 }
 
 /// The epsilon that is observed of an account on so many nodes, under a policy for so many a day.
-fn observed(nodes_a_day: u8, visited: u8) -> f64 {
+fn observed(nodes_a_day: u16, visited: u16) -> f64 {
     let others = u64::from(NODES) * u64::from(OTHERS) * MIB;
     let least = others + CLAMP * u64::from(visited) / u64::from(nodes_a_day);
     let policy = policy(nodes_a_day);

@@ -55,7 +55,7 @@ impl Nodes {
         for node in 0..self.names.len() {
             for account in 0..self.tags.len() {
                 let mark = self.sent.get(&(node, account)).map_or(0, |sent| sent.mark);
-                let words = Words([0; 3].map(|_: u64| rng.word() % MODULUS));
+                let words = Words([0; 4].map(|_: u64| rng.word() % MODULUS));
                 self.sent.insert((node, account), Sent { mark, week, words });
             }
         }
@@ -65,8 +65,9 @@ impl Nodes {
     pub(crate) fn share(&self, place: Option<usize>, node: usize, account: usize) -> Sent {
         let sent = self.sent[&(node, account)];
         let of = [&self.tags[account].0[..], &sent.week.to_be_bytes(), &sent.mark.to_be_bytes()];
-        let key = u8::try_from(node).expect("few nodes");
-        let first = Words::drawn(&[key; 32], &of);
+        let mut key = [1; 32];
+        key[..8].copy_from_slice(&node.to_le_bytes());
+        let first = Words::drawn(&key, &of);
         let words = match place {
             None => sent.words,
             Some(0) => first,
@@ -168,7 +169,7 @@ pub(crate) struct Total {
 impl Total {
     pub(crate) fn of(reply: &Reply) -> Self {
         let number = |at: usize| String::from_utf8_lossy(&reply[at]).parse().expect("a number");
-        assert_eq!(reply.len(), 10);
+        assert_eq!(reply.len(), 11);
         Self {
             digest: reply[0].clone(),
             nodes: number(1),
@@ -177,7 +178,7 @@ impl Total {
             mark: number(4),
             set_in: number(5),
             left: number(6),
-            words: Words([7, 8, 9].map(number)),
+            words: Words([7, 8, 9, 10].map(number)),
         }
     }
 }

@@ -4,7 +4,7 @@
 //!
 //! Small in the tests, and as large as is asked for by name.
 
-use super::number;
+use super::{is_over_tls, number};
 use crate::fleet::network::{Host, Network, cut, heal};
 use crate::fleet::senders::{Counts, Fleet, Sender, send_while};
 use crate::fleet::servers::{Form, Servers};
@@ -42,7 +42,7 @@ struct Run {
 impl Run {
     fn new(fleet: Fleet, gives_up_after: u32, hosts: &[Vec<Host>]) -> Self {
         let start = |place: usize| {
-            let (hosts, tls) = (hosts[place].clone(), place == 0);
+            let (hosts, tls) = (hosts[place].clone(), place == 0 && is_over_tls());
             let more = vec!["maxmemory 8gb".to_owned()];
             Servers::start(Form { hosts, tls, more, gives_up_after: Some(gives_up_after), ..Form::default() })
         };

@@ -48,7 +48,7 @@ fn words_of(value: &[u8]) -> Words {
     let word =
         |at: usize| value[4 + 7 * at..11 + 7 * at].iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
     assert_eq!(value.len(), 4 + BYTES);
-    Words([0, 1, COUNT - 1].map(word))
+    Words([0, 1, 2, COUNT - 1].map(word))
 }
 
 fn account(number: u32) -> RefreshedAccount {
