@@ -10,9 +10,9 @@ mod support;
 use blindmeter::fleet::cluster::{Call, Cluster, Function};
 use blindmeter::fleet::keys::{FleetKey, PeriodTag};
 use blindmeter::fleet::settings::Role;
-use blindmeter::fleet::words::Words;
 use blindmeter::roster::account::AccountName;
 use blindmeter::roster::tagger::Tagger;
+use fleet::words::Total;
 use netns::daemon::Daemon;
 use netns::tally::name;
 use nodes::{Fixture, KEY, NODES, PERIOD_SECONDS, REFRESH_SECONDS};
@@ -41,19 +41,14 @@ impl Fixture {
         for week in [week, week - 1] {
             let of = |place: usize| self.ask(place, tag, week);
             let (first, second) = (of(0), of(1));
-            if first[0] == second[0] {
-                let number = |reply: &[Vec<u8>], at: usize| -> u64 {
-                    String::from_utf8_lossy(&reply[at]).parse().expect("a number")
-                };
-                let words = |reply: &[Vec<u8>]| Words([7, 8, 9, 10].map(|at| number(reply, at)));
-                let sums = words(&first).and(words(&second));
-                return Some((sums.bytes().0, number(&first, 1)));
+            if first.digest == second.digest {
+                return Some((first.words.and(second.words).bytes().0, first.nodes));
             }
         }
         None
     }
 
-    fn ask(&self, place: usize, tag: PeriodTag, week: u64) -> Vec<Vec<u8>> {
+    fn ask(&self, place: usize, tag: PeriodTag, week: u64) -> Total {
         let letter = ['A', 'B'][place];
         let access = self.clusters[place].lock().expect("whole").access(
             letter,
@@ -64,7 +59,7 @@ impl Fixture {
             let mut cluster = Cluster::new(&access).expect("a cluster");
             let arguments = vec![(week % 65_536).to_string().into_bytes(), b"0".to_vec()];
             let call = Call { function: Function::Total, keys: vec![tag], arguments };
-            cluster.call(&[call]).expect("an answer").remove(0)
+            Total::of(&cluster.call(&[call]).expect("an answer")[0])
         })
     }
 

@@ -133,7 +133,7 @@ mod tests {
         fn words_are_kept_as_numbers_of_seven_bytes(words in some()) {
             let bytes = Words(words).encode();
             let read = |at: usize| bytes[7 * at..7 * at + 7].iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
-            prop_assert_eq!([0, 1, 2, 3].map(read), words);
+            prop_assert_eq!(std::array::from_fn(read), words);
         }
     }
 

@@ -55,7 +55,7 @@ impl Nodes {
         for node in 0..self.names.len() {
             for account in 0..self.tags.len() {
                 let mark = self.sent.get(&(node, account)).map_or(0, |sent| sent.mark);
-                let words = Words([0; 4].map(|_: u64| rng.word() % MODULUS));
+                let words = Words(std::array::from_fn(|_| rng.word() % MODULUS));
                 self.sent.insert((node, account), Sent { mark, week, words });
             }
         }
@@ -178,7 +178,7 @@ impl Total {
             mark: number(4),
             set_in: number(5),
             left: number(6),
-            words: Words([7, 8, 9, 10].map(number)),
+            words: Words(std::array::from_fn(|at| number(7 + at))),
         }
     }
 }

@@ -106,7 +106,7 @@ fn calls_of_sixty_one_accounts_are_as_fast_as_stated() {
     let mut put = |name: &str, week: u16, tags: &Vec<PeriodTag>| {
         let mut arguments = vec![(now() / 86_400).to_string().into_bytes(), expires.clone().into_bytes()];
         for tag in tags {
-            let words = Words([0; 4].map(|_: u64| rng.word() % MODULUS));
+            let words = Words(std::array::from_fn(|_| rng.word() % MODULUS));
             arguments.extend([key.field(name, *tag).0.to_vec(), value(Sent { mark: 0, week, words })]);
         }
         Call { function: Function::Put, keys: tags.clone(), arguments }

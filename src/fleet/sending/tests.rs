@@ -1,7 +1,7 @@
 //! What arrives of a sending at clusters that lose words, erase accounts and answer nonsense. Holds a model of the
 //! servers' functions for one node.
 
-use super::super::words::{BYTES, COUNT, MODULUS};
+use super::super::words::{BYTES, MODULUS};
 use super::*;
 use crate::engine::refreshes::RefreshedAccount;
 use crate::meter::tags::Tag;
@@ -48,7 +48,7 @@ fn words_of(value: &[u8]) -> Words {
     let word =
         |at: usize| value[4 + 7 * at..11 + 7 * at].iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
     assert_eq!(value.len(), 4 + BYTES);
-    Words([0, 1, 2, COUNT - 1].map(word))
+    Words(std::array::from_fn(word))
 }
 
 fn account(number: u32) -> RefreshedAccount {

@@ -49,7 +49,7 @@ impl Put {
             let bytes = self.value.iter().skip(4 + 7 * at).take(7);
             bytes.fold(0, |word, byte| word << 8 | u64::from(*byte))
         };
-        Words([0, 1, 2, 3].map(word))
+        Words(std::array::from_fn(word))
     }
 }
 
